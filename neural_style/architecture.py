@@ -1,0 +1,48 @@
+"""The VGG19 architecture of Simonyan and Zisserman (arXiv:1409.1556, table 1, column E), as names and shapes alone.
+
+Convolutions are named `conv<block>_<index>` and their rectified outputs `relu<block>_<index>`, as in the Caffe model and in
+Gatys et al.; Keras calls the same convolution `block<block>_conv<index>`.
+"""
+
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""(channels, convolutions) of each block; a 2×2 pooling with stride 2 follows each block."""
+
+CONV_LAYERS = tuple(f"conv{b}_{i}" for b, (_, count) in enumerate(BLOCKS, 1) for i in range(1, count + 1))
+"""The sixteen convolutions, shallow to deep."""
+
+RELU_LAYERS = tuple(name.replace("conv", "relu") for name in CONV_LAYERS)
+"""The sixteen rectified outputs, shallow to deep."""
+
+LAYERS = CONV_LAYERS + RELU_LAYERS
+"""Every name that may be asked for as an output."""
+
+MIN_SIDE = 32
+"""Smallest height or width, in pixels, that leaves every layer at least 2×2 positions."""
+
+
+def conv_of(layer: str) -> str:
+    """Name of the convolution behind a layer: `relu4_2` and `conv4_2` both give `conv4_2`."""
+    return layer.replace("relu", "conv")
+
+
+def block_of(layer: str) -> int:
+    """Number of the block, 1 to 5, that a layer belongs to."""
+    return int(layer[4])
+
+
+def convs_up_to(layers) -> tuple[str, ...]:
+    """The convolutions, shallow to deep, that a network with these outputs needs. Empty for no outputs."""
+    depth = max((CONV_LAYERS.index(conv_of(layer)) + 1 for layer in layers), default=0)
+    return CONV_LAYERS[:depth]
+
+
+def kernel_shape(conv: str) -> tuple[int, int, int, int]:
+    """Shape (height, width, channels in, channels out) of a convolution's kernels."""
+    position = CONV_LAYERS.index(conv)
+    channels_in = 3 if position == 0 else BLOCKS[block_of(CONV_LAYERS[position - 1]) - 1][0]
+    return (3, 3, channels_in, BLOCKS[block_of(conv) - 1][0])
+
+
+def keras_name(conv: str) -> str:
+    """Keras's name of a convolution: `conv4_2` is `block4_conv2`."""
+    return f"block{conv[4]}_conv{conv[6]}"

@@ -1,0 +1,33 @@
+"""Every error that this program raises on purpose, each tied to the exit code with which the command line answers it.
+
+A message is one line that says what was expected, what came, and how to mend it. Only the command line prints messages;
+the library raises them.
+"""
+
+
+class NeuralStyleError(Exception):
+    """Base of all errors below; `exit_code` is what the command line exits with."""
+
+    exit_code = 1
+
+
+class UsageError(NeuralStyleError, ValueError):
+    """An option has a value that cannot be, or options contradict each other."""
+
+    exit_code = 2
+
+
+class ImageError(UsageError):
+    """A picture cannot be read, or is too small to be used."""
+
+
+class OutputError(UsageError):
+    """A file cannot be written where it was asked for."""
+
+
+class WeightsError(UsageError):
+    """Network weights are missing, damaged, do not fit VGG19, or cannot be downloaded."""
+
+
+class DivergenceError(NeuralStyleError):
+    """Loss or gradient stopped being finite, and going back to the best image did not mend it."""
