@@ -1,3 +1,45 @@
-"""Neural style transfer: turns a photograph into a painting (Gatys, Ecker and Bethge, CVPR 2016)."""
+"""Neural style transfer: turns a photograph into a painting (Gatys, Ecker and Bethge, CVPR 2016).
+
+    from neural_style import Config, render
+    image = render(Config("photo.jpg", ["painting.jpg"], width=512))
+
+Nothing is imported until it is used, since TensorFlow takes seconds to load.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "config",
+    "Step": "records",
+    "stylize": "engine",
+    "render": "engine",
+    "NeuralStyleError": "errors",
+    "UsageError": "errors",
+    "ImageError": "errors",
+    "OutputError": "errors",
+    "WeightsError": "errors",
+    "DivergenceError": "errors",
+    "OutOfMemoryError": "errors",
+}
+"""Public name -> module that defines it."""
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings
+
+if TYPE_CHECKING:
+    from neural_style.config import Config as Config
+    from neural_style.engine import render as render
+    from neural_style.engine import stylize as stylize
+    from neural_style.records import Step as Step
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

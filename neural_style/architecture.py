@@ -1,7 +1,7 @@
 """The VGG19 architecture of Simonyan and Zisserman (arXiv:1409.1556, table 1, column E), as names and shapes alone.
 
-Convolutions are named `conv<block>_<index>` and their rectified outputs `relu<block>_<index>`, as in the Caffe model and in
-Gatys et al.; Keras calls the same convolution `block<block>_conv<index>`.
+Convolutions are named `conv<block>_<index>` and their rectified outputs `relu<block>_<index>`, as in the Caffe model
+and in Gatys et al.; Keras calls the same convolution `block<block>_conv<index>`.
 """
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))

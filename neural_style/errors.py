@@ -31,3 +31,7 @@ class WeightsError(UsageError):
 
 class DivergenceError(NeuralStyleError):
     """Loss or gradient stopped being finite, and going back to the best image did not mend it."""
+
+
+class OutOfMemoryError(NeuralStyleError):
+    """The picture needs more memory than there is."""

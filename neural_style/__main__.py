@@ -1,0 +1,7 @@
+"""`python -m neural_style`."""
+
+import sys
+
+from neural_style.cli import main
+
+sys.exit(main())

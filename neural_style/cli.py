@@ -1,0 +1,215 @@
+"""The command line: reads flags, checks every file before the work begins, runs, writes, and chooses the exit code.
+
+Exit codes: 0 done; 1 the run failed, with the best image written if there is one; 2 bad input, nothing written;
+130 stopped by Ctrl-C and 143 by SIGTERM, with the best image written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from neural_style import __version__, files, flags, images, weights
+from neural_style.config import Config
+from neural_style.errors import NeuralStyleError, UsageError
+from neural_style.inputs import read_inputs
+from neural_style.outputs import Outputs
+from neural_style.progress import LogHandler, Reporter
+from neural_style.records import Step
+
+PROGRAM = "python -m neural_style"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: what follows the program's name; by default those of this process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        with _signals(_raise_interrupted):
+            return _dispatch(arguments)
+    except NeuralStyleError as error:
+        print(f"neural_style: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except _Interrupted as stop:
+        print("neural_style: stopped", file=sys.stderr)
+        return stop.exit_code
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments:
+        print(flags.help_text(PROGRAM), end="", file=sys.stderr)
+        return UsageError.exit_code
+    if {"--help", "-h", "--helpshort", "--helpfull"} & {*arguments}:
+        print(flags.help_text(PROGRAM), end="")
+        return 0
+    if "--version" in arguments:
+        print(f"neural-style {__version__}")
+        return 0
+    if arguments[0] in _COMMANDS:
+        return _COMMANDS[arguments[0]](arguments[1:])
+    return _stylize(flags.parse(arguments))
+
+
+def _stylize(config: Config) -> int:
+    """One run from files to files."""
+    _show_notes()
+    inputs = read_inputs(config)
+    outputs = Outputs(config, inputs)
+    outputs.check()
+    network = weights.load(config.weights, config.layers, progress=True)
+    _import_tensorflow()
+    from neural_style import engine
+
+    steps = engine.run(config, inputs, network)
+    _say(
+        f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
+        f"{inputs.content.width}×{inputs.content.height} px, {config.iterations} iterations of {config.optimizer}, "
+        f"weights {network.name}, on {engine.device_name(config.device)}"
+    )
+    run = _Run(config, outputs, network)
+    try:
+        with contextlib.closing(steps), Reporter(config.iterations, config.print_iterations) as reporter:
+            for step in steps:
+                run.take(step)
+                reporter.update(step)
+    except (NeuralStyleError, _Interrupted) as error:
+        if run.best is None:
+            raise
+        _say(f"{'stopped' if isinstance(error, _Interrupted) else 'error'}: {error}; writing the best image so far")
+        run.finish()
+        return error.exit_code
+    run.finish()
+    return 0
+
+
+class _Run:
+    """What is kept of the steps of one run, and the files made of it."""
+
+    def __init__(self, config: Config, outputs: Outputs, network: weights.VGGWeights):
+        self._config = config
+        self._outputs = outputs
+        self._network = network
+        self._history: dict[int, Mapping[str, float]] = {}
+        self.best: Step | None = None
+
+    def take(self, step: Step) -> None:
+        """Keep a step if it is the best; write the flag file with the first one, and a checkpoint when one is due."""
+        if step.iteration == 0:
+            self._outputs.write_flags(self._network)
+        self._history[step.iteration] = step.losses
+        if step.best:
+            self.best = step
+        assert self.best is not None  # the first step is always the best so far
+        if self._config.checkpoint_at(step.iteration):
+            self._outputs.write_checkpoint(step.iteration, self.best, self._network)
+
+    def finish(self) -> None:
+        """Write the best image and the progress files, whatever signals come."""
+        assert self.best is not None
+        with _signals(signal.SIG_IGN):
+            path = self._outputs.write_result(self.best, self._network)
+            height, width = self.best.image.shape[:2]
+            total = self.best.losses["total"]
+            print(
+                f"wrote {path} ({width}×{height} px, loss {total:.6g} at iteration {self.best.iteration})", flush=True
+            )
+            self._outputs.write_progress(self._history)
+
+
+def _doctor(arguments: Sequence[str]) -> int:
+    if arguments:
+        raise UsageError(f"doctor: expected no arguments, got {' '.join(arguments)!r}")
+    _import_tensorflow()
+    from neural_style import doctor
+
+    for line in doctor.report():
+        print(line)
+    return 0
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    _import_tensorflow()
+    from neural_style import bench
+
+    options = bench.parse(arguments)
+    results = bench.measure(options, say=_say)
+    print(bench.table(results))
+    if options.json:
+        files.write_atomically(
+            Path(options.json), lambda file: file.write_text(bench.to_json(results), encoding="utf-8"), overwrite=True
+        )
+    return 0
+
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"doctor": _doctor, "bench": _bench}
+
+
+class _Interrupted(BaseException):
+    """A signal asked this process to stop."""
+
+    def __init__(self, number: int):
+        super().__init__(f"by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+def _raise_interrupted(number: int, _frame: object) -> None:
+    raise _Interrupted(number)
+
+
+@contextlib.contextmanager
+def _signals(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[None]:
+    """Answer Ctrl-C, termination and a closed terminal with a handler; outside of the main thread, do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _import_tensorflow() -> None:
+    """Import TensorFlow without the lines that it logs on import, which heed no setting, unless it fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        standard_error = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            log.seek(0)
+            os.write(standard_error, log.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+
+
+def _show_notes() -> None:
+    """Print the library's notes."""
+    log = logging.getLogger("neural_style")
+    log.handlers = [LogHandler()]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _say(text: str) -> None:
+    print(f"neural_style: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,274 @@
+"""The settings of one run: every option, its default and its bounds, stated here once.
+
+Flags, saved flag files, the README's table and the metadata inside written pictures are all derived from the fields of
+`Config`. Nothing here imports NumPy or TensorFlow, so that a mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_type_hints
+
+from neural_style import architecture
+from neural_style.errors import UsageError
+from neural_style.options import Option, option
+
+PictureSource = Any
+"""A path, a `PIL.Image.Image`, or an array as `images.read_image` takes it."""
+
+BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
+"""The two layers between which `content_weight_blend` blends."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of one run; fields are named like the flags and checked on creation.
+
+    Defaults are those of anishathalye/neural-style. Loss terms are explained in `losses`.
+
+    Raises:
+        UsageError: an option has a value that cannot be, or two options contradict each other.
+    """
+
+    content: PictureSource = option(
+        "Pictures", "The picture to paint: the photograph whose shapes are kept.", picture=True
+    )
+    styles: Sequence[PictureSource] = option("Pictures", "One or more pictures whose look is taken over.", picture=True)
+    output: str | None = option(
+        "Pictures",
+        "Where to write the result (.png, .jpg, .webp, .tif or .bmp); by default <content>-<style>.png in the current "
+        "folder, numbered if that exists.",
+        None,
+        path=True,
+    )
+    overwrite: bool = option("Pictures", "Replace files that exist already.", False)
+    width: int | None = option(
+        "Pictures", "Width of the result in pixels, aspect kept; by default the content's own.", None, bounds=">= 32"
+    )
+    style_scales: tuple[float, ...] | None = option(
+        "Pictures",
+        "Width of each style picture as a multiple of the result's width, one number per style; larger values give "
+        "larger brush strokes. By default 1 for each.",
+        None,
+        bounds="> 0",
+    )
+    initial: PictureSource | None = option(
+        "Pictures", "Picture to start from, resized to the result's size.", None, picture=True
+    )
+    initial_noiseblend: float | None = option(
+        "Pictures",
+        "Share of noise in the start image: 1 is noise alone, 0 the initial picture (or, without one, the content). By "
+        "default 0 with an initial picture, 1 without.",
+        None,
+        bounds="0 to 1",
+    )
+    preserve_colors: bool = option(
+        "Pictures", "Keep the content's colours: only the lightness of the result is painted.", False
+    )
+
+    iterations: int = option(
+        "Optimisation", "Evaluations of loss and gradient after the start image.", 1000, bounds=">= 1"
+    )
+    optimizer: Literal["adam", "lbfgs"] = option("Optimisation", "Adam, or L-BFGS from SciPy.", "adam")
+    learning_rate: float = option("Optimisation", "Adam: step size in grey levels of 0-255.", 10.0, bounds="> 0")
+    beta1: float = option("Optimisation", "Adam: decay of the gradient's mean.", 0.9, bounds="0 to < 1")
+    beta2: float = option("Optimisation", "Adam: decay of the gradient's mean square.", 0.999, bounds="0 to < 1")
+    eps: float = option("Optimisation", "Adam: added to the root mean square.", 1e-8, bounds="> 0")
+    history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 10, bounds=">= 1")
+    seed: int = option("Optimisation", "Seed of the noise; the same seed gives the same picture.", 0, bounds=">= 0")
+
+    content_weight: float = option("Losses", "Weight of the content loss.", 5.0, bounds=">= 0")
+    content_weight_blend: float = option(
+        "Losses",
+        "Content loss at relu4_2 (1), at relu5_2 (0), or a blend: lower values keep less detail of the content.",
+        1.0,
+        bounds="0 to 1",
+    )
+    content_layers: tuple[str, ...] | None = option(
+        "Losses", "Layers of the content loss, weighted equally, instead of the blend of relu4_2 and relu5_2.", None
+    )
+    style_weight: float = option("Losses", "Weight of the style loss.", 500.0, bounds=">= 0")
+    style_layers: tuple[str, ...] = option(
+        "Losses", "Layers of the style loss.", ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    )
+    style_layer_weights: tuple[float, ...] | None = option(
+        "Losses", "Weight of each style layer, scaled to sum 1; by default equal.", None, bounds=">= 0"
+    )
+    style_layer_weight_exp: float = option(
+        "Losses",
+        "Each style layer weighs this many times the one before: above 1 favours coarse forms, below 1 fine texture.",
+        1.0,
+        bounds=">= 0",
+    )
+    style_blend_weights: tuple[float, ...] | None = option(
+        "Losses", "Weight of each style picture, scaled to sum 1; by default equal.", None, bounds=">= 0"
+    )
+    tv_weight: float = option(
+        "Losses", "Weight of the total variation loss, which smooths noise away.", 100.0, bounds=">= 0"
+    )
+
+    weights: str = option(
+        "Network",
+        "VGG19 weights: imagenet, builtin, a file, or auto: imagenet if it is present or can be had, else builtin.",
+        "auto",
+        alias="network",
+    )
+    pooling: Literal["max", "avg"] = option("Network", "Pooling between the blocks of VGG19.", "max")
+    device: str = option("Network", "auto, cpu, gpu, or gpu:1 and so on.", "auto")
+
+    print_iterations: int | None = option("Progress", "Print the losses every so many iterations.", None, bounds=">= 1")
+    checkpoint_output: str | None = option(
+        "Progress",
+        "Where to write the best image so far, with a place for the iteration: out_{:05}.jpg or out_%05d.jpg.",
+        None,
+        path=True,
+    )
+    checkpoint_iterations: int | None = option(
+        "Progress", "Write a checkpoint every so many iterations.", None, bounds=">= 1"
+    )
+    progress_write: bool = option("Progress", "Write a table of all losses beside the output.", False)
+    progress_plot: bool = option("Progress", "Draw the loss curves to a PNG beside the output.", False)
+    save_flags: str | None = option(
+        "Progress", "Write the effective flags to this file, for --flagfile.", None, path=True
+    )
+
+    def __post_init__(self) -> None:
+        """Coerce each value to its type, check its bounds, then check the options against each other."""
+        if isinstance(self.styles, (str, os.PathLike)) or not isinstance(self.styles, Sequence):
+            object.__setattr__(self, "styles", (self.styles,))
+        object.__setattr__(self, "styles", tuple(self.styles))
+        for name, declared in OPTIONS.items():
+            object.__setattr__(self, name, declared.checked(getattr(self, name)))
+        _check_pictures(self)
+        _check_layers(self)
+        _check_progress(self)
+        if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
+            raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
+
+    @property
+    def noise_blend(self) -> float:
+        """Share of noise in the start image, 0 to 1."""
+        if self.initial_noiseblend is not None:
+            return self.initial_noiseblend
+        return 1.0 if self.initial is None else 0.0
+
+    @property
+    def content_terms(self) -> Mapping[str, float]:
+        """Content layers in use, with weights that sum to 1. Empty if `content_weight` is 0."""
+        if self.content_layers is not None:
+            shares = dict.fromkeys(self.content_layers, 1 / len(self.content_layers))
+        else:
+            blend = self.content_weight_blend
+            shares = dict(zip(BLENDED_CONTENT_LAYERS, (blend, 1 - blend), strict=True))
+        return {layer: share for layer, share in shares.items() if share * self.content_weight > 0}
+
+    @property
+    def style_terms(self) -> Mapping[str, float]:
+        """Style layers in use, with weights that sum to 1. Empty if `style_weight` is 0."""
+        shares = self.style_layer_weights or [self.style_layer_weight_exp**i for i in range(len(self.style_layers))]
+        shares = _normalised("style_layer_weights", shares)
+        terms = zip(self.style_layers, shares, strict=True)
+        return {layer: share for layer, share in terms if share * self.style_weight > 0}
+
+    @property
+    def style_blend(self) -> tuple[float, ...]:
+        """Weight of each style picture; they sum to 1."""
+        return _normalised("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that a loss looks at, shallow to deep."""
+        used = {*self.content_terms, *self.style_terms}
+        return tuple(layer for layer in architecture.LAYERS if layer in used)
+
+    def checkpoint_path(self, iteration: int) -> str:
+        """Path of one checkpoint, from a `checkpoint_output` such as `a_{:05}.png` or `a_%05d.png`."""
+        assert self.checkpoint_output is not None
+        template = self.checkpoint_output
+        return template.format(iteration) if re.search(r"\{.*\}", template) else template % iteration
+
+    def checkpoint_at(self, iteration: int) -> bool:
+        """Whether a checkpoint is due after this iteration."""
+        every = self.checkpoint_iterations
+        return every is not None and iteration > 0 and iteration % every == 0
+
+
+OPTIONS: Mapping[str, Option] = {
+    field.name: Option.of(field, get_type_hints(Config)[field.name]) for field in dataclasses.fields(Config)
+}
+"""Every option by name, in the order of `Config`."""
+
+
+def _normalised(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    total = sum(values)
+    if not 0 < total < math.inf:
+        raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got {tuple(values)}")
+    return tuple(value / total for value in values)
+
+
+def _check_pictures(config: Config) -> None:
+    """Check content and styles, and that lists which go with them have their length."""
+    if config.content is None or (isinstance(config.content, str) and not config.content):
+        raise UsageError("content: expected a picture, got none; give --content PICTURE")
+    if not config.styles or any(
+        style is None or style == "" for style in config.styles if isinstance(style, str | None)
+    ):
+        raise UsageError("styles: expected one or more pictures, got none; give --styles PICTURE [PICTURE ...]")
+    for name in ("style_scales", "style_blend_weights"):
+        values = getattr(config, name)
+        if values is not None and len(values) != len(config.styles):
+            raise UsageError(
+                f"{name}: expected {len(config.styles)} number(s), one per style picture, got {len(values)}: {values}"
+            )
+    _ = config.style_blend
+
+
+def _check_layers(config: Config) -> None:
+    """Check layer names and their weights."""
+    for name in ("style_layers", "content_layers"):
+        layers = getattr(config, name) or ()
+        for layer in layers:
+            if layer not in architecture.LAYERS:
+                raise UsageError(f"{name}: expected names from relu1_1 to relu5_4 or conv1_1 to conv5_4, got {layer!r}")
+        if len(set(layers)) != len(layers):
+            raise UsageError(f"{name}: expected each layer once, got {layers}")
+    if config.content_layers is not None and config.content_weight_blend != 1:
+        raise UsageError(
+            "content_weight_blend blends relu4_2 and relu5_2, which content_layers replaces; leave one of the two out"
+        )
+    given = config.style_layer_weights
+    if given is not None and len(given) != len(config.style_layers):
+        raise UsageError(
+            f"style_layer_weights: expected {len(config.style_layers)} number(s), one per style layer, "
+            f"got {len(given)}: {given}"
+        )
+    if given is not None and config.style_layer_weight_exp != 1:
+        raise UsageError(
+            "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
+        )
+    if not (config.content_terms or config.style_terms or config.tv_weight):
+        raise UsageError(
+            "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimise"
+        )
+
+
+def _check_progress(config: Config) -> None:
+    """Check that checkpoints have both a place and an interval, and a place that tells iterations apart."""
+    template, every = config.checkpoint_output, config.checkpoint_iterations
+    if (template is None) != (every is None):
+        raise UsageError("checkpoint_output and checkpoint_iterations go together; give both or neither")
+    if template is None:
+        return
+    try:
+        tells_apart = config.checkpoint_path(1) != config.checkpoint_path(2)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        tells_apart = False
+    if not tells_apart:
+        raise UsageError(
+            "checkpoint_output: expected a place for the iteration, as in out_{:05}.jpg or out_%05d.jpg, "
+            f"got {template!r}"
+        )

@@ -1,0 +1,239 @@
+"""One file from the network to the disk: resumed when cut off, verified by its hash, safe for several processes.
+
+Proxies are taken from the environment, as urllib does. Nothing is printed but a progress bar, if asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import os
+import queue
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from neural_style.errors import WeightsError
+
+TIMEOUT = 15.0
+"""Seconds that a connection may take to be made, or to stay silent, before it counts as broken."""
+
+RETRIES = 4
+"""Further attempts, in a row and without a new byte, after which a download that was on its way is given up."""
+
+FIRST_RETRIES = 2
+"""Likewise for one that never began, so that a program which can do without it need not wait long."""
+
+BACKOFF = 0.5
+"""Seconds before the first retry; each further one without a new byte waits twice as long."""
+
+_BLOCK = 1 << 16
+
+
+class _BrokenError(Exception):
+    """The connection failed; `transient` says whether trying again at once is likely to help."""
+
+    def __init__(self, reason: object, transient: bool) -> None:
+        super().__init__(" ".join(str(reason).split()) or type(reason).__name__)
+        self.transient = transient
+
+
+def file_hash(path: Path, algorithm: str) -> str:
+    """Hex digest of a file, by the name of an algorithm of `hashlib`."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def fetch(
+    url: str, target: Path, algorithm: str, digest: str, progress: bool = False, patience: float = TIMEOUT
+) -> Path:
+    """Download a file, unless another process has just done so.
+
+    What has come lies in `<target>.part` until it is whole and its hash is right; a part that an earlier attempt left
+    is continued. Of several processes one downloads; the others wait for it and take its file.
+
+    Args:
+        url: where the file is.
+        target: where it goes; a file there with another hash is replaced.
+        algorithm: name of the hash algorithm, e.g. "md5".
+        digest: the hash, in hex, that the file must have.
+        progress: show a bar on standard error.
+        patience: seconds within which the server must begin to answer, look-up of its name included.
+
+    Returns:
+        `target`.
+
+    Raises:
+        WeightsError: the server cannot be reached or refuses, the file has another hash, or it cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(target.with_name(f"{target.name}.lock")) as locked:
+            if target.is_file() and file_hash(target, algorithm) == digest:
+                return target
+            part = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{os.getpid()}.part")
+            try:
+                _fetch_verified(url, part, algorithm, digest, progress, patience)
+                os.replace(part, target)
+            finally:
+                if not locked:  # nobody would continue it
+                    part.unlink(missing_ok=True)
+    except OSError as error:  # only the disk's: the network's are answered below
+        raise WeightsError(f"expected to write {target}, but {error.strerror or error}") from error
+    return target
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[bool]:
+    """Wait for, then hold, a lock among processes; False where the platform or the file system knows none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield _acquire(descriptor)
+    finally:
+        os.close(descriptor)  # which gives the lock back
+
+
+def _acquire(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            while True:
+                try:
+                    msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+                    break
+                except OSError as error:  # it waits ten seconds only
+                    if error.errno != errno.EDEADLK:
+                        raise
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool, patience: float) -> None:
+    """Fill `part` until its hash is right. A wrong one is thrown away and the file fetched anew, once."""
+    for _ in range(2):
+        _fetch_whole(url, part, progress, patience)
+        received, size = file_hash(part, algorithm), _size(part)
+        if received == digest:
+            return
+        part.unlink()
+    raise WeightsError(
+        f"cannot use {url}: expected {algorithm} {digest}, received {algorithm} {received} ({size} bytes): "
+        "another file, or a proxy's page"
+    )
+
+
+def _fetch_whole(url: str, part: Path, progress: bool, patience: float) -> None:
+    """Fill `part` to its end, through as many connections as it takes while bytes keep coming."""
+    start = best = _size(part)
+    failures = 0
+    while True:
+        try:
+            return _fetch_rest(url, part, progress, patience)
+        except _BrokenError as broken:
+            size = _size(part)
+            failures = 1 if size > best else failures + 1
+            best = max(best, size)
+            began = best > start
+            if failures > (RETRIES if began else FIRST_RETRIES) or not (began or broken.transient):
+                raise WeightsError(f"cannot download {url}: {broken}") from broken
+        time.sleep(BACKOFF * 2 ** (failures - 1))
+
+
+def _fetch_rest(url: str, part: Path, progress: bool, patience: float) -> None:
+    """Append to `part` what one connection brings, or begin it anew where the server cannot resume."""
+    start = _size(part)
+    headers = {"User-Agent": "neural-style", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    response = _open(url, headers, patience)
+    if response is None:  # nothing lies beyond the part: whole, or too long, which its hash will tell
+        return
+    with response:
+        resumed = response.status == 206
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            part.unlink(missing_ok=True)
+            raise _BrokenError("the server resumed at another place than asked for", transient=True)
+        start = start if resumed else 0
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdigit() else None
+        with open(part, "ab" if resumed else "wb") as file, _bar(url, start, total, progress) as bar:
+            for block in _blocks(response):
+                file.write(block)
+                bar.update(len(block))
+    if total is not None and _size(part) < total:
+        raise _BrokenError(f"cut off after {_size(part)} of {total} bytes", transient=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _blocks(response: Any) -> Iterator[bytes]:
+    while True:
+        try:
+            block = response.read(_BLOCK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _BrokenError(error, transient=True) from error
+        if not block:
+            return
+        yield block
+
+
+def _bar(url: str, start: int, total: int | None, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    name = url.rpartition("/")[2]
+    return tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, unit_divisor=1024, disable=not shown)
+
+
+def _open(url: str, headers: dict[str, str], patience: float) -> Any:
+    """The server's answer; None if it says that nothing lies beyond the range asked for."""
+    answer = _ask(url, headers, patience)
+    if not isinstance(answer, Exception):
+        return answer
+    if isinstance(answer, urllib.error.HTTPError):
+        answer.close()
+        if answer.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and "Range" in headers:
+            return None
+        busy = answer.code >= 500 or answer.code == HTTPStatus.TOO_MANY_REQUESTS
+        raise _BrokenError(f"HTTP {answer.code} {answer.reason}", transient=busy)
+    cause = answer.reason if isinstance(answer, urllib.error.URLError) else answer
+    dropped = isinstance(cause, ConnectionError) and not isinstance(cause, ConnectionRefusedError)
+    raise _BrokenError(cause, transient=dropped)
+
+
+def _ask(url: str, headers: dict[str, str], patience: float) -> Any:
+    """The server's answer or the exception, within `patience` seconds.
+
+    In a thread of its own, because the look-up of a name knows no timeout and can hang for long without a network.
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answers.get(timeout=patience)
+    except queue.Empty:
+        return TimeoutError(f"no answer within {patience:g} seconds")

@@ -1,0 +1,184 @@
+"""A run: from pictures and settings to a stream of steps."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Generator, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import color, optimizers, weights
+from neural_style.config import Config
+from neural_style.errors import DivergenceError, OutOfMemoryError, UsageError
+from neural_style.inputs import Inputs, read_inputs
+from neural_style.objective import Objective
+from neural_style.optimizers import Evaluation
+from neural_style.records import Step
+
+_log = logging.getLogger("neural_style")
+
+NOISE_SCALE = 0.256
+"""Standard deviation of the start noise around the mean pixel, in grey levels of 0-255 (anishathalye/neural-style)."""
+
+STEP_SCALES = (1.0, 0.1)
+"""Factor on the optimiser's step at first, and after loss or gradient stopped being finite once."""
+
+
+def stylize(config: Config) -> Iterator[Step]:
+    """Paint `config.content` in the look of `config.styles`.
+
+    Pictures are read and weights loaded before the first step. Output options of `config` are left to the caller.
+
+    Yields:
+        A `Step` for the start image (iteration 0) and for every evaluation of the loss after it. The result is the last
+        one whose `best` is true. L-BFGS may end early, where no step improves the loss any more.
+
+    Raises:
+        ImageError: a picture cannot be read or is too small.
+        WeightsError: the network's weights cannot be had or do not fit.
+        UsageError: the device asked for is not there.
+        DivergenceError: loss or gradient stopped being finite twice; what was yielded before stays good.
+    """
+    yield from run(config, read_inputs(config), weights.load(config.weights, config.layers))
+
+
+def render(config: Config) -> np.ndarray:
+    """Paint `config.content` in the look of `config.styles` and return the image of the lowest loss.
+
+    Returns:
+        uint8 (height, width, 3), sRGB, or (height, width, 4) where the content has transparent parts.
+
+    Raises:
+        NeuralStyleError: as `stylize`.
+    """
+    best = None
+    for step in stylize(config):
+        best = step if step.best else best
+    assert best is not None
+    return best.image_with_alpha
+
+
+def run(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Generator[Step]:
+    """Do what `stylize` does with pictures and weights that are loaded already."""
+    return _on_device(device_name(config.device), _steps(config, inputs, network))
+
+
+def device_name(device: str) -> str:
+    """TensorFlow's name of the device that `Config.device` asks for, such as "GPU:0".
+
+    GPUs are told to take memory as they need it, not all at once.
+
+    Raises:
+        UsageError: that GPU is not there.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started: its owner has decided
+            tf.config.experimental.set_memory_growth(gpu, True)
+    if device == "cpu" or (device == "auto" and not gpus):
+        return "CPU:0"
+    index = int(device.partition(":")[2] or 0)
+    if index >= len(gpus):
+        raise UsageError(
+            f"device: expected a GPU that TensorFlow can use, got {device} with {len(gpus)} found; "
+            "use --device cpu, or install the GPU build: pip install 'neural-style[gpu]'"
+        )
+    return f"GPU:{index}"
+
+
+def _on_device(device: str, steps: Generator[Step]) -> Generator[Step]:
+    """The same steps, made on a device, without changing the device of whoever consumes them."""
+    with contextlib.closing(steps):
+        while True:
+            try:
+                with tf.device(device):
+                    step = next(steps, None)
+            except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+                raise OutOfMemoryError(
+                    f"{device} has too little memory for a picture of this size; lower --width"
+                ) from error
+            if step is None:
+                return
+            yield step
+
+
+def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Generator[Step]:
+    objective = Objective(config, network, inputs.content.rgb, [style.rgb for style in inputs.styles])
+    lowest = np.inf
+    for iteration, evaluation in enumerate(_evaluations(config, objective, _start_image(config, inputs, objective))):
+        best = evaluation.losses["total"] < lowest
+        lowest = min(lowest, evaluation.losses["total"])
+        image = functools.partial(_picture, config, inputs, objective, evaluation.image)
+        yield Step(iteration, evaluation.losses, best, inputs.content.alpha, image)
+
+
+def _evaluations(config: Config, objective: Objective, start: tf.Tensor) -> Iterator[Evaluation]:
+    """Finite evaluations alone: after one that is not, go on from the best image with smaller steps."""
+    best, lowest, done = start, np.inf, 0  # done: evaluations yielded, the start's among them
+    for step_scale in STEP_SCALES:
+        with contextlib.closing(_optimize(config, objective, best, max(done - 1, 0), step_scale)) as source:
+            if done:
+                next(source)  # the best image, known already
+            for evaluation in source:
+                if not evaluation.finite:
+                    break
+                if evaluation.losses["total"] < lowest:
+                    best, lowest = evaluation.image, evaluation.losses["total"]
+                done += 1
+                yield evaluation
+            else:
+                return
+        if not done:
+            raise DivergenceError(
+                f"loss or gradient of the start image is not finite ({evaluation.losses}); lower the loss weights"
+            )
+        _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", done)
+    raise DivergenceError(
+        f"loss or gradient stopped being finite twice, at last at iteration {done}, with steps made "
+        f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights"
+    )
+
+
+def _optimize(
+    config: Config, objective: Objective, start: tf.Tensor, done: int, step_scale: float
+) -> Generator[Evaluation]:
+    """Evaluations by the optimiser asked for, for the iterations that are left after `done`."""
+    iterations = config.iterations - done
+    if config.optimizer == "lbfgs":
+        return optimizers.lbfgs(
+            objective.value_and_grad,
+            start,
+            iterations=iterations,
+            history_size=config.history_size,
+            first_step=step_scale,
+        )
+    return optimizers.adam(
+        objective.value_and_grad,
+        start,
+        iterations=iterations,
+        learning_rate=config.learning_rate * step_scale,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        eps=config.eps,
+    )
+
+
+def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Tensor:
+    """Blend of the initial picture, or else the content, with noise."""
+    picture = objective.encode((inputs.initial or inputs.content).rgb)
+    noise = np.random.default_rng(config.seed).standard_normal(objective.shape, np.float32)
+    share = config.noise_blend
+    return (1 - share) * picture + share * NOISE_SCALE * noise
+
+
+def _picture(config: Config, inputs: Inputs, objective: Objective, image: tf.Tensor) -> np.ndarray:
+    """The picture that an image tensor stands for, uint8 (height, width, 3)."""
+    picture = _to_uint8(objective.decode(image))
+    return color.preserve_colors(picture, _to_uint8(inputs.content.rgb)) if config.preserve_colors else picture
+
+
+def _to_uint8(picture: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

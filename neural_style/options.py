@@ -1,0 +1,129 @@
+"""What a field of `config.Config` must say of itself so that a flag, a table row or a form can be made from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import os
+from collections.abc import Sequence
+from typing import Any, NoReturn, get_args
+
+from neural_style.errors import UsageError
+
+_KINDS: dict[type, tuple[type, str]] = {
+    str: (str, "text"),
+    bool: (bool, "true or false"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+}
+"""Type of an option -> (what is accepted for it, how a message names it)."""
+
+
+def option(
+    group: str,
+    help: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    bounds: str | None = None,
+    alias: str | None = None,
+    picture: bool = False,
+    path: bool = False,
+) -> Any:
+    """Declare a field of `Config`.
+
+    Args:
+        group: heading under which it is listed.
+        help: one sentence or two for the reader.
+        default: its default; required without one.
+        bounds: what a number must satisfy, written "> 0", ">= 1", "0 to 1" or "0 to < 1".
+        alias: a second name for the flag.
+        picture: the value is a picture, or several, and may be an object rather than a path.
+        path: the value is the path of a file.
+    """
+    facts = {"group": group, "help": help, "bounds": bounds, "alias": alias}
+    return dataclasses.field(default=default, metadata={**facts, "is_picture": picture, "is_path": picture or path})
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One field of `Config` as flags, tables and forms need it."""
+
+    name: str
+    group: str
+    help: str
+    default: Any
+    required: bool
+    type: type
+    """`str`, `int`, `float` or `bool`; of one item if `is_list`."""
+    is_list: bool
+    is_optional: bool
+    choices: tuple[str, ...]
+    bounds: str | None
+    alias: str | None
+    is_picture: bool
+    is_path: bool
+
+    @classmethod
+    def of(cls, field: dataclasses.Field, hint: Any) -> Option:
+        """Read an option off a field made by `option` and its resolved type hint."""
+        is_optional = type(None) in get_args(hint)
+        core = next(arg for arg in get_args(hint) if arg is not type(None)) if is_optional else hint
+        choices = get_args(core) if str(core).startswith("typing.Literal") else ()
+        is_list = not choices and bool(get_args(core))
+        item = get_args(core)[0] if is_list else core
+        required = field.default is dataclasses.MISSING
+        return cls(
+            name=field.name,
+            default=None if required else field.default,
+            required=required,
+            type=item if item in _KINDS else str,
+            is_list=is_list,
+            is_optional=is_optional,
+            choices=choices,
+            **field.metadata,
+        )
+
+    def checked(self, value: Any) -> Any:
+        """The value coerced to this option's type.
+
+        Raises:
+            UsageError: it is of another type, out of bounds or not among the choices.
+        """
+        if self.is_picture or (value is None and self.is_optional):
+            return value
+        if not self.is_list:
+            return self._checked_item(value)
+        if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+            self._refuse(value, "one or more values")
+        return tuple(self._checked_item(item) for item in value)
+
+    def _checked_item(self, value: Any) -> Any:
+        if self.type is str and isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        accepted, described = _KINDS[self.type]
+        if not isinstance(value, accepted) or (self.type is not bool and isinstance(value, bool)):
+            self._refuse(value, described)
+        value = self.type(value)
+        if self.choices and value not in self.choices:
+            self._refuse(value, " or ".join(self.choices))
+        if self.type is str and not value:
+            self._refuse(value, "some text")
+        if self.bounds and not _within(value, self.bounds):
+            self._refuse(value, f"{described} {self.bounds}")
+        return value
+
+    def _refuse(self, value: Any, expected: str) -> NoReturn:
+        raise UsageError(f"{self.name}: expected {expected}, got {value!r}")
+
+
+def _within(value: float, bounds: str) -> bool:
+    """Whether a number is finite and fits bounds written as "> 0", ">= 1", "0 to 1" or "0 to < 1"."""
+    if not math.isfinite(value):
+        return False
+    words = bounds.split()
+    if words[0] in (">", ">="):
+        low = float(words[1])
+        return value > low if words[0] == ">" else value >= low
+    low, high = float(words[0]), float(words[-1])
+    return low <= value < high if "<" in words else low <= value <= high

@@ -1,0 +1,144 @@
+"""The files of one run: where they go, that they can be written, and writing them so that none is lost."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from neural_style import __version__, files, flags, images, records
+from neural_style.config import OPTIONS, Config
+from neural_style.errors import OutputError
+from neural_style.inputs import Inputs
+from neural_style.records import Step
+from neural_style.weights import VGGWeights
+
+_log = logging.getLogger("neural_style")
+
+_NOT_EMBEDDED = ("output", "overwrite", "device")
+"""Options of no effect on the picture, which therefore are not part of its metadata; nor is the group "Progress"."""
+
+
+class Outputs:
+    """Every file that a run may write."""
+
+    def __init__(self, config: Config, inputs: Inputs):
+        """Settle the names; nothing is written.
+
+        Args:
+            config: the run, whose pictures are given by path.
+            inputs: its pictures, for the size of the result.
+        """
+        self._config = config
+        self._size = (inputs.content.width, inputs.content.height)
+        self.result = Path(config.output) if config.output else _default_name(config)
+
+    def check(self) -> None:
+        """Make sure that every file can be written, without writing any.
+
+        Raises:
+            OutputError: a file exists and is not to be replaced, is one of the run's own pictures, is asked for twice,
+                or cannot be written.
+        """
+        seen: set[str] = set()
+        for option, path in self._planned():
+            real = os.path.realpath(path)
+            if real in seen:
+                raise OutputError(f"{option}: expected a file of its own, got {str(path)!r} again; give another name")
+            if real in self._sources():
+                raise OutputError(f"{option}: {str(path)!r} is one of the pictures to work from; give another name")
+            seen.add(real)
+            files.check_writable(path, option, overwrite=self._config.overwrite)
+            if option in ("output", "checkpoint_output"):
+                images.check_format(path, option, self._size)
+
+    def write_result(self, step: Step, network: VGGWeights) -> Path:
+        """Write a step's image as the result, in another place if need be.
+
+        Returns:
+            Path of the file written.
+
+        Raises:
+            OutputError: it can be written nowhere.
+        """
+        places = [self.result, Path(self.result.name), Path(tempfile.gettempdir()) / self.result.name]
+        for place in places[:-1]:
+            try:
+                return self._write_image(place, step, network)
+            except OutputError as error:
+                _log.error("%s; trying elsewhere", error)
+        return self._write_image(places[-1], step, network)
+
+    def write_checkpoint(self, iteration: int, best: Step, network: VGGWeights) -> None:
+        """Write the best image so far as an iteration's checkpoint; a failure is noted and does not end the run."""
+        try:
+            self._write_image(Path(self._config.checkpoint_path(iteration)), best, network)
+        except OutputError as error:
+            _log.error("%s", error)
+
+    def write_progress(self, history: Mapping[int, Mapping[str, float]]) -> None:
+        """Write the table and the curves of the losses of each iteration, as far as they are asked for."""
+        for option, path in self._progress_files():
+            write = records.write_loss_table if option == "progress_write" else records.write_loss_plot
+            files.write_atomically(path, functools.partial(write, history=history), overwrite=self._config.overwrite)
+
+    def write_flags(self, network: VGGWeights) -> None:
+        """Write the flag file that repeats the run, if it is asked for."""
+        if self._config.save_flags is None:
+            return
+        lines = flags.effective(self._config, {"weights": str(network.path or network.name)})
+        text = "".join(f"{line}\n" for line in (f"# neural-style {__version__}", *lines))
+        path = Path(self._config.save_flags)
+        files.write_atomically(
+            path, lambda file: file.write_text(text, encoding="utf-8"), overwrite=self._config.overwrite
+        )
+
+    def _planned(self) -> Iterator[tuple[str, Path]]:
+        """Each file that may be written, with the option that asks for it."""
+        config = self._config
+        yield "output", self.result
+        yield from self._progress_files()
+        if config.save_flags is not None:
+            yield "save_flags", Path(config.save_flags)
+        if config.checkpoint_iterations is not None:
+            for iteration in range(config.checkpoint_iterations, config.iterations + 1, config.checkpoint_iterations):
+                yield "checkpoint_output", Path(config.checkpoint_path(iteration))
+
+    def _progress_files(self) -> Iterator[tuple[str, Path]]:
+        stem = self.result.with_suffix("")
+        if self._config.progress_write:
+            yield "progress_write", Path(f"{stem}-progress.txt")
+        if self._config.progress_plot:
+            yield "progress_plot", Path(f"{stem}-progress.png")
+
+    def _sources(self) -> set[str]:
+        config = self._config
+        named = (config.content, *config.styles, config.initial)
+        return {os.path.realpath(source) for source in named if isinstance(source, (str, os.PathLike))}
+
+    def _write_image(self, path: Path, step: Step, network: VGGWeights) -> Path:
+        settings = _settings(self._config, network)
+        return images.write_image(path, step.image_with_alpha, settings=settings, overwrite=self._config.overwrite)
+
+
+def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
+    """Metadata of a picture: the options that made it, with pictures and weights by name alone, not by folder."""
+    settings: dict[str, object] = {}
+    for name, option in OPTIONS.items():
+        value = getattr(config, name)
+        if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
+            continue
+        if option.is_picture:
+            value = [images.describe(v) for v in value] if name == "styles" else images.describe(value)
+        settings[name] = value
+    return settings | {"weights": network.name}
+
+
+def _default_name(config: Config) -> Path:
+    """`<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
+    stems = [Path(images.describe(source)).stem for source in (config.content, *config.styles)]
+    path = Path("-".join(stems)[:200] + ".png")
+    return path if config.overwrite else files.numbered(path)

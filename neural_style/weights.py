@@ -1,0 +1,346 @@
+"""Where VGG19's weights come from: found, verified, downloaded if need be, and brought to one form.
+
+The known files are listed in `weights/registry.json`, each bound to its hash, layout, channel order, mean pixel and
+licence. Order and mean matter: with the wrong ones nothing fails, and the pictures are only worse. So conv1_1 always
+comes out expecting RGB, whatever the file held, and the mean pixel comes with it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neural_style import weight_files
+from neural_style.architecture import convs_up_to
+from neural_style.download import TIMEOUT, fetch, file_hash
+from neural_style.errors import WeightsError
+
+logger = logging.getLogger("neural_style")
+
+PLACE_VARIABLE = "NEURAL_STYLE_WEIGHTS"
+"""Environment variable: a weights file, or a folder with one, to look in."""
+
+ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
+"""Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
+
+AUTO_PATIENCE = 3.0
+"""Seconds within which a server must begin to answer `auto` before it falls back to the built-in network."""
+
+
+@dataclass(frozen=True)
+class VGGWeights:
+    """The convolutions of a VGG19, ready to be used.
+
+    Attributes:
+        kernels: float32 (3, 3, in, out), height × width × in × out, by convolution; conv1_1 expects RGB.
+        biases: float32 (out,), by convolution.
+        mean: float32 (3,), RGB, 0-255; to be subtracted from the picture first.
+        name: what to call them before people.
+        path: the file they came from; None if they came from none.
+    """
+
+    kernels: Mapping[str, np.ndarray]
+    biases: Mapping[str, np.ndarray]
+    mean: np.ndarray
+    name: str
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published weights file, as the registry describes it.
+
+    Attributes:
+        file: its name.
+        addresses: where it can be downloaded.
+        algorithm: of the hash that its publisher gives, as `hashlib` calls it.
+        digest: that hash, in hex.
+        layout: one of the layouts of `weight_files`.
+        channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
+        mean: mean pixel (RGB, 0-255); None if the file itself holds it.
+        licence: licence and whom to name.
+        size: in bytes, if known.
+        download: whether this is the one to download when none is found.
+    """
+
+    file: str
+    addresses: tuple[str, ...]
+    algorithm: str
+    digest: str
+    layout: str
+    channel_order: str
+    mean: tuple[float, ...] | None
+    licence: str
+    size: int | None
+    download: bool
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known about one weights file.
+
+    Attributes:
+        path: the file.
+        entry: its entry in the registry, if its hash is a published one.
+        hash_state: "published", "unknown", or "differs from the published" where only its name is known.
+        digest: its hash, e.g. "md5 253f…"; empty if it cannot be read.
+        layout: one of the layouts of `weight_files`; None if it cannot be read.
+        channel_order: "RGB" or "BGR", what conv1_1 expects in the file; None likewise.
+        mean: mean pixel (RGB, 0-255); None likewise.
+        deepest: the deepest convolution it holds; None likewise.
+        problem: why it cannot be used; None if it can.
+    """
+
+    path: Path
+    entry: Entry | None
+    hash_state: str
+    digest: str = ""
+    layout: str | None = None
+    channel_order: str | None = None
+    mean: tuple[float, ...] | None = None
+    deepest: str | None = None
+    problem: str | None = None
+
+
+# --- the registry -----------------------------------------------------------------------------------------------------
+
+
+def weights_folder() -> Path:
+    """The folder of the registry, also for weights: `weights/` in a checkout, `neural_style/registry/` installed."""
+    package = Path(__file__).resolve().parent
+    installed = package / "registry"
+    return installed if (installed / "registry.json").is_file() else package.parent / "weights"
+
+
+def registry() -> tuple[Entry, ...]:
+    """The published weights files.
+
+    Raises:
+        WeightsError: the registry is missing or damaged.
+    """
+    path = weights_folder() / "registry.json"
+    try:
+        rows = json.loads(path.read_text("utf-8"))["entries"]
+        return tuple(
+            Entry(**{**row, "addresses": tuple(row["addresses"]), "mean": row["mean"] and tuple(row["mean"])})
+            for row in rows
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path}: expected the registry of weights, but {error}; install neural-style anew"
+        ) from error
+
+
+def _identify(path: Path) -> tuple[Entry | None, str]:
+    """The registry's entry for the file's hash, if any, and that hash for people."""
+    entries = registry()
+    shown = ""
+    for algorithm in dict.fromkeys(entry.algorithm for entry in entries):
+        try:
+            digest = file_hash(path, algorithm)
+        except OSError as error:
+            raise WeightsError(f"{path}: cannot be read ({error.strerror}); give a weights file that can") from error
+        shown = shown or f"{algorithm} {digest}"
+        for entry in entries:
+            if (entry.algorithm, entry.digest) == (algorithm, digest):
+                return entry, f"{algorithm} {digest}"
+    return None, shown
+
+
+def _published(path: Path) -> str:
+    """The hashes published for files of this name, for people; empty if there are none."""
+    return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in registry() if entry.file == path.name)
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+def keras_cache() -> Path:
+    """The folder in which Keras keeps the weights that it downloads."""
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    return Path(home) / "models"
+
+
+def search_places() -> list[Path]:
+    """Where ImageNet weights are looked for, in order: folders, or a file where `$NEURAL_STYLE_WEIGHTS` names one."""
+    named = _named_place()
+    return list(dict.fromkeys([weights_folder(), *([named] if named else []), keras_cache()]))
+
+
+def _named_place() -> Path | None:
+    named = os.environ.get(PLACE_VARIABLE)
+    return Path(named).expanduser() if named else None
+
+
+def find_imagenet() -> Path | None:
+    """The first file found whose hash is one of published ImageNet weights, or None. Downloads nothing."""
+    found = _find()
+    return found[0] if found else None
+
+
+def _find() -> tuple[Path, Entry] | None:
+    for path in _candidates():
+        try:
+            entry, digest = _identify(path)
+        except WeightsError as error:
+            logger.warning("passed over: %s", error)
+            continue
+        if entry:
+            return path, entry
+        logger.warning(
+            "%s: passed over, since its %s is not the published %s; name it as the weights to use it all the same",
+            path,
+            digest,
+            _published(path) or "one of any known file",
+        )
+    return None
+
+
+def _candidates() -> Iterator[Path]:
+    """Files that may be ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them."""
+    names = tuple(dict.fromkeys(entry.file for entry in registry()))
+    for place in search_places():
+        if place.is_file():
+            yield place
+        yield from (place / name for name in names if (place / name).is_file())
+        if place == _named_place() and not place.exists():
+            logger.warning(
+                "%s is set to %s, which does not exist; set it to a weights file or a folder", PLACE_VARIABLE, place
+            )
+
+
+def download(entry: Entry, folder: Path, progress: bool = False, patience: float = TIMEOUT) -> Path:
+    """Download a published file into a folder: resumed when cut off, verified, safe for several processes at once.
+
+    `$NEURAL_STYLE_WEIGHTS_URL` replaces the address; the hash is checked all the same.
+
+    Args:
+        entry: what to download.
+        folder: where to; made if need be.
+        progress: show a bar on standard error.
+        patience: seconds within which the server must begin to answer.
+
+    Raises:
+        WeightsError: no address gave the file, or it cannot be written.
+    """
+    mirror = os.environ.get(ADDRESS_VARIABLE, "")
+    addresses = (mirror + entry.file if mirror.endswith("/") else mirror,) if mirror else entry.addresses
+    failure: WeightsError | None = None
+    for address in addresses:
+        try:
+            return fetch(address, Path(folder) / entry.file, entry.algorithm, entry.digest, progress, patience)
+        except WeightsError as error:
+            failure = error
+    raise WeightsError(
+        f"{failure or 'no address is known'}; download {entry.file} in a browser and put it into {weights_folder()}, "
+        f"or set {PLACE_VARIABLE} to it"
+    ) from failure
+
+
+# --- loading ----------------------------------------------------------------------------------------------------------
+
+
+def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeights:
+    """Weights for the convolutions up to the deepest of some layers.
+
+    Args:
+        weights: "imagenet": the published weights, found in one of `search_places()` or else downloaded into Keras's
+            cache; "builtin": the random network that comes with the program; "auto": the former if they are to be had,
+            else the latter, with a warning; anything else: the path of a file in a layout of `weight_files`.
+        layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2").
+        progress: show a bar on standard error if something is downloaded.
+
+    Raises:
+        WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
+    """
+    convs = convs_up_to(layers)
+    if weights == "builtin":
+        return _builtin(convs)
+    if weights == "imagenet":
+        return _imagenet(convs, progress, TIMEOUT)
+    if weights != "auto":
+        return _from_path(Path(weights).expanduser(), convs)
+    try:
+        return _imagenet(convs, progress, AUTO_PATIENCE)
+    except WeightsError as error:
+        logger.warning("using the built-in random network, which paints less well than ImageNet's: %s", error)
+        return _builtin(convs)
+
+
+def _builtin(convs: tuple[str, ...]) -> VGGWeights:
+    from neural_style.builtin import random_network
+
+    kernels, biases, mean = random_network(convs)
+    return VGGWeights(kernels, biases, np.asarray(mean, np.float32), "builtin", None)
+
+
+def _imagenet(convs: tuple[str, ...], progress: bool, patience: float) -> VGGWeights:
+    found = _find()
+    if found is None:
+        entry = next(entry for entry in registry() if entry.download)
+        found = download(entry, keras_cache(), progress, patience), entry
+    return _wrap(found[0], found[1], _read(found[0], found[1], convs))
+
+
+def _from_path(path: Path, convs: tuple[str, ...]) -> VGGWeights:
+    if not path.is_file():
+        received = "a folder" if path.is_dir() else "no such file"
+        raise WeightsError(
+            f"{path}: expected auto, imagenet, builtin or the path of a weights file, received {received}"
+        )
+    entry, digest = _identify(path)
+    contents = _read(path, entry, convs)
+    if entry is None:
+        _note_unknown(path, digest, contents)
+    return _wrap(path, entry, contents)
+
+
+def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> weight_files.Contents:
+    if entry is None:
+        return weight_files.read(path, convs)
+    return weight_files.read(path, convs, entry.channel_order, entry.mean)
+
+
+def _wrap(path: Path, entry: Entry | None, contents: weight_files.Contents) -> VGGWeights:
+    name = f"imagenet ({path.name})" if entry else path.name
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path)
+
+
+def _note_unknown(path: Path, digest: str, contents: weight_files.Contents) -> None:
+    """One line on a file of unknown hash: a warning where something about it had to be assumed or looks amiss."""
+    published = _published(path)
+    state = f"its {digest} differs from the published {published}" if published else "of unknown hash"
+    if contents.assumed:
+        state += f"; taken to be {contents.channel_order} with Keras's mean pixel, as its layout has it"
+    level = logging.WARNING if published or contents.assumed else logging.INFO
+    logger.log(level, "%s: %s; used, since it fits VGG19", path, state)
+
+
+def inspect(path: str | os.PathLike[str]) -> Inspection:
+    """What is known about a weights file, reading all of it. Raises nothing over the file: see `Inspection.problem`."""
+    path = Path(path)
+    entry, state, digest = None, "unknown", ""
+    try:
+        entry, digest = _identify(path)
+        state = "published" if entry else "differs from the published" if _published(path) else "unknown"
+        contents = _read(path, entry, None)
+        if not contents.kernels:
+            raise WeightsError(f"{path}: expected the convolutions of VGG19, received none; {weight_files.ANEW}")
+    except WeightsError as error:
+        return Inspection(path, entry, state, digest, problem=str(error))
+    return Inspection(
+        path=path,
+        entry=entry,
+        hash_state=state,
+        digest=digest,
+        layout=contents.layout,
+        channel_order=contents.channel_order,
+        mean=tuple(round(value, 3) for value in contents.mean.tolist()),
+        deepest=list(contents.kernels)[-1],
+    )

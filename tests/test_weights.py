@@ -1,0 +1,811 @@
+import hashlib
+import json
+import logging
+import multiprocessing
+import shutil
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from neural_style import builtin, download, weight_files, weights
+from neural_style.architecture import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
+from neural_style.errors import WeightsError
+
+LAYERS = ("relu3_1",)
+CONVS = convs_up_to(LAYERS)
+MEAN = (123.68, 116.779, 103.939)
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
+
+
+real_weights_folder = weights.weights_folder
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """An empty weights folder and an empty Keras cache; no address but those of a test's own server."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    shutil.copy(weights.weights_folder() / "registry.json", folder)
+    monkeypatch.setattr(weights, "weights_folder", lambda: folder)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", dead_address())
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(download, "BACKOFF", 0.01)
+    return SimpleNamespace(folder=folder, cache=tmp_path / "keras" / "models")
+
+
+@pytest.fixture(scope="session")
+def net():
+    """A random network up to conv3_1 in canonical form: no two weights are alike, so nothing can be swapped unseen."""
+    return random_net(CONVS)
+
+
+def random_net(convs):
+    rng = np.random.default_rng(1)
+    kernels = {conv: rng.normal(size=kernel_shape(conv)).astype("float32") for conv in convs}
+    return kernels, {conv: rng.normal(size=kernel_shape(conv)[3:]).astype("float32") for conv in convs}
+
+
+def in_file_order(net, order):
+    """The network's layers as a file of that channel order holds them: (conv, kernel, bias)."""
+    for conv, kernel in net[0].items():
+        yield conv, kernel[:, :, ::-1] if order == "BGR" and conv == "conv1_1" else kernel, net[1][conv]
+
+
+# --- writers, one per layout ------------------------------------------------------------------------------------------
+
+
+def write_npz(path, net, order="BGR", without=(), **changes):
+    arrays = {"channel_order": order, "mean": np.array(MEAN)}
+    for conv, kernel, bias in in_file_order(net, order):
+        arrays |= {f"{keras_name(conv)}/kernel": kernel, f"{keras_name(conv)}/bias": bias}
+    arrays |= {key.replace("__", "/"): value for key, value in changes.items()}
+    with open(path, "wb") as file:
+        np.savez(file, **{key: value for key, value in arrays.items() if key not in without})
+    return path
+
+
+def write_legacy(path, net, inner="{layer}_W_1:0 {layer}_b_1:0", named=True, top=False, whole=False, floats="float32"):
+    """As the published files look: attributes `layer_names` and `weight_names`, with empty layers between."""
+    layers = [("input_1", [])]
+    for index, (conv, *arrays) in enumerate(in_file_order(net, "BGR")):
+        layers.append((keras_name(conv) if named else f"conv2d_{index + 7}", arrays))
+        layers += [(f"{keras_name(conv)}_pool", [])] * (conv in ("conv1_2", "conv2_2"))
+    if top:
+        layers += [("flatten", []), ("fc1", [np.ones((7, 5), "float32"), np.ones(5, "float32")])]
+    with h5py.File(path, "w") as file:
+        root = file.create_group("model_weights") if whole else file
+        root.attrs["layer_names"] = [name.encode() for name, _ in layers]
+        for layer, arrays in layers:
+            names = inner.format(layer=layer).split()[: len(arrays)]
+            group = root.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, array in zip(names, arrays, strict=True):
+                group[name] = array.astype(floats)
+    return path
+
+
+def write_keras_3(path, net, name="conv2d_{index}", label=None, root="layers"):
+    """As Keras 3 writes weights: groups named by class or by layer, lately with the layer's name as an attribute."""
+    with h5py.File(path, "w") as file:
+        for index, (conv, kernel, bias) in enumerate(in_file_order(net, "BGR")):
+            group = name.format(index=index, layer=keras_name(conv)).removesuffix("_0")
+            variables = file.create_group(f"{root}/{group}/vars")
+            variables["0"], variables["1"] = kernel, bias
+            if label:
+                variables.attrs["name"] = label.format(layer=keras_name(conv))
+            file.create_group(f"{root}/max_pooling2d_{index}/vars")
+    return path
+
+
+def write_mat(path, net, old=False, names=True, **variables):
+    """The two layouts of MatConvNet: `weights` as the first or third field, normalization beside or inside `meta`."""
+    cells = []
+    for conv, kernel, bias in in_file_order(net, "RGB"):
+        cells += [mat_layer(conv if names else "", np.transpose(kernel, (1, 0, 2, 3)), bias, old), {"type": "relu"}]
+    cells.append(mat_layer("fc6", np.ones((7, 7, 4, 6), "float32"), np.ones(6, "float32"), old))
+    layers = np.empty((1, len(cells)), object)
+    layers[0, :] = cells
+    ramp = np.linspace(-5, 5, 224)[:, None, None] + np.array(MEAN)  # its average over positions is MEAN
+    normalization = {"averageImage": np.broadcast_to(ramp, (224, 224, 3)) if old else np.reshape(MEAN, (1, 1, 3))}
+    meta = {"normalization": normalization} if old else {"meta": {"classes": 1, "normalization": normalization}}
+    savemat(path, {"layers": layers} | meta | variables)
+    return path
+
+
+def mat_layer(name, kernel, bias, old):
+    pair = np.empty((1, 2), object)
+    pair[0, 0], pair[0, 1] = kernel, bias[None, :] if old else bias[:, None]
+    fields = {"weights": pair, "type": "conv", "name": name}
+    return fields if old else {key: fields[key] for key in ("name", "type", "weights")}
+
+
+WRITERS = {
+    "legacy notop.h5": write_legacy,
+    "legacy top.h5": lambda path, net: write_legacy(path, net, top=True),
+    "legacy newer inner names.h5": lambda path, net: write_legacy(path, net, "{layer}/kernel:0 {layer}/bias:0"),
+    "legacy plain inner names.h5": lambda path, net: write_legacy(path, net, "kernel bias", named=False),
+    "legacy whole.h5": lambda path, net: write_legacy(path, net, whole=True),
+    "keras 3 by class.weights.h5": write_keras_3,
+    "keras 3 by name.weights.h5": lambda path, net: write_keras_3(path, net, "{layer}"),
+    "keras 3 labelled.weights.h5": lambda path, net: write_keras_3(path, net, label="{layer}"),
+    "keras 3 early.weights.h5": lambda path, net: write_keras_3(path, net, root="_layer_checkpoint_dependencies"),
+    "new.mat": write_mat,
+    "old.mat": lambda path, net: write_mat(path, net, old=True),
+    "nameless.mat": lambda path, net: write_mat(path, net, names=False),
+    "bgr.npz": write_npz,
+    "rgb.npz": lambda path, net: write_npz(path, net, "RGB"),
+}
+
+
+# --- layouts ----------------------------------------------------------------------------------------------------------
+
+
+def assert_same(loaded, net, convs=CONVS):
+    assert tuple(loaded.kernels) == tuple(loaded.biases) == convs
+    for conv in convs:
+        for got, expected in ((loaded.kernels[conv], net[0][conv]), (loaded.biases[conv], net[1][conv])):
+            assert got.dtype == np.float32
+            assert got.flags.c_contiguous
+            np.testing.assert_array_equal(got, expected, conv)
+    assert loaded.mean.dtype == np.float32
+    np.testing.assert_allclose(loaded.mean, MEAN, rtol=1e-6)
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_every_layout_gives_the_same_network(layout, net, tmp_path):
+    path = WRITERS[layout](tmp_path / layout, net)
+    loaded = weights.load(str(path), LAYERS)
+    assert_same(loaded, net)
+    assert (loaded.name, loaded.path) == (layout, path)
+
+
+@pytest.mark.parametrize("layout", ["legacy top.h5", "new.mat", "bgr.npz"])
+def test_extension_does_not_matter(layout, net, tmp_path):
+    path = WRITERS[layout](tmp_path / layout, net)
+    assert_same(weights.load(str(path.rename(tmp_path / "renamed.bin")), LAYERS), net)
+
+
+def test_order_of_channels_and_of_height_and_width_by_hand(tmp_path):
+    """One weight of conv1_1 stands out: row 0, column 2, red. Each layout holds it where that layout has it."""
+    kernel = np.zeros(kernel_shape("conv1_1"), "float32")
+    kernel[0, 2, 0, 5] = 1
+    net = {"conv1_1": kernel}, {"conv1_1": np.zeros(64, "float32")}
+    with h5py.File(write_legacy(tmp_path / "a.h5", net)) as file:
+        assert file["block1_conv1/block1_conv1_W_1:0"][0, 2, 2, 5] == 1  # BGR: red comes last
+    for name in ("legacy notop.h5", "keras 3 by name.weights.h5", "new.mat", "old.mat", "bgr.npz"):
+        loaded = weights.load(str(WRITERS[name](tmp_path / name, net)), ["relu1_1"])
+        assert np.argwhere(loaded.kernels["conv1_1"]).tolist() == [[0, 2, 0, 5]]
+    pair = mat_layer("conv1_1", np.transpose(kernel, (1, 0, 2, 3)), np.zeros(64), old=False)["weights"]
+    assert pair[0, 0][2, 0, 0, 5] == 1  # MatConvNet: width first
+
+
+def test_keras_writes_what_is_read(tmp_path, monkeypatch):
+    """Files of Keras itself, all sixteen convolutions: weights, whole model, and the latter's weights on their own."""
+    keras = pytest.importorskip("keras")
+    model = keras.applications.VGG19(weights=None, include_top=False, input_shape=(32, 32, 3))
+    kernels, biases = {}, {}
+    for conv in CONV_LAYERS:
+        layer = model.get_layer(keras_name(conv))
+        biases[conv] = np.random.default_rng(len(biases)).normal(size=layer.bias.shape).astype("float32")
+        layer.bias.assign(biases[conv])
+        kernels[conv] = np.asarray(layer.kernel)
+    kernels["conv1_1"] = kernels["conv1_1"][:, :, ::-1]
+    model.save_weights(tmp_path / "a.weights.h5")
+    model.save(tmp_path / "whole.h5")
+    with h5py.File(tmp_path / "whole.h5") as whole, h5py.File(tmp_path / "legacy.h5", "w") as legacy:
+        legacy.attrs.update(whole["model_weights"].attrs)
+        for name, group in whole["model_weights"].items():
+            whole.copy(group, legacy, name)
+    for name in ("a.weights.h5", "whole.h5", "legacy.h5"):
+        assert_same(weights.load(str(tmp_path / name), ["conv5_4"]), (kernels, biases), CONV_LAYERS)
+
+
+def test_natural_order_of_more_than_ten_layers(tmp_path):
+    convs = CONV_LAYERS[:12]
+    rng = np.random.default_rng(0)
+    net = (
+        {conv: np.broadcast_to(rng.normal(size=kernel_shape(conv)[3:]), kernel_shape(conv)) for conv in convs},
+        {conv: rng.normal(size=kernel_shape(conv)[3:]).astype("float32") for conv in convs},
+    )
+    path = write_keras_3(tmp_path / "w.h5", net)
+    loaded = weights.load(str(path), ["conv4_4"])
+    for conv in convs:
+        np.testing.assert_array_equal(loaded.biases[conv], net[1][conv], conv)
+
+
+def test_half_and_double_precision_become_float32(net, tmp_path):
+    for floats in ("float16", "float64"):
+        loaded = weights.load(str(write_legacy(tmp_path / floats, net, floats=floats)), LAYERS)
+        expected = {conv: kernel.astype(floats).astype("float32") for conv, kernel in net[0].items()}
+        np.testing.assert_array_equal(loaded.kernels["conv2_1"], expected["conv2_1"])
+
+
+def test_only_what_is_needed_is_read_and_returned(net, tmp_path):
+    bad = np.full(kernel_shape("conv3_1"), np.nan, "float32")
+    path = write_npz(tmp_path / "w.npz", net, block3_conv1__kernel=bad)
+    assert_same(weights.load(str(path), ["relu2_2", "relu1_1"]), net, CONV_LAYERS[:4])
+    assert not weights.load(str(path), []).kernels
+
+
+def test_too_shallow_a_file_is_told(net, tmp_path):
+    path = str(write_npz(tmp_path / "w.npz", net))
+    assert_refused(path, "expected convolutions up to conv4_2, received them up to conv3_1", layers=["conv4_2"])
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the sample of the ImageNet weights is not here")
+def test_sample_of_imagenet():
+    loaded = weights.load(str(SHARED), ["relu3_4"])
+    with np.load(SHARED) as file:
+        np.testing.assert_array_equal(loaded.kernels["conv1_1"][:, :, ::-1], file["block1_conv1/kernel"])
+    assert tuple(loaded.kernels) == CONV_LAYERS[:8]
+    np.testing.assert_allclose(loaded.mean, MEAN)
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+
+def assert_refused(path, *parts, layers=LAYERS):
+    with pytest.raises(WeightsError) as caught:
+        weights.load(str(path), layers)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(path))
+    for part in parts:
+        assert part in message
+    return message
+
+
+@pytest.mark.parametrize("writer", [write_legacy, write_keras_3, write_mat, write_npz])
+def test_wrong_shape_names_layer_and_both_shapes(writer, net, tmp_path):
+    kernels = net[0] | {"conv2_1": np.zeros((3, 3, 64, 100), "float32")}
+    path = writer(tmp_path / "w", (kernels, net[1]))
+    assert_refused(path, "expected conv2_1's kernel of shape (3, 3, 64, 128), received (3, 3, 64, 100)")
+    biases = net[1] | {"conv2_2": np.zeros(127, "float32")}
+    path = writer(tmp_path / "w2", (net[0], biases))
+    assert_refused(path, "expected conv2_2's bias of shape (128,), received (127,)")
+
+
+@pytest.mark.parametrize("writer", [write_legacy, write_keras_3, write_mat, write_npz])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_values_that_are_not_finite(writer, value, net, tmp_path):
+    kernel = net[0]["conv1_2"].copy()
+    kernel[1, 1, 3, :2] = value
+    path = writer(tmp_path / "w", (net[0] | {"conv1_2": kernel}, net[1]))
+    assert_refused(path, "received 2 NaN or infinite in conv1_2's kernel")
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_cut_off_file(layout, share, net, tmp_path):
+    path = WRITERS[layout](tmp_path / layout, net)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert_refused(path, "damaged or cut off")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "an empty file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 80134624\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html>\xc3\xa9</html>", "a web page"),
+        (b"404: Not Found", "a text file"),
+        (bytes(range(256)), "a file of another kind"),
+        (b"MATLAB 7.3 MAT-file".ljust(126) + b"IM" + b"\0" * 300, "-v7"),
+        (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "damaged or cut off"),
+        (b"PK\x03\x04" + b"\0" * 100, "damaged or cut off"),
+        (b"MATLAB 5.0 MAT-file".ljust(126) + b"IM", "damaged or cut off"),
+    ],
+)
+def test_other_files_are_told_for_what_they_are(content, said, tmp_path):
+    (tmp_path / "w.h5").write_bytes(content)
+    assert_refused(tmp_path / "w.h5", said)
+
+
+def test_other_files_of_the_same_containers(net, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["data"] = [1.0]
+    assert_refused(tmp_path / "other.h5", "HDF5")
+    savemat(tmp_path / "other.mat", {"x": 1.0})
+    assert_refused(tmp_path / "other.mat", "`layers`")
+    with open(tmp_path / "other.npz", "wb") as file:
+        np.savez(file, x=1.0, channel_order="RGB", mean=MEAN)
+    assert_refused(tmp_path / "other.npz", "received none")
+    shutil.make_archive(str(tmp_path / "other"), "zip", tmp_path / "weights")
+    assert_refused(tmp_path / "other.zip", "a ZIP of another kind")
+    assert_refused(write_npz(tmp_path / "pickle.npz", net, mean=np.array([None, 1, 2])), "damaged or cut off")
+    assert_refused(
+        write_npz(tmp_path / "int.npz", net, block1_conv2__bias=np.zeros(64, int)), "conv1_2's bias in floating"
+    )
+
+
+@pytest.mark.parametrize("path", ["absent.h5", "."])
+def test_no_such_file(path, tmp_path):
+    assert_refused(tmp_path / path, "expected auto, imagenet, builtin or the path of a weights file")
+
+
+@pytest.mark.parametrize("key", ["channel_order", "mean", "block2_conv1/bias"])
+def test_npz_must_say_everything(key, net, tmp_path):
+    assert_refused(write_npz(tmp_path / "w.npz", net, without=[key]), key)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"channel_order": "GBR"}, "'GBR'"),
+        ({"mean": [0.485, 0.456, 0.406]}, "0-255"),
+        ({"mean": [1e3, 1, 1]}, "0-255"),
+        ({"mean": [np.nan, 1, 1]}, "0-255"),
+        ({"mean": MEAN[::-1]}, "reverse it"),
+        ({"mean": [1.0, 2.0]}, "3 numbers"),
+        ({"mean": 5.0}, "3 numbers"),
+        ({"mean": ["a", "b", "c"]}, "3 numbers"),
+    ],
+)
+def test_order_or_mean_that_cannot_be(changes, said, net, tmp_path):
+    assert_refused(write_npz(tmp_path / "w.npz", net, **changes), said)
+
+
+def test_vgg16_is_not_taken_for_vgg19(tmp_path):
+    """It lacks conv3_4, and fits VGG19 below that; also where nothing in the file names its layers."""
+    kernels = {conv: np.zeros(kernel_shape(conv), "float32") for conv in convs_up_to(["conv4_1"]) if conv != "conv3_4"}
+    biases = {conv: np.zeros(kernel_shape(conv)[3:], "float32") for conv in kernels}
+    assert_refused(write_legacy(tmp_path / "named.h5", (kernels, biases)), "holds conv4_1 but no conv3_4")
+    path = write_keras_3(tmp_path / "nameless.h5", (kernels, biases))
+    assert_refused(path, "expected conv3_4's kernel of shape (3, 3, 256, 256), received (3, 3, 256, 512)")
+
+
+def test_two_networks_in_one_file_are_not_guessed_between(net, tmp_path):
+    path = write_legacy(tmp_path / "w.h5", net)
+    with h5py.File(path, "a") as file:
+        file.copy("block1_conv1", "twin/block1_conv1")
+        file["twin"].attrs["weight_names"] = [f"block1_conv1/{name}" for name in file["block1_conv1"]]
+        file.attrs["layer_names"] = [*map(str, file.attrs["layer_names"].astype(str)), "twin"]
+    assert_refused(path, "several")
+
+
+# --- the registry, and files known or unknown -------------------------------------------------------------------------
+
+
+def publish(folder, path, **changes):
+    """Make `path` a published file in the registry of `folder`; gives its entry."""
+    row = {
+        "file": path.name,
+        "addresses": [],
+        "algorithm": "md5",
+        "digest": hashlib.md5(path.read_bytes()).hexdigest(),
+        "layout": weight_files.KERAS_LEGACY,
+        "channel_order": "BGR",
+        "mean": MEAN,
+        "licence": "none",
+        "size": None,
+        "download": True,
+    }
+    (folder / "registry.json").write_text(json.dumps({"entries": [row | changes]}))
+    return weights.registry()[0]
+
+
+@pytest.fixture
+def published(net, tmp_path, places):
+    """A small file that the registry knows, lying where nobody looks; `entry` is its entry."""
+    folder = tmp_path / "aside"
+    folder.mkdir()
+    path = write_legacy(folder / "vgg19.h5", net)
+    return SimpleNamespace(path=path, entry=publish(places.folder, path), body=path.read_bytes())
+
+
+def test_registry_of_the_checkout():
+    entries = weights.registry()
+    assert [entry.digest[:4] for entry in entries] == ["253f", "cbe5", "8ee3", "1061"]
+    assert [entry.file for entry in entries if entry.download] == ["vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"]
+    for entry in entries:
+        assert len(entry.digest) == 32
+        assert all(address.endswith(entry.file) for address in entry.addresses)
+        assert entry.mean in (MEAN, None)
+        assert (entry.channel_order == "RGB") == entry.file.endswith(".mat")
+        assert "CC BY 4.0" in entry.licence
+
+
+def test_folder_of_the_registry_in_a_checkout_and_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "neural_style" / "weights.py"))
+    assert real_weights_folder() == tmp_path / "weights"
+    installed = tmp_path / "neural_style" / "registry"
+    installed.mkdir(parents=True)
+    (installed / "registry.json").touch()
+    assert real_weights_folder() == installed
+
+
+def test_damaged_registry_is_told(places):
+    (places.folder / "registry.json").write_text('{"entries": [{"file": "x"}]}')
+    with pytest.raises(WeightsError, match="install neural-style anew"):
+        weights.registry()
+
+
+def test_known_file_passes_without_a_note(published, net, caplog):
+    caplog.set_level(logging.INFO)
+    loaded = weights.load(str(published.path), LAYERS)
+    assert_same(loaded, net)
+    assert loaded.name == "imagenet (vgg19.h5)"
+    assert not caplog.records
+
+
+def test_registry_has_the_last_word_on_order_and_mean(net, tmp_path, places):
+    path = write_legacy(tmp_path / "rgb.h5", net)
+    publish(places.folder, path, channel_order="RGB", mean=[1, 2, 3])
+    loaded = weights.load(str(path), ["relu1_1"])
+    np.testing.assert_array_equal(loaded.kernels["conv1_1"], net[0]["conv1_1"][:, :, ::-1])
+    assert loaded.mean.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "level", "said"),
+    [
+        ("rgb.npz", "my.npz", logging.INFO, "of unknown hash"),
+        ("legacy notop.h5", "my.h5", logging.WARNING, "taken to be BGR with Keras's mean pixel"),
+        ("new.mat", "imagenet-vgg-verydeep-19.mat", logging.WARNING, "differs from the published md5 8ee3"),
+    ],
+)
+def test_unknown_file_is_used_with_a_note_of_one_line(layout, name, level, said, net, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    assert_same(weights.load(str(WRITERS[layout](tmp_path / name, net)), LAYERS), net)
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("neural_style", level)
+    assert said in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_inspect(published, net, tmp_path):
+    known = weights.inspect(published.path)
+    assert (known.entry, known.hash_state, known.problem) == (published.entry, "published", None)
+    assert known.digest == f"md5 {published.entry.digest}"
+    assert (known.layout, known.channel_order, known.deepest) == (weight_files.KERAS_LEGACY, "BGR", "conv3_1")
+    assert known.mean == pytest.approx(MEAN)
+    other = weights.inspect(write_mat(tmp_path / "vgg19.h5", net))
+    assert (other.entry, other.hash_state) == (None, "differs from the published")
+    assert (other.layout, other.channel_order) == (weight_files.MATCONVNET, "RGB")
+    (tmp_path / "bad").write_bytes(b"no")
+    bad = weights.inspect(str(tmp_path / "bad"))
+    assert (bad.hash_state, bad.layout) == ("unknown", None)
+    assert "a text file" in bad.problem
+    assert "cannot be read" in weights.inspect(tmp_path / "absent").problem
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+def test_places_in_order(published, places, tmp_path, monkeypatch):
+    assert weights.search_places() == [places.folder, places.cache]
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(tmp_path / "mine"))
+    assert weights.search_places() == [places.folder, tmp_path / "mine", places.cache]
+    assert weights.find_imagenet() is None
+    for folder in (places.cache, tmp_path / "mine", places.folder):  # each comes before the one tried so far
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(published.path, folder)
+        assert weights.find_imagenet() == folder / "vgg19.h5"
+
+
+def test_home_is_where_keras_keeps_its_files(monkeypatch, tmp_path):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert weights.keras_cache() == tmp_path / ".keras" / "models"
+
+
+def test_variable_may_name_a_file_of_any_name(published, tmp_path, monkeypatch):
+    path = Path(shutil.copy(published.path, tmp_path / "another name.bin"))
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(path))
+    assert weights.find_imagenet() == path
+    assert weights.load("imagenet", LAYERS).path == path
+
+
+def test_wrong_hash_is_passed_over_with_a_warning(published, places, caplog):
+    (places.folder / "vgg19.h5").write_bytes(b"another")
+    assert weights.find_imagenet() is None
+    (record,) = caplog.records
+    assert f"is not the published md5 {published.entry.digest}" in record.getMessage()
+
+
+def test_variable_that_names_nothing_is_warned_of(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(tmp_path / "absent"))
+    assert weights.find_imagenet() is None
+    assert "does not exist" in caplog.text
+
+
+def test_a_load_hashes_once(published, places, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(weights, "file_hash", lambda path, name: hashed.append(path) or download.file_hash(path, name))
+    shutil.copy(published.path, places.folder)
+    weights.load("imagenet", LAYERS)
+    assert len(hashed) == 1
+    weights.load(str(published.path), LAYERS)
+    assert len(hashed) == 2
+
+
+# --- download ---------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """A web server on this machine that gives `body`, in the ways that servers fail.
+
+    `cuts` holds, per answer, the number of bytes after which the connection breaks; `starts` lists where answers began.
+    """
+
+    def __init__(self, body):
+        self.body, self.cuts, self.starts = body, [], []
+        self.ranges, self.status, self.offset, self.pause = True, 200, 0, 0.0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/vgg19.h5"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def answer(self, request):
+        asked = request.headers.get("Range") if self.ranges else None
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        self.starts.append(start)
+        time.sleep(self.pause)
+        if self.status != 200 or (asked and start >= len(self.body)):
+            request.send_error(416 if self.status == 200 else self.status)
+            return
+        begin = start + self.offset if asked else 0
+        request.send_response(206 if asked else 200)
+        if asked:
+            request.send_header("Content-Range", f"bytes {begin}-{len(self.body) - 1}/{len(self.body)}")
+        request.send_header("Content-Length", str(len(self.body) - begin))
+        request.end_headers()
+        end = begin + self.cuts.pop(0) if self.cuts else None
+        request.wfile.write(self.body[begin:end])
+
+
+@pytest.fixture
+def server(published, monkeypatch):
+    server = Server(published.body)
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", server.url)
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+def dead_address():
+    """An address at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/vgg19.h5"
+
+
+def assert_fetched(path, published, folder):
+    assert path == folder / "vgg19.h5"
+    assert path.read_bytes() == published.body
+    assert sorted(entry.name for entry in folder.iterdir()) == ["vgg19.h5", "vgg19.h5.lock"]
+
+
+def test_imagenet_is_downloaded_into_the_cache_of_keras(server, published, places, net, capsys):
+    loaded = weights.load("imagenet", LAYERS)
+    assert_same(loaded, net)
+    assert_fetched(loaded.path, published, places.cache)
+    assert loaded.name == "imagenet (vgg19.h5)"
+    weights.load("auto", LAYERS)
+    assert server.starts == [0]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_goes_to_standard_error(server, published, tmp_path, capsys):
+    weights.download(published.entry, tmp_path / "to", progress=True)
+    out, err = capsys.readouterr()
+    assert not out
+    assert "vgg19.h5: 100%" in err
+
+
+def test_resumed_when_the_connection_breaks(server, published, tmp_path):
+    server.cuts = [100_000, 200_000, 0, 50_000]
+    path = weights.download(published.entry, tmp_path / "to")
+    assert_fetched(path, published, tmp_path / "to")
+    assert server.starts == [0, 100_000, 300_000, 300_000, 350_000]
+
+
+def test_any_number_of_breaks_while_bytes_keep_coming(server, published, tmp_path):
+    server.cuts = [30_000] * (download.RETRIES + 4)
+    assert_fetched(weights.download(published.entry, tmp_path / "to"), published, tmp_path / "to")
+    assert len(server.starts) == download.RETRIES + 5
+
+
+def test_continues_what_an_earlier_run_left(server, published, tmp_path):
+    (tmp_path / "vgg19.h5.part").write_bytes(published.body[:1234])
+    weights.download(published.entry, tmp_path)
+    assert (tmp_path / "vgg19.h5").read_bytes() == published.body
+    assert server.starts == [1234]
+
+
+def test_server_that_ignores_ranges(server, published, tmp_path):
+    server.ranges, server.cuts = False, [100_000]
+    assert_fetched(weights.download(published.entry, tmp_path / "to"), published, tmp_path / "to")
+    assert server.starts == [0, 0]
+
+
+def test_server_that_resumes_at_another_place(server, published, tmp_path):
+    server.offset, server.cuts = 1, [100_000]
+    assert_fetched(weights.download(published.entry, tmp_path / "to"), published, tmp_path / "to")
+
+
+@pytest.mark.parametrize(("extra", "starts"), [(b"", 1), (b"too long", 2)])
+def test_part_that_is_whole_or_too_long(extra, starts, server, published, tmp_path):
+    (tmp_path / "vgg19.h5.part").write_bytes(published.body + extra)
+    weights.download(published.entry, tmp_path)
+    assert (tmp_path / "vgg19.h5").read_bytes() == published.body
+    assert len(server.starts) == starts
+
+
+def test_part_of_another_file_is_thrown_away(server, published, tmp_path):
+    (tmp_path / "vgg19.h5.part").write_bytes(b"another file's beginning")
+    weights.download(published.entry, tmp_path)
+    assert (tmp_path / "vgg19.h5").read_bytes() == published.body
+    assert server.starts == [24, 0]
+
+
+def test_wrong_hash_names_both(server, published, tmp_path):
+    server.body = b"<html>log in first</html>"
+    with pytest.raises(WeightsError) as caught:
+        weights.download(published.entry, tmp_path / "to")
+    for part in (server.url, published.entry.digest, hashlib.md5(server.body).hexdigest(), "NEURAL_STYLE_WEIGHTS"):
+        assert part in str(caught.value)
+    assert len(server.starts) == 2
+    assert [entry.name for entry in (tmp_path / "to").iterdir()] == ["vgg19.h5.lock"]
+
+
+@pytest.mark.parametrize(("status", "asked"), [(404, 1), (403, 1), (503, 1 + download.FIRST_RETRIES)])
+def test_refusal_is_one_line_with_address_reason_and_remedy(status, asked, server, published, places, tmp_path):
+    server.status = status
+    with pytest.raises(WeightsError) as caught:
+        weights.download(published.entry, tmp_path / "to")
+    for part in (server.url, f"HTTP {status}", "in a browser", str(places.folder), "NEURAL_STYLE_WEIGHTS"):
+        assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(server.starts) == asked
+
+
+def test_gives_up_when_nothing_more_comes(server, published, tmp_path):
+    server.cuts = [1000] + [0] * 50
+    with pytest.raises(WeightsError, match=f"cut off after 1000 of {len(published.body)} bytes"):
+        weights.download(published.entry, tmp_path)
+    assert len(server.starts) == 1 + download.RETRIES
+    assert (tmp_path / "vgg19.h5.part").stat().st_size == 1000
+
+
+def test_nobody_listens(published, tmp_path):
+    start = time.monotonic()
+    with pytest.raises(WeightsError, match="refused"):
+        weights.download(published.entry, tmp_path)
+    assert time.monotonic() - start < 2
+
+
+def test_addresses_that_cannot_be(published, tmp_path, monkeypatch):
+    for address in ("no address", "http://", "ftp"):
+        monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", address)
+        with pytest.raises(WeightsError, match=f"cannot download {address}"):
+            weights.download(published.entry, tmp_path)
+
+
+def test_silent_server_is_left_in_time(server, published, tmp_path):
+    server.pause = 1.0
+    start = time.monotonic()
+    with pytest.raises(WeightsError, match=r"no answer within 0\.2 seconds"):
+        weights.download(published.entry, tmp_path, patience=0.2)
+    assert time.monotonic() - start < 0.9
+
+
+def test_mirror_folder(server, published, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", server.url.removesuffix("vgg19.h5"))
+    assert weights.download(published.entry, tmp_path).name == "vgg19.h5"
+
+
+def test_addresses_of_the_entry_in_turn(server, published, places, tmp_path, monkeypatch):
+    monkeypatch.delenv("NEURAL_STYLE_WEIGHTS_URL")
+    entry = publish(places.folder, published.path, addresses=[dead_address(), server.url])
+    assert weights.download(entry, tmp_path).read_bytes() == published.body
+    with pytest.raises(WeightsError, match="no address is known"):
+        weights.download(published.entry, tmp_path)
+
+
+def test_file_that_came_meanwhile_is_not_fetched_again(server, published, tmp_path):
+    shutil.copy(published.path, tmp_path)
+    weights.download(published.entry, tmp_path)
+    assert not server.starts
+
+
+def test_file_of_another_hash_is_replaced(server, published, tmp_path):
+    (tmp_path / "vgg19.h5").write_bytes(b"another")
+    assert weights.download(published.entry, tmp_path).read_bytes() == published.body
+
+
+def test_folder_that_cannot_be_written(server, published, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WeightsError, match="expected to write"):
+        weights.download(published.entry, tmp_path / "file" / "models")
+
+
+def test_without_locks_each_process_has_its_own_part(server, published, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_acquire", lambda _: False)
+    assert_fetched(weights.download(published.entry, tmp_path / "to"), published, tmp_path / "to")
+    server.body = b"wrong"
+    with pytest.raises(WeightsError):
+        weights.download(published.entry, tmp_path / "other")
+    assert [entry.name for entry in (tmp_path / "other").iterdir()] == ["vgg19.h5.lock"]
+
+
+def test_two_processes_fetch_once(server, published, tmp_path):
+    server.pause = 0.5
+    target = tmp_path / "to" / "vgg19.h5"
+    arguments = (server.url, target, "md5", published.entry.digest)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=download.fetch, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(20)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert server.starts == [0]
+    assert_fetched(target, published, tmp_path / "to")
+
+
+# --- auto and builtin -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_imagenet(net, monkeypatch):
+    """The built-in network is `net`, cut to what is asked for."""
+
+    def random_network(convs):
+        return {conv: net[0][conv] for conv in convs}, {conv: net[1][conv] for conv in convs}, np.array(MEAN)
+
+    monkeypatch.setattr(builtin, "random_network", random_network)
+
+
+def test_builtin(no_imagenet, net, caplog):
+    loaded = weights.load("builtin", ["relu2_1"])
+    assert_same(loaded, net, CONV_LAYERS[:3])
+    assert (loaded.name, loaded.path) == ("builtin", None)
+    assert not caplog.records
+
+
+def test_auto_falls_back_at_once_and_says_how_to_mend_it(no_imagenet, places, caplog):
+    start = time.monotonic()
+    assert weights.load("auto", LAYERS).name == "builtin"
+    assert time.monotonic() - start < 2
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    for part in ("built-in", "refused", str(places.folder), "NEURAL_STYLE_WEIGHTS"):
+        assert part in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_auto_takes_imagenet_where_it_is_to_be_had(no_imagenet, server, published, places, net):
+    assert_same(weights.load("auto", LAYERS), net)
+    assert (places.cache / "vgg19.h5").exists()
+
+
+def test_auto_does_not_wait_for_a_silent_server(no_imagenet, server, published, monkeypatch):
+    server.pause = 1.0
+    monkeypatch.setattr(weights, "AUTO_PATIENCE", 0.2)
+    assert weights.load("auto", LAYERS).name == "builtin"
+
+
+def test_imagenet_does_not_fall_back(published):
+    with pytest.raises(WeightsError, match="refused"):
+        weights.load("imagenet", LAYERS)
