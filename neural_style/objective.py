@@ -66,10 +66,11 @@ class Objective:
     def _value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(image)
-            values = self._losses(image)
+            values = self.losses(image)
         return values, tape.gradient(values.total, image)
 
-    def _losses(self, image: tf.Tensor) -> Losses:
+    def losses(self, image: tf.Tensor) -> Losses:
+        """Losses of an image, without a gradient; meant to be traced."""
         config = self._config
         features = self._model(image) if self._model else {}
         content = config.content_weight * _weighted_sum(

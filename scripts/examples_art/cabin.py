@@ -11,6 +11,7 @@ from .common import Array, fbm, perlin, smoothstep
 from .terrain import Camera
 
 Shader = Callable[[Array, Array], Array]
+Inside = Callable[[Array, Array], Array]
 LOG_WIDTH = 0.24
 
 
@@ -36,7 +37,7 @@ class Panel:
     right: Array
     up: Array
     shader: Shader
-    inside: Callable[[Array, Array], Array] | None = None
+    inside: Inside | None = None
 
 
 def _homography(quad: Array) -> Array:
@@ -50,9 +51,16 @@ def _homography(quad: Array) -> Array:
 
 
 def draw_panel(image: Array, camera: Camera, panel: Panel) -> None:
-    """Draw a panel over an image of linear light."""
+    """Draw a panel over an image of linear light; its shader is given metres."""
     origin, right, up = panel.corner, panel.right, panel.up
-    quad = camera.project(np.stack([origin, origin + right, origin + right + up, origin + up]))
+    wide, tall = np.linalg.norm(right), np.linalg.norm(up)
+    corners = np.stack([origin, origin + right, origin + right + up, origin + up])
+    fill_quad(image, camera, corners, lambda u, v: panel.shader(u * wide, v * tall), panel.inside)
+
+
+def fill_quad(image: Array, camera: Camera, corners: Array, shader: Shader, inside: Inside | None = None) -> None:
+    """Draw a quadrilateral of four points in space; its shader is given coordinates of 0..1."""
+    quad = camera.project(corners)
     low = np.maximum(np.floor(quad.min(axis=0)).astype(int), 0)
     high = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + 1, [camera.width, camera.height])
     if (low >= high).any() or np.ptp(quad, axis=0).min() < 0.5:
@@ -62,10 +70,10 @@ def draw_panel(image: Array, camera: Camera, panel: Panel) -> None:
     w = m[2, 0] * x + m[2, 1] * y + m[2, 2]
     u, v = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / w, (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / w
     mask = (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)
-    if panel.inside is not None:
-        mask &= panel.inside(u, v)
+    if inside is not None:
+        mask &= inside(u, v)
     u, v = u[mask].astype(np.float32), v[mask].astype(np.float32)
-    image[low[1] : high[1], low[0] : high[0]][mask] = panel.shader(u * np.linalg.norm(right), v * np.linalg.norm(up))
+    image[low[1] : high[1], low[0] : high[0]][mask] = shader(u, v)
 
 
 def _wood(u: Array, v: Array, seed: int, grain: float = 14.0) -> Array:
@@ -123,7 +131,8 @@ def window(light: Light, normal: Array, width: float, height: float) -> Shader:
         edge = np.minimum(np.minimum(u, width - u), np.minimum(v, height - v))
         bar = (edge < 0.08) | (np.abs(u - width / 2) < 0.03) | (np.abs(v - height / 2) < 0.03)
         lamp = np.exp(-((u - width * 0.45) ** 2 + (v - height * 0.4) ** 2) * 1.6)
-        glow = (0.75 + 1.5 * lamp)[..., None] * np.array([1.9, 0.95, 0.28])
+        curtain = np.abs(u - width / 2) > width * 0.30
+        glow = ((0.35 + 1.2 * lamp) * np.where(curtain, 0.55, 1))[..., None] * np.array([1.7, 0.74, 0.17])
         frame = np.array([0.42, 0.33, 0.25]) * light.on(normal)
         return np.where(bar[..., None], frame, glow)
 
@@ -149,6 +158,7 @@ def cabin_panels(light: Light, place: Array, yaw: float) -> list[Panel]:
     front = place + a * 3.35 + up * 0.95
     door = place + a * 1.2 + up * 0.12
     far_roof = -up * ridge + a * wide / 2
+    ridge_end = place + pitch + up * wall - b * over
     return [
         Panel(flue, a * 0.8, up * 2.3, masonry(-b)),
         Panel(flue + b * 0.8, -b * 0.8, up * 2.3, masonry(-a)),
@@ -168,8 +178,9 @@ def cabin_panels(light: Light, place: Array, yaw: float) -> list[Panel]:
             pitch * 1.18,
             lambda u, v: _wood(v, u, 71) * 1.3 * light.on(-b),
         ),
+        Panel(ridge_end, b * over, far_roof * 1.17, lambda u, v: _wood(v, u, 73, 5) * 0.35 * light.on(-up)),
         Panel(
-            place + pitch + up * (wall - 0.16) - b * over,
+            ridge_end - up * 0.16,
             up * 0.22,
             far_roof * 1.17,
             lambda u, v: _wood(v, u, 72) * 1.1 * light.on(-b),

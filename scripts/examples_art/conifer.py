@@ -30,12 +30,12 @@ class Sprite:
 
 def _twigs(height: int, sun: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """Grow the twigs of one tree; return their paths in pixels and their (sun, sky, 0) light, farthest first."""
-    tiers, branches = 32 + height // 45, 7 + height // 80
+    tiers, branches = 32 + height // 40, 8 + height // 75
     levels = np.repeat(np.linspace(0.01, 1, tiers) ** 0.92, branches) + rng.normal(0, 0.0035, tiers * branches)
     levels = np.clip(levels, 0.008, 1)
     slim, droop = rng.uniform(0.145, 0.20), rng.uniform(0.16, 0.34)
     turn = rng.uniform(0, 2 * np.pi, levels.size)
-    reach = (0.008 + slim * levels**0.85) * rng.uniform(0.5, 1.1, levels.size)
+    reach = (0.003 + slim * levels**0.85) * rng.uniform(0.5, 1.1, levels.size)
     reach *= 1 + 0.22 * np.sin(turn * 2 + rng.uniform(0, 6) + levels * 7) + 0.16 * np.sin(levels * 31 + turn * 3)
     reach *= 1 - 0.45 * np.clip((levels - 0.88) / 0.12, 0, 1)
     per_branch = 18 + height // 70
@@ -53,12 +53,12 @@ def _twigs(height: int, sun: Array, rng: np.random.Generator) -> tuple[Array, Ar
     sag = droop * out * (1.25 - 0.75 * part)
     y = levels[:, None] * 0.95 + sag + rng.normal(0, 0.003, part.shape)
     normal = np.stack([np.cos(turn), np.full(turn.shape, 0.75), np.sin(turn)], axis=1)
-    facing = np.clip(normal @ sun / np.linalg.norm(normal, axis=1), 0, 1)
+    facing = rng.uniform(0.35, 1.15, turn.size) * np.clip(normal @ sun / np.linalg.norm(normal, axis=1), 0, 1)
     open_sky = np.clip(part, 0, 1) ** 1.2
     direct = facing[:, None] * open_sky**1.6 * rng.uniform(0.15, 1.3, part.shape)
     ambient = (0.10 + 0.90 * open_sky) * rng.uniform(0.6, 1.1, part.shape)
     length = 0.005 + 0.065 * reach[:, None] * rng.uniform(0.6, 1.3, part.shape)
-    lean = np.arctan2(0.55 + 0.4 * part, np.cos(turn)[:, None] + side / (reach[:, None] + 1e-6))
+    lean = np.arctan2(0.30 + 0.35 * part, np.cos(turn)[:, None] + side / (reach[:, None] + 1e-6))
     arm = np.stack([np.cos(lean), np.sin(lean)], axis=-1) * length[..., None] / 2
     centre = np.stack([x, y], axis=-1)
     bow = np.stack([np.zeros_like(length), -0.12 * length], axis=-1)
@@ -77,6 +77,6 @@ def grow(height: int, sun: Array, seed: int) -> Sprite:
     path[..., 0] += width / 2
     trunk = np.array([[[width / 2, height - 1.0], [width / 2, height * 0.5], [width / 2, height * 0.004]]], np.float32)
     lay(canvas, trunk, np.array([[0.22, 0.30, 0]], np.float32), Brush(height * 0.020, 0.5, 0, 0.95), rng)
-    lay(canvas, path, light, Brush(max(2.0, height * 0.0027), 0.3, 0.9, 0.6), rng)
+    lay(canvas, path, light, Brush(max(2.0, height * 0.0022), 0.3, 0.9, 0.6), rng)
     alpha = (canvas.thickness > 0).astype(np.float32)
     return Sprite(canvas.colour[..., 0].copy(), canvas.colour[..., 1].copy(), alpha)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from .boat import draw_boat
 from .cabin import Light, Panel, cabin_panels, draw_panel, jetty_panels
 from .common import SUPERSAMPLE, Array, fbm, mix, perlin, pixel_grid, smoothstep, to_image
 from .conifer import Sprite, grow
@@ -62,6 +63,16 @@ def _land(field: Heightfield, rock: Array, softness: float, reach: float) -> Lan
     return Land(field, field.normals(), sunlit(field, SUN, softness), open_sky, rock)
 
 
+def _crags(x: Array, z: Array) -> Array:
+    """Ridged noise: sharp edges at every scale, roughest where the ground already rises."""
+    total, weight = np.zeros_like(x), np.ones_like(x)
+    for octave in range(5):
+        ridge = (1 - np.abs(perlin(x * 2.1**octave, z * 2.1**octave, SEED + 5 + octave))) ** 2
+        total += ridge * weight * 0.52**octave
+        weight = np.clip(ridge * 1.5, 0, 1)
+    return total
+
+
 def far_land(rng: np.random.Generator) -> Land:
     """Build the mountains beyond the lake: uplift cut by rivers, then finer rock relief."""
     size, fine = 320, 2048
@@ -88,10 +99,7 @@ def far_land(rng: np.random.Generator) -> Land:
     raw = ndimage.zoom(raw / raw.max(), fine / size, order=3, grid_mode=True, mode="nearest").astype(np.float32)
     height = 2050 * raw
     x, z = pixel_grid(fine, fine)
-    crag = 1 - np.abs(fbm(x / 34, z / 34, SEED + 5, 6, 0.52)) * 2
-    height += (crag - 0.7) * np.clip(height * 0.11, 0, 95) + 14 * fbm(x / 5, z / 5, SEED + 14, 3) * smoothstep(
-        20, 200, height
-    )
+    height += (_crags(x / 21, z / 21) - 0.9) * np.clip(height * 0.05, 0, 48)
     shore = ndimage.zoom(lake.astype(np.float32), fine / size, order=1, grid_mode=True, mode="nearest")
     inland = ndimage.distance_transform_edt(shore < 0.5).astype(np.float32)
     height = np.maximum(height, 1.0) * smoothstep(0, 22, inland) + 0.3 * inland
@@ -133,15 +141,17 @@ def near_land(rng: np.random.Generator) -> Land:
     bend = 2.2 * fbm(x * 0.09, z * 0.09, SEED + 30, 4)
     left = -(x + 6.0 + 0.155 * z + 9 * smoothstep(90, 150, z)) + bend
     spit = 13.5 * (1 - np.sqrt(((x - 31) / 27) ** 2 + ((z - 64) / 13) ** 2)) + 1.1 * bend
-    stones = 2.2 * (1 - np.sqrt(((x - 5.2) / 2.2) ** 2 + ((z - 11.5) / 1.6) ** 2))
-    inside = np.maximum(np.maximum(left, spit), stones - 1.75)
+    inside = np.maximum(left, spit)
     rise = np.where(inside > 0, 2.1 * np.tanh(inside * 0.17), inside * 0.3)
     height = rise + smoothstep(-1, 3, inside) * (
         0.30 * fbm(x * 0.35, z * 0.35, SEED + 34, 4) + 0.05 * fbm(x * 3, z * 3, SEED + 38, 2)
     )
     field = Heightfield(height.astype(np.float32), -87, 5, cell)
     rock = _boulders(field.height, field, rng)
-    field.height[:] += rock * 0.05 * fbm(x * 5, z * 5, SEED + 41, 3)
+    facets = np.abs(perlin(x * 1.7, z * 1.7, SEED + 44)) + 0.5 * np.abs(perlin(x * 4.1, z * 4.1, SEED + 45))
+    field.height[:] += rock * (
+        0.05 * fbm(x * 6, z * 6, SEED + 41, 3) - 0.26 * facets * smoothstep(0, 0.4, height + 0.2)
+    )
     return _land(field, rock, 0.12, 9)
 
 
@@ -186,15 +196,35 @@ def _near_trees(land: Land, rng: np.random.Generator) -> list[Tree]:
     return trees
 
 
+def _cast_shadows(land: Land, trees: list[Tree]) -> None:
+    """Darken the ground that lies in the long shadows of trees and of the cabin, in place."""
+    away = -np.array([SUN[0], SUN[2]]) / np.hypot(SUN[0], SUN[2])
+    aside = np.array([-away[1], away[0]])
+    stretch = np.hypot(SUN[0], SUN[2]) / SUN[1]
+    image = Image.new("L", land.sun.shape[::-1], 255)
+    brush = ImageDraw.Draw(image)
+    casters = [(tree.foot[[0, 2]], tree.height, 0.15 * tree.height, 0.0) for tree in trees]
+    casters.append((np.array([16.0, 64.5]), 4.6, 4.0, 3.0))
+    for foot, tall, base, top in casters:
+        tip = foot + away * tall * stretch
+        corners = np.stack([foot - aside * base, tip - aside * top, tip + aside * top, foot + aside * base])
+        place = (corners - [land.field.left, land.field.near]) / land.field.cell
+        brush.polygon([tuple(map(float, corner)) for corner in place], fill=0)
+    shade = ndimage.gaussian_filter(np.asarray(image, np.float32) / 255, 5)
+    x, z = pixel_grid(*shade.shape[::-1])
+    land.sun[:] *= smoothstep(0.15, 0.75, shade + 0.35 * fbm(x / 12, z / 12, SEED + 170, 3))
+
+
 def build_world() -> World:
     """Make everything that stands in the picture."""
-    rng = np.random.default_rng(SEED)
-    far, near = far_land(rng), near_land(rng)
-    sprites = [grow(420, SUN, SEED + i) for i in range(5)] + [grow(1000, SUN, SEED + 5 + i) for i in range(2)]
+    far, near = far_land(np.random.default_rng(SEED)), near_land(np.random.default_rng(SEED + 1))
+    sprites = [grow(420, SUN, SEED + i) for i in range(5)] + [grow(1500, SUN, SEED + 5 + i) for i in range(2)]
     ground = float(near.field.at(near.field.height, np.array([17.0]), np.array([61.0]))[0])
     panels = cabin_panels(LIGHT, np.array([15.5, ground - 0.15, 60.0]), 0.55)
     panels += jetty_panels(LIGHT, np.array([13.2, 0.62, 57.8]), np.array([-0.9, 0, -0.62]), 11)
-    return World(far, near, sprites, _far_trees(far, rng), _near_trees(near, rng), panels)
+    near_trees = _near_trees(near, np.random.default_rng(SEED + 2))
+    _cast_shadows(near, near_trees)
+    return World(far, near, sprites, _far_trees(far, np.random.default_rng(SEED + 3)), near_trees, panels)
 
 
 def sky(camera: Camera) -> Array:
@@ -214,7 +244,7 @@ def sky(camera: Camera) -> Array:
     here = cover(0.0)
     dense = smoothstep(-0.10, 0.30, here + 0.16 * fbm(u * 0.25, v * 0.3, SEED + 75, 2))
     lit = np.clip(0.55 - 2.4 * (cover(-0.16) - here) - 0.35 * dense, 0, 1)[..., None]
-    bright, dull = np.array([1.45, 1.02, 0.74]), np.array([0.36, 0.36, 0.48])
+    bright, dull = np.array([1.75, 1.10, 0.70]), np.array([0.34, 0.33, 0.45])
     cloud = dull + (bright - dull) * lit
     thin = smoothstep(0.03, 0.16, rise) * 0.92
     return mix(colour, cloud, dense * thin).astype(np.float32)
@@ -227,9 +257,11 @@ def _fogged(colour: Array, z: Array, height: Array) -> Array:
     return mix(colour, np.broadcast_to(HAZE, colour.shape), veil)
 
 
-def _lit(land: Land, x: Array, z: Array, albedo: Array) -> Array:
+def _lit(land: Land, x: Array, z: Array, albedo: Array, roughness: Array | None = None) -> Array:
     """Light ground of a given albedo with sun and sky."""
     normal = [land.field.at(part, x, z) for part in land.normal]
+    if roughness is not None:
+        normal = [part + bump for part, bump in zip(normal, (roughness, 0, 0.7 * roughness), strict=True)]
     direct = np.clip(sum(n * s for n, s in zip(normal, SUN, strict=True)), 0, 1) * land.field.at(land.sun, x, z)
     ambient = land.field.at(land.open_sky, x, z) * (0.5 + 0.5 * normal[1])
     return albedo * (direct[..., None] * LIGHT.sun_colour + ambient[..., None] * LIGHT.sky_colour)
@@ -249,7 +281,9 @@ def _mountain_albedo(land: Land, x: Array, z: Array, height: Array) -> Array:
     ground = mix(ground, np.maximum(green, 0.008), wood)
     meadow = smoothstep(0.10, 0.35, patch) * smoothstep(0.30, 0.12, steep) * smoothstep(420, 250, height)
     ground = mix(ground, (0.9 + 0.3 * grain)[..., None] * np.array([0.20, 0.19, 0.06], np.float32), meadow)
-    snow = smoothstep(850, 1350, height + 300 * patch + 110 * grain) * smoothstep(0.60, 0.44, steep + 0.10 * grain)
+    gully = smoothstep(1.0, 0.72, land.field.at(land.open_sky, x, z))
+    snow = smoothstep(760, 1200, height + 300 * patch + 110 * grain + 260 * gully)
+    snow *= smoothstep(0.60, 0.46, steep + 0.16 * grain - 0.17 * gully)
     return mix(ground, np.broadcast_to(np.float32([0.88, 0.90, 0.95]), ground.shape), snow)
 
 
@@ -276,7 +310,12 @@ def _show_land(image: Array, camera: Camera, land: Land, distance: Array, far: b
     z = distance[mask]
     x, height = z * camera.slopes()[columns], camera.altitude + z * camera.elevations()[rows]
     albedo = (_mountain_albedo if far else _bank_albedo)(land, x, z, height)
-    colour = _lit(land, x, z, albedo)
+    rough = (
+        0.30 * fbm(x / 13, z / 13, SEED + 99, 3) * smoothstep(0.9, 0.6, land.field.at(land.normal[1], x, z))
+        if far
+        else None
+    )
+    colour = _lit(land, x, z, albedo, rough)
     image[mask] = _fogged(colour, z, height) if far else colour
 
 
@@ -371,6 +410,7 @@ def render(world: World, camera: Camera) -> Array:
         draw_panel(image, camera, panel)
     for tree in before:
         _show_tree(image, camera, cache, world, tree)
+    draw_boat(image, camera, LIGHT, np.array([-1.9, 0.0, 23.5]), 2.62)
     _grass(image, camera, world.near, near, np.random.default_rng(SEED + 7))
     return image
 
@@ -408,7 +448,7 @@ def water(world: World, camera: Camera, image: Array, land: Array) -> None:
     for tap in taps:
         lift = down + 2 * (slope_z * calm + rough * (tap + jitter))
         place = [
-            (camera.horizon - np.abs(lift) * camera.focal) / scale,
+            (camera.horizon - np.abs(lift) * camera.focal) / scale - 0.5,
             (columns + 2 * slope_x * calm * camera.focal * 0.4) / scale,
         ]
         for channel in range(3):

@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 1000 * SUPERSAMPLE, 792 * SUPERSAMPLE
 HORIZON = 0.50
 SUN = (0.80, 0.385)
 
-SKY = palette("#fff6c0", "#ffe08a", "#ffb877", "#f78f86", "#d48bb5", "#9f9ad6", "#7fb2e0", "#5f9fdc")
+SKY = palette("#fff6c0", "#ffe596", "#ffc98a", "#f7ab92", "#d8a4b8", "#a8a6d2", "#84b4d8", "#5c9ccc", "#3f80bc")
 SEA = palette("#ffe6a0", "#f9b48a", "#c58fb8", "#7b8fd0", "#4a7fc4", "#2d62b0", "#234a94")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -51,9 +51,8 @@ class Boat:
 
 
 BOATS = (
-    Boat(1.10, 0.525, 0.14, "#ffd9a0", "#d58a9a", "#5a4a9a", -1),
-    Boat(0.60, 0.530, 0.17, "#ffe3b0", "#c58ac0", "#49509f"),
-    Boat(0.93, 0.560, 0.24, "#ffc37a", "#d86a5a", "#3f3f8f", -1),
+    Boat(0.615, 0.530, 0.17, "#ffe3b0", "#c58ac0", "#49509f"),
+    Boat(0.95, 0.575, 0.25, "#ffc37a", "#d86a5a", "#3f3f8f", -1),
     Boat(0.30, 0.690, 0.60, "#ffb04a", "#d9502f", "#2b2f7a"),
 )
 
@@ -73,7 +72,7 @@ def _sky(x: Array, y: Array) -> Array:
     cloud = fbm(x * 2.2 + 3, y * 8 - x * 0.8, SEED, 4)
     colour = ramp(SKY, np.clip(distance * 1.05 + 0.10 * cloud, 0, 1))
     bank = smoothstep(0.05, 0.45, cloud) * smoothstep(0.02, 0.2, distance)
-    warm = ramp(palette("#ffd08a", "#ff9e80", "#e58fb0", "#c9a0dc"), np.clip(distance * 1.3, 0, 1))
+    warm = ramp(palette("#ffd08a", "#ffad80", "#f0a5a5", "#e0b4c8", "#d8cfe6"), np.clip(distance * 1.3, 0, 1))
     colour = mix(colour, warm, 0.85 * bank)
     return mix(colour, rgb("#fffbe6"), smoothstep(0.075, 0.055, np.hypot(x - SUN[0], y - SUN[1])))
 
@@ -117,11 +116,14 @@ def _village(colour: Array) -> Array:
             (left + width + 0.003, base - tall),
         ]
         blocks.append((roof, ("#d9502f", "#b8406a", "#e8743a")[rng.integers(3)]))
-    blocks.append(([(0.452, 0.508), (0.457, 0.36), (0.477, 0.36), (0.482, 0.508)], "#fff0dc"))
-    blocks.append(([(0.469, 0.508), (0.468, 0.36), (0.477, 0.36), (0.482, 0.508)], "#ffbf7a"))
-    blocks.append(([(0.453, 0.362), (0.453, 0.352), (0.481, 0.352), (0.481, 0.362)], "#4a3f8f"))
-    blocks.append(([(0.458, 0.352), (0.467, 0.322), (0.476, 0.352)], "#d9402f"))
-    blocks.append(([(0.40, 0.512), (0.41, 0.497), (0.53, 0.500), (0.56, 0.512)], "#54509f"))
+    blocks.append(([(1.140, 0.490), (1.150, 0.280), (1.186, 0.280), (1.196, 0.490)], "#6f7ac8"))
+    blocks.append(([(1.140, 0.490), (1.150, 0.280), (1.164, 0.280), (1.158, 0.490)], "#fff0c8"))
+    blocks.append(([(1.142, 0.284), (1.142, 0.268), (1.194, 0.268), (1.194, 0.284)], "#3a3f8f"))
+    blocks.append(([(1.153, 0.268), (1.153, 0.240), (1.183, 0.240), (1.183, 0.268)], "#ffd860"))
+    blocks.append(([(1.146, 0.241), (1.168, 0.205), (1.190, 0.241)], "#d9402f"))
+    mole = [(1.02, 0.51), (1.05, 0.492), (1.10, 0.478), (1.17, 0.470), (1.24, 0.475), (1.30, 0.47), (1.30, 0.51)]
+    blocks.append((mole, "#4a4a9c"))
+    blocks.append(([(1.05, 0.494), (1.10, 0.480), (1.15, 0.474), (1.13, 0.486), (1.07, 0.498)], "#f0a070"))
     for points, tint in blocks:
         colour[polygon_mask(np.array(points) * HEIGHT, WIDTH, HEIGHT)] = rgb(tint)
     return colour
@@ -174,7 +176,9 @@ def _design(x: Array, y: Array) -> Array:
         land, np.stack([(x + 0.012 * fbm(x * 8, y * 90, SEED + 40, 2)) * HEIGHT, (2 * HORIZON - y) * HEIGHT], axis=-1)
     )
     colour = mix(
-        colour, mirrored * 0.92, 0.75 * smoothstep(0.16, 0.05, y - HORIZON) * (y >= HORIZON) * smoothstep(0.62, 0.45, x)
+        colour,
+        mirrored * 0.92,
+        0.75 * smoothstep(0.16, 0.05, y - HORIZON) * (y >= HORIZON) * smoothstep(0.22, 0.40, np.abs(x - 0.74)),
     )
     for boat in BOATS:
         _add_boat(colour, x, y, boat)

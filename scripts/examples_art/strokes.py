@@ -160,5 +160,5 @@ def _layer(texture: Array, colour: Array, lift: Array, brush: Brush) -> Array:
     profile = np.sqrt(1 - 0.9 * v**2) + 0.35 * np.exp(-(((np.abs(v) - 0.8) / 0.12) ** 2))
     layer = np.empty((*texture.shape, 4), np.float32)
     layer[..., :3] = colour[:, None, None, :] * (1 + brush.streaks * texture[..., None])
-    layer[..., 3] = brush.body * (profile + 0.35 * texture) + lift[:, None, None]
+    layer[..., 3] = brush.body * (profile + 0.5 * texture) + lift[:, None, None]
     return layer

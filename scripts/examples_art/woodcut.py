@@ -105,10 +105,29 @@ def distance_to(points: Array) -> Array:
 
 def edge_lines(mask: Array, thickness: float, seed: int) -> Array:
     """Ink the outline of a shape with a cut line of uneven thickness, in pixels."""
-    x, y = pixel_grid(WIDTH, HEIGHT)
-    distance = ndimage.distance_transform_edt(mask) + ndimage.distance_transform_edt(~mask)
-    uneven = thickness * (1 + 0.6 * perlin(x / 60, y / 60, seed))
-    return smoothstep(1.0, -1.0, distance - uneven).astype(np.float32)
+    seam = np.zeros_like(mask)
+    seam[:, 1:] |= mask[:, 1:] != mask[:, :-1]
+    seam[1:] |= mask[1:] != mask[:-1]
+    ink = np.zeros(mask.shape, np.float32)
+    rows, columns = np.flatnonzero(seam.any(axis=1)), np.flatnonzero(seam.any(axis=0))
+    if rows.size:
+        margin = int(thickness * 2) + 4
+        part = np.s_[max(rows[0] - margin, 0) : rows[-1] + margin, max(columns[0] - margin, 0) : columns[-1] + margin]
+        y, x = np.mgrid[part].astype(np.float32)
+        y, x = y[: ink[part].shape[0], : ink[part].shape[1]], x[: ink[part].shape[0], : ink[part].shape[1]]
+        distance = ndimage.distance_transform_edt(~seam[part]).astype(np.float32) * 2
+        ink[part] = smoothstep(1.0, -1.0, distance - thickness * (1 + 0.6 * perlin(x / 60, y / 60, seed)))
+    return ink
+
+
+def disc_mask(discs: list[tuple[float, float, float]]) -> Array:
+    """Fill discs (x, y, radius), given in units of the picture's height."""
+    image = Image.new("1", (WIDTH, HEIGHT))
+    brush = ImageDraw.Draw(image)
+    for x, y, radius in discs:
+        low, high = (x - radius, y - radius), (x + radius, y + radius)
+        brush.ellipse([tuple(HEIGHT * c for c in low), tuple(HEIGHT * c for c in high)], fill=1)
+    return np.array(image, bool)
 
 
 def _sky(blocks: Blocks, x: Array, y: Array) -> None:
@@ -117,7 +136,7 @@ def _sky(blocks: Blocks, x: Array, y: Array) -> None:
     bulge = (y - SUN[1]) * (1 + 0.9 * np.exp(-((radius / 0.30) ** 2)))
     across = (bulge + 0.010 * np.sin(x * 9) + 0.030 * fbm(x * 1.6, y * 4, SEED, 3)) * 74
     darkness = 0.60 - 1.35 * y + 0.25 * fbm(x * 1.5, y * 5, SEED + 3, 2)
-    key = lines(across, x * 5, darkness - 0.12 * (radius < 0.3), SEED + 4, 0.55)
+    key = lines(across, x * 5, darkness - 0.12 * smoothstep(0.36, 0.22, radius), SEED + 4, 0.55)
     wash = smoothstep(0.42, -0.02, y + 0.05 * fbm(x * 2, y * 2, SEED + 5, 2))
     blocks.carve(
         np.ones(x.shape, bool), ochre=0.75 * smoothstep(0.22, 0.62, y), pale=wash * 0.9, key=key, blue=0.65 * wash**2
@@ -144,31 +163,38 @@ def _clouds(blocks: Blocks, x: Array, y: Array) -> None:
 
 
 def _mountains(blocks: Blocks, x: Array, y: Array) -> None:
-    """Print two ranges; lines run down their slopes, dense on the side away from the sun."""
-    ranges = (
-        (0.60, ((0.62, 0.11), (0.84, 0.135), (1.12, 0.15), (1.33, 0.12)), 0.55),
-        (0.66, ((0.55, 0.085), (0.72, 0.07), (0.98, 0.10), (1.26, 0.15)), 0.75),
-    )
-    for number, (base, peaks, spread) in enumerate(ranges):
-        rough = 0.016 * fbm(x * 9, y * 2, SEED + 20 + number, 4)
-        heights = [top - spread * np.abs(x - px) ** 1.12 for px, top in peaks]
-        ridge = base - np.maximum.reduce(heights) - rough
-        owner = np.argmax(np.stack(heights), axis=0)
-        side = x - np.array([px for px, _ in peaks], np.float32)[owner]
-        mask = y > ridge
-        depth = y - ridge
-        fall = side / (0.035 + depth) + 1.6 * fbm(x * 12, y * 12, SEED + 30, 2)
-        shadow = smoothstep(-0.012, 0.018, side + 0.03 * fbm(x * 20, y * 20, SEED + 33, 3))
-        tone = 0.95 * shadow - 0.12 - 1.6 * depth
-        key = lines((x + 0.55 * depth * np.sign(side)) * 95 + 0.2 * fall, depth * 26, tone, SEED + 34 + number, 0.45)
-        blocks.carve(
-            mask,
-            key=key,
-            pale=0.85 if number == 0 else 0.4,
-            blue=(0.25 + 0.75 * shadow) * (0.5 + 0.5 * number),
-            ochre=0.4,
+    """Print two ranges: dense lines down the slopes that lie in shadow, a few strokes on those in the light."""
+    far = (0.60, ((0.60, 0.115), (0.80, 0.150), (1.09, 0.165), (1.33, 0.12)), 0.60)
+    near = (0.66, ((0.52, 0.085), (0.70, 0.075), (0.96, 0.10), (1.26, 0.15)), 0.80)
+    for number, (base, peaks, spread) in enumerate((far, near)):
+        seed = SEED + 20 * number
+        heights = np.stack([top - spread * np.abs(x - px) ** 1.15 for px, top in peaks])
+        depth = y - base + heights.max(axis=0) + 0.020 * fbm(x * 9, y * 2, seed + 20, 4)
+        side = x - np.array([px for px, _ in peaks], np.float32)[heights.argmax(axis=0)]
+        spur = side + 0.055 * fbm(x * 7, y * 13, seed + 30, 3) + 0.18 * depth
+        second, first = np.sort(heights, axis=0)[-2:]
+        dark = (spur > 0) & (first - second + 0.05 * fbm(x * 16, y * 16, seed + 32, 2) > 0.018) & (depth > 0)
+        hatch = lines(
+            (x + 0.62 * depth) * 92 + 1.2 * perlin(x * 9, y * 9, seed + 33),
+            depth * 15,
+            0.86 - 2.6 * depth,
+            seed + 34,
+            0.4,
         )
-        blocks.key = np.maximum(blocks.key, edge_lines(mask, 3.2, SEED + 36 + number))
+        strokes = lines(
+            (x - 0.75 * depth) * 80 + 1.2 * perlin(x * 8, y * 8, seed + 35),
+            depth * 17,
+            0.02 - 0.9 * depth,
+            seed + 36,
+            0.5,
+        )
+        mask = depth > 0
+        blue = np.where(dark, 1.0, 0.10 + 0.30 * number + 0.5 * strokes * number)
+        blocks.carve(
+            mask, key=np.where(dark, hatch, strokes), pale=0.75 + 0.2 * number, blue=blue, ochre=0.25 * (1 - number)
+        )
+        for outline, weight in ((mask, 3.2), (dark, 1.5)):
+            blocks.key = np.maximum(blocks.key, edge_lines(outline, weight, seed + 38) * mask)
 
 
 def _swell(blocks: Blocks, x: Array, y: Array, level: float, number: int) -> None:
@@ -177,10 +203,12 @@ def _swell(blocks: Blocks, x: Array, y: Array, level: float, number: int) -> Non
     crest = level - 0.040 * (1 - np.abs(np.sin(phase))) ** 1.4 - 0.010 * np.sin(x * 23 + number)
     depth = y - crest
     mask = depth > 0
+    smooth = level - 0.018 - 0.016 * np.cos(2 * phase)
+    flow = y - smooth - (crest - smooth) * np.exp(-np.clip(depth, 0, 1) * 30)
     foam = depth < 0.010 + 0.010 * np.abs(np.sin(x * 90 + 5 * fbm(x * 8, y * 8, SEED + 60, 2)))
     tone = 0.85 - depth * 6 + 0.35 * np.cos(2 * phase)
-    key = lines(depth * 78, x * 7, tone * 0.9 - 0.15, SEED + 61 + number, 0.5)
-    blue = lines(depth * 39 + 0.2, x * 4, 0.80 - depth * 1.5, SEED + 71 + number, 0.4)
+    key = lines(flow * 78, x * 7, tone * 0.9 - 0.15, SEED + 61 + number, 0.5)
+    blue = lines(flow * 39 + 0.2, x * 4, 0.80 - depth * 1.5, SEED + 71 + number, 0.4)
     blocks.carve(mask, key=key, blue=blue, pale=0.9)
     blocks.carve(mask & foam)
     blocks.key = np.maximum(blocks.key, edge_lines(mask, 2.4, SEED + 81) + edge_lines(mask & ~foam, 1.6, SEED + 82))
@@ -233,24 +261,23 @@ def _foam_discs(wave: Wave, rng: np.random.Generator) -> list[tuple[float, float
     return discs
 
 
+def _spray(wave: Wave, rng: np.random.Generator) -> Array:
+    """Throw drops of spray ahead of the curl; most stay close to it."""
+    tip = _place(wave, CURL)[len(_place(wave, CURL)) // 2]
+    discs = []
+    for _ in range(150):
+        reach = wave.size * rng.gamma(2.0, 0.085)
+        heading = rng.uniform(-1.5, 0.9)
+        px, py = tip + np.array([wave.facing * np.cos(heading), np.sin(heading)]) * reach
+        discs.append((px, py, wave.size * 0.0065 * rng.uniform(0.35, 1.0)))
+    return disc_mask(discs)
+
+
 def _foam(blocks: Blocks, wave: Wave, seed: int) -> None:
     """Print foam on the crest and loose spray around it."""
     rng = np.random.default_rng(seed)
-    discs = _foam_discs(wave, rng)
-    image = Image.new("1", (WIDTH, HEIGHT))
-    brush = ImageDraw.Draw(image)
-    for px, py, radius in discs:
-        brush.ellipse(
-            [(px - radius) * HEIGHT, (py - radius) * HEIGHT, (px + radius) * HEIGHT, (py + radius) * HEIGHT], fill=1
-        )
-    tip = _place(wave, CURL)[-1]
-    for _ in range(120):
-        px, py = tip + np.array([wave.facing, 1.0]) * rng.normal([0.02, -0.10], [0.20, 0.20]) * wave.size
-        radius = wave.size * 0.0085 * rng.uniform(0.3, 1.0)
-        brush.ellipse(
-            [(px - radius) * HEIGHT, (py - radius) * HEIGHT, (px + radius) * HEIGHT, (py + radius) * HEIGHT], fill=1
-        )
-    foam = np.array(image, bool)
+    foam = disc_mask(_foam_discs(wave, rng))
+    blocks.carve(_spray(wave, rng))
     inner = ndimage.distance_transform_edt(foam).astype(np.float32) / HEIGHT
     x, y = (axis / HEIGHT for axis in pixel_grid(WIDTH, HEIGHT))
     ripples = lines(inner / wave.size * 105, (x + y) * 20, 0.22 - inner / wave.size * 3, seed + 1, 0.45)
@@ -264,8 +291,8 @@ def _birds(blocks: Blocks) -> None:
     other = [(0, 0), (0.22, -0.50), (0.62, -0.80), (0.48, -0.36), (0.26, 0.02), (0, 0.12)]
     body = [(-0.55, 0.20), (-0.10, -0.02), (0.30, 0.02), (0.78, -0.10), (0.80, -0.06), (0.32, 0.12), (-0.05, 0.16)]
     flock = (
-        (0.80, 0.23, 0.085, 0.1),
-        (0.93, 0.30, 0.070, -0.05),
+        (1.055, 0.385, 0.062, 0.1),
+        (0.93, 0.31, 0.085, -0.05),
         (0.99, 0.19, 0.060, 0.05),
         (1.10, 0.26, 0.050, 0.0),
         (1.16, 0.12, 0.045, -0.1),
@@ -296,7 +323,7 @@ def _print(blocks: Blocks, x: Array, y: Array) -> Array:
     for number, (block, ink, offset, uneven) in enumerate(presses):
         speckle = smoothstep(0.42, 0.62, fbm(x * 150, y * 150, SEED + 110 + number, 2)) * 0.5
         load = 1 - uneven * np.clip(0.55 + 1.5 * grain, 0, 1) - speckle * (0.35 + uneven)
-        pressed = np.clip(np.roll(np.clip(block, 0, 1), offset, (1, 0)) * load, 0, 1)
+        pressed = np.clip(ndimage.shift(np.clip(block, 0, 1), offset, order=0, mode="nearest") * load, 0, 1)
         colour = mix(colour, colour * ink * 0.25 + ink * 0.75, pressed)
     return colour
 
@@ -308,7 +335,6 @@ def draw() -> Image.Image:
     _sky(blocks, x, y)
     _clouds(blocks, x, y)
     _mountains(blocks, x, y)
-    _birds(blocks)
     for number, level in enumerate((0.68, 0.735)):
         _swell(blocks, x, y, level, number)
     _body(blocks, x, y, WAVES[0], SEED + 200)
@@ -317,4 +343,5 @@ def draw() -> Image.Image:
     _body(blocks, x, y, WAVES[1], SEED + 220)
     _foam(blocks, WAVES[1], SEED + 230)
     _swell(blocks, x, y, 0.925, 3)
+    _birds(blocks)
     return to_image(_print(blocks, x, y))

@@ -1,0 +1,36 @@
+"""What all tests share: no network, no weights of the user's own, and small pictures to work on."""
+
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neural_style import weights
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory, monkeypatch):
+    """Keep the user's weights out of sight, and downloads on this machine, where nothing answers."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", "http://127.0.0.1:9/")
+    monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def network():
+    """The built-in network, whole: random filters, real shapes."""
+    return weights.load("builtin", ["relu5_4"])
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colourful."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, width, height, seed in (("photo.png", 64, 48, 1), ("style.png", 80, 60, 2), ("other.jpg", 50, 70, 3)):
+        coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(folder / name, quality=95)
+    return folder

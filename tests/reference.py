@@ -1,0 +1,123 @@
+"""The mathematics once more: slow, in float64 NumPy, from the published formulas, sharing nothing with `neural_style`.
+
+Feature maps are (height, width, channels), images (height, width, 3), RGB of 0-255 less the mean pixel.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+_CONVOLUTIONS = (2, 2, 4, 4, 4)  # in each block of VGG19
+
+
+def in_float64(weights):
+    """The kernels and biases of some weights as the functions below want them."""
+    return SimpleNamespace(
+        kernels={conv: kernel.astype(np.float64) for conv, kernel in weights.kernels.items()},
+        biases={conv: bias.astype(np.float64) for conv, bias in weights.biases.items()},
+    )
+
+
+def features(weights, image, layers, pooling="max"):
+    """Layer -> feature map, for relu* and conv*; `weights` as `in_float64` gives them."""
+    maps, outputs = np.asarray(image, np.float64), {}
+    for block, count in enumerate(_CONVOLUTIONS, 1):
+        for index in range(1, count + 1):
+            if not set(layers) - set(outputs):
+                return {layer: outputs[layer] for layer in layers}
+            name = f"{block}_{index}"
+            outputs[f"conv{name}"] = convolution(maps, weights.kernels[f"conv{name}"], weights.biases[f"conv{name}"])
+            outputs[f"relu{name}"] = maps = np.maximum(outputs[f"conv{name}"], 0)
+        maps = pool(maps, pooling)
+    return {layer: outputs[layer] for layer in layers}
+
+
+def convolution(maps, kernel, bias):
+    """3×3, zeros around; kernel (3, 3, in, out), not flipped."""
+    height, width, _ = maps.shape
+    padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))
+    result = np.zeros((height, width, kernel.shape[3])) + bias
+    for y in range(3):
+        for x in range(3):
+            result += padded[y : y + height, x : x + width] @ kernel[y, x]
+    return result
+
+
+def pool(maps, kind):
+    """2×2 with stride 2; an odd last row or column is dropped."""
+    height, width, channels = maps.shape
+    cells = maps[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels)
+    return {"max": np.max, "avg": np.mean}[kind](cells, axis=(1, 3))
+
+
+def gram(maps):
+    """G / (M·C)."""
+    flat = maps.reshape(-1, maps.shape[-1])
+    return flat.T @ flat / flat.size
+
+
+def total_variation(image):
+    """mean(dy²) + mean(dx²)."""
+    return np.mean(np.diff(image, axis=0) ** 2) + np.mean(np.diff(image, axis=1) ** 2)
+
+
+def total_variation_gradient(image):
+    """Gradient of `total_variation`."""
+    gradient = np.zeros_like(image, np.float64)
+    for axis in (0, 1):
+        differences = np.diff(image, axis=axis)
+        share = 2 * differences / differences.size
+        before, after = [(0, 0)] * 3, [(0, 0)] * 3
+        before[axis], after[axis] = (1, 0), (0, 1)
+        gradient += np.pad(share, before) - np.pad(share, after)
+    return gradient
+
+
+class Objective:
+    """The loss of the preset `athalye`, of an image against the targets of a content and some styles (all images)."""
+
+    def __init__(self, weights, content, styles, *, content_terms, style_terms, blend, pooling="max", factors=None):
+        """`content_terms`, `style_terms`: layer -> share; `blend`: of the styles; `factors`: of content, style, TV."""
+        self.weights, self.pooling = weights, pooling
+        self.content_terms, self.style_terms, self.blend = content_terms, style_terms, blend
+        self.factors = factors or (5, 500, 100)
+        self.content_targets = features(weights, content, content_terms, pooling)
+        self.style_targets = [self._grams(features(weights, style, style_terms, pooling)) for style in styles]
+
+    def _grams(self, maps):
+        return {layer: gram(maps[layer]) for layer in self.style_terms}
+
+    def __call__(self, image):
+        """Weighted terms and total, by name."""
+        maps = features(self.weights, image, [*self.content_terms, *self.style_terms], self.pooling)
+        grams = self._grams(maps)
+        content = sum(
+            share * np.mean((maps[layer] - self.content_targets[layer]) ** 2)
+            for layer, share in self.content_terms.items()
+        )
+        style = sum(
+            blend * share * np.mean((grams[layer] - targets[layer]) ** 2)
+            for blend, targets in zip(self.blend, self.style_targets, strict=True)
+            for layer, share in self.style_terms.items()
+        )
+        terms = [
+            factor * term for factor, term in zip(self.factors, (content, style, total_variation(image)), strict=True)
+        ]
+        return SimpleNamespace(content=terms[0], style=terms[1], tv=terms[2], total=sum(terms))
+
+    def slope(self, image, direction, step):
+        """Derivative of the total along a direction, by central differences."""
+        ahead, behind = self(image + step * direction), self(image - step * direction)
+        return (ahead.total - behind.total) / (2 * step)
+
+
+def adam(gradient, start, steps, learning_rate, beta1, beta2, eps):
+    """Points of Adam in the form at the end of section 2 of the paper, with its ε-hat; `gradient` is a function."""
+    points, mean, variance = [np.asarray(start, np.float64)], 0.0, 0.0
+    for count in range(1, steps + 1):
+        slope = gradient(points[-1])
+        mean = beta1 * mean + (1 - beta1) * slope
+        variance = beta2 * variance + (1 - beta2) * slope**2
+        rate = learning_rate * np.sqrt(1 - beta2**count) / (1 - beta1**count)
+        points.append(points[-1] - rate * mean / (np.sqrt(variance) + eps))
+    return points

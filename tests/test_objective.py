@@ -1,0 +1,244 @@
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from neural_style import vgg
+from neural_style.config import Config
+from neural_style.inputs import read_inputs
+from neural_style.objective import Losses, Objective
+
+SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
+SHALLOW_TERMS = {"content_terms": {"relu1_2": 1}, "style_terms": {"relu1_1": 1 / 2, "relu2_1": 1 / 2}, "blend": (1,)}
+FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+TV_ALONE = {"content_weight": 0, "style_weight": 0, "tv_weight": 3}
+
+CASES = {
+    "defaults": ({}, {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}),
+    "blend of content layers": (
+        {"content_weight_blend": 0.3, "style_layers": ("relu1_1",)},
+        {"content_terms": {"relu4_2": 0.3, "relu5_2": 0.7}, "style_terms": {"relu1_1": 1}, "blend": (1,)},
+    ),
+    "two styles": (
+        {**SHALLOW, "styles": 2, "style_blend_weights": (1, 3)},
+        {**SHALLOW_TERMS, "styles": 2, "blend": (1 / 4, 3 / 4)},
+    ),
+    "two equal styles": ({**SHALLOW, "styles": 2}, {**SHALLOW_TERMS, "styles": 2, "blend": (1 / 2, 1 / 2)}),
+    "growing layer weights": (
+        {**SHALLOW, "style_layers": ("relu1_1", "relu1_2", "relu2_1"), "style_layer_weight_exp": 2},
+        {**SHALLOW_TERMS, "style_terms": {"relu1_1": 1 / 7, "relu1_2": 2 / 7, "relu2_1": 4 / 7}},
+    ),
+    "explicit layer weights": (
+        {**SHALLOW, "style_layers": ("relu2_1", "relu1_2", "conv1_1"), "style_layer_weights": (6, 0, 2)},
+        {**SHALLOW_TERMS, "style_terms": {"relu2_1": 3 / 4, "conv1_1": 1 / 4}},
+    ),
+    "average pooling": (
+        {**SHALLOW, "style_layers": ("relu2_1", "relu3_1"), "pooling": "avg"},
+        {**SHALLOW_TERMS, "style_terms": {"relu2_1": 1 / 2, "relu3_1": 1 / 2}, "pooling": "avg"},
+    ),
+    "explicit content layers": (
+        {**SHALLOW, "content_layers": ("relu2_2", "conv1_1", "relu1_2")},
+        {**SHALLOW_TERMS, "content_terms": dict.fromkeys(("relu2_2", "conv1_1", "relu1_2"), 1 / 3)},
+    ),
+    "other weights": (
+        {**SHALLOW, "content_weight": 0.7, "style_weight": 3, "tv_weight": 11},
+        {**SHALLOW_TERMS, "factors": (0.7, 3, 11)},
+    ),
+    "no content": ({**SHALLOW, "content_weight": 0}, {**SHALLOW_TERMS, "content_terms": {}}),
+    "no style": ({**SHALLOW, "style_weight": 0}, {**SHALLOW_TERMS, "style_terms": {}}),
+    "no variation": ({**SHALLOW, "tv_weight": 0}, {**SHALLOW_TERMS, "factors": (5, 500, 0)}),
+    "variation alone": (TV_ALONE, {"content_terms": {}, "style_terms": {}, "blend": (1,), "factors": (0, 0, 3)}),
+}
+"""Name -> (settings of ours, the same said to the reference, with every share worked out by hand)."""
+
+
+def picture(height, width, seed):
+    """Coarse blobs under fine noise, each with colours of its own: RGB 0-255."""
+    rng = np.random.default_rng(seed)
+    blobs = np.kron(rng.uniform(0, 255, (-(-height // 8), -(-width // 8), 3)), np.ones((8, 8, 1)))
+    return np.clip(blobs[:height, :width] + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.float32)
+
+
+CONTENT, STYLE, OTHER = picture(34, 44, 1), picture(40, 33, 2), picture(33, 47, 3)  # odd, at one depth or another
+IMAGE = picture(34, 44, 4)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def full_precision():
+    """Newer GPUs would round what they multiply to 10 bits."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.fixture(scope="module")
+def exact_network(network):
+    """The same for the reference."""
+    return reference.in_float64(network)
+
+
+def objective_of(network, *, styles=1, **settings):
+    """Our objective of the content and the first styles."""
+    return Objective(Config("content", ["style"] * styles, **settings), network, CONTENT, [STYLE, OTHER][:styles])
+
+
+def expected_objective(network, exact_network, *, styles=1, **terms):
+    """The reference's of the same pictures."""
+    content, *others = (picture.astype(np.float64) - network.mean for picture in (CONTENT, STYLE, OTHER))
+    return reference.Objective(exact_network, content, others[:styles], **terms)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_losses_and_gradient_against_reference(network, exact_network, case):
+    """Gradients against central differences of the float64 reference, along directions and of single pixels.
+
+    Differences of our own float32 losses would be noise: those are exact to about 1e-7 of the total, and a step short
+    enough to stay on one side of the kinks of ReLU and maxima changes the total by little more than that. Once the two
+    functions are seen to agree in value, the reference may stand in for ours, with a step of 1e-5 grey levels.
+    """
+    ours, theirs = objective_of(network, **CASES[case][0]), expected_objective(network, exact_network, **CASES[case][1])
+    losses, gradient = ours.value_and_grad(ours.encode(IMAGE))
+    image = ours.encode(IMAGE)[0].numpy().astype(np.float64)
+    expected = theirs(image)
+    assert expected.total > 0
+    for name in Losses._fields:
+        assert float(getattr(losses, name)) == pytest.approx(getattr(expected, name), rel=1e-5), name
+
+    gradient = gradient[0].numpy().astype(np.float64)
+    rng = np.random.default_rng(0)
+    deep = "relu4_2" in theirs.content_terms  # where the reference is slow, fewer directions must do
+    directions = [gradient / np.abs(gradient).max(), *rng.normal(size=(1 if deep else 3, *image.shape))]
+    for place in [(17, 29, 1)] if deep else [(17, 29, 1), (0, 0, 0), (-1, -1, 2)]:
+        directions.append(np.zeros_like(image))
+        directions[-1][place] = 1
+    for direction in directions:
+        noise = 1e-5 * np.linalg.norm(gradient) * np.linalg.norm(direction)
+        assert np.sum(gradient * direction) == pytest.approx(theirs.slope(image, direction, 1e-5), rel=1e-3, abs=noise)
+
+
+def test_our_own_losses_fall_along_our_gradient(network):
+    """The same without the reference, coarsely: along the gradient itself the change rises above the rounding."""
+    objective = objective_of(network, **SHALLOW)
+    image = objective.encode(IMAGE)
+    _, gradient = objective.value_and_grad(image)
+    ahead, behind = (
+        objective.value_and_grad(image + step * gradient / tf.norm(gradient))[0].total for step in (0.5, -0.5)
+    )
+    assert float(ahead - behind) == pytest.approx(float(tf.norm(gradient)), rel=1e-2)
+
+
+def test_gradient_of_variation_is_exact(network):
+    objective = objective_of(network, **TV_ALONE)
+    image = objective.encode(IMAGE)
+    _, gradient = objective.value_and_grad(image)
+    expected = 3 * reference.total_variation_gradient(image[0].numpy().astype(np.float64))
+    np.testing.assert_allclose(gradient[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_styles_at_their_own_sizes_through_style_scales(network, exact_network):
+    """From pictures to the loss: each style is scaled to its own width, its aspect kept, and counted by its weight."""
+    config = Config(CONTENT, [STYLE, OTHER], style_scales=(1, 1.5), style_blend_weights=(2, 1), **SHALLOW)
+    inputs = read_inputs(config)
+    styles = [style.rgb for style in inputs.styles]
+    assert [style.shape for style in styles] == [(53, 44, 3), (46, 66, 3)]
+    ours = Objective(config, network, inputs.content.rgb, styles)
+    theirs = reference.Objective(
+        exact_network,
+        CONTENT - network.mean,
+        [style - network.mean for style in styles],
+        **{**SHALLOW_TERMS, "blend": (2 / 3, 1 / 3)},
+    )
+    losses, _ = ours.value_and_grad(ours.encode(IMAGE))
+    expected = theirs(IMAGE - network.mean)
+    assert float(losses.style) == pytest.approx(expected.style, rel=1e-5)
+    assert float(losses.total) == pytest.approx(expected.total, rel=1e-5)
+
+
+def test_style_in_terms_of_gatys(network, exact_network):
+    """Where style and content are of one size, the style loss is 500 · Σ w · 4E/C² with E of equation 4."""
+    style = picture(34, 44, 2)
+    ours = Objective(Config("content", "style", **SHALLOW), network, CONTENT, [style])
+    maps, targets = (reference.features(exact_network, x - network.mean, FIVE[:2]) for x in (IMAGE, style))
+    expected = 0
+    for layer in FIVE[:2]:
+        positions, channels = maps[layer][..., 0].size, maps[layer].shape[-1]
+        gram, target = ((flat := x[layer].reshape(positions, channels)).T @ flat for x in (maps, targets))
+        energy = np.sum((gram - target) ** 2) / (4 * channels**2 * positions**2)
+        expected += 500 / 2 * 4 * energy / channels**2
+    assert float(ours.value_and_grad(ours.encode(IMAGE))[0].style) == pytest.approx(expected, rel=1e-5)
+
+
+def test_targets_are_met_by_the_pictures_themselves(network):
+    objective = objective_of(network, **SHALLOW)
+    of_content, of_image = (objective.value_and_grad(objective.encode(x))[0] for x in (CONTENT, IMAGE))
+    assert float(of_content.content) < 1e-9 * float(of_image.content)
+    style_itself = Objective(Config("content", "style", **SHALLOW), network, IMAGE, [CONTENT])
+    of_style = style_itself.value_and_grad(style_itself.encode(CONTENT))[0]
+    assert float(of_style.style) < 1e-9 * float(of_image.style)
+
+
+@pytest.mark.parametrize(
+    ("settings", "layers"),
+    [
+        ({}, ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")),
+        ({"content_weight_blend": 0}, ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1", "relu5_2")),
+        ({"content_weight": 0}, FIVE),
+        ({"style_weight": 0}, ("relu4_2",)),
+        ({"style_weight": 0, "content_layers": ("conv1_2",)}, ("conv1_2",)),
+        ({"content_weight": 0, "style_layer_weights": (1, 0, 1, 0, 0)}, ("relu1_1", "relu3_1")),
+        ({"content_weight": 0, "style_layer_weight_exp": 0}, ("relu1_1",)),
+    ],
+)
+def test_only_what_weighs_is_computed(network, monkeypatch, settings, layers):
+    asked = []
+    real = vgg.build_vgg19
+
+    def build(weights, layers, pooling):
+        asked.append(set(layers))
+        return real(weights, layers, pooling)
+
+    monkeypatch.setattr(vgg, "build_vgg19", build)
+    objective_of(network, **settings)
+    assert asked == [set(layers)]
+
+
+def test_variation_alone_needs_no_network(network, monkeypatch):
+    def build(*_):
+        raise AssertionError("the network is not needed")
+
+    monkeypatch.setattr(vgg, "build_vgg19", build)
+    objective = objective_of(network, **TV_ALONE)
+    losses, _ = objective.value_and_grad(objective.encode(IMAGE))
+    assert float(losses.content) == float(losses.style) == 0
+    assert float(losses.total) == float(losses.tv) > 0
+
+
+def test_one_trace_serves_all_iterations(network):
+    objective = objective_of(network, **SHALLOW)
+    image = objective.encode(IMAGE)
+    totals = set()
+    for shift in range(4):
+        losses, gradient = objective.value_and_grad(image + float(shift))
+        assert gradient.shape == image.shape == objective.shape == (1, 34, 44, 3)
+        assert gradient.dtype == tf.float32
+        assert all(value.shape == () and value.dtype == tf.float32 for value in losses)
+        totals.add(float(losses.total))
+    assert len(totals) == 4
+    assert objective.value_and_grad.experimental_get_tracing_count() == 1
+
+
+def test_images_of_another_size_are_refused(network):
+    objective = objective_of(network, **SHALLOW)
+    with pytest.raises((TypeError, ValueError)):
+        objective.value_and_grad(objective.encode(IMAGE[:, :-1]))
+
+
+def test_encode_and_decode(network):
+    objective = objective_of(network, **TV_ALONE)
+    encoded = objective.encode(STYLE)  # of any size
+    np.testing.assert_allclose(encoded[0], STYLE - [123.68, 116.779, 103.939], atol=1e-4)
+    np.testing.assert_allclose(objective.decode(encoded), STYLE, atol=1e-4)
+    assert objective.decode(encoded).dtype == np.float32
+    outside = objective.decode(tf.fill((1, 32, 32, 3), -200.0))
+    np.testing.assert_allclose(outside[0, 0], [-76.32, -83.221, -96.061], atol=1e-3)  # not clipped

@@ -1,0 +1,188 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from neural_style import weights
+from neural_style.architecture import CONV_LAYERS, RELU_LAYERS, convs_up_to, keras_name
+from neural_style.errors import UsageError
+from neural_style.vgg import build_vgg19
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def full_precision():
+    """Newer GPUs would round what they multiply to 10 bits."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def random_picture(height, width, seed=0):
+    """RGB, 0-255, of no symmetry, with a cast of colour so that the channels differ."""
+    noise = np.random.default_rng(seed).uniform(0, 255, (height, width, 3))
+    return (noise * [1, 0.7, 0.3]).astype(np.float32)
+
+
+def relative_error(ours, other):
+    return np.linalg.norm(ours - other) / np.linalg.norm(other)
+
+
+@pytest.fixture(scope="module")
+def theirs(network):
+    """Keras's own VGG19 with the weights of `network`, which expects BGR: features of RGB pictures by its own names."""
+    model = keras.applications.VGG19(include_top=False, weights=None)
+    for conv in CONV_LAYERS:
+        kernel = network.kernels[conv]
+        model.get_layer(keras_name(conv)).set_weights(
+            [kernel[:, :, ::-1] if conv == "conv1_1" else kernel, network.biases[conv]]
+        )
+    outputs = {conv: model.get_layer(keras_name(conv)).output for conv in CONV_LAYERS}
+    model = keras.Model(model.inputs[0], outputs)
+    return lambda picture: model(keras.applications.vgg19.preprocess_input(picture[np.newaxis].copy()))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 48), (37, 53), (32, 32)])
+def test_same_as_keras_at_every_layer(network, theirs, height, width):
+    """Rounding grows with depth: in block 5 Keras and ours are each up to 1.1e-5 off what float64 gives."""
+    picture = random_picture(height, width)
+    ours = build_vgg19(network, RELU_LAYERS)((picture - network.mean)[np.newaxis])
+    expected = theirs(picture)
+    for conv, relu in zip(CONV_LAYERS, RELU_LAYERS, strict=True):
+        assert ours[relu].shape == expected[conv].shape
+        assert ours[relu].dtype == tf.float32
+        assert np.linalg.norm(expected[conv]) > 0
+        assert relative_error(ours[relu], expected[conv]) < (3e-5 if "relu5" in relu else 1e-5), relu
+
+
+def test_order_of_channels_matters(network, theirs):
+    """Without this, the agreement with Keras would say nothing on RGB and BGR."""
+    picture = random_picture(32, 32)
+    swapped = build_vgg19(network, ["relu1_1"])((picture[..., ::-1] - network.mean)[np.newaxis])
+    assert relative_error(swapped["relu1_1"], theirs(picture)["conv1_1"]) > 0.1
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+@pytest.mark.parametrize(("height", "width"), [(36, 32), (37, 45)])
+def test_against_reference(network, pooling, height, width):
+    layers = ("relu1_2", "conv2_2", "relu3_1", "conv4_1")
+    image = random_picture(height, width) - network.mean
+    ours = build_vgg19(network, layers, pooling)(image[np.newaxis])
+    expected = reference.features(reference.in_float64(network), image, layers, pooling)
+    assert set(ours) == set(layers)
+    for layer in layers:
+        assert ours[layer].shape == (1, *expected[layer].shape)
+        assert relative_error(ours[layer][0], expected[layer]) < 1e-5, layer
+
+
+def test_poolings_differ(network):
+    image = random_picture(32, 32) - network.mean
+    largest, mean = (build_vgg19(network, ["relu2_1"], pooling)(image[None])["relu2_1"] for pooling in ("max", "avg"))
+    assert relative_error(largest, mean) > 0.1
+
+
+def test_one_filter_by_hand():
+    """A single nonzero tap tells height from width, left from right, and what lies outside: zeros, not the mean."""
+    kernel, bias = np.zeros((3, 3, 3, 64), np.float32), np.full(64, -0.5, np.float32)
+    kernel[0, 1, 2, 0] = 1  # blue of the pixel above
+    network = SimpleNamespace(kernels={"conv1_1": kernel}, biases={"conv1_1": bias})
+    image = random_picture(32, 33)
+    output = build_vgg19(network, ["conv1_1"])(image[np.newaxis])["conv1_1"][0]
+    np.testing.assert_allclose(output[1:, :, 0], image[:-1, :, 2] - 0.5, rtol=1e-6)
+    np.testing.assert_array_equal(output[0, :, 0], -0.5)
+    np.testing.assert_array_equal(output[..., 1:], -0.5)
+
+
+def test_conv_layers_are_before_rectification(network):
+    layers = ("conv1_1", "relu1_1", "conv2_1", "relu2_1", "conv3_2", "relu3_2")
+    image = (random_picture(32, 40) - network.mean)[np.newaxis]
+    outputs = build_vgg19(network, layers)(image)
+    for conv, relu in zip(layers[::2], layers[1::2], strict=True):
+        assert np.min(outputs[conv]) < 0
+        np.testing.assert_array_equal(tf.nn.relu(outputs[conv]), outputs[relu])
+    alone = build_vgg19(network, ["conv3_2"])(image)
+    np.testing.assert_allclose(alone["conv3_2"], outputs["conv3_2"], rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "convolutions", "pools"),
+    [
+        (["relu1_1"], 1, 0),
+        (["conv1_2"], 2, 0),
+        (["relu2_1"], 3, 1),
+        (["relu3_4", "relu1_1"], 8, 2),  # the deepest need not come last
+        (["relu5_4"], 16, 4),
+    ],
+)
+def test_only_as_deep_as_asked(network, layers, convolutions, pools):
+    model = build_vgg19(network, layers)
+    kinds = [type(layer) for layer in model.layers]
+    assert kinds.count(keras.layers.Conv2D) == convolutions == len(convs_up_to(layers))
+    assert kinds.count(keras.layers.MaxPooling2D) == pools
+    assert [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)] == list(
+        CONV_LAYERS[:convolutions]
+    )
+
+
+def test_shallow_network_needs_shallow_weights(network):
+    shallow = SimpleNamespace(
+        kernels={conv: network.kernels[conv] for conv in CONV_LAYERS[:3]},
+        biases={conv: network.biases[conv] for conv in CONV_LAYERS[:3]},
+    )
+    assert set(build_vgg19(shallow, ["relu2_1"]).output) == {"relu2_1"}
+
+
+def test_layers_may_be_any_iterable(network):
+    assert set(build_vgg19(network, iter(["relu1_1", "relu1_2"])).output) == {"relu1_1", "relu1_2"}
+
+
+def test_frozen_but_with_a_gradient_to_the_image(network):
+    model = build_vgg19(network, ["relu2_1"])
+    assert model.trainable_weights == []
+    assert len(model.weights) == 6
+    image = tf.constant((random_picture(32, 32) - network.mean)[np.newaxis])
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        total = tf.reduce_sum(model(image)["relu2_1"])
+    assert np.any(tape.gradient(total, image))
+
+
+def test_global_settings_of_keras_do_not_matter(network):
+    image = (random_picture(32, 32) - network.mean)[np.newaxis]
+    expected = build_vgg19(network, ["relu2_1"])(image)["relu2_1"]
+    policy, order = keras.config.dtype_policy(), keras.config.image_data_format()
+    try:
+        keras.config.set_dtype_policy("mixed_float16")
+        keras.config.set_image_data_format("channels_first")
+        output = build_vgg19(network, ["relu2_1"])(image)["relu2_1"]
+    finally:
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(order)
+    assert output.dtype == tf.float32
+    assert relative_error(output, expected) < 1e-6
+
+
+def test_other_backends_are_refused(network, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(UsageError, match="expected the TensorFlow backend, got jax"):
+        build_vgg19(network, ["relu1_1"])
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the sample of the ImageNet weights is not here")
+def test_real_filters_see_colours_as_keras_does():
+    """With the published weights, which are BGR in the file: agreement with Keras on a picture of strong colours."""
+    loaded = weights.load(str(SHARED), ["relu3_1"])
+    with np.load(SHARED) as file:
+        kernel, bias = file["block1_conv1/kernel"], file["block1_conv1/bias"]
+    picture = random_picture(32, 48)
+    bgr = keras.applications.vgg19.preprocess_input(picture.copy())
+    expected = np.maximum(reference.convolution(bgr.astype(np.float64), kernel.astype(np.float64), bias), 0)
+    model = build_vgg19(loaded, ["relu1_1"])
+    assert relative_error(model((picture - loaded.mean)[np.newaxis])["relu1_1"][0], expected) < 1e-5
+    assert relative_error(model((picture[..., ::-1] - loaded.mean)[np.newaxis])["relu1_1"][0], expected) > 0.1
