@@ -100,7 +100,8 @@ def markdown_table() -> str:
             names = f"`--{option.name}`" + (f", `--{option.alias}`" if option.alias else "")
             default = "required" if option.required else _shown(option.default)
             bounds = f" ({_limits(option)})" if _limits(option) else ""
-            lines.append(f"| {names} | {default} | {option.help}{bounds} |")
+            meaning = f"{option.help}{bounds}".replace("<", "&lt;")
+            lines.append(f"| {names} | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

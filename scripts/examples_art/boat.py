@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .cabin import Light, fill_quad
@@ -25,14 +27,14 @@ def _facets() -> list[tuple[Array, Array, Array]]:
     facets = []
     ends, planks = np.linspace(-1, 1, 45), np.linspace(0, 1, 7)
     for side in (-1.0, 1.0):
-        for t0, t1 in zip(ends[:-1], ends[1:], strict=True):
-            for number, (v0, v1) in enumerate(zip(planks[:-1], planks[1:], strict=True)):
+        for t0, t1 in pairwise(ends):
+            for number, (v0, v1) in enumerate(pairwise(planks)):
                 corners = _hull(np.array([t0, t1, t1, t0]), np.array([v0, v0, v1, v1]), side)
                 lap = 0.82 + 0.30 * (number % 2)
                 outer = TRIM if number == 5 else PAINT * lap
                 facets.append((corners, outer, (TRIM if number == 5 else INSIDE * (0.35 + 0.12 * number))))
     stern = np.array([-1.0, -1.0])
-    for v0, v1 in zip(planks[:-1], planks[1:], strict=True):
+    for v0, v1 in pairwise(planks):
         left, right = _hull(stern, np.array([v0, v1]), -1.0), _hull(stern, np.array([v0, v1]), 1.0)
         facets.append((np.stack([left[0], right[0], right[1], left[1]]), PAINT * 0.9, INSIDE * 0.7))
     for t0, t1, level in ((-0.98, -0.72, 0.78), (-0.30, -0.12, 0.72), (0.28, 0.44, 0.72)):

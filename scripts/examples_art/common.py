@@ -115,7 +115,8 @@ def relief(colour: Array, height: Array, strength: float, shine: float, soften: 
     norm = 1 / np.sqrt(slope_x**2 + slope_y**2 + 1)
     light = np.array([-0.48, -0.58, 0.66])
     diffuse = (-slope_x * light[0] - slope_y * light[1] + light[2]) * norm
-    half = (light + [0, 0, 1]) / np.linalg.norm(light + [0, 0, 1])
+    half = light + np.array([0, 0, 1])
+    half /= np.linalg.norm(half)
     gloss = np.clip((-slope_x * half[0] - slope_y * half[1] + half[2]) * norm, 0, 1) ** 40
     shade = 0.35 + 0.65 * diffuse / light[2]
     flat_gloss = half[2] ** 40

@@ -166,9 +166,8 @@ def _add_head(window: Window) -> None:
     ]
     beak = [(0.398, 0.445), (0.362, 0.466), (0.345, 0.484), (0.375, 0.480), (0.404, 0.474)]
     patches = [
-        ([(0.400, 0.440), (0.425, 0.428), (0.455, 0.442), (0.428, 0.444)], "#fff4dc"),
-        ([(0.408, 0.468), (0.430, 0.463), (0.456, 0.464), (0.434, 0.484)], "#fff4dc"),
-        ([(0.418, 0.455), (0.430, 0.445), (0.442, 0.455), (0.430, 0.465)], "#20122a"),
+        ([(0.400, 0.452), (0.420, 0.437), (0.450, 0.448), (0.426, 0.468)], "#fff4dc"),
+        ([(0.411, 0.452), (0.421, 0.442), (0.431, 0.452), (0.421, 0.462)], "#140a1e"),
     ]
     _add_shapes(window, [*crown, (beak, "#f0b030"), (head, "#2348c8"), *patches])
 
@@ -252,9 +251,9 @@ def _glass(window: Window, x: Array, y: Array, seam: Array, rng: np.random.Gener
     streak = fbm(u * 16, v * 110, SEED + 12, 2)
     tone = rng.normal(1.0, 0.13, count).astype(np.float32)[window.label]
     colour = np.stack(window.colours)[window.label]
-    colour = colour * (tone + 0.34 * wisp + 0.13 * streak)[..., None]
+    colour = colour * (tone + 0.42 * wisp + 0.20 * streak)[..., None]
     pale = smoothstep(0.18, 0.62, wisp)
-    colour = mix(colour, colour * 0.45 + rgb("#fff6dc") * 0.55, 0.55 * pale)
+    colour = mix(colour, colour * 0.45 + rgb("#fff6dc") * 0.55, 0.7 * pale)
     rim = np.exp(-seam / 9)
     colour = colour * (1 - 0.42 * rim)[..., None]
     sunlight = 1.16 - 0.42 * np.hypot((x - 0.43) * 1.05, (y - 0.46) * 0.8) + 0.10 * fbm(x * 3, y * 3, SEED + 20, 2)

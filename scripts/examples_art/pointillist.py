@@ -161,11 +161,16 @@ def _add_boat(colour: Array, x: Array, y: Array, boat: Boat) -> None:
     source = np.stack([(x + ripple) * HEIGHT, (2 * boat.y - y) * HEIGHT], axis=-1)
     broken = fbm(x * 6, 55 * np.sqrt(below + 0.02), SEED + 31, 2) > -0.28 + 0.5 * (below / boat.size - 0.6)
     visible = (y > boat.y) & (y < boat.y + boat.size * 1.06) & broken
+    glow = np.clip((y - boat.y) / boat.size + 0.95, 0, 1)
     for points, tint in _boat_parts(boat):
         mask = lookup(polygon_mask(points * HEIGHT, WIDTH, HEIGHT), source) & visible
         colour[mask] = colour[mask] * 0.25 + (rgb(tint) * 0.86 + rgb("#3a4fb0") * 0.12) * 0.75
     for points, tint in _boat_parts(boat):
-        colour[polygon_mask(points * HEIGHT, WIDTH, HEIGHT)] = rgb(tint)
+        mask = polygon_mask(points * HEIGHT, WIDTH, HEIGHT)
+        colour[mask] = rgb(tint)
+        if tint == boat.lit:
+            sail = ramp(np.stack([rgb("#fff0b8"), rgb(boat.lit), 0.5 * (rgb(boat.lit) + rgb(boat.shade))]), glow[mask])
+            colour[mask] = sail
 
 
 def _design(x: Array, y: Array) -> Array:

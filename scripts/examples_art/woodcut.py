@@ -256,7 +256,7 @@ def _foam_discs(wave: Wave, rng: np.random.Generator) -> list[tuple[float, float
             for step in range(1, rng.integers(4, 8)):
                 shrink = size * 0.72 * 0.83**step
                 px, py = px + heading[0] * shrink * 1.3, py + heading[1] * shrink * 1.3
-                heading = heading + [-wave.facing * 0.35, -0.05]
+                heading = heading - np.array([wave.facing * 0.35, 0.05])
                 discs.append((px, py, shrink))
     return discs
 
