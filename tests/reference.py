@@ -3,11 +3,30 @@
 Feature maps are (height, width, channels), images (height, width, 3), RGB of 0-255 less the mean pixel.
 """
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
 
-_CONVOLUTIONS = (2, 2, 4, 4, 4)  # in each block of VGG19
+_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # of VGG19: channels, convolutions
+
+
+@functools.cache
+def random_weights():
+    """A whole VGG19 of dense random filters, float32: no entry is 0 and no two are alike, so that none can be misplaced.
+
+    It also stands in for `weights.VGGWeights`.
+    """
+    rng = np.random.default_rng(0)
+    kernels, biases, channels_in = {}, {}, 3
+    for block, (channels, count) in enumerate(_BLOCKS, 1):
+        for index in range(1, count + 1):
+            spread = np.float32(np.sqrt(2 / (9 * channels_in)))
+            kernels[f"conv{block}_{index}"] = rng.standard_normal((3, 3, channels_in, channels), np.float32) * spread
+            biases[f"conv{block}_{index}"] = rng.standard_normal(channels, np.float32) * 10
+            channels_in = channels
+    mean = np.array([123.68, 116.779, 103.939], np.float32)  # RGB, as Keras has it
+    return SimpleNamespace(kernels=kernels, biases=biases, mean=mean, name="random", path=None)
 
 
 def in_float64(weights):
@@ -21,7 +40,7 @@ def in_float64(weights):
 def features(weights, image, layers, pooling="max"):
     """Layer -> feature map, for relu* and conv*; `weights` as `in_float64` gives them."""
     maps, outputs = np.asarray(image, np.float64), {}
-    for block, count in enumerate(_CONVOLUTIONS, 1):
+    for block, (_, count) in enumerate(_BLOCKS, 1):
         for index in range(1, count + 1):
             if not set(layers) - set(outputs):
                 return {layer: outputs[layer] for layer in layers}

@@ -73,6 +73,12 @@ def full_precision():
 
 
 @pytest.fixture(scope="module")
+def network():
+    """Filters under which nothing can be swapped unseen."""
+    return reference.random_weights()
+
+
+@pytest.fixture(scope="module")
 def exact_network(network):
     """The same for the reference."""
     return reference.in_float64(network)

@@ -24,6 +24,11 @@ def full_precision():
     tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
+@pytest.fixture(scope="module")
+def network():
+    return reference.random_weights()
+
+
 def random_picture(height, width, seed=0):
     """RGB, 0-255, of no symmetry, with a cast of colour so that the channels differ."""
     noise = np.random.default_rng(seed).uniform(0, 255, (height, width, 3))

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from neural_style import images
+from neural_style.config import Config
+from neural_style.errors import ImageError
+from neural_style.inputs import read_inputs
+
+
+def picture(width, height, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels)).astype(np.uint8)
+
+
+def sizes(*pictures):
+    return [(picture.width, picture.height) for picture in pictures]
+
+
+def test_content_at_its_own_size_untouched():
+    content = picture(50, 40)
+    inputs = read_inputs(Config(content, [picture(64, 64)]))
+    np.testing.assert_array_equal(inputs.content.rgb, content)
+    assert inputs.content.rgb.dtype == np.float32
+    assert inputs.content.alpha is None
+    assert inputs.initial is None
+
+
+@pytest.mark.parametrize(("width", "size"), [(100, (100, 80)), (41, (41, 33)), (50, (50, 40)), (40, (40, 32))])
+def test_width_keeps_the_aspect_of_the_content(width, size):
+    inputs = read_inputs(Config(picture(50, 40), [picture(64, 64)], width=width))
+    assert sizes(inputs.content) == [size]
+
+
+def test_styles_are_as_wide_as_the_result_with_their_own_aspect():
+    styles = [picture(100, 50), picture(64, 96), picture(80, 80)]
+    assert sizes(*read_inputs(Config(picture(80, 40), styles)).styles) == [(80, 40), (80, 120), (80, 80)]
+    assert sizes(*read_inputs(Config(picture(80, 40), styles, width=64)).styles) == [(64, 32), (64, 96), (64, 64)]
+
+
+def test_style_scales():
+    styles = [picture(100, 50), picture(64, 96), picture(80, 80)]
+    config = Config(picture(64, 48), styles, width=80, style_scales=(1.5, 0.5, 1))
+    assert sizes(*read_inputs(config).styles) == [(120, 60), (40, 60), (80, 80)]
+
+
+def test_styles_come_in_their_order():
+    styles = [picture(40, 40, seed=seed) for seed in range(3)]
+    for read, style in zip(read_inputs(Config(picture(40, 40), styles)).styles, styles, strict=True):
+        np.testing.assert_array_equal(read.rgb, style)
+
+
+def test_scaling_is_that_of_images():
+    content, style = picture(50, 40), picture(64, 64, seed=1)
+    inputs = read_inputs(Config(content, [style], width=60))
+    np.testing.assert_array_equal(inputs.content.rgb, images.resize(images.read_image(content), 60, 48).rgb)
+    np.testing.assert_array_equal(inputs.styles[0].rgb, images.resize(images.read_image(style), 60, 60).rgb)
+
+
+def test_initial_takes_the_size_of_the_result_whatever_its_aspect():
+    initial = picture(33, 90, seed=1)
+    inputs = read_inputs(Config(picture(50, 40), [picture(64, 64)], width=100, initial=initial))
+    np.testing.assert_array_equal(inputs.initial.rgb, images.resize(images.read_image(initial), 100, 80).rgb)
+
+
+def test_initial_may_be_small():
+    inputs = read_inputs(Config(picture(50, 40), [picture(64, 64)], initial=picture(3, 2)))
+    assert sizes(inputs.initial) == [(50, 40)]
+
+
+def test_alpha_of_the_content_is_kept_and_scaled():
+    content = picture(50, 40, channels=4)
+    content[:20, :, 3], content[20:, :, 3] = 255, 51
+    inputs = read_inputs(Config(content, [picture(64, 64)], width=100))
+    assert inputs.content.alpha.shape == (80, 100)
+    np.testing.assert_allclose(inputs.content.alpha[[10, 70], 50], [1, 0.2], atol=0.01)
+
+
+def test_smallest_size_is_32():
+    inputs = read_inputs(Config(picture(40, 32), [picture(32, 40)], width=40))
+    assert sizes(inputs.content, *inputs.styles) == [(40, 32), (40, 50)]
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "settings", "said"),
+    [
+        ((31, 40), (64, 64), {}, "content picture an array: expected at least 32 px a side, got 31×40;"),
+        ((40, 31), (64, 64), {}, "content picture an array: expected at least 32 px a side, got 40×31;"),
+        ((80, 40), (64, 64), {"width": 62}, "got 62×31 (scaled from 80×40)"),
+        ((40, 40), (90, 70), {}, "style picture an array: expected at least 32 px a side, got 40×31 (scaled from"),
+        ((64, 64), (64, 64), {"style_scales": (0.4,)}, "got 26×26 (scaled from 64×64)"),
+        ((64, 64), (64, 64), {"style_scales": (0.001,)}, "(scaled from 64×64)"),
+    ],
+)
+def test_too_small(content, style, settings, said):
+    with pytest.raises(ImageError) as caught:
+        read_inputs(Config(picture(*content), [picture(*style)], **settings))
+    assert said in str(caught.value)
+    assert "use a larger picture or a larger --width" in str(caught.value)
+
+
+@pytest.mark.parametrize("role", ["content", "style", "initial"])
+def test_messages_name_role_and_file(tmp_path, role):
+    path = tmp_path / "broken.png"
+    path.write_text("no picture")
+    sources = {"content": picture(40, 40), "styles": [picture(40, 40)]}
+    sources |= {"styles": [picture(40, 40), path]} if role == "style" else {role: path}
+    with pytest.raises(ImageError, match=rf"^{role} picture .*broken\.png"):
+        read_inputs(Config(**sources))
+
+
+def test_paths_images_and_arrays_are_all_the_same(tmp_path):
+    content, style, initial = picture(50, 40), picture(64, 64, seed=1), picture(30, 30, seed=2)
+    paths = []
+    for name, pixels in (("content", content), ("style", style), ("initial", initial)):
+        paths.append(tmp_path / f"{name}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    ways = [
+        (content, style, initial),
+        tuple(paths),
+        tuple(map(str, paths)),
+        tuple(Image.fromarray(pixels) for pixels in (content, style, initial)),
+        tuple(pixels.astype(np.float64) for pixels in (content, style, initial)),
+    ]
+    first, *others = (read_inputs(Config(c, [s], width=45, initial=i)) for c, s, i in ways)
+    for other in others:
+        np.testing.assert_array_equal(other.content.rgb, first.content.rgb)
+        np.testing.assert_array_equal(other.styles[0].rgb, first.styles[0].rgb)
+        np.testing.assert_array_equal(other.initial.rgb, first.initial.rgb)
