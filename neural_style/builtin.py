@@ -96,7 +96,7 @@ def _calibration_pictures(rng: np.random.Generator) -> Iterator[np.ndarray]:
     """
     y, x = np.mgrid[:_SIDE, :_SIDE]
     for _ in range(_PICTURES):
-        picture = np.empty((_SIDE, _SIDE, 3), np.float32)
+        picture = np.full((_SIDE, _SIDE, 3), MEAN)
         for radius in sorted(3 / rng.random(400) ** 0.7, reverse=True):
             centre = rng.uniform(-0.1, 1.1, 2) * _SIDE
             inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from neural_style import __version__, files, flags, images, weights
 from neural_style.config import Config
-from neural_style.errors import NeuralStyleError, UsageError
+from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.inputs import read_inputs
 from neural_style.outputs import Outputs
-from neural_style.progress import LogHandler, Reporter
+from neural_style.progress import Console, LogHandler, Reporter, say
 from neural_style.records import Step
 
 PROGRAM = "python -m neural_style"
@@ -37,15 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        with _signals(_raise_interrupted):
-            return _dispatch(arguments)
-    except NeuralStyleError as error:
-        print(f"neural_style: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except _Interrupted as stop:
-        print("neural_style: stopped", file=sys.stderr)
-        return stop.exit_code
+    with contextlib.redirect_stdout(Console(sys.stdout)), contextlib.redirect_stderr(Console(sys.stderr)):
+        try:
+            with _signals(_raise_interrupted):
+                return _dispatch(arguments)
+        except NeuralStyleError as error:
+            say(f"error: {error}")
+            return error.exit_code
+        except MemoryError:
+            say("error: this machine has too little memory for pictures of this size; lower --width")
+            return OutOfMemoryError.exit_code
+        except _Interrupted as stop:
+            say("stopped")
+            return stop.exit_code
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -74,7 +78,7 @@ def _stylize(config: Config) -> int:
     from neural_style import engine
 
     steps = engine.run(config, inputs, network)
-    _say(
+    say(
         f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
         f"{inputs.content.width}×{inputs.content.height} px, {config.iterations} iterations of {config.optimizer}, "
         f"weights {network.name}, on {engine.device_name(config.device)}"
@@ -88,11 +92,9 @@ def _stylize(config: Config) -> int:
     except (NeuralStyleError, _Interrupted) as error:
         if run.best is None:
             raise
-        _say(f"{'stopped' if isinstance(error, _Interrupted) else 'error'}: {error}; writing the best image so far")
-        run.finish()
-        return error.exit_code
-    run.finish()
-    return 0
+        say(f"{'stopped' if isinstance(error, _Interrupted) else 'error'}: {error}; writing the best image so far")
+        return run.finish() or error.exit_code
+    return run.finish()
 
 
 class _Run:
@@ -116,17 +118,24 @@ class _Run:
         if self._config.checkpoint_at(step.iteration):
             self._outputs.write_checkpoint(step.iteration, self.best, self._network)
 
-    def finish(self) -> None:
-        """Write the best image and the progress files, whatever signals come."""
+    def finish(self) -> int:
+        """Write the best image and the progress files, whatever signals come.
+
+        Returns:
+            0, or 1 if a file could not be written.
+        """
         assert self.best is not None
         with _signals(signal.SIG_IGN):
-            path = self._outputs.write_result(self.best, self._network)
-            height, width = self.best.image.shape[:2]
-            total = self.best.losses["total"]
-            print(
-                f"wrote {path} ({width}×{height} px, loss {total:.6g} at iteration {self.best.iteration})", flush=True
-            )
-            self._outputs.write_progress(self._history)
+            try:
+                path = self._outputs.write_result(self.best, self._network)
+                height, width = self.best.image.shape[:2]
+                loss = f"loss {self.best.losses['total']:.6g} at iteration {self.best.iteration}"
+                print(f"wrote {path} ({width}×{height} px, {loss})", flush=True)
+                self._outputs.write_progress(self._history)
+            except OutputError as error:
+                say(f"error: {error}")
+                return NeuralStyleError.exit_code
+        return 0
 
 
 def _doctor(arguments: Sequence[str]) -> int:
@@ -145,7 +154,7 @@ def _bench(arguments: Sequence[str]) -> int:
     from neural_style import bench
 
     options = bench.parse(arguments)
-    results = bench.measure(options, say=_say)
+    results = bench.measure(options, say=say)
     print(bench.table(results))
     if options.json:
         files.write_atomically(
@@ -176,6 +185,7 @@ def _signals(handler: Callable[[int, object], None] | signal.Handlers) -> Iterat
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -209,7 +219,3 @@ def _show_notes() -> None:
     log.handlers = [LogHandler()]
     log.setLevel(logging.INFO)
     log.propagate = False
-
-
-def _say(text: str) -> None:
-    print(f"neural_style: {text}", file=sys.stderr, flush=True)

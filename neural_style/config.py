@@ -7,7 +7,9 @@ Flags, saved flag files, the README's table and the metadata inside written pict
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+import operator
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -169,8 +171,13 @@ class Config:
     @property
     def style_terms(self) -> Mapping[str, float]:
         """Style layers in use, with weights that sum to 1. Empty if `style_weight` is 0."""
-        shares = self.style_layer_weights or [self.style_layer_weight_exp**i for i in range(len(self.style_layers))]
-        shares = _normalised("style_layer_weights", shares)
+        if self.style_layer_weights is None:
+            factors = [self.style_layer_weight_exp] * (len(self.style_layers) - 1)
+            shares = _normalised(
+                "style_layer_weight_exp", list(itertools.accumulate(factors, operator.mul, initial=1.0))
+            )
+        else:
+            shares = _normalised("style_layer_weights", self.style_layer_weights)
         terms = zip(self.style_layers, shares, strict=True)
         return {layer: share for layer, share in terms if share * self.style_weight > 0}
 
@@ -206,7 +213,7 @@ OPTIONS: Mapping[str, Option] = {
 def _normalised(name: str, values: Sequence[float]) -> tuple[float, ...]:
     total = sum(values)
     if not 0 < total < math.inf:
-        raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got {tuple(values)}")
+        raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got weights {tuple(values)}")
     return tuple(value / total for value in values)
 
 
@@ -250,7 +257,8 @@ def _check_layers(config: Config) -> None:
         raise UsageError(
             "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
         )
-    if not (config.content_terms or config.style_terms or config.tv_weight):
+    style_terms = config.style_terms
+    if not (config.content_terms or style_terms or config.tv_weight):
         raise UsageError(
             "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimise"
         )

@@ -48,13 +48,16 @@ def numbered(path: PathLike) -> Path:
     return next(candidate for candidate in itertools.chain([path], others) if not os.path.lexists(candidate))
 
 
-def write_atomically(path: PathLike, write: Callable[[Path], object], *, overwrite: bool) -> Path:
+def write_atomically(
+    path: PathLike, write: Callable[[Path], object], *, overwrite: bool, option: str = "output"
+) -> Path:
     """Writes a file of any kind so that it appears whole or not at all.
 
     Args:
         path: Where to write; missing folders are made.
         write: Writes the content to the path it is given: an empty file of the same extension in the same folder.
         overwrite: Whether an existing file is replaced; if not, the new one gets a numbered name beside it.
+        option: The option that asked for it; errors begin with it.
 
     Returns:
         Path of the file written.
@@ -65,7 +68,7 @@ def write_atomically(path: PathLike, write: Callable[[Path], object], *, overwri
     path = Path(path)
     temporary = _temporary(path.parent, path.suffix)
     target = path
-    with _output_error(path, "output"):
+    with _output_error(path, option):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _create(temporary)

@@ -59,6 +59,9 @@ def effective(config: Config, resolved: Mapping[str, str]) -> Iterator[str]:
     Args:
         config: the run.
         resolved: what some options came to, in place of their values: the file that `--weights=auto` found, say.
+
+    Raises:
+        UsageError: a value holds a line break or is not Unicode, which a flag file cannot keep.
     """
     for name, option in OPTIONS.items():
         value = resolved.get(name, getattr(config, name))
@@ -68,15 +71,20 @@ def effective(config: Config, resolved: Mapping[str, str]) -> Iterator[str]:
             yield f"--{name}" if value else f"--no{name}"
             continue
         for item in value if option.is_list else (value,):
-            yield f"--{name}={_quoted(os.path.abspath(item) if option.is_path else str(item))}"
+            text = os.path.abspath(item) if option.is_path else str(item)
+            if re.search("[\n\r\ud800-\udfff]", text):  # the last are bytes that are not UTF-8
+                raise UsageError(
+                    f"save_flags: expected values of one line of Unicode, got --{name}={text!r}; rename the file"
+                )
+            yield f"--{name}={_quoted(text)}"
 
 
 def help_text(program: str) -> str:
     """What `--help` prints."""
     lines = [
         f"Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]",
-        f"       {program} doctor    tells what is installed, which devices and weights are found, and what is missing",
-        f"       {program} bench     measures speed on this machine",
+        f"       {program} doctor   tells what is installed, which devices and weights are found, what is missing",
+        f"       {program} bench    measures speed on this machine",
         "",
         "Dashes and underscores in names are the same. Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.",
         "",
@@ -86,7 +94,8 @@ def help_text(program: str) -> str:
     for group, options in _groups():
         lines += ["", f"{group}:"]
         for option in options:
-            text = f"--{option.name}{_value_hint(option)}: {option.help}{_default_note(option)}"
+            names = ", ".join(f"--{name}" for name in (option.name, option.alias) if name)
+            text = f"{names}{_value_hint(option)}: {option.help}{_default_note(option)}"
             lines += textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="      ")
     return "\n".join([*lines, "", "  --help: Print this.", "  --version: Print the version.", ""])
 
@@ -97,7 +106,7 @@ def markdown_table() -> str:
     for group, options in _groups():
         lines.append(f"| **{group}** | | |")
         for option in options:
-            names = f"`--{option.name}`" + (f", `--{option.alias}`" if option.alias else "")
+            names = ", ".join(f"`--{name}`" for name in (option.name, option.alias) if name)
             default = "required" if option.required else _shown(option.default)
             bounds = f" ({_limits(option)})" if _limits(option) else ""
             meaning = f"{option.help}{bounds}".replace("<", "&lt;")
@@ -117,7 +126,9 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
     nested: dict[str, list[str]] = {}
     for flag, given in _flags_of(tokens, in_file=folder is not None):
         if flag == _FLAGFILE:
-            for path in given or [""]:
+            if not given:
+                raise UsageError(f"--{_FLAGFILE}: expected a file after it, got nothing")
+            for path in given:
                 nested.update(_read_flagfile(path, folder, files))
             continue
         option, texts = _recognised(flag, given)
@@ -159,11 +170,14 @@ def _read_flagfile(text: str, folder: Path | None, files: tuple[Path, ...]) -> d
     if path in files:
         raise UsageError(f"--{_FLAGFILE}: {text!r} includes itself; take the line out")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"--{_FLAGFILE}: expected a readable text file, got {text!r}: {reason}") from error
-    return _gather([line for line in map(_without_comment, lines) if line], path.parent, (*files, path))
+    try:
+        return _gather([line for line in map(_without_comment, lines) if line], path.parent, (*files, path))
+    except UsageError as error:
+        raise UsageError(f"in {text!r}: {error}") from error
 
 
 def _recognised(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
@@ -172,7 +186,14 @@ def _recognised(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
         return _SWITCHES[flag], ["false"]
     if flag not in _NAMES:
         known = [*_NAMES, _FLAGFILE, "help", "version"]
-        near = difflib.get_close_matches(flag, known, n=1)
+        if flag in known:
+            raise UsageError(f"--{flag}: expected nothing after it, got {' '.join(texts)!r}")
+        near = [
+            *(name for name in known if name.startswith(flag)),
+            *difflib.get_close_matches(flag, known, cutoff=0.75),
+            *(name for name in known if flag.startswith(name)),
+            *difflib.get_close_matches(flag, known),
+        ]
         hint = f"did you mean --{near[0]}?" if near else "--help lists all flags"
         raise UsageError(f"unknown flag --{flag}; {hint}")
     option = _NAMES[flag]

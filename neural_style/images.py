@@ -26,6 +26,9 @@ from neural_style.files import PathLike
 
 LOG = logging.getLogger("neural_style")
 
+MAX_PIXELS = 178_956_970
+"""Of a picture that is worked on: as many as Pillow reads, unless told otherwise."""
+
 Source = PathLike | Image.Image | np.ndarray
 
 

@@ -27,14 +27,16 @@ def read_inputs(config: Config) -> Inputs:
     """Read and resize every picture that a run needs.
 
     Raises:
-        ImageError: a picture cannot be read, or a side of it would be under `architecture.MIN_SIDE` pixels.
+        ImageError: a picture cannot be read, a side of it is or would be under `architecture.MIN_SIDE` pixels, or it
+            would have more than `images.MAX_PIXELS` of them.
     """
     content = images.read_image(config.content, "content picture")
     content = _to_width(content, config.width or content.width, "content picture", config.content)
     scales = config.style_scales or (1.0,) * len(config.styles)
+    widths = [round(min(content.width * scale, images.MAX_PIXELS)) for scale in scales]
     styles = tuple(
-        _to_width(images.read_image(style, "style picture"), round(content.width * scale), "style picture", style)
-        for style, scale in zip(config.styles, scales, strict=True)
+        _to_width(images.read_image(style, "style picture"), width, "style picture", style)
+        for style, width in zip(config.styles, widths, strict=True)
     )
     initial = None
     if config.initial is not None:
@@ -45,10 +47,21 @@ def read_inputs(config: Config) -> Inputs:
 
 def _to_width(picture: Picture, width: int, role: str, source: PictureSource) -> Picture:
     height = images.scaled_height(picture, width)
+    scaled = "" if width == picture.width else f" (scaled from {picture.width}×{picture.height})"
+    subject = f"{role} {images.describe(source)}"
+    if min(picture.width, picture.height) < MIN_SIDE:
+        raise ImageError(
+            f"{subject}: expected at least {MIN_SIDE} px a side, got {picture.width}×{picture.height}; "
+            "use a larger picture"
+        )
     if min(width, height) < MIN_SIDE:
         raise ImageError(
-            f"{role} {images.describe(source)}: expected at least {MIN_SIDE} px a side, got {width}×{height}"
-            f"{'' if width == picture.width else f' (scaled from {picture.width}×{picture.height})'}; "
-            "use a larger picture or a larger --width"
+            f"{subject}: expected at least {MIN_SIDE} px a side, got {width}×{height}{scaled}; "
+            "use a larger picture, --width or --style_scales"
+        )
+    if width * height > images.MAX_PIXELS:
+        raise ImageError(
+            f"{subject}: expected at most {images.MAX_PIXELS} pixels, got {width}×{height}{scaled}; "
+            "lower --width or --style_scales"
         )
     return images.resize(picture, width, height)

@@ -104,7 +104,10 @@ class Option:
         accepted, described = _KINDS[self.type]
         if not isinstance(value, accepted) or (self.type is not bool and isinstance(value, bool)):
             self._refuse(value, described)
-        value = self.type(value)
+        try:
+            value = self.type(value)
+        except OverflowError:
+            self._refuse(value, "a number that a computer can hold")
         if self.choices and value not in self.choices:
             self._refuse(value, " or ".join(self.choices))
         if self.type is str and not value:

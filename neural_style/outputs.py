@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from neural_style import __version__, files, flags, images, records
@@ -20,6 +20,9 @@ _log = logging.getLogger("neural_style")
 
 _NOT_EMBEDDED = ("output", "overwrite", "device")
 """Options of no effect on the picture, which therefore are not part of its metadata; nor is the group "Progress"."""
+
+_STEM_BYTES = 200
+"""Of a default name, so that what is appended to it still fits into the 255 that most systems take."""
 
 
 class Outputs:
@@ -40,7 +43,8 @@ class Outputs:
         """Make sure that every file can be written, without writing any.
 
         Raises:
-            OutputError: a file exists and is not to be replaced, is one of the run's own pictures, is asked for twice,
+            UsageError: a flag file cannot hold the flags.
+            OutputError: a file exists and is not to be replaced, is one that the run reads, is asked for twice,
                 or cannot be written.
         """
         seen: set[str] = set()
@@ -49,14 +53,16 @@ class Outputs:
             if real in seen:
                 raise OutputError(f"{option}: expected a file of its own, got {str(path)!r} again; give another name")
             if real in self._sources():
-                raise OutputError(f"{option}: {str(path)!r} is one of the pictures to work from; give another name")
+                raise OutputError(f"{option}: {str(path)!r} is one of the files to work from; give another name")
             seen.add(real)
+            if option == "save_flags":
+                list(flags.effective(self._config, {}))  # raises for what no flag file can hold
             files.check_writable(path, option, overwrite=self._config.overwrite)
             if option in ("output", "checkpoint_output"):
                 images.check_format(path, option, self._size)
 
     def write_result(self, step: Step, network: VGGWeights) -> Path:
-        """Write a step's image as the result, in another place if need be.
+        """Write a step's image as the result; if need be in another place, where nothing is replaced.
 
         Returns:
             Path of the file written.
@@ -64,37 +70,42 @@ class Outputs:
         Raises:
             OutputError: it can be written nowhere.
         """
-        places = [self.result, Path(self.result.name), Path(tempfile.gettempdir()) / self.result.name]
-        for place in places[:-1]:
-            try:
-                return self._write_image(place, step, network)
-            except OutputError as error:
-                _log.error("%s; trying elsewhere", error)
-        return self._write_image(places[-1], step, network)
+        try:
+            return self._write_image(self.result, step, network, overwrite=self._config.overwrite)
+        except OutputError as error:
+            _log.error("%s; trying elsewhere", error)
+        try:
+            return self._write_image(Path(self.result.name), step, network, overwrite=False)
+        except OutputError as error:
+            _log.error("%s; trying elsewhere", error)
+        return self._write_image(Path(tempfile.gettempdir(), self.result.name), step, network, overwrite=False)
 
     def write_checkpoint(self, iteration: int, best: Step, network: VGGWeights) -> None:
         """Write the best image so far as an iteration's checkpoint; a failure is noted and does not end the run."""
         try:
-            self._write_image(Path(self._config.checkpoint_path(iteration)), best, network)
+            path = Path(self._config.checkpoint_path(iteration))
+            self._write_image(path, best, network, overwrite=self._config.overwrite)
         except OutputError as error:
             _log.error("%s", error)
 
     def write_progress(self, history: Mapping[int, Mapping[str, float]]) -> None:
-        """Write the table and the curves of the losses of each iteration, as far as they are asked for."""
+        """Write the table and the curves of the losses of each iteration, as far as they are asked for.
+
+        Raises:
+            OutputError: one cannot be written.
+        """
         for option, path in self._progress_files():
             write = records.write_loss_table if option == "progress_write" else records.write_loss_plot
-            files.write_atomically(path, functools.partial(write, history=history), overwrite=self._config.overwrite)
+            self._write(option, path, functools.partial(write, history=history))
 
     def write_flags(self, network: VGGWeights) -> None:
         """Write the flag file that repeats the run, if it is asked for."""
         if self._config.save_flags is None:
             return
-        lines = flags.effective(self._config, {"weights": str(network.path or network.name)})
-        text = "".join(f"{line}\n" for line in (f"# neural-style {__version__}", *lines))
-        path = Path(self._config.save_flags)
-        files.write_atomically(
-            path, lambda file: file.write_text(text, encoding="utf-8"), overwrite=self._config.overwrite
-        )
+        weights = os.path.abspath(network.path) if network.path else network.name
+        lines = (f"# neural-style {__version__}", *flags.effective(self._config, {"weights": weights}))
+        data = "".join(f"{line}\n" for line in lines).encode()
+        self._write("save_flags", Path(self._config.save_flags), lambda file: file.write_bytes(data))
 
     def _planned(self) -> Iterator[tuple[str, Path]]:
         """Each file that may be written, with the option that asks for it."""
@@ -116,12 +127,15 @@ class Outputs:
 
     def _sources(self) -> set[str]:
         config = self._config
-        named = (config.content, *config.styles, config.initial)
+        named = (config.content, *config.styles, config.initial, config.weights)
         return {os.path.realpath(source) for source in named if isinstance(source, (str, os.PathLike))}
 
-    def _write_image(self, path: Path, step: Step, network: VGGWeights) -> Path:
+    def _write(self, option: str, path: Path, write: Callable[[Path], object]) -> None:
+        files.write_atomically(path, write, overwrite=self._config.overwrite, option=option)
+
+    def _write_image(self, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
         settings = _settings(self._config, network)
-        return images.write_image(path, step.image_with_alpha, settings=settings, overwrite=self._config.overwrite)
+        return images.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
 
 
 def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
@@ -140,5 +154,6 @@ def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
 def _default_name(config: Config) -> Path:
     """`<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
     stems = [Path(images.describe(source)).stem for source in (config.content, *config.styles)]
-    path = Path("-".join(stems)[:200] + ".png")
+    stem = os.fsencode("-".join(stems))[:_STEM_BYTES].decode(errors="ignore")
+    path = Path(f"{stem}.png")
     return path if config.overwrite else files.numbered(path)

@@ -1,12 +1,16 @@
-"""What a run shows while it works: a bar on a terminal, plain lines elsewhere. All of it goes to standard error."""
+"""What a run shows while it works: a bar on a terminal, plain lines elsewhere. All of it goes to standard error.
+
+A message that cannot be shown, since nobody reads it any more, costs no run: see `Console`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
-from collections.abc import Mapping
 from types import TracebackType
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -14,6 +18,34 @@ from neural_style.records import LOSS_NAMES, Step
 
 PLAIN_LINES = 20
 """About how many lines a run without a terminal prints, unless `print_iterations` says otherwise."""
+
+
+_BAR = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}] {bar}"
+"""What fits into 80 columns, the bar getting what is left over."""
+
+
+class Console:
+    """A text stream that drops what cannot be written, and spells out letters that its encoding lacks."""
+
+    def __init__(self, stream: TextIO):
+        """Take a stream, such as standard output."""
+        self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the stream's own."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, as far as the stream takes it."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text.encode(self._encoding, "backslashreplace").decode(self._encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, as far as the stream takes it."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class Reporter:
@@ -37,7 +69,9 @@ class Reporter:
     def __enter__(self) -> Reporter:
         """Show the empty bar."""
         if self._on_terminal:
-            self._bar = tqdm(total=self._iterations, file=self._file, unit="it", dynamic_ncols=True, smoothing=0.1)
+            self._bar = tqdm(
+                total=self._iterations, file=self._file, dynamic_ncols=True, smoothing=0.1, bar_format=_BAR
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -49,13 +83,15 @@ class Reporter:
         """Show one step."""
         if self._bar is not None:
             self._bar.update(step.iteration - self._bar.n)
-            self._bar.set_postfix_str(_listed(step.losses))
+            self._bar.set_postfix_str(
+                ", ".join(f"{name} {tqdm.format_sizeof(step.losses[name])}" for name in LOSS_NAMES)
+            )
         if step.iteration == 0:
             self._started = time.monotonic()  # building the network is over
         if self._every and (step.iteration % self._every == 0 or step.iteration == self._iterations):
+            losses = ", ".join(f"{name} {step.losses[name]:.4g}" for name in LOSS_NAMES)
             tqdm.write(
-                f"iteration {step.iteration}/{self._iterations}: {_listed(step.losses)}{self._time_left(step)}",
-                file=self._file,
+                f"iteration {step.iteration}/{self._iterations}: {losses}{self._time_left(step)}", file=self._file
             )
             self._file.flush()
 
@@ -71,9 +107,10 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one note."""
-        tqdm.write(f"neural_style: {record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+        say(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def _listed(losses: Mapping[str, float]) -> str:
-    """Losses in one line, such as "content 1.23e+04, style …"."""
-    return ", ".join(f"{name} {losses[name]:.4g}" for name in LOSS_NAMES)
+def say(text: str) -> None:
+    """Print a message as one line that does not break the bar."""
+    tqdm.write(f"neural_style: {' '.join(text.splitlines())}", file=sys.stderr)
+    sys.stderr.flush()

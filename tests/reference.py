@@ -13,7 +13,7 @@ _BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # of VGG19: channel
 
 @functools.cache
 def random_weights():
-    """A whole VGG19 of dense random filters, float32: no entry is 0 and no two are alike, so that none can be misplaced.
+    """A whole VGG19 of dense random filters, float32: no entry is 0 and no two are alike, so that none can be swapped.
 
     It also stands in for `weights.VGGWeights`.
     """
@@ -53,13 +53,13 @@ def features(weights, image, layers, pooling="max"):
 
 def convolution(maps, kernel, bias):
     """3×3, zeros around; kernel (3, 3, in, out), not flipped."""
-    height, width, _ = maps.shape
+    height, width, channels = maps.shape
     padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))
-    result = np.zeros((height, width, kernel.shape[3])) + bias
+    result = np.zeros((height * width, kernel.shape[3])) + bias
     for y in range(3):
         for x in range(3):
-            result += padded[y : y + height, x : x + width] @ kernel[y, x]
-    return result
+            result += padded[y : y + height, x : x + width].reshape(-1, channels) @ kernel[y, x]
+    return result.reshape(height, width, -1)
 
 
 def pool(maps, kind):

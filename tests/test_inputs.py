@@ -95,7 +95,32 @@ def test_too_small(content, style, settings, said):
     with pytest.raises(ImageError) as caught:
         read_inputs(Config(picture(*content), [picture(*style)], **settings))
     assert said in str(caught.value)
-    assert "use a larger picture or a larger --width" in str(caught.value)
+    assert "; use a larger picture" in str(caught.value)
+
+
+@pytest.mark.parametrize("role", ["content", "style"])
+def test_a_tiny_picture_is_refused_though_it_would_be_scaled_up(role):
+    sources = {"content": picture(64, 64), "styles": picture(64, 64)} | {role + "s" * (role == "style"): picture(1, 1)}
+    with pytest.raises(
+        ImageError, match=f"^{role} picture an array: expected at least 32 px a side, got 1×1; use a la"
+    ):
+        read_inputs(Config(**sources, width=512))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"width": 10**6}, "content picture an array: expected at most 178956970 pixels, got 1000000×750000 (scaled"),
+        ({"style_scales": (1e6,)}, "style picture an array: expected at most 178956970 pixels"),
+        ({"style_scales": (1e308,)}, "style picture an array: expected at most 178956970 pixels"),
+    ],
+    ids=str,
+)
+def test_too_large(settings, said):
+    with pytest.raises(ImageError) as caught:
+        read_inputs(Config(picture(64, 48), [picture(64, 64)], **settings))
+    assert str(caught.value).startswith(said)
+    assert str(caught.value).endswith("; lower --width or --style_scales")
 
 
 @pytest.mark.parametrize("role", ["content", "style", "initial"])

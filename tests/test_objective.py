@@ -1,12 +1,16 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 
-from neural_style import vgg
+from neural_style import vgg, weights
 from neural_style.config import Config
 from neural_style.inputs import read_inputs
 from neural_style.objective import Losses, Objective
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
 
 SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
 SHALLOW_TERMS = {"content_terms": {"relu1_2": 1}, "style_terms": {"relu1_1": 1 / 2, "relu2_1": 1 / 2}, "blend": (1,)}
@@ -181,6 +185,16 @@ def test_targets_are_met_by_the_pictures_themselves(network):
     style_itself = Objective(Config("content", "style", **SHALLOW), network, IMAGE, [CONTENT])
     of_style = style_itself.value_and_grad(style_itself.encode(CONTENT))[0]
     assert float(of_style.style) < 1e-9 * float(of_image.style)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the sample of the ImageNet weights is not here")
+def test_style_with_real_filters():
+    """A picture has its own style; with red and blue exchanged it has another, as has another picture."""
+    config = Config("content", "style", content_weight=0, style_layers=FIVE[:3])
+    objective = Objective(config, weights.load(str(SHARED), config.layers), IMAGE, [CONTENT])
+    views = (CONTENT, CONTENT[..., ::-1], IMAGE)
+    same, recoloured, other = (float(objective.value_and_grad(objective.encode(x))[0].style) for x in views)
+    assert same < 1e-9 * min(recoloured, other)
 
 
 @pytest.mark.parametrize(
