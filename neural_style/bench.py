@@ -1,11 +1,13 @@
 """How fast the program is on this machine.
 
-Times are measured in one run and in turn, so that their ratios mean something on a noisy machine.
+Times are measured in one run and in turn, so that their ratios mean something on a noisy machine. TensorFlow is
+imported for measuring alone, so that a mistake in the flags is answered at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import platform
 import statistics
@@ -14,13 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
-from neural_style import __version__, optimizers, weights
+from neural_style import __version__, weights
 from neural_style.config import Config
 from neural_style.errors import UsageError
-from neural_style.objective import Objective
 
 WARM_UP = 2
 """Turns that are not timed, since functions are traced in them."""
@@ -104,12 +104,22 @@ def table(timings: Sequence[Timing]) -> str:
 
 def to_json(timings: Sequence[Timing]) -> str:
     """Results for programs."""
-    machine = {"platform": platform.platform(), "processor": platform.processor(), "tensorflow": tf.__version__}
-    results = {"neural_style": __version__, **machine, "seconds": [asdict(timing) for timing in timings]}
+    results = {
+        "neural_style": __version__,
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "platform": platform.platform(),
+        "processor": platform.processor(),
+        "seconds": [asdict(timing) for timing in timings],
+    }
     return json.dumps(results, indent=2) + "\n"
 
 
 def _measure(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> Timing:
+    import tensorflow as tf
+
+    from neural_style import optimizers
+    from neural_style.objective import Objective
+
     rng = np.random.default_rng(0)
     content, style, start = rng.uniform(0, 255, (3, width, width, 3)).astype(np.float32)
     began = time.perf_counter()

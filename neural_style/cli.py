@@ -150,10 +150,10 @@ def _doctor(arguments: Sequence[str]) -> int:
 
 
 def _bench(arguments: Sequence[str]) -> int:
-    _import_tensorflow()
     from neural_style import bench
 
     options = bench.parse(arguments)
+    _import_tensorflow()
     results = bench.measure(options, say=say)
     print(bench.table(results))
     if options.json:

@@ -737,7 +737,13 @@ def test_help_and_errors_of_use_come_without_importing_tensorflow(environment, b
     lines = [
         *("--help", "--version", "--flurb", "--content", "--content=photo.png", "--flagfile=nowhere.cfg"),
         *(f"{good} --iterations=0", f"{good} --output=photo.png --overwrite", f"{good} --content=nowhere.png"),
-        *(f"{good} --content=one.png", f"{good} --style-scales 1 2", f"{good} --weights=nowhere.h5", "doctor x"),
+        *(
+            f"{good} --content=one.png",
+            f"{good} --style-scales 1 2",
+            f"{good} --weights=nowhere.h5",
+            "doctor x",
+            "bench x",
+        ),
     ]
     done = subprocess.run(
         [sys.executable, "-c", script],

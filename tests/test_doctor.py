@@ -1,0 +1,84 @@
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from neural_style import __version__, cli, doctor, weights
+from neural_style.architecture import keras_name, kernel_shape
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A weights folder that holds nothing but the registry."""
+    shutil.copy(weights.weights_folder() / "registry.json", tmp_path)
+    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def save(path, value=0.0):
+    """A file of weights with the first convolution alone."""
+    arrays = {
+        "channel_order": "RGB",
+        "mean": np.full(3, 120.0),
+        f"{keras_name('conv1_1')}/kernel": np.full(kernel_shape("conv1_1"), value, np.float32),
+        f"{keras_name('conv1_1')}/bias": np.zeros(64, np.float32),
+    }
+    np.savez(path, **arrays)
+
+
+def report():
+    return "\n".join(doctor.report())
+
+
+def test_versions():
+    first, packages = report().splitlines()[:2]
+    assert first.startswith(f"neural-style {__version__}, Python 3.")
+    for name in ("tensorflow", "keras", "numpy", "scipy", "pillow"):
+        assert re.search(rf"\b{name} \d+\.\d+", packages)
+
+
+def test_devices_and_precision():
+    text = report()
+    assert re.search(r"CPU: \d+ cores, [\d.]+ GiB", text)
+    assert re.search(r"GPU:0: .|GPU: none that TensorFlow can use; .*pip install 'neural-style\[gpu\]'", text)
+    assert re.search(r"--device auto uses (GPU:0|the CPU)", text)
+    assert "Precision: " in text and "bfloat16" in text
+
+
+def test_without_weights_it_tells_where_it_looked_and_how_to_get_them(folder):
+    text = report()
+    for place in weights.search_places():
+        assert f"{place}: no weights" in text
+    assert "not found" in text
+    assert re.search(r"put https://\S+vgg19\S+\.h5", text)
+    assert f"into {folder}" in text
+    assert weights.PLACE_VARIABLE in text
+
+
+def test_files_found_are_told_with_what_they_hold_or_lack(folder):
+    save(folder / "mine.npz")
+    save(folder / "nan.npz", np.nan)
+    (folder / "torn.h5").write_bytes(b"\x89HDF")
+    text = report()
+    assert re.search(r"mine\.npz: .*RGB.*conv1_1.*hash unknown", text)
+    assert re.search(r"unusable: .*nan\.npz.*conv1_1", text)
+    assert re.search(r"unusable: .*torn\.h5", text)
+    assert str(folder) + ": no weights" not in text
+
+
+def test_weights_that_were_found_are_told(monkeypatch, folder):
+    monkeypatch.setattr(weights, "find_imagenet", lambda: folder / "vgg19.h5")
+    assert report().endswith(f"--weights imagenet uses {folder / 'vgg19.h5'}")
+
+
+def test_the_command_prints_the_report(capsys):
+    assert cli.main(["doctor"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0] == next(doctor.report())
+    assert "Weights" in captured.out
+
+
+def test_the_command_takes_nothing_else(capsys):
+    assert cli.main(["doctor", "--width=3"]) == 2
+    assert capsys.readouterr().err == "neural_style: error: doctor: expected no arguments, got '--width=3'\n"
