@@ -195,7 +195,10 @@ def _signals(handler: Callable[[int, object], None] | signal.Handlers) -> Iterat
 
 
 def _import_tensorflow() -> None:
-    """Import TensorFlow without the lines that it logs on import, which heed no setting, unless it fails."""
+    """Import TensorFlow, told to compute the same on every run.
+
+    The lines that it logs on import, which heed no setting, are shown only if it fails.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()
@@ -203,7 +206,9 @@ def _import_tensorflow() -> None:
         standard_error = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow
+
+            tensorflow.config.experimental.enable_op_determinism()
         except BaseException:
             log.seek(0)
             os.write(standard_error, log.read())
