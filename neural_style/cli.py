@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 the run failed, with the best image written if there is on
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -23,8 +24,6 @@ from neural_style.inputs import read_inputs
 from neural_style.outputs import Outputs
 from neural_style.progress import Console, LogHandler, Reporter, say
 from neural_style.records import Step
-
-PROGRAM = "python -m neural_style"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,16 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    if not arguments:
-        print(flags.help_text(PROGRAM), end="", file=sys.stderr)
-        return UsageError.exit_code
     if {"--help", "-h", "--helpshort", "--helpfull"} & {*arguments}:
-        print(flags.help_text(PROGRAM), end="")
+        is_script = Path(sys.argv[0]).stem == "neural-style"
+        print(flags.help_text("neural-style" if is_script else "python -m neural_style"), end="")
         return 0
     if "--version" in arguments:
         print(f"neural-style {__version__}")
         return 0
-    if arguments[0] in _COMMANDS:
+    if arguments and arguments[0] in _COMMANDS:
         return _COMMANDS[arguments[0]](arguments[1:])
     return _stylize(flags.parse(arguments))
 
@@ -83,6 +80,7 @@ def _stylize(config: Config) -> int:
         f"{inputs.content.width}×{inputs.content.height} px, {config.iterations} iterations of {config.optimizer}, "
         f"weights {network.name}, on {engine.device_name(config.device)}"
     )
+    network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed
     run = _Run(config, outputs, network)
     try:
         with contextlib.closing(steps), Reporter(config.iterations, config.print_iterations) as reporter:
@@ -94,6 +92,11 @@ def _stylize(config: Config) -> int:
             raise
         say(f"{'stopped' if isinstance(error, _Interrupted) else 'error'}: {error}; writing the best image so far")
         return run.finish() or error.exit_code
+    except Exception:
+        if run.best is not None:
+            say("error: the run failed, as told below; writing the best image so far")
+            run.finish()
+        raise
     return run.finish()
 
 
@@ -141,7 +144,8 @@ class _Run:
 def _doctor(arguments: Sequence[str]) -> int:
     if arguments:
         raise UsageError(f"doctor: expected no arguments, got {' '.join(arguments)!r}")
-    _import_tensorflow()
+    with contextlib.suppress(ImportError):  # what is wrong with it, the report says
+        _import_tensorflow()
     from neural_style import doctor
 
     for line in doctor.report():
@@ -153,13 +157,14 @@ def _bench(arguments: Sequence[str]) -> int:
     from neural_style import bench
 
     options = bench.parse(arguments)
+    if options.json:
+        files.check_writable(options.json, "json", overwrite=True)
     _import_tensorflow()
     results = bench.measure(options, say=say)
     print(bench.table(results))
     if options.json:
-        files.write_atomically(
-            Path(options.json), lambda file: file.write_text(bench.to_json(results), encoding="utf-8"), overwrite=True
-        )
+        text = bench.to_json(results)
+        files.write_atomically(options.json, lambda file: file.write_text(text), overwrite=True, option="json")
     return 0
 
 
@@ -175,18 +180,24 @@ class _Interrupted(BaseException):
 
 
 def _raise_interrupted(number: int, _frame: object) -> None:
+    for further in _signal_numbers():  # an impatient user's second Ctrl-C must not cost the image
+        signal.signal(further, signal.SIG_IGN)
     raise _Interrupted(number)
+
+
+def _signal_numbers() -> list[int]:
+    """Ctrl-C, termination and a closed terminal, as far as this system has them and they are not ignored already."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
 
 
 @contextlib.contextmanager
 def _signals(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[None]:
-    """Answer Ctrl-C, termination and a closed terminal with a handler; outside of the main thread, do nothing."""
+    """Answer `_signal_numbers` with a handler; outside of the main thread, do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in _signal_numbers()}
     try:
         yield
     finally:
@@ -195,27 +206,33 @@ def _signals(handler: Callable[[int, object], None] | signal.Handlers) -> Iterat
 
 
 def _import_tensorflow() -> None:
-    """Import TensorFlow, told to compute the same on every run.
-
-    The lines that it logs on import, which heed no setting, are shown only if it fails.
-    """
+    """Import TensorFlow, told to compute the same on every run; what it logs on import is shown only if it fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as log:
-        standard_error = os.dup(2)
-        os.dup2(log.fileno(), 2)
-        try:
-            import tensorflow
+    with _kept_back(2):
+        from neural_style import engine
+    engine.compute_reproducibly()
 
-            tensorflow.config.experimental.enable_op_determinism()
-        except BaseException:
+
+@contextlib.contextmanager
+def _kept_back(descriptor: int) -> Iterator[None]:
+    """Keep back what is written to a file descriptor, and let it out only after an error."""
+    try:
+        original = os.dup(descriptor)
+    except OSError:  # it is closed
+        yield
+        return
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), descriptor)
+        try:
+            yield
+        except Exception:
             log.seek(0)
-            os.write(standard_error, log.read())
+            os.write(original, log.read())
             raise
         finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
+            os.dup2(original, descriptor)
+            os.close(original)
 
 
 def _show_notes() -> None:

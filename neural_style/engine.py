@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from neural_style import color, optimizers, weights
 from neural_style.config import Config
-from neural_style.errors import DivergenceError, OutOfMemoryError, UsageError
+from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, read_inputs
-from neural_style.objective import Objective
+from neural_style.objective import Objective, decode
 from neural_style.optimizers import Evaluation
 from neural_style.records import Step
 
@@ -27,10 +27,16 @@ STEP_SCALES = (1.0, 0.1)
 """Factor on the optimiser's step at first, and after loss or gradient stopped being finite once."""
 
 
+def compute_reproducibly() -> None:
+    """Tell TensorFlow, for the whole process, to leave out algorithms for GPUs that add in any order."""
+    tf.config.experimental.enable_op_determinism()
+
+
 def stylize(config: Config) -> Iterator[Step]:
     """Paint `config.content` in the look of `config.styles`.
 
-    Pictures are read and weights loaded before the first step. Output options of `config` are left to the caller.
+    Pictures are read and weights loaded before the first step. Output options of `config` are left to the caller. The
+    same `config` gives the same images on the same machine, bit for bit only after `compute_reproducibly`.
 
     Yields:
         A `Step` for the start image (iteration 0) and for every evaluation of the loss after it. The result is the last
@@ -84,7 +90,7 @@ def device_name(device: str) -> str:
     if index >= len(gpus):
         raise UsageError(
             f"device: expected a GPU that TensorFlow can use, got {device} with {len(gpus)} found; "
-            "use --device cpu, or install the GPU build: pip install 'neural-style[gpu]'"
+            f"use --device cpu, or {GPU_ADVICE}"
         )
     return f"GPU:{index}"
 
@@ -107,12 +113,16 @@ def _on_device(device: str, steps: Generator[Step]) -> Generator[Step]:
 
 def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Generator[Step]:
     objective = Objective(config, network, inputs.content.rgb, [style.rgb for style in inputs.styles])
+    start = _start_image(config, inputs, objective)
+    mean, alpha = objective.mean, inputs.content.alpha
+    colors = _to_uint8(inputs.content.rgb) if config.preserve_colors else None
+    del inputs, network  # what is not needed for the rest of the run
     lowest = np.inf
-    for iteration, evaluation in enumerate(_evaluations(config, objective, _start_image(config, inputs, objective))):
+    for iteration, evaluation in enumerate(_evaluations(config, objective, start)):
         best = evaluation.losses["total"] < lowest
         lowest = min(lowest, evaluation.losses["total"])
-        image = functools.partial(_picture, config, inputs, objective, evaluation.image)
-        yield Step(iteration, evaluation.losses, best, inputs.content.alpha, image)
+        image = functools.partial(_picture, evaluation.image, mean, colors)
+        yield Step(iteration, evaluation.losses, best, alpha, image)
 
 
 def _evaluations(config: Config, objective: Objective, start: tf.Tensor) -> Iterator[Evaluation]:
@@ -174,10 +184,10 @@ def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Ten
     return (1 - share) * picture + share * NOISE_SCALE * noise
 
 
-def _picture(config: Config, inputs: Inputs, objective: Objective, image: tf.Tensor) -> np.ndarray:
-    """The picture that an image tensor stands for, uint8 (height, width, 3)."""
-    picture = _to_uint8(objective.decode(image))
-    return color.preserve_colors(picture, _to_uint8(inputs.content.rgb)) if config.preserve_colors else picture
+def _picture(image: tf.Tensor, mean: np.ndarray, colors: np.ndarray | None) -> np.ndarray:
+    """The picture that an image tensor stands for, uint8 (height, width, 3), in the colours of another if given."""
+    picture = _to_uint8(decode(image, mean))
+    return picture if colors is None else color.preserve_colors(picture, colors)
 
 
 def _to_uint8(picture: np.ndarray) -> np.ndarray:

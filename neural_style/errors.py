@@ -4,6 +4,9 @@ A message is one line that says what was expected, what came, and how to mend it
 the library raises them.
 """
 
+GPU_ADVICE = "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]'"
+"""How to get a GPU that TensorFlow can use."""
+
 
 class NeuralStyleError(Exception):
     """Base of all errors below; `exit_code` is what the command line exits with."""

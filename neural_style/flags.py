@@ -84,7 +84,7 @@ def help_text(program: str) -> str:
     lines = [
         f"Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]",
         f"       {program} doctor   tells what is installed, which devices and weights are found, what is missing",
-        f"       {program} bench    measures speed on this machine",
+        f"       {program} bench    measures speed [--width N --width N ...] [--repeats N] [--json FILE]",
         "",
         "Dashes and underscores in names are the same. Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.",
         "",
@@ -144,9 +144,12 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
     position = 0
     while position < len(tokens):
         token = tokens[position]
-        match = re.match(r"--?([A-Za-z][\w-]*)(=|\s+|$)", token)
+        match = re.match(r"--?([A-Za-z][\w-]*)(=|\s+|$)" if in_file else r"--?([A-Za-z][\w-]*)(=|$)", token)
         if not match:
-            raise UsageError(f"expected a flag such as --content, got {token!r}; --help lists all flags")
+            raise UsageError(
+                f"expected a flag such as --content, got {token!r}; "
+                "lists are written --styles a.jpg b.jpg, and --help lists all flags"
+            )
         name, rest = match[1].replace("-", "_"), token[match.end() :]
         position += 1
         if match[2] == "=":
@@ -166,12 +169,12 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
 def _read_flagfile(text: str, folder: Path | None, files: tuple[Path, ...]) -> dict[str, list[str]]:
     """Read one flag file; a relative path is looked for beside the file that names it, then in the current folder."""
     places = [place / text for place in (folder, Path()) if place is not None]
-    path = next((place for place in places if place.is_file()), places[-1]).resolve()
+    path = Path(os.path.realpath(next((place for place in places if os.path.isfile(place)), places[-1])))
     if path in files:
         raise UsageError(f"--{_FLAGFILE}: {text!r} includes itself; take the line out")
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"--{_FLAGFILE}: expected a readable text file, got {text!r}: {reason}") from error
     try:
@@ -280,7 +283,7 @@ def _groups() -> Iterable[tuple[str, list[Option]]]:
 def _kind(option: Option) -> str:
     """What a flag's text must be, in words."""
     words = {str: "a value", int: "a whole number", float: "a number", bool: "true or false"}[option.type]
-    return f"{words} (or several)" if option.is_list else words
+    return f"{words} (or several, with spaces between)" if option.is_list else words
 
 
 def _value_hint(option: Option) -> str:

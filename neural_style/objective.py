@@ -1,12 +1,12 @@
 """What is minimised: the narrow waist `value_and_grad(image) -> (Losses, gradient)` between features and optimisers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import feature_stats, losses, vgg
+from neural_style import feature_stats, losses, sums, vgg
 from neural_style.config import Config
 from neural_style.weights import VGGWeights
 
@@ -25,6 +25,10 @@ class Objective:
 
     An image here is float32 (1, height, width, 3): RGB of 0-255 less the network's mean pixel, which is what `encode`
     makes of a picture and `decode` undoes.
+
+    Attributes:
+        mean: the network's mean pixel, float32 (3,), RGB of 0-255.
+        shape: of an image.
     """
 
     def __init__(self, config: Config, weights: VGGWeights, content: np.ndarray, styles: Sequence[np.ndarray]):
@@ -37,10 +41,12 @@ class Objective:
             styles: pictures of the same kind, each at its own size.
         """
         self._config = config
-        self._mean = weights.mean
+        self.mean = weights.mean
         self._model = vgg.build_vgg19(weights, config.layers, config.pooling) if config.layers else None
-        self._content_targets = self._features(self.encode(content), config.content_terms)
-        self._style_targets = [self._grams(self.encode(style)) for style in styles] if config.style_terms else []
+        targets = tf.function(self._targets, input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32)])
+        self._content_targets = targets(self.encode(content))[0] if config.content_terms else {}
+        grams = [targets(self.encode(style))[1] for style in styles] if config.style_terms else []
+        self._style_targets = {layer: tf.stack([gram[layer] for gram in grams]) for layer in config.style_terms}
         self.shape = (1, *content.shape)
         self.value_and_grad: Callable[[tf.Tensor], tuple[Losses, tf.Tensor]] = tf.function(
             self._value_and_grad, input_signature=[tf.TensorSpec(self.shape, tf.float32)]
@@ -49,19 +55,16 @@ class Objective:
 
     def encode(self, picture: np.ndarray) -> tf.Tensor:
         """Image tensor of a picture, float (height, width, 3), RGB 0-255."""
-        return tf.constant((picture - self._mean)[np.newaxis], tf.float32)
+        return tf.constant((picture - self.mean)[np.newaxis], tf.float32)
 
-    def decode(self, image: tf.Tensor) -> np.ndarray:
-        """Picture, float32 (height, width, 3), RGB, not yet clipped to 0-255, of an image tensor."""
-        return image.numpy()[0] + self._mean
+    def _targets(self, image: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Features at the content layers and Gram matrices at the style layers.
 
-    def _features(self, image: tf.Tensor, layers: Mapping[str, float]) -> dict[str, tf.Tensor]:
-        features = self._model(image) if self._model and layers else {}
-        return {layer: features[layer] for layer in layers}
-
-    def _grams(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = self._features(image, self._config.style_terms)
-        return {layer: feature_stats.gram_matrix(f) for layer, f in features.items()}
+        Traced, so that TensorFlow frees each feature map as soon as it is used.
+        """
+        features = self._model(image) if self._model else {}
+        content = {layer: features[layer] for layer in self._config.content_terms}
+        return content, {layer: feature_stats.gram_matrix(features[layer]) for layer in self._config.style_terms}
 
     def _value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -72,21 +75,26 @@ class Objective:
     def losses(self, image: tf.Tensor) -> Losses:
         """Losses of an image, without a gradient; meant to be traced."""
         config = self._config
-        features = self._model(image) if self._model else {}
-        content = config.content_weight * _weighted_sum(
-            (share, losses.content_loss(features[layer], self._content_targets[layer]))
-            for layer, share in config.content_terms.items()
+        features = dict(self._model(image)) if self._model else {}
+        content, style = [], []
+        for layer, share in config.content_terms.items():
+            if layer in config.style_terms:
+                features[layer], of_content = sums.fork(features[layer])
+            else:
+                of_content = features[layer]
+            content.append(share * losses.content_loss(of_content, self._content_targets[layer]))
+        for layer, share in config.style_terms.items():
+            gram = feature_stats.gram_matrix(features[layer])
+            of_styles = losses.style_loss(gram, self._style_targets[layer])
+            style.append(share * tf.tensordot(tf.constant(config.style_blend), of_styles, 1))
+        terms = (
+            config.content_weight * sums.sum_in_order(content or [0.0]),
+            config.style_weight * sums.sum_in_order(style or [0.0]),
+            config.tv_weight * losses.tv_loss(image),
         )
-        grams = {layer: feature_stats.gram_matrix(features[layer]) for layer in config.style_terms}
-        style = config.style_weight * _weighted_sum(
-            (blend * share, losses.style_loss(grams[layer], targets[layer]))
-            for blend, targets in zip(config.style_blend, self._style_targets, strict=False)
-            for layer, share in config.style_terms.items()
-        )
-        tv = config.tv_weight * losses.tv_loss(image)
-        return Losses(content, style, tv, content + style + tv)
+        return Losses(*terms, sums.sum_in_order(terms))
 
 
-def _weighted_sum(terms) -> tf.Tensor:
-    """Sum of weight · value over (weight, value) pairs; 0 for none."""
-    return tf.add_n([weight * value for weight, value in terms] or [tf.constant(0.0)])
+def decode(image: tf.Tensor, mean: np.ndarray) -> np.ndarray:
+    """Picture, float32 (height, width, 3), RGB, not yet clipped to 0-255, of an image less the mean pixel."""
+    return image.numpy()[0] + mean

@@ -6,6 +6,7 @@ A message that cannot be shown, since nobody reads it any more, costs no run: se
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import sys
 import time
@@ -27,9 +28,9 @@ _BAR = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}] {bar}"
 class Console:
     """A text stream that drops what cannot be written, and spells out letters that its encoding lacks."""
 
-    def __init__(self, stream: TextIO):
-        """Take a stream, such as standard output."""
-        self._stream = stream
+    def __init__(self, stream: TextIO | None):
+        """Take a stream, such as standard output, which is None where it is closed."""
+        self._stream = stream or io.StringIO()
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def __getattr__(self, name: str) -> Any:

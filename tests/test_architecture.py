@@ -64,7 +64,7 @@ FLOORS = (
     {"errors", "architecture", "options", "config"},
     {
         *{"files", "images", "color", "weights", "weight_files", "download", "builtin"},
-        *{"feature_stats", "optimizers", "records"},
+        *{"feature_stats", "sums", "optimizers", "records"},
     },
     {"vgg", "losses", "inputs", "flags"},
     {"objective", "outputs", "progress"},

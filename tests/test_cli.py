@@ -309,6 +309,7 @@ BAD = [
     ("--pooling=mean", "--pooling: expected one of max, avg, got 'mean'"),
     ("--flurb", "unknown flag --flurb"),
     ("stray.png", "got 'stray.png'"),
+    ("--overwrite now", "got '--overwrite now'"),
     # mismatched lengths
     ("--style-scales=1", "style_scales: expected 2 number(s), one per style picture, got 1"),
     ("--style-scales=1 1 1", "style_scales: expected 2 number(s), one per style picture, got 3"),
@@ -364,20 +365,13 @@ def test_bad_input_is_one_line_with_exit_code_2_and_changes_nothing(added, said,
     assert tree(bad) == before
 
 
-@pytest.mark.parametrize("arguments", [["--styles=style.png"], ["--content=photo.png"], ["--width=64"]])
+@pytest.mark.parametrize("arguments", [[], ["--styles=style.png"], ["--content=photo.png"], ["--width=64"]], ids=str)
 def test_missing_pictures_are_one_line_with_exit_code_2(arguments, capsys):
     assert cli.main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("neural_style: error: expected --")
     assert captured.err.count("\n") == 1
-
-
-def test_no_arguments_at_all_show_the_help_as_an_error(capsys):
-    assert cli.main([]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("Usage: ")
 
 
 @pytest.fixture
@@ -418,6 +412,9 @@ def plain_user(pictures, monkeypatch):
         (".", 0o500, [], "output: 'photo-style.png' cannot be written (Permission denied)"),
         ("net.npz", 0, ["--weights=net.npz"], "net.npz: cannot be read (Permission denied)"),
         ("run.cfg", 0, ["--flagfile=run.cfg"], "--flagfile: expected a readable text file, got 'run.cfg': Permission"),
+        ("locked", 0, ["--weights=locked/net.npz"], "locked/net.npz: cannot be read (Permission denied)"),
+        ("locked", 0, ["--flagfile=locked/run.cfg"], "expected a readable text file, got 'locked/run.cfg': Permission"),
+        ("locked", 0, ["--styles=locked/photo.png"], "style picture 'photo.png' cannot be read (Permission denied)"),
     ],
 )
 def test_locked_files_and_folders_are_one_line_with_exit_code_2(locked, mode, added, said, plain_user, capsys):
@@ -433,6 +430,16 @@ def test_locked_files_and_folders_are_one_line_with_exit_code_2(locked, mode, ad
     assert said in captured.err
     Path(locked).chmod(0o700)
     assert {path: path.read_bytes() for path in plain_user.rglob("*") if path.is_file()} == before
+
+
+def test_locked_places_for_weights_are_passed_over(plain_user, monkeypatch, capsys):
+    Path("locked").mkdir(mode=0)
+    options = [option for option in RUN if not option.startswith("--weights")]
+    for name in ("KERAS_HOME", "NEURAL_STYLE_WEIGHTS"):
+        monkeypatch.setenv(name, "locked/weights")
+    assert cli.main([*options, "--output=out.png"]) == 0
+    assert "using the built-in random network" in capsys.readouterr().err
+    assert size("out.png") == (64, 48)
 
 
 def test_files_get_the_usual_permissions(folder):
@@ -557,6 +564,34 @@ def test_further_signals_do_not_interrupt_the_writing(folder, at_iteration, monk
     monkeypatch.setattr(images, "write_image", impatient)
     at_iteration(1, lambda: os.kill(os.getpid(), signal.SIGINT))
     assert cli.main([*RUN, "--iterations=500", "--output=out.png", "--progress-write"]) == 130
+    assert size("out.png") == (64, 48)
+    assert Path("out-progress.txt").is_file()
+
+
+def test_a_second_signal_right_after_the_first_costs_nothing(folder, at_iteration):
+    def twice():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:  # before whoever catches the first can do anything
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    at_iteration(1, twice)
+    assert cli.main([*RUN, "--iterations=500", "--output=out.png"]) == 130
+    assert size("out.png") == (64, 48)
+
+
+def test_an_error_of_the_program_itself_does_not_cost_the_best_image(folder, ending, capsys):
+    ending(2, ZeroDivisionError("a mistake"))
+    with pytest.raises(ZeroDivisionError):
+        cli.main([*RUN, "--output=out.png"])
+    assert size("out.png") == (64, 48)
+    assert "writing the best image so far" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_stream_does_not_end_the_run(closed, folder, monkeypatch):
+    monkeypatch.setattr(f"sys.{closed}", None)
+    assert cli.main([*RUN, "--output=out.png", "--progress-write"]) == 0
     assert size("out.png") == (64, 48)
     assert Path("out-progress.txt").is_file()
 

