@@ -7,6 +7,7 @@ Nothing is imported until it is used, since TensorFlow takes seconds to load.
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     from neural_style.config import Config as Config
     from neural_style.engine import render as render
     from neural_style.engine import stylize as stylize
+    from neural_style.errors import DivergenceError as DivergenceError
+    from neural_style.errors import ImageError as ImageError
+    from neural_style.errors import NeuralStyleError as NeuralStyleError
+    from neural_style.errors import OutOfMemoryError as OutOfMemoryError
+    from neural_style.errors import OutputError as OutputError
+    from neural_style.errors import UsageError as UsageError
+    from neural_style.errors import WeightsError as WeightsError
     from neural_style.records import Step as Step
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # so that nothing is printed unless it is asked for
 
 
 def __getattr__(name: str) -> Any:

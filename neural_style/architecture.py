@@ -16,6 +16,9 @@ RELU_LAYERS = tuple(name.replace("conv", "relu") for name in CONV_LAYERS)
 LAYERS = CONV_LAYERS + RELU_LAYERS
 """Every name that may be asked for as an output."""
 
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+"""Mean pixel of ImageNet (RGB, 0-255) as Keras has it, which the published weights want subtracted."""
+
 MIN_SIDE = 32
 """Smallest height or width, in pixels, that leaves every layer at least 2×2 positions."""
 

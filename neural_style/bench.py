@@ -19,6 +19,7 @@ import numpy as np
 from absl import flags
 
 from neural_style import __version__, weights
+from neural_style.architecture import MIN_SIDE
 from neural_style.config import Config
 from neural_style.errors import UsageError
 
@@ -69,7 +70,7 @@ def parse(arguments: Sequence[str]) -> Options:
         UsageError: a flag is unknown or has a value that cannot be.
     """
     values = flags.FlagValues()
-    flags.DEFINE_multi_integer("width", [256, 512], "side in pixels; repeat for several", 32, flag_values=values)
+    flags.DEFINE_multi_integer("width", [256, 512], "side in pixels; repeat for several", MIN_SIDE, flag_values=values)
     flags.DEFINE_integer("repeats", 7, "how often each is timed", 1, flag_values=values)
     flags.DEFINE_string("json", None, "file to write the results to", flag_values=values)
     try:

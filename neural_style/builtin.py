@@ -12,8 +12,8 @@ import numpy as np
 
 from neural_style import architecture
 
-MEAN = np.array([123.68, 116.779, 103.939], np.float32)
-"""Mean pixel, RGB, 0-255: that of ImageNet, as good a grey as any."""
+MEAN = np.array(architecture.IMAGENET_MEAN, np.float32)
+"""Mean pixel, RGB, 0-255: as good a grey as any."""
 
 RESPONSE = (120.0, 600.0, 900.0, 150.0, 200.0)
 """Standard deviation of every channel before rectification, by block, so that the default loss weights are in balance.
@@ -78,9 +78,14 @@ def _random_kernel(rng: np.random.Generator, shape: tuple[int, int, int, int]) -
 
 def _convolve(maps: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """3×3 convolution with zero padding: (n, h, w, in) and (3, 3, in, out) to (n, h, w, out)."""
-    _, height, width, _ = maps.shape
+    n, height, width, channels_in = maps.shape
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return sum(padded[:, y : y + height, x : x + width] @ kernel[y, x] for y in range(3) for x in range(3))
+    response = sum(
+        padded[:, y : y + height, x : x + width].reshape(-1, channels_in) @ kernel[y, x]  # one large product each
+        for y in range(3)
+        for x in range(3)
+    )
+    return response.reshape(n, height, width, -1)
 
 
 def _max_pool(maps: np.ndarray) -> np.ndarray:

@@ -49,7 +49,10 @@ class Config:
     )
     overwrite: bool = option("Pictures", "Replace files that exist already.", False)
     width: int | None = option(
-        "Pictures", "Width of the result in pixels, aspect kept; by default the content's own.", None, bounds=">= 32"
+        "Pictures",
+        "Width of the result in pixels, aspect kept; by default the content's own.",
+        None,
+        bounds=f">= {architecture.MIN_SIDE}",
     )
     style_scales: tuple[float, ...] | None = option(
         "Pictures",
@@ -218,13 +221,12 @@ def _normalised(name: str, values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _check_pictures(config: Config) -> None:
-    """Check content and styles, and that lists which go with them have their length."""
-    if config.content is None or (isinstance(config.content, str) and not config.content):
-        raise UsageError("content: expected a picture, got none; give --content PICTURE")
-    if not config.styles or any(
-        style is None or style == "" for style in config.styles if isinstance(style, str | None)
-    ):
-        raise UsageError("styles: expected one or more pictures, got none; give --styles PICTURE [PICTURE ...]")
+    """Check that pictures are given, and that lists which go with them have their length."""
+    _check_picture("content", config.content)
+    for style in config.styles or (None,):
+        _check_picture("styles", style)
+    if config.initial is not None:
+        _check_picture("initial", config.initial)
     for name in ("style_scales", "style_blend_weights"):
         values = getattr(config, name)
         if values is not None and len(values) != len(config.styles):
@@ -232,6 +234,14 @@ def _check_pictures(config: Config) -> None:
                 f"{name}: expected {len(config.styles)} number(s), one per style picture, got {len(values)}: {values}"
             )
     _ = config.style_blend
+
+
+def _check_picture(name: str, picture: PictureSource) -> None:
+    if picture is None or (isinstance(picture, str) and not picture):
+        raise UsageError(f"{name}: expected a picture, got none; give --{name} FILE")
+    is_object = hasattr(type(picture), "__array_interface__")  # of PIL and of NumPy, neither of which is imported here
+    if not is_object and not isinstance(picture, (str, os.PathLike)):
+        raise UsageError(f"{name}: expected a path, a PIL image or an array, got {picture!r}")
 
 
 def _check_layers(config: Config) -> None:

@@ -5,41 +5,64 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import tensorflow as tf
+from typing import Any
 
 from neural_style import __version__, weights
 from neural_style.config import OPTIONS
+from neural_style.errors import GPU_ADVICE
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pillow", "h5py", "absl-py", "tqdm", "matplotlib")
+
+_FASTER_FROM = {"float16": (7, 0), "bfloat16": (8, 0)}
+"""Compute capability of NVIDIA GPUs from which arithmetic in a type is faster than in float32 (tensor cores)."""
 
 
 def report() -> Iterator[str]:
     """Lines of text on versions, devices, precision and weights."""
     yield f"neural-style {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    yield "  " + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
-    yield "Devices"
+    yield "  " + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    yield "Devices and precision"
     yield from _devices()
-    yield "Precision: pictures are computed in float32"
-    yield f"  fast bfloat16 arithmetic on this CPU: {_cpu_bfloat16()}"
     yield "Weights"
     yield from _weights()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
 
 
 def _devices() -> Iterator[str]:
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
     memory = f", {pages / 2**30:.1f} GiB of memory" if pages else ""
-    yield f"  CPU: {os.cpu_count()} cores{memory}"
+    yield f"  CPU: {os.cpu_count()} cores{memory}, fast bfloat16: {_cpu_bfloat16()}"
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        yield f"  TensorFlow cannot be imported ({reason}); install it anew: pip install tensorflow"
+        return
     gpus = tf.config.list_physical_devices("GPU")
     for index, gpu in enumerate(gpus):
         details = tf.config.experimental.get_device_details(gpu)
-        capability = ".".join(map(str, details.get("compute_capability", ())))
-        yield f"  GPU:{index}: {details.get('device_name', gpu.name)}, compute capability {capability or 'unknown'}"
+        yield f"  GPU:{index}: {details.get('device_name', gpu.name)}, {_gpu_precision(details)}"
     if not gpus:
-        yield "  GPU: none that TensorFlow can use; with an NVIDIA card on Linux: pip install 'neural-style[gpu]'"
-    yield f"  --device {OPTIONS['device'].default} uses {'GPU:0' if gpus else 'the CPU'}"
+        yield f"  GPU: none that TensorFlow can use; {GPU_ADVICE}"
+    used = "GPU:0" if gpus else "the CPU"
+    yield f"  --device {OPTIONS['device'].default} uses {used}; pictures are computed in float32"
+
+
+def _gpu_precision(details: Mapping[str, Any]) -> str:
+    """What a GPU computes fast, by `tf.config.experimental.get_device_details`."""
+    capability = details.get("compute_capability")
+    if capability is None:
+        return "compute capability unknown"
+    fast = ", ".join(f"fast {name}: {'yes' if capability >= least else 'no'}" for name, least in _FASTER_FROM.items())
+    return f"compute capability {'.'.join(map(str, capability))}, {fast}"
 
 
 def _cpu_bfloat16() -> str:
@@ -53,10 +76,11 @@ def _cpu_bfloat16() -> str:
 
 def _weights() -> Iterator[str]:
     for place in weights.search_places():
-        files = [place] if place.is_file() else sorted(p for p in place.glob("*") if _is_weights(p))
+        files = [place] if os.path.isfile(place) else _weights_in(place)
         yield f"  {place}:{'' if files else ' no weights'}"
         for file in files:
-            yield f"    {_described(weights.inspect(file))}"
+            by_path = "" if file == place or file.name in weights.known_names() else "; used by its path alone"
+            yield f"    {_described(weights.inspect(file))}{by_path}"
     found = weights.find_imagenet()
     if found:
         yield f"  --weights imagenet uses {found}"
@@ -64,11 +88,16 @@ def _weights() -> Iterator[str]:
     entry = next(entry for entry in weights.registry() if entry.download)
     yield "  ImageNet weights: not found. The next run downloads them, or else uses the built-in random network,"
     yield f"  which paints less well. To get them by hand, put {entry.addresses[0]}"
-    yield f"  into {weights.weights_folder()}, or set {weights.PLACE_VARIABLE} to where you have them."
+    yield f"  into {weights.own_folder()}, or set {weights.PLACE_VARIABLE} to where you have them."
 
 
-def _is_weights(path: Path) -> bool:
-    return path.is_file() and path.suffix in (".h5", ".mat", ".npz")
+def _weights_in(folder: Path) -> list[Path]:
+    """Files that look like weights; none of a folder that is not there or cannot be read."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / name for name in names if name.endswith((".h5", ".mat", ".npz")) and os.path.isfile(folder / name)]
 
 
 def _described(found: weights.Inspection) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import logging
 import os
 import queue
 import sys
@@ -23,7 +24,9 @@ from typing import Any
 
 from neural_style.errors import WeightsError
 
-TIMEOUT = 15.0
+_log = logging.getLogger("neural_style")
+
+TIMEOUT = 10.0
 """Seconds that a connection may take to be made, or to stay silent, before it counts as broken."""
 
 RETRIES = 4
@@ -55,9 +58,7 @@ def file_hash(path: Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-def fetch(
-    url: str, target: Path, algorithm: str, digest: str, progress: bool = False, patience: float = TIMEOUT
-) -> Path:
+def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = False) -> Path:
     """Download a file, unless another process has just done so.
 
     What has come lies in `<target>.part` until it is whole and its hash is right; a part that an earlier attempt left
@@ -69,7 +70,6 @@ def fetch(
         algorithm: name of the hash algorithm, e.g. "md5".
         digest: the hash, in hex, that the file must have.
         progress: show a bar on standard error.
-        patience: seconds within which the server must begin to answer, look-up of its name included.
 
     Returns:
         `target`.
@@ -84,7 +84,7 @@ def fetch(
                 return target
             part = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{os.getpid()}.part")
             try:
-                _fetch_verified(url, part, algorithm, digest, progress, patience)
+                _fetch_verified(url, part, algorithm, digest, progress)
                 os.replace(part, target)
             finally:
                 if not locked:  # nobody would continue it
@@ -119,16 +119,20 @@ def _acquire(descriptor: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.info("waiting for another process, which is downloading the same file")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
     except (ImportError, OSError):
         return False
     return True
 
 
-def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool, patience: float) -> None:
+def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool) -> None:
     """Fill `part` until its hash is right. A wrong one is thrown away and the file fetched anew, once."""
     for _ in range(2):
-        _fetch_whole(url, part, progress, patience)
+        _fetch_whole(url, part, progress)
         received, size = file_hash(part, algorithm), _size(part)
         if received == digest:
             return
@@ -139,13 +143,13 @@ def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress:
     )
 
 
-def _fetch_whole(url: str, part: Path, progress: bool, patience: float) -> None:
+def _fetch_whole(url: str, part: Path, progress: bool) -> None:
     """Fill `part` to its end, through as many connections as it takes while bytes keep coming."""
     start = best = _size(part)
     failures = 0
     while True:
         try:
-            return _fetch_rest(url, part, progress, patience)
+            return _fetch_rest(url, part, progress)
         except _BrokenError as broken:
             size = _size(part)
             failures = 1 if size > best else failures + 1
@@ -156,13 +160,13 @@ def _fetch_whole(url: str, part: Path, progress: bool, patience: float) -> None:
         time.sleep(BACKOFF * 2 ** (failures - 1))
 
 
-def _fetch_rest(url: str, part: Path, progress: bool, patience: float) -> None:
+def _fetch_rest(url: str, part: Path, progress: bool) -> None:
     """Append to `part` what one connection brings, or begin it anew where the server cannot resume."""
     start = _size(part)
     headers = {"User-Agent": "neural-style", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    response = _open(url, headers, patience)
+    response = _open(url, headers)
     if response is None:  # nothing lies beyond the part: whole, or too long, which its hash will tell
         return
     with response:
@@ -203,9 +207,9 @@ def _bar(url: str, start: int, total: int | None, shown: bool) -> Any:
     return tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, unit_divisor=1024, disable=not shown)
 
 
-def _open(url: str, headers: dict[str, str], patience: float) -> Any:
+def _open(url: str, headers: dict[str, str]) -> Any:
     """The server's answer; None if it says that nothing lies beyond the range asked for."""
-    answer = _ask(url, headers, patience)
+    answer = _ask(url, headers)
     if not isinstance(answer, Exception):
         return answer
     if isinstance(answer, urllib.error.HTTPError):
@@ -219,8 +223,8 @@ def _open(url: str, headers: dict[str, str], patience: float) -> Any:
     raise _BrokenError(cause, transient=dropped)
 
 
-def _ask(url: str, headers: dict[str, str], patience: float) -> Any:
-    """The server's answer or the exception, within `patience` seconds.
+def _ask(url: str, headers: dict[str, str]) -> Any:
+    """The server's answer or the exception, within `TIMEOUT` seconds.
 
     In a thread of its own, because the look-up of a name knows no timeout and can hang for long without a network.
     """
@@ -234,6 +238,6 @@ def _ask(url: str, headers: dict[str, str], patience: float) -> Any:
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        return answers.get(timeout=patience)
+        return answers.get(timeout=TIMEOUT)
     except queue.Empty:
-        return TimeoutError(f"no answer within {patience:g} seconds")
+        return TimeoutError(f"no answer within {TIMEOUT:g} seconds")

@@ -130,5 +130,9 @@ def _place(temporary: Path, path: Path) -> Path:
                 raise
             except OSError:  # no hard links on this filesystem
                 _create(target)
-                os.replace(temporary, target)
+                try:
+                    os.replace(temporary, target)
+                except OSError:
+                    _remove(target)
+                    raise
             return target

@@ -29,6 +29,9 @@ LOG = logging.getLogger("neural_style")
 MAX_PIXELS = 178_956_970
 """Of a picture that is worked on: as many as Pillow reads, unless told otherwise."""
 
+_MOST_TEXT = 60_000
+"""Letters that fit into the metadata of every format; a JPEG's ends at 64 KB."""
+
 Source = PathLike | Image.Image | np.ndarray
 
 
@@ -157,9 +160,13 @@ def _check_file(path: PathLike, subject: str) -> None:
     """Raises ImageError unless `path` is a file."""
     if os.fspath(path).lower().startswith(("http://", "https://")):
         raise ImageError(f"{subject} is a web address; download it first and give the path of the file")
-    if not os.path.exists(path):
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         folder = os.path.dirname(os.path.abspath(path))
-        raise ImageError(f"{subject} does not exist; give the path of a picture file (looked in {folder!r})")
+        raise ImageError(f"{subject} does not exist; give the path of a picture file (looked in {folder!r})") from error
+    except OSError as error:
+        raise ImageError(f"{subject} cannot be read ({error.strerror}); give the path of a picture file") from error
     if not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "not a regular file"
         raise ImageError(f"{subject} is {kind}; give the path of a picture file")
@@ -432,6 +439,9 @@ def write_image(path: PathLike, image_uint8: np.ndarray, *, settings: Mapping[st
 def _metadata(format_name: str, settings: Mapping[str, object]) -> dict[str, Any]:
     """Options for Pillow's `save` that embed the settings, as JSON in ASCII."""
     text, software = json.dumps(dict(settings)), f"neural-style {__version__}"
+    if len(text) > _MOST_TEXT:
+        LOG.warning("the settings, %d letters, are too long to be embedded; --save_flags keeps them", len(text))
+        text = "null"
     if format_name == "PNG":
         chunks = PngInfo()
         chunks.add_text("neural_style", text)

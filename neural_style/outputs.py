@@ -48,11 +48,12 @@ class Outputs:
                 or cannot be written.
         """
         seen: set[str] = set()
+        sources = self._sources()
         for option, path in self._planned():
             real = os.path.realpath(path)
             if real in seen:
                 raise OutputError(f"{option}: expected a file of its own, got {str(path)!r} again; give another name")
-            if real in self._sources():
+            if real in sources:
                 raise OutputError(f"{option}: {str(path)!r} is one of the files to work from; give another name")
             seen.add(real)
             if option == "save_flags":

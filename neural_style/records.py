@@ -57,6 +57,7 @@ def write_loss_table(path: Path, history: Mapping[int, Mapping[str, float]]) -> 
 def write_loss_plot(path: Path, history: Mapping[int, Mapping[str, float]]) -> None:
     """Draw the losses over the iterations, on a logarithmic scale, as a PNG."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
@@ -65,6 +66,7 @@ def write_loss_plot(path: Path, history: Mapping[int, Mapping[str, float]]) -> N
         if any(value > 0 for value in values):
             axes.plot(list(history), values, label=name)
     axes.set(xlabel="iteration", ylabel="weighted loss", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120, format="png")

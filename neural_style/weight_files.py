@@ -17,16 +17,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from neural_style.architecture import CONV_LAYERS, keras_name, kernel_shape
+from neural_style.architecture import CONV_LAYERS, IMAGENET_MEAN, keras_name, kernel_shape
 from neural_style.errors import WeightsError
 
 KERAS_LEGACY = "Keras legacy HDF5"
 KERAS_3 = "Keras 3 HDF5"
 MATCONVNET = "MatConvNet"
 NPZ = "npz"
-
-IMAGENET_MEAN = (123.68, 116.779, 103.939)
-"""Mean pixel of ImageNet (RGB, 0-255) as Keras has it; a Keras file cannot say its own."""
 
 ANEW = "get the file anew, or choose other weights"
 
@@ -166,9 +163,7 @@ def _check_fit(path: Path, convs: Mapping[str, _Pair]) -> None:
     for conv in CONV_LAYERS[: deepest + 1]:
         if conv not in convs:
             holds = CONV_LAYERS[deepest]
-            raise WeightsError(
-                f"{path}: holds {holds} but no {conv}, so it is not VGG19 (VGG16, perhaps); give VGG19's"
-            )
+            raise WeightsError(f"{path}: holds {holds} but no {conv}, so it is not VGG19; give VGG19's")
         shape = kernel_shape(conv)
         for part, array, expected in zip(("kernel", "bias"), convs[conv], (shape, shape[3:]), strict=True):
             if tuple(array.shape) != expected:
@@ -329,7 +324,8 @@ def _fields(struct: Any) -> dict[str, Any]:
 
 
 def _string(value: Any) -> str:
-    return str(np.ravel(value)[0]) if np.size(value) else ""
+    first = np.ravel(value)[0] if np.size(value) else ""
+    return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
 
 def _mat_pair(fields: dict[str, Any]) -> _Pair | None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from neural_style import weight_files
 from neural_style.architecture import convs_up_to
-from neural_style.download import TIMEOUT, fetch, file_hash
+from neural_style.download import fetch, file_hash
 from neural_style.errors import WeightsError
 
 logger = logging.getLogger("neural_style")
@@ -28,9 +28,6 @@ PLACE_VARIABLE = "NEURAL_STYLE_WEIGHTS"
 
 ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
-
-AUTO_PATIENCE = 3.0
-"""Seconds within which a server must begin to answer `auto` before it falls back to the built-in network."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,6 @@ class Entry:
         channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
         mean: mean pixel (RGB, 0-255); None if the file itself holds it.
         licence: licence and whom to name.
-        size: in bytes, if known.
         download: whether this is the one to download when none is found.
     """
 
@@ -77,7 +73,6 @@ class Entry:
     channel_order: str
     mean: tuple[float, ...] | None
     licence: str
-    size: int | None
     download: bool
 
 
@@ -92,7 +87,6 @@ class Inspection:
         digest: its hash, e.g. "md5 253f…"; empty if it cannot be read.
         layout: one of the layouts of `weight_files`; None if it cannot be read.
         channel_order: "RGB" or "BGR", what conv1_1 expects in the file; None likewise.
-        mean: mean pixel (RGB, 0-255); None likewise.
         deepest: the deepest convolution it holds; None likewise.
         problem: why it cannot be used; None if it can.
     """
@@ -103,7 +97,6 @@ class Inspection:
     digest: str = ""
     layout: str | None = None
     channel_order: str | None = None
-    mean: tuple[float, ...] | None = None
     deepest: str | None = None
     problem: str | None = None
 
@@ -116,6 +109,12 @@ def weights_folder() -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "registry"
     return installed if (installed / "registry.json").is_file() else package.parent / "weights"
+
+
+def own_folder() -> Path:
+    """Where people are told to put weights: the folder of the registry, or, of an installed package, Keras's cache."""
+    package = Path(__file__).resolve().parent
+    return keras_cache() if package in weights_folder().parents else weights_folder()
 
 
 def registry() -> tuple[Entry, ...]:
@@ -175,47 +174,43 @@ def search_places() -> list[Path]:
 
 def _named_place() -> Path | None:
     named = os.environ.get(PLACE_VARIABLE)
-    return Path(named).expanduser() if named else None
+    return Path(os.path.expanduser(named)) if named else None
 
 
 def find_imagenet() -> Path | None:
-    """The first file found whose hash is one of published ImageNet weights, or None. Downloads nothing."""
-    found = _find()
-    return found[0] if found else None
+    """The file that `load` would use as ImageNet's, or None. Downloads nothing."""
+    found = _find(None)
+    return found.path if found else None
 
 
-def _find() -> tuple[Path, Entry] | None:
+def _find(convs: tuple[str, ...] | None) -> VGGWeights | None:
+    """The first file with weights of published hash, or that fit VGG19 at least, which is noted."""
     for path in _candidates():
         try:
-            entry, digest = _identify(path)
+            return _from_file(path, convs)
         except WeightsError as error:
             logger.warning("passed over: %s", error)
-            continue
-        if entry:
-            return path, entry
-        logger.warning(
-            "%s: passed over, since its %s is not the published %s; name it as the weights to use it all the same",
-            path,
-            digest,
-            _published(path) or "one of any known file",
-        )
     return None
 
 
 def _candidates() -> Iterator[Path]:
-    """Files that may be ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them."""
-    names = tuple(dict.fromkeys(entry.file for entry in registry()))
+    """Files that are taken for ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them."""
     for place in search_places():
-        if place.is_file():
+        if os.path.isfile(place):
             yield place
-        yield from (place / name for name in names if (place / name).is_file())
-        if place == _named_place() and not place.exists():
+        yield from (place / name for name in known_names() if os.path.isfile(place / name))
+        if place == _named_place() and not os.path.exists(place):
             logger.warning(
-                "%s is set to %s, which does not exist; set it to a weights file or a folder", PLACE_VARIABLE, place
+                "%s is set to %s, which cannot be found; set it to a weights file or a folder", PLACE_VARIABLE, place
             )
 
 
-def download(entry: Entry, folder: Path, progress: bool = False, patience: float = TIMEOUT) -> Path:
+def known_names() -> tuple[str, ...]:
+    """File names of the published weights, which are looked for in folders."""
+    return tuple(dict.fromkeys(entry.file for entry in registry()))
+
+
+def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
     """Download a published file into a folder: resumed when cut off, verified, safe for several processes at once.
 
     `$NEURAL_STYLE_WEIGHTS_URL` replaces the address; the hash is checked all the same.
@@ -224,7 +219,6 @@ def download(entry: Entry, folder: Path, progress: bool = False, patience: float
         entry: what to download.
         folder: where to; made if need be.
         progress: show a bar on standard error.
-        patience: seconds within which the server must begin to answer.
 
     Raises:
         WeightsError: no address gave the file, or it cannot be written.
@@ -234,11 +228,11 @@ def download(entry: Entry, folder: Path, progress: bool = False, patience: float
     failure: WeightsError | None = None
     for address in addresses:
         try:
-            return fetch(address, Path(folder) / entry.file, entry.algorithm, entry.digest, progress, patience)
+            return fetch(address, Path(folder) / entry.file, entry.algorithm, entry.digest, progress)
         except WeightsError as error:
             failure = error
     raise WeightsError(
-        f"{failure or 'no address is known'}; download {entry.file} in a browser and put it into {weights_folder()}, "
+        f"{failure or 'no address is known'}; download {entry.file} in a browser and put it into {own_folder()}, "
         f"or set {PLACE_VARIABLE} to it"
     ) from failure
 
@@ -253,21 +247,21 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
         weights: "imagenet": the published weights, found in one of `search_places()` or else downloaded into Keras's
             cache; "builtin": the random network that comes with the program; "auto": the former if they are to be had,
             else the latter, with a warning; anything else: the path of a file in a layout of `weight_files`.
-        layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2").
+        layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2"); without any, no file is looked for.
         progress: show a bar on standard error if something is downloaded.
 
     Raises:
         WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
     """
     convs = convs_up_to(layers)
-    if weights == "builtin":
+    if weights == "builtin" or not convs:
         return _builtin(convs)
     if weights == "imagenet":
-        return _imagenet(convs, progress, TIMEOUT)
+        return _imagenet(convs, progress)
     if weights != "auto":
-        return _from_path(Path(weights).expanduser(), convs)
+        return _from_path(Path(os.path.expanduser(weights)), convs)
     try:
-        return _imagenet(convs, progress, AUTO_PATIENCE)
+        return _imagenet(convs, progress)
     except WeightsError as error:
         logger.warning("using the built-in random network, which paints less well than ImageNet's: %s", error)
         return _builtin(convs)
@@ -280,36 +274,49 @@ def _builtin(convs: tuple[str, ...]) -> VGGWeights:
     return VGGWeights(kernels, biases, np.asarray(mean, np.float32), "builtin", None)
 
 
-def _imagenet(convs: tuple[str, ...], progress: bool, patience: float) -> VGGWeights:
-    found = _find()
+def _imagenet(convs: tuple[str, ...], progress: bool) -> VGGWeights:
+    found = _find(convs)
     if found is None:
         entry = next(entry for entry in registry() if entry.download)
-        found = download(entry, keras_cache(), progress, patience), entry
-    return _wrap(found[0], found[1], _read(found[0], found[1], convs))
+        found = _from_file(download(entry, keras_cache(), progress), convs)
+    return found
 
 
 def _from_path(path: Path, convs: tuple[str, ...]) -> VGGWeights:
-    if not path.is_file():
-        received = "a folder" if path.is_dir() else "no such file"
+    if os.path.isdir(path) or not _is_there(path):
+        received = "a folder" if os.path.isdir(path) else "no such file"
         raise WeightsError(
             f"{path}: expected auto, imagenet, builtin or the path of a weights file, received {received}"
         )
+    return _from_file(path, convs)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file, or one cannot even look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True  # what is wrong with it, reading will tell
+    return True
+
+
+def _from_file(path: Path, convs: tuple[str, ...] | None) -> VGGWeights:
+    """Weights from a file up to some convolution, or all that it holds; if its hash is unknown, that is noted."""
     entry, digest = _identify(path)
     contents = _read(path, entry, convs)
     if entry is None:
         _note_unknown(path, digest, contents)
-    return _wrap(path, entry, contents)
+    name = f"imagenet ({path.name})" if entry else path.name
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path)
 
 
 def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> weight_files.Contents:
-    if entry is None:
-        return weight_files.read(path, convs)
-    return weight_files.read(path, convs, entry.channel_order, entry.mean)
-
-
-def _wrap(path: Path, entry: Entry | None, contents: weight_files.Contents) -> VGGWeights:
-    name = f"imagenet ({path.name})" if entry else path.name
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path)
+    contents = weight_files.read(path, convs, *((entry.channel_order, entry.mean) if entry else ()))
+    if not contents.kernels:
+        raise WeightsError(f"{path}: expected the convolutions of VGG19, received none; {weight_files.ANEW}")
+    return contents
 
 
 def _note_unknown(path: Path, digest: str, contents: weight_files.Contents) -> None:
@@ -330,8 +337,6 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         entry, digest = _identify(path)
         state = "published" if entry else "differs from the published" if _published(path) else "unknown"
         contents = _read(path, entry, None)
-        if not contents.kernels:
-            raise WeightsError(f"{path}: expected the convolutions of VGG19, received none; {weight_files.ANEW}")
     except WeightsError as error:
         return Inspection(path, entry, state, digest, problem=str(error))
     return Inspection(
@@ -341,6 +346,5 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         digest=digest,
         layout=contents.layout,
         channel_order=contents.channel_order,
-        mean=tuple(round(value, 3) for value in contents.mean.tolist()),
         deepest=list(contents.kernels)[-1],
     )

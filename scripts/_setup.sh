@@ -5,7 +5,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Prints the name of the first Python that TensorFlow runs on.
 find_python() {
   local candidate
-  for candidate in ${PYTHON:-python3 python python3.13 python3.12 python3.11 python3.10}; do
+  local candidates=(python3 python python3.13 python3.12 python3.11 python3.10)
+  if [ -n "${PYTHON:-}" ]; then
+    candidates=("$PYTHON")
+  fi
+  for candidate in "${candidates[@]}"; do
     if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
       echo "$candidate"
       return
@@ -19,7 +23,7 @@ find_python() {
 # setup [dev]: installs the project, with its tools for development if asked for, unless that is done already.
 setup() {
   local extra="${1:-}" base
-  if [ ! -x .venv/bin/python ]; then
+  if [ ! -x .venv/bin/pip ]; then  # the last thing that venv writes
     base=$(find_python)
     echo "$0: making .venv with $("$base" --version)"
     if ! "$base" -m venv .venv; then

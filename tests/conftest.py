@@ -4,7 +4,6 @@ import os
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # more of them wait for each other where TensorFlow is busy, too
 
 import numpy as np
 import pytest

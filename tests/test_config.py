@@ -101,13 +101,13 @@ def test_pictures_may_be_objects():
 
 @pytest.mark.parametrize("content", [None, ""])
 def test_content_must_be_given(content):
-    with pytest.raises(UsageError, match=r"^content: .* give --content PICTURE$"):
+    with pytest.raises(UsageError, match=r"^content: .* give --content FILE$"):
         config(content=content)
 
 
 @pytest.mark.parametrize("styles", [[], (), None, "", [""], ["a.jpg", None]])
 def test_styles_must_be_given(styles):
-    with pytest.raises(UsageError, match=r"^styles: .* give --styles PICTURE \[PICTURE ...\]$"):
+    with pytest.raises(UsageError, match=r"^styles: .* give --styles FILE$"):
         config(styles=styles)
 
 
@@ -287,3 +287,10 @@ def test_settings_are_checked_without_numpy_and_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["content", "styles", "initial"])
+@pytest.mark.parametrize("picture", [5, {"a": 1}, 1.5], ids=str)
+def test_what_is_no_picture_is_refused(name, picture):
+    with pytest.raises(UsageError, match=rf"^{name}: expected a path, a PIL image or an array, got "):
+        config(**{name: picture})

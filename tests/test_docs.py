@@ -26,7 +26,7 @@ def test_flag_table_is_up_to_date():
 
 def test_every_command_line_in_the_readme_parses():
     lines = [line for line in commands(ROOT / "README.md") if line.startswith("python -m neural_style --")]
-    assert len(lines) >= 3
+    assert lines
     for line in lines:
         flags.parse(shlex.split(line)[3:])
 

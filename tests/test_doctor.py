@@ -1,8 +1,12 @@
+import importlib.metadata
 import re
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from neural_style import __version__, cli, doctor, weights
 from neural_style.architecture import keras_name, kernel_shape
@@ -41,9 +45,51 @@ def test_versions():
 def test_devices_and_precision():
     text = report()
     assert re.search(r"CPU: \d+ cores, [\d.]+ GiB", text)
-    assert re.search(r"GPU:0: .|GPU: none that TensorFlow can use; .*pip install 'neural-style\[gpu\]'", text)
+    assert re.search(r"GPU:0: .|GPU: none that TensorFlow can use; .*pip install 'tensorflow\[and-cuda\]'", text)
     assert re.search(r"--device auto uses (GPU:0|the CPU)", text)
-    assert "Precision: " in text and "bfloat16" in text
+    assert re.search(r"fast bfloat16: \w+", text)
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ({"compute_capability": (6, 1)}, "compute capability 6.1, fast float16: no, fast bfloat16: no"),
+        ({"compute_capability": (7, 5)}, "compute capability 7.5, fast float16: yes, fast bfloat16: no"),
+        ({"compute_capability": (9, 0)}, "compute capability 9.0, fast float16: yes, fast bfloat16: yes"),
+        ({}, "compute capability unknown"),
+    ],
+    ids=str,
+)
+def test_precision_of_gpus(details, told, monkeypatch):
+    config = tf.config
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [SimpleNamespace(name="/GPU:0")])
+    named = {"device_name": "NVIDIA X", **details}
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: named)
+    text = report()
+    assert f"  GPU:0: NVIDIA X, {told}\n" in text
+    assert "--device auto uses GPU:0;" in text
+
+
+def test_it_reports_without_tensorflow(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.setattr(importlib.metadata, "version", unknown_package)
+    assert cli.main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    assert "tensorflow missing" in text
+    assert "TensorFlow cannot be imported" in text and "pip install tensorflow" in text
+    assert "ImageNet weights: not found" in text
+
+
+def unknown_package(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+
+def test_folders_that_cannot_be_read_are_passed_over(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(tmp_path / "file" / "below"))
+    assert f"{tmp_path / 'file' / 'below'}: no weights" in report()
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", "x" * 300)
+    assert f"{'x' * 300}: no weights" in report()
 
 
 def test_without_weights_it_tells_where_it_looked_and_how_to_get_them(folder):
@@ -61,7 +107,7 @@ def test_files_found_are_told_with_what_they_hold_or_lack(folder):
     save(folder / "nan.npz", np.nan)
     (folder / "torn.h5").write_bytes(b"\x89HDF")
     text = report()
-    assert re.search(r"mine\.npz: .*RGB.*conv1_1.*hash unknown", text)
+    assert re.search(r"mine\.npz: .*RGB.*conv1_1.*hash unknown.*; used by its path alone", text)
     assert re.search(r"unusable: .*nan\.npz.*conv1_1", text)
     assert re.search(r"unusable: .*torn\.h5", text)
     assert str(folder) + ": no weights" not in text

@@ -77,22 +77,3 @@ def test_installed_wheel_finds_its_registry(installed, tmp_path):
     result = installed("-c", code, cwd=tmp_path)
     entries = json.loads((ROOT / "weights" / "registry.json").read_text(encoding="utf-8"))["entries"]
     assert json.loads(result.stdout) == [entry["file"] for entry in entries]
-
-
-def test_public_names_are_these():
-    assert sorted(neural_style.__all__) == [
-        "Config",
-        "DivergenceError",
-        "ImageError",
-        "NeuralStyleError",
-        "OutOfMemoryError",
-        "OutputError",
-        "Step",
-        "UsageError",
-        "WeightsError",
-        "__version__",
-        "render",
-        "stylize",
-    ]
-    for name in neural_style.__all__:
-        assert getattr(neural_style, name) is not None
