@@ -1,7 +1,7 @@
 """Sums that come out the same, to the last bit, on every run.
 
 `tf.add_n`, to which TensorFlow also turns sums of sums, and gradients that meet in a tensor, begins with whichever of
-its inputs it can overwrite, which is a matter of timing. The order makes no difference for two inputs, but for more.
+its inputs it can overwrite, which is a matter of timing. For two inputs the order makes no difference.
 """
 
 from collections.abc import Sequence

@@ -34,3 +34,14 @@ def pictures(tmp_path_factory):
         coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
         Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(folder / name, quality=95)
     return folder
+
+
+@pytest.fixture(scope="module")
+def full_precision():
+    """Newer GPUs would round what they multiply to 10 bits."""
+    import tensorflow as tf  # takes seconds, which other tests need not wait for
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)

@@ -67,13 +67,7 @@ CONTENT, STYLE, OTHER = picture(34, 44, 1), picture(40, 33, 2), picture(33, 47, 
 IMAGE = picture(34, 44, 4)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def full_precision():
-    """Newer GPUs would round what they multiply to 10 bits."""
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    yield
-    tf.config.experimental.enable_tensor_float_32_execution(before)
+pytestmark = pytest.mark.usefixtures("full_precision")
 
 
 @pytest.fixture(scope="module")

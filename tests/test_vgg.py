@@ -15,13 +15,7 @@ from neural_style.vgg import build_vgg19
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def full_precision():
-    """Newer GPUs would round what they multiply to 10 bits."""
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    yield
-    tf.config.experimental.enable_tensor_float_32_execution(before)
+pytestmark = pytest.mark.usefixtures("full_precision")
 
 
 @pytest.fixture(scope="module")
