@@ -35,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     with contextlib.redirect_stdout(Console(sys.stdout)), contextlib.redirect_stderr(Console(sys.stderr)):
         try:
-            with _signals(_raise_interrupted):
+            with _interruptible(restore=not is_process):
                 return _dispatch(arguments)
         except NeuralStyleError as error:
             say(f"error: {error}")
@@ -81,18 +82,22 @@ def _stylize(config: Config) -> int:
         f"weights {network.name}, on {engine.device_name(config.device)}"
     )
     network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed
+    del inputs
     run = _Run(config, outputs, network)
     try:
         with contextlib.closing(steps), Reporter(config.iterations, config.print_iterations) as reporter:
             for step in steps:
                 run.take(step)
                 reporter.update(step)
+        _ignore_signals()
     except (NeuralStyleError, _Interrupted) as error:
+        _ignore_signals()
         if run.best is None:
             raise
         say(f"{'stopped' if isinstance(error, _Interrupted) else 'error'}: {error}; writing the best image so far")
         return run.finish() or error.exit_code
     except Exception:
+        _ignore_signals()
         if run.best is not None:
             say("error: the run failed, as told below; writing the best image so far")
             run.finish()
@@ -122,28 +127,28 @@ class _Run:
             self._outputs.write_checkpoint(step.iteration, self.best, self._network)
 
     def finish(self) -> int:
-        """Write the best image and the progress files, whatever signals come.
+        """Write the best image and the progress files.
 
         Returns:
             0, or 1 if a file could not be written.
         """
         assert self.best is not None
-        with _signals(signal.SIG_IGN):
-            try:
-                path = self._outputs.write_result(self.best, self._network)
-                height, width = self.best.image.shape[:2]
-                loss = f"loss {self.best.losses['total']:.6g} at iteration {self.best.iteration}"
-                print(f"wrote {path} ({width}×{height} px, {loss})", flush=True)
-                self._outputs.write_progress(self._history)
-            except OutputError as error:
-                say(f"error: {error}")
-                return NeuralStyleError.exit_code
+        try:
+            path = self._outputs.write_result(self.best, self._network)
+            height, width = self.best.image.shape[:2]
+            loss = f"loss {self.best.losses['total']:.6g} at iteration {self.best.iteration}"
+            print(f"wrote {path} ({width}×{height} px, {loss})", flush=True)
+            self._outputs.write_progress(self._history)
+        except OutputError as error:
+            say(f"error: {error}")
+            return NeuralStyleError.exit_code
         return 0
 
 
 def _doctor(arguments: Sequence[str]) -> int:
     if arguments:
         raise UsageError(f"doctor: expected no arguments, got {' '.join(arguments)!r}")
+    _show_notes()
     with contextlib.suppress(ImportError):  # what is wrong with it, the report says
         _import_tensorflow()
     from neural_style import doctor
@@ -179,30 +184,51 @@ class _Interrupted(BaseException):
         self.exit_code = 128 + number
 
 
-def _raise_interrupted(number: int, _frame: object) -> None:
-    for further in _signal_numbers():  # an impatient user's second Ctrl-C must not cost the image
-        signal.signal(further, signal.SIG_IGN)
-    raise _Interrupted(number)
-
-
-def _signal_numbers() -> list[int]:
-    """Ctrl-C, termination and a closed terminal, as far as this system has them and they are not ignored already."""
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
-
-
 @contextlib.contextmanager
-def _signals(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[None]:
-    """Answer `_signal_numbers` with a handler; outside of the main thread, do nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in _signal_numbers()}
+def _interruptible(restore: bool) -> Iterator[None]:
+    """Let signals raise `_Interrupted` until they are ignored.
+
+    Args:
+        restore: give the handlers back at the end. Otherwise what is ignored stays so, while Python shuts down.
+    """
+    before = {number: signal.getsignal(number) for number in _signal_numbers()}
+    _answer_signals(_raise_interrupted)
     try:
         yield
     finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+        for number, handler in before.items():
+            if restore or signal.getsignal(number) is not _do_nothing:
+                signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    """From now on do not let signals interrupt anything, such as the writing of the result."""
+    _answer_signals(_do_nothing)
+
+
+def _answer_signals(handler: Callable[[int, object], None]) -> None:
+    for number in _signal_numbers():
+        signal.signal(number, handler)
+
+
+def _raise_interrupted(number: int, _frame: object) -> None:
+    _ignore_signals()  # an impatient user's second Ctrl-C must not cost the image
+    raise _Interrupted(number)
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    """Unlike `signal.SIG_IGN`, which Python complains of where a signal is on its way already."""
+
+
+def _signal_numbers() -> list[int]:
+    """Ctrl-C, termination and a closed terminal, as far as this system has them and they are not ignored already.
+
+    None outside of the main thread, where handlers cannot be set.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
 
 
 def _import_tensorflow() -> None:
@@ -218,11 +244,12 @@ def _import_tensorflow() -> None:
 def _kept_back(descriptor: int) -> Iterator[None]:
     """Keep back what is written to a file descriptor, and let it out only after an error."""
     try:
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed below
         original = os.dup(descriptor)
-    except OSError:  # it is closed
+    except OSError:  # there is no place to keep it, or the descriptor is closed
         yield
         return
-    with tempfile.TemporaryFile() as log:
+    with log:
         os.dup2(log.fileno(), descriptor)
         try:
             yield

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_style import __version__, weights
-from neural_style.config import OPTIONS
+from neural_style.config import OPTIONS, Config
 from neural_style.errors import GPU_ADVICE
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pillow", "h5py", "absl-py", "tqdm", "matplotlib")
@@ -81,7 +81,7 @@ def _weights() -> Iterator[str]:
         for file in files:
             by_path = "" if file == place or file.name in weights.known_names() else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
-    found = weights.find_imagenet()
+    found = weights.find_imagenet(Config("photo", ["painting"]).layers)  # those of the defaults
     if found:
         yield f"  --weights imagenet uses {found}"
         return

@@ -145,7 +145,8 @@ def _evaluations(config: Config, objective: Objective, start: tf.Tensor) -> Iter
             raise DivergenceError(
                 f"loss or gradient of the start image is not finite ({evaluation.losses}); lower the loss weights"
             )
-        _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", done)
+        if step_scale != STEP_SCALES[-1]:
+            _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", done)
     raise DivergenceError(
         f"loss or gradient stopped being finite twice, at last at iteration {done}, with steps made "
         f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights"

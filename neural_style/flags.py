@@ -42,15 +42,7 @@ def parse(arguments: Sequence[str]) -> Config:
         raise UsageError(
             f"expected {wanted}; for example: --content photo.jpg --styles painting.jpg (--help lists all)"
         )
-    values = _absl_flags()
-    for name, given in texts.items():
-        try:
-            values[name].parse(given if OPTIONS[name].is_list else given[-1])
-        except (flags.Error, ValueError) as error:
-            kind = "one of " + ", ".join(OPTIONS[name].choices) if OPTIONS[name].choices else _kind(OPTIONS[name])
-            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}") from error
-    chosen: dict[str, Any] = {name: values[name].value for name in texts}
-    return Config(**chosen)
+    return Config(**_values(texts))
 
 
 def effective(config: Config, resolved: Mapping[str, str]) -> Iterator[str]:
@@ -139,6 +131,18 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
     return nested | own
 
 
+def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Values of options by name, of their types, from the texts given for them."""
+    values = _absl_flags()
+    for name, given in texts.items():
+        try:
+            values[name].parse(given if OPTIONS[name].is_list else given[-1])
+        except (flags.Error, ValueError) as error:
+            kind = "one of " + ", ".join(OPTIONS[name].choices) if OPTIONS[name].choices else _kind(OPTIONS[name])
+            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}") from error
+    return {name: values[name].value for name in texts}
+
+
 def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[str]]]:
     """Each flag's name, in underscores, with the texts given for it."""
     position = 0
@@ -178,7 +182,9 @@ def _read_flagfile(text: str, folder: Path | None, files: tuple[Path, ...]) -> d
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"--{_FLAGFILE}: expected a readable text file, got {text!r}: {reason}") from error
     try:
-        return _gather([line for line in map(_without_comment, lines) if line], path.parent, (*files, path))
+        texts = _gather([line for line in map(_without_comment, lines) if line], path.parent, (*files, path))
+        _values(texts)  # so that a mistake is told with the name of the file
+        return texts
     except UsageError as error:
         raise UsageError(f"in {text!r}: {error}") from error
 
@@ -260,7 +266,7 @@ def _split(text: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError as error:
-        raise UsageError(f"flag file: expected closed quotes, got {text!r}") from error
+        raise UsageError(f"expected closed quotes, got {text!r}") from error
 
 
 def _unquoted(text: str) -> str:

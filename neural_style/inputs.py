@@ -41,6 +41,7 @@ def read_inputs(config: Config) -> Inputs:
     initial = None
     if config.initial is not None:
         initial = images.read_image(config.initial, "initial picture")
+        _check_not_tiny(initial, f"initial picture {images.describe(config.initial)}")
         initial = images.resize(initial, content.width, content.height)
     return Inputs(content, styles, initial)
 
@@ -49,11 +50,7 @@ def _to_width(picture: Picture, width: int, role: str, source: PictureSource) ->
     height = images.scaled_height(picture, width)
     scaled = "" if width == picture.width else f" (scaled from {picture.width}×{picture.height})"
     subject = f"{role} {images.describe(source)}"
-    if min(picture.width, picture.height) < MIN_SIDE:
-        raise ImageError(
-            f"{subject}: expected at least {MIN_SIDE} px a side, got {picture.width}×{picture.height}; "
-            "use a larger picture"
-        )
+    _check_not_tiny(picture, subject)
     if min(width, height) < MIN_SIDE:
         raise ImageError(
             f"{subject}: expected at least {MIN_SIDE} px a side, got {width}×{height}{scaled}; "
@@ -65,3 +62,11 @@ def _to_width(picture: Picture, width: int, role: str, source: PictureSource) ->
             "lower --width or --style_scales"
         )
     return images.resize(picture, width, height)
+
+
+def _check_not_tiny(picture: Picture, subject: str) -> None:
+    if min(picture.width, picture.height) < MIN_SIDE:
+        raise ImageError(
+            f"{subject}: expected at least {MIN_SIDE} px a side, got {picture.width}×{picture.height}; "
+            "use a larger picture"
+        )

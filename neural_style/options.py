@@ -20,6 +20,10 @@ _KINDS: dict[type, tuple[type, str]] = {
 """Type of an option -> (what is accepted for it, how a message names it)."""
 
 
+_GREATEST = 3.4e38
+"""About the greatest number in float32, in which everything is computed."""
+
+
 def option(
     group: str,
     help: str,
@@ -112,6 +116,8 @@ class Option:
             self._refuse(value, " or ".join(self.choices))
         if self.type is str and not value:
             self._refuse(value, "some text")
+        if self.type is float and _GREATEST < value < math.inf:
+            self._refuse(value, f"{described} up to {_GREATEST:g}")
         if self.bounds and not _within(value, self.bounds):
             self._refuse(value, f"{described} {self.bounds}")
         return value
@@ -122,7 +128,7 @@ class Option:
 
 def _within(value: float, bounds: str) -> bool:
     """Whether a number is finite and fits bounds written as "> 0", ">= 1", "0 to 1" or "0 to < 1"."""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return False
     words = bounds.split()
     if words[0] in (">", ">="):

@@ -21,6 +21,9 @@ _log = logging.getLogger("neural_style")
 _NOT_EMBEDDED = ("output", "overwrite", "device")
 """Options of no effect on the picture, which therefore are not part of its metadata; nor is the group "Progress"."""
 
+_CHECKED_CHECKPOINTS = 1000
+"""How many are looked at before the run, so that it soon begins; later ones get a numbered name if theirs is taken."""
+
 _STEM_BYTES = 200
 """Of a default name, so that what is appended to it still fits into the 255 that most systems take."""
 
@@ -109,14 +112,15 @@ class Outputs:
         self._write("save_flags", Path(self._config.save_flags), lambda file: file.write_bytes(data))
 
     def _planned(self) -> Iterator[tuple[str, Path]]:
-        """Each file that may be written, with the option that asks for it."""
+        """Each file that may be written, or the first of very many, with the option that asks for it."""
         config = self._config
         yield "output", self.result
         yield from self._progress_files()
         if config.save_flags is not None:
             yield "save_flags", Path(config.save_flags)
         if config.checkpoint_iterations is not None:
-            for iteration in range(config.checkpoint_iterations, config.iterations + 1, config.checkpoint_iterations):
+            iterations = range(config.checkpoint_iterations, config.iterations + 1, config.checkpoint_iterations)
+            for iteration in iterations[:_CHECKED_CHECKPOINTS]:
                 yield "checkpoint_output", Path(config.checkpoint_path(iteration))
 
     def _progress_files(self) -> Iterator[tuple[str, Path]]:

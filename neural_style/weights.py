@@ -177,9 +177,9 @@ def _named_place() -> Path | None:
     return Path(os.path.expanduser(named)) if named else None
 
 
-def find_imagenet() -> Path | None:
-    """The file that `load` would use as ImageNet's, or None. Downloads nothing."""
-    found = _find(None)
+def find_imagenet(layers: Iterable[str] | None = None) -> Path | None:
+    """The file that `load` would use as ImageNet's for some layers, or for any, or None. Downloads nothing."""
+    found = _find(None if layers is None else convs_up_to(layers))
     return found.path if found else None
 
 

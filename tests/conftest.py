@@ -1,5 +1,6 @@
 """What all tests share: no network, no weights of the user's own, and small pictures to work on."""
 
+import logging
 import os
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -18,6 +19,15 @@ def isolated(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def quiet_again():
+    """Give the log, which the command line takes over, back to the other tests."""
+    log = logging.getLogger("neural_style")
+    before = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.level, log.propagate = before
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 import fcntl
 import io
-import logging
 import os
 import re
 import select
@@ -27,15 +26,6 @@ from neural_style.progress import Reporter
 TINY = ["--weights=builtin", "--content-layers=relu1_2", "--style-layers=relu1_1"]
 RUN = ["--content=photo.png", "--styles=style.png", *TINY, "--iterations=2"]
 ROOT = Path(cli.__file__).parent.parent
-
-
-@pytest.fixture(autouse=True)
-def quiet_again():
-    """Give the log, which the command line takes over, back to the other tests."""
-    log = logging.getLogger("neural_style")
-    before = log.handlers, log.level, log.propagate
-    yield
-    log.handlers, log.level, log.propagate = before
 
 
 @pytest.fixture
@@ -256,6 +246,7 @@ def bad(folder):
     np.savez("nan.npz", **NAN_WEIGHTS)
     Path("self.cfg").write_text("--flagfile=self.cfg\n")
     Path("typo.cfg").write_text("--contnt=photo.png\n")
+    Path("wrong.cfg").write_text("--iterations=two\n")
     return folder
 
 
@@ -288,7 +279,11 @@ BAD = [
     ("--styles=wide.png", "expected at least 32 px a side, got 20000×10"),
     ("--style-scales=1e-9 1", "expected at least 32 px a side"),
     ("--style-scales=1e12 1", "style picture style.png: expected at most 178956970 pixels"),
-    ("--style-scales=1e300 1", "style picture style.png: expected at most 178956970 pixels"),
+    ("--style-scales=1e300 1", "style_scales: expected a number up to 3.4e+38, got 1e+300"),
+    ("--content-weight=1e39", "content_weight: expected a number up to 3.4e+38, got 1e+39"),
+    ("--seed=" + "9" * 401 + " --width=0", "width: expected a whole number >= 32, got 0"),
+    ("--initial=one.png", "initial picture one.png: expected at least 32 px a side, got 1×1"),
+    ("--flagfile=wrong.cfg", "in 'wrong.cfg': --iterations: expected a whole number, got 'two'"),
     ("--width=99999999999", "content picture photo.png: expected at most 178956970 pixels, got 99999999999×"),
     # wrong types and values
     ("--iterations=many", "--iterations: expected a whole number, got 'many'"),
@@ -577,6 +572,18 @@ def test_a_second_signal_right_after_the_first_costs_nothing(folder, at_iteratio
 
     at_iteration(1, twice)
     assert cli.main([*RUN, "--iterations=500", "--output=out.png"]) == 130
+    assert size("out.png") == (64, 48)
+
+
+def test_a_signal_after_the_last_iteration_costs_nothing(folder, monkeypatch):
+    finish = cli._Run.finish
+
+    def late(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        return finish(self)
+
+    monkeypatch.setattr(cli._Run, "finish", late)
+    assert cli.main([*RUN, "--output=out.png"]) == 0
     assert size("out.png") == (64, 48)
 
 

@@ -113,8 +113,14 @@ def test_files_found_are_told_with_what_they_hold_or_lack(folder):
     assert str(folder) + ": no weights" not in text
 
 
+def test_weights_too_shallow_for_the_defaults_are_not_promised(folder):
+    save(folder / "mine.npz")
+    (folder / "mine.npz").rename(folder / weights.known_names()[0])
+    assert "not found" in report()
+
+
 def test_weights_that_were_found_are_told(monkeypatch, folder):
-    monkeypatch.setattr(weights, "find_imagenet", lambda: folder / "vgg19.h5")
+    monkeypatch.setattr(weights, "find_imagenet", lambda layers: folder / "vgg19.h5")
     assert report().endswith(f"--weights imagenet uses {folder / 'vgg19.h5'}")
 
 

@@ -62,11 +62,6 @@ def test_initial_takes_the_size_of_the_result_whatever_its_aspect():
     np.testing.assert_array_equal(inputs.initial.rgb, images.resize(images.read_image(initial), 100, 80).rgb)
 
 
-def test_initial_may_be_small():
-    inputs = read_inputs(Config(picture(50, 40), [picture(64, 64)], initial=picture(3, 2)))
-    assert sizes(inputs.initial) == [(50, 40)]
-
-
 def test_alpha_of_the_content_is_kept_and_scaled():
     content = picture(50, 40, channels=4)
     content[:20, :, 3], content[20:, :, 3] = 255, 51
@@ -98,7 +93,7 @@ def test_too_small(content, style, settings, said):
     assert "; use a larger picture" in str(caught.value)
 
 
-@pytest.mark.parametrize("role", ["content", "style"])
+@pytest.mark.parametrize("role", ["content", "style", "initial"])
 def test_a_tiny_picture_is_refused_though_it_would_be_scaled_up(role):
     sources = {"content": picture(64, 64), "styles": picture(64, 64)} | {role + "s" * (role == "style"): picture(1, 1)}
     with pytest.raises(
@@ -112,7 +107,7 @@ def test_a_tiny_picture_is_refused_though_it_would_be_scaled_up(role):
     [
         ({"width": 10**6}, "content picture an array: expected at most 178956970 pixels, got 1000000×750000 (scaled"),
         ({"style_scales": (1e6,)}, "style picture an array: expected at most 178956970 pixels"),
-        ({"style_scales": (1e308,)}, "style picture an array: expected at most 178956970 pixels"),
+        ({"style_scales": (1e38,)}, "style picture an array: expected at most 178956970 pixels"),
     ],
     ids=str,
 )
@@ -134,7 +129,7 @@ def test_messages_name_role_and_file(tmp_path, role):
 
 
 def test_paths_images_and_arrays_are_all_the_same(tmp_path):
-    content, style, initial = picture(50, 40), picture(64, 64, seed=1), picture(30, 30, seed=2)
+    content, style, initial = picture(50, 40), picture(64, 64, seed=1), picture(36, 36, seed=2)
     paths = []
     for name, pixels in (("content", content), ("style", style), ("initial", initial)):
         paths.append(tmp_path / f"{name}.png")
