@@ -197,8 +197,8 @@ def _interruptible(restore: bool) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if restore or signal.getsignal(number) is not _do_nothing:
-                signal.signal(number, handler)
+            stay_ignored = not restore and signal.getsignal(number) is _do_nothing
+            signal.signal(number, signal.SIG_IGN if stay_ignored else handler)  # Python undoes all but SIG_IGN
 
 
 def _ignore_signals() -> None:
