@@ -74,15 +74,13 @@ class Outputs:
         Raises:
             OutputError: it can be written nowhere.
         """
-        try:
-            return self._write_image(self.result, step, network, overwrite=self._config.overwrite)
-        except OutputError as error:
-            _log.error("%s; trying elsewhere", error)
-        try:
-            return self._write_image(Path(self.result.name), step, network, overwrite=False)
-        except OutputError as error:
-            _log.error("%s; trying elsewhere", error)
-        return self._write_image(Path(tempfile.gettempdir(), self.result.name), step, network, overwrite=False)
+        name = self.result.name
+        for place, overwrite in ((self.result, self._config.overwrite), (Path(name), False)):
+            try:
+                return self._write_image(place, step, network, overwrite)
+            except OutputError as error:
+                _log.error("%s; trying elsewhere", error)
+        return self._write_image(Path(tempfile.gettempdir(), name), step, network, overwrite=False)
 
     def write_checkpoint(self, iteration: int, best: Step, network: VGGWeights) -> None:
         """Write the best image so far as an iteration's checkpoint; a failure is noted and does not end the run."""

@@ -20,7 +20,6 @@ from neural_style.records import LOSS_NAMES, Step
 PLAIN_LINES = 20
 """About how many lines a run without a terminal prints, unless `print_iterations` says otherwise."""
 
-
 _BAR = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}] {bar}"
 """What fits into 80 columns, the bar getting what is left over."""
 

@@ -66,7 +66,7 @@ def write_loss_plot(path: Path, history: Mapping[int, Mapping[str, float]]) -> N
         if any(value > 0 for value in values):
             axes.plot(list(history), values, label=name)
     axes.set(xlabel="iteration", ylabel="weighted loss", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120, format="png")
