@@ -79,15 +79,16 @@ def _weights() -> Iterator[str]:
         files = [place] if os.path.isfile(place) else _weights_in(place)
         yield f"  {place}:{'' if files else ' no weights'}"
         for file in files:
-            by_path = "" if file == place or file.name in weights.known_names() else "; used by its path alone"
+            known = (*weights.known_names(), weights.builtin_entry().file)
+            by_path = "" if file == place or file.name in known else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
     found = weights.find_imagenet(Config("photo", ["painting"]).layers)  # those of the defaults
     if found:
         yield f"  --weights imagenet uses {found}"
         return
     entry = next(entry for entry in weights.registry() if entry.download)
-    yield "  ImageNet weights: not found. The next run downloads them, or else uses the built-in random network,"
-    yield f"  which paints less well. To get them by hand, put {entry.addresses[0]}"
+    yield "  ImageNet weights: not found. The next run downloads them, or else uses the built-in network."
+    yield f"  To get them by hand, put {entry.addresses[0]}"
     yield f"  into {weights.own_folder()}, or set {weights.PLACE_VARIABLE} to where you have them."
 
 

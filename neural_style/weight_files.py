@@ -19,6 +19,7 @@ import numpy as np
 
 from neural_style.architecture import CONV_LAYERS, IMAGENET_MEAN, keras_name, kernel_shape
 from neural_style.errors import WeightsError
+from neural_style.seeded_filters import seeded_filters
 
 KERAS_LEGACY = "Keras legacy HDF5"
 KERAS_3 = "Keras 3 HDF5"
@@ -365,6 +366,17 @@ class _NpzArray:
         return self._archive[self._key][index]
 
 
+class _SeededKernel:
+    """A kernel of which the .npz holds only a scale for each filter; the filters are made when it is read by `[()]`."""
+
+    def __init__(self, conv: str, scale: np.ndarray) -> None:
+        self._conv, self._scale = conv, scale
+        self.shape: tuple[int, ...] = (*kernel_shape(conv)[:3], *scale.shape)
+
+    def __getitem__(self, index: Any) -> Any:
+        return (seeded_filters(self._conv) * self._scale)[index]
+
+
 @contextmanager
 def _npz(path: Path) -> Iterator[_Held]:
     _check_zip(path)
@@ -385,13 +397,13 @@ def _npz(path: Path) -> Iterator[_Held]:
 
 def _npz_pairs(path: Path, archive: Any) -> Iterator[tuple[str, _Pair]]:
     for conv in CONV_LAYERS:
-        kernel, bias = f"{keras_name(conv)}/kernel", f"{keras_name(conv)}/bias"
-        if kernel in archive:
-            if bias not in archive:
-                raise WeightsError(
-                    f"{path}: expected {conv}'s bias beside its kernel, received no key `{bias}`; {ANEW}"
-                )
-            yield conv, (_NpzArray(archive, kernel), _NpzArray(archive, bias))
+        kernel, scale, bias = (f"{keras_name(conv)}/{part}" for part in ("kernel", "scale", "bias"))
+        if kernel not in archive and scale not in archive:
+            continue
+        if bias not in archive:
+            raise WeightsError(f"{path}: expected {conv}'s bias beside its kernel, received no key `{bias}`; {ANEW}")
+        filters = _NpzArray(archive, kernel) if kernel in archive else _SeededKernel(conv, archive[scale])
+        yield conv, (filters, _NpzArray(archive, bias))
 
 
 def _check_zip(path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from neural_style import weight_files
-from neural_style.architecture import convs_up_to
+from neural_style.architecture import IMAGENET_MEAN, convs_up_to
 from neural_style.download import fetch, file_hash
 from neural_style.errors import WeightsError
 
@@ -30,6 +30,9 @@ ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
 
 
+_INSTALL_ANEW = "install neural-style anew"
+
+
 @dataclass(frozen=True)
 class VGGWeights:
     """The convolutions of a VGG19, ready to be used.
@@ -39,7 +42,7 @@ class VGGWeights:
         biases: float32 (out,), by convolution.
         mean: float32 (3,), RGB, 0-255; to be subtracted from the picture first.
         name: what to call them before people.
-        path: the file they came from; None if they came from none.
+        path: the file they came from; None for the built-in network, which is called by its name.
     """
 
     kernels: Mapping[str, np.ndarray]
@@ -123,22 +126,36 @@ def registry() -> tuple[Entry, ...]:
     Raises:
         WeightsError: the registry is missing or damaged.
     """
+    return _entries("entries")
+
+
+def builtin_entry() -> Entry:
+    """The file of the built-in network, which lies beside the registry.
+
+    Raises:
+        WeightsError: as `registry`.
+    """
+    return _entries("builtin")[0]
+
+
+def _entries(key: str) -> tuple[Entry, ...]:
     path = weights_folder() / "registry.json"
     try:
-        rows = json.loads(path.read_text("utf-8"))["entries"]
-        return tuple(
+        rows = json.loads(path.read_text("utf-8"))[key]
+        entries = tuple(
             Entry(**{**row, "addresses": tuple(row["addresses"]), "mean": row["mean"] and tuple(row["mean"])})
             for row in rows
         )
+        if not entries:
+            raise ValueError(f"no {key}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{path}: expected the registry of weights, but {error}; install neural-style anew"
-        ) from error
+        raise WeightsError(f"{path}: expected the registry of weights, but {error}; {_INSTALL_ANEW}") from error
+    return entries
 
 
 def _identify(path: Path) -> tuple[Entry | None, str]:
     """The registry's entry for the file's hash, if any, and that hash for people."""
-    entries = registry()
+    entries = (*registry(), builtin_entry())
     shown = ""
     for algorithm in dict.fromkeys(entry.algorithm for entry in entries):
         try:
@@ -245,7 +262,7 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
 
     Args:
         weights: "imagenet": the published weights, found in one of `search_places()` or else downloaded into Keras's
-            cache; "builtin": the random network that comes with the program; "auto": the former if they are to be had,
+            cache; "builtin": the network that comes with the program; "auto": the former if they are to be had,
             else the latter, with a warning; anything else: the path of a file in a layout of `weight_files`.
         layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2"); without any, no file is looked for.
         progress: show a bar on standard error if something is downloaded.
@@ -254,7 +271,9 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
         WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
     """
     convs = convs_up_to(layers)
-    if weights == "builtin" or not convs:
+    if not convs:
+        return VGGWeights({}, {}, np.array(IMAGENET_MEAN, np.float32), "no network", None)
+    if weights == "builtin":
         return _builtin(convs)
     if weights == "imagenet":
         return _imagenet(convs, progress)
@@ -263,15 +282,22 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
     try:
         return _imagenet(convs, progress)
     except WeightsError as error:
-        logger.warning("using the built-in random network, which paints less well than ImageNet's: %s", error)
+        logger.warning("using the built-in network instead of ImageNet's: %s", error)
         return _builtin(convs)
 
 
 def _builtin(convs: tuple[str, ...]) -> VGGWeights:
-    from neural_style.builtin import random_network
-
-    kernels, biases, mean = random_network(convs)
-    return VGGWeights(kernels, biases, np.asarray(mean, np.float32), "builtin", None)
+    entry = builtin_entry()
+    path = weights_folder() / entry.file
+    try:
+        digest = file_hash(path, entry.algorithm)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); {_INSTALL_ANEW}") from error
+    if digest != entry.digest:
+        expected = f"{entry.algorithm} {entry.digest}"
+        raise WeightsError(f"{path}: expected the built-in network, {expected}, received {digest}; {_INSTALL_ANEW}")
+    contents = weight_files.read(path, convs)
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None)
 
 
 def _imagenet(convs: tuple[str, ...], progress: bool) -> VGGWeights:
@@ -308,7 +334,9 @@ def _from_file(path: Path, convs: tuple[str, ...] | None) -> VGGWeights:
     contents = _read(path, entry, convs)
     if entry is None:
         _note_unknown(path, digest, contents)
-    name = f"imagenet ({path.name})" if entry else path.name
+    name = path.name
+    if entry:
+        name = "builtin" if entry == builtin_entry() else f"imagenet ({path.name})"
     return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path)
 
 

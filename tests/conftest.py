@@ -32,7 +32,7 @@ def quiet_again():
 
 @pytest.fixture(scope="session")
 def network():
-    """The built-in network, whole: random filters, real shapes."""
+    """The built-in network, whole."""
     return weights.load("builtin", ["relu5_4"])
 
 

@@ -143,7 +143,7 @@ def test_settings_are_embedded_in_the_picture(folder):
 def test_without_imagenet_weights_the_builtin_network_is_used_and_told(folder, capsys):
     options = [option for option in RUN if not option.startswith("--weights")]
     assert cli.main([*options, "--output=out.png", "--save_flags=run.cfg"]) == 0
-    assert capsys.readouterr().err.startswith("neural_style: warning: using the built-in random network")
+    assert capsys.readouterr().err.startswith("neural_style: warning: using the built-in network")
     assert images.read_settings("out.png")["weights"] == "builtin"
     assert "--weights=builtin\n" in Path("run.cfg").read_text()
 
@@ -433,7 +433,7 @@ def test_locked_places_for_weights_are_passed_over(plain_user, monkeypatch, caps
     for name in ("KERAS_HOME", "NEURAL_STYLE_WEIGHTS"):
         monkeypatch.setenv(name, "locked/weights")
     assert cli.main([*options, "--output=out.png"]) == 0
-    assert "using the built-in random network" in capsys.readouterr().err
+    assert "using the built-in network" in capsys.readouterr().err
     assert size("out.png") == (64, 48)
 
 

@@ -48,7 +48,7 @@ def test_wheel_holds_the_program_and_the_registry_and_no_more(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     modules = {f"neural_style/{path.name}" for path in (ROOT / "neural_style").glob("*.py")}
     ours = {name for name in names if ".dist-info/" not in name}
-    assert ours == modules | {"neural_style/registry/registry.json"}
+    assert ours == modules | {"neural_style/registry/registry.json", "neural_style/registry/builtin.npz"}
 
 
 def test_wheel_has_the_console_script_and_the_extras(wheel):

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+import reference
 from scipy.io import savemat
 
-from neural_style import builtin, download, weight_files, weights
+from neural_style import download, weight_files, weights
 from neural_style.architecture import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
 from neural_style.errors import WeightsError
 
@@ -390,7 +391,8 @@ def publish(folder, path, **changes):
         "licence": "none",
         "download": True,
     }
-    (folder / "registry.json").write_text(json.dumps({"entries": [row | changes]}))
+    registry = json.loads((folder / "registry.json").read_text())
+    (folder / "registry.json").write_text(json.dumps(registry | {"entries": [row | changes]}))
     return weights.registry()[0]
 
 
@@ -809,13 +811,17 @@ def test_two_processes_fetch_once(server, published, tmp_path):
 
 
 @pytest.fixture
-def no_imagenet(net, monkeypatch):
-    """The built-in network is `net`, cut to what is asked for."""
+def no_imagenet(net, places):
+    """The built-in network is a file of `net`; gives its path."""
+    path = write_npz(places.folder / "builtin.npz", net, order="RGB")
+    register_builtin(places.folder, path)
+    return path
 
-    def random_network(convs):
-        return {conv: net[0][conv] for conv in convs}, {conv: net[1][conv] for conv in convs}, np.array(MEAN)
 
-    monkeypatch.setattr(builtin, "random_network", random_network)
+def register_builtin(folder, path):
+    registry = json.loads((folder / "registry.json").read_text())
+    registry["builtin"][0]["digest"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "registry.json").write_text(json.dumps(registry))
 
 
 def test_builtin(no_imagenet, net, caplog):
@@ -823,6 +829,48 @@ def test_builtin(no_imagenet, net, caplog):
     assert_same(loaded, net, CONV_LAYERS[:3])
     assert (loaded.name, loaded.path) == ("builtin", None)
     assert not caplog.records
+
+
+def test_builtin_by_its_path_is_known(no_imagenet, net, caplog):
+    loaded = weights.load(str(no_imagenet), LAYERS)
+    assert_same(loaded, net)
+    assert loaded.name == "builtin"
+    assert not caplog.records
+
+
+def test_builtin_is_never_taken_for_imagenet(no_imagenet):
+    assert weights.find_imagenet() is None
+
+
+def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet):
+    no_imagenet.write_bytes(no_imagenet.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match=r"builtin\.npz: expected the built-in network, sha256 .*; install") as told:
+        weights.load("builtin", LAYERS)
+    assert "\n" not in str(told.value)
+    no_imagenet.unlink()
+    with pytest.raises(WeightsError, match=r"builtin\.npz: cannot be read \(No such file.*; install"):
+        weights.load("builtin", LAYERS)
+
+
+def test_builtin_of_the_checkout(network):
+    """Whole, finite, and every layer's response to a picture neither silent nor beyond measure."""
+    assert tuple(network.kernels) == tuple(network.biases) == CONV_LAYERS
+    assert (network.name, network.path) == ("builtin", None)
+    assert (real_weights_folder() / weights.builtin_entry().file).stat().st_size <= 12e6
+    rng = np.random.default_rng(0)
+    blobs = np.kron(rng.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 8, (64, 64, 3))
+    image = np.clip(blobs, 0, 255) - network.mean
+    for conv, maps in reference.features(reference.in_float64(network), image, CONV_LAYERS).items():
+        assert 30 < np.sqrt(np.mean(maps**2)) < 20_000, conv
+        if "5_" not in conv:  # where a picture this small leaves 16 positions
+            assert 0.05 < np.mean(maps > 0) < 0.95, conv
+
+
+def test_builtin_is_alive_on_plain_grey(network):
+    """A start image of weak noise is all but grey; where nothing answers there is no gradient to begin with."""
+    maps = reference.features(reference.in_float64(network), np.zeros((32, 32, 3)), ["relu1_1", "relu2_1", "relu3_1"])
+    for layer, values in maps.items():
+        assert np.mean(values > 0) > 0.1, layer
 
 
 def test_auto_falls_back_at_once_and_says_how_to_mend_it(no_imagenet, places, caplog):
