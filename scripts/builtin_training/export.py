@@ -1,0 +1,95 @@
+"""The trained network as a weights file of the program: folded, filled up at random, and brought in balance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+from PIL import Image
+
+from neural_style import architecture
+from neural_style.seeded_filters import seeded_filters
+
+from .crops import MEAN, SCALE
+from .fields import Array
+from .network import Trainee
+
+STYLE_STRENGTH = 6e6
+"""Mean square of the Gram matrix's entries at relu1_1 ... relu5_1 (as the program normalises them), the same at each.
+
+So every style layer has the same say, and at the default weights the style outweighs total variation by far.
+"""
+
+CONTENT_STRENGTH = 1500.0
+"""Root mean square of the layers between them in blocks 4 and 5, the content layers relu4_2 and relu5_2 among them.
+
+At 500, a picture begun from noise took the style and lost the content.
+"""
+
+THRESHOLD = 0.3
+"""Of random filters: how many standard deviations the response lies below zero in the mean."""
+
+_SIDE = 256
+
+
+def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
+    """Write a trained network.
+
+    The file is an .npz of the program's layout, in float16. Of convolutions that were not trained it holds no kernels,
+    only what `seeded_filters` are to be multiplied with.
+
+    Args:
+        model: the network in training.
+        path: where to.
+        pictures: on which responses are measured, uint8 (height, width, 3).
+    """
+    maps = ops.convert_to_tensor(np.stack([_resized(picture) for picture in pictures]) - np.float32(MEAN))
+    trained = {conv.name: conv for conv in model.convs}
+    arrays = {"channel_order": np.array("RGB"), "mean": np.full(3, MEAN, np.float32)}
+    block, before = 1, 1.0
+    for conv in architecture.CONV_LAYERS:
+        if architecture.block_of(conv) != block:
+            maps, block = ops.max_pool(maps, 2), block + 1
+        kernel, bias, scale = _trained(trained[conv]) if conv in trained else _random(conv, maps)
+        maps = ops.relu(ops.conv(maps, ops.convert_to_tensor(kernel * scale), padding="same") + bias)
+        factor = _factor(conv, ops.convert_to_numpy(maps), before)
+        name = architecture.keras_name(conv)
+        if conv in trained:
+            arrays[f"{name}/kernel"] = (kernel * (factor / before)).astype(np.float16)
+        else:
+            arrays[f"{name}/scale"] = (scale * (factor / before)).astype(np.float32)
+        arrays[f"{name}/bias"] = (bias * factor).astype(np.float32)
+        before = factor
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **arrays)
+
+
+def _resized(picture: Array) -> Array:
+    return np.asarray(Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.float32)
+
+
+def _trained(conv: object) -> tuple[Array, Array, float]:
+    """Kernel for pictures of 0-255 less the mean, bias, and 1."""
+    kernel, bias = (np.asarray(ops.convert_to_numpy(part), np.float32) for part in conv.folded())
+    return (kernel / SCALE if kernel.shape[2] == 3 else kernel), bias, 1.0
+
+
+def _random(conv: str, maps: object) -> tuple[Array, Array, Array]:
+    """Seeded filters, and the bias and the scale of each that give its response deviation 1 on these maps."""
+    kernel = seeded_filters(conv)
+    response = ops.convert_to_numpy(ops.conv(maps, ops.convert_to_tensor(kernel), padding="same"))
+    scale = 1 / (response.std((0, 1, 2)) + 1e-6)
+    return kernel, -response.mean((0, 1, 2)) * scale - np.float32(THRESHOLD), scale
+
+
+def _factor(conv: str, maps: Array, before: float) -> float:
+    """What a layer's output is to be multiplied with."""
+    if conv.endswith("_1"):
+        flat = maps.reshape(len(maps), -1, maps.shape[-1])
+        gram = np.einsum("npi,npj->nij", flat, flat, optimize=True) / flat[0].size
+        return float((STYLE_STRENGTH / np.mean(gram**2)) ** 0.25)
+    if architecture.block_of(conv) >= 4:
+        return CONTENT_STRENGTH / float(np.sqrt(np.mean(maps**2)))
+    return before

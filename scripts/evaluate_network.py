@@ -1,0 +1,135 @@
+"""Judge a network by its textures: each picture's look is painted from noise, without content, and compared with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from PIL import Image
+
+from neural_style import Config, render, weights
+from neural_style.errors import NeuralStyleError
+
+JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
+"""Layers of the judge whose Gram matrices are compared."""
+
+EXAMPLES = ("swirls", "mosaic", "woodcut", "pointillist")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    folder = Path(__file__).resolve().parents[1] / "examples"
+    parser = argparse.ArgumentParser(
+        description=f"{__doc__}\n\nPrints a line of JSON for each picture:\n"
+        "  patches  sliced Wasserstein distance of 7x7 patches, the mean of three octaves; 0 is identical\n"
+        "  grain    energy of the finest detail over the picture's own; 1 is right\n"
+        "  style    with --judge: mean relative squared distance of the judge's Gram matrices; 0 is identical",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("weights", help="network to judge: builtin, imagenet, or a file")
+    parser.add_argument("--pictures", nargs="+", type=Path, default=[folder / f"{name}.jpg" for name in EXAMPLES])
+    parser.add_argument("--judge", help="network to judge by: imagenet, or a file; it has no part in training")
+    parser.add_argument("--width", type=int, default=256, help="pixels (default: %(default)s)")
+    parser.add_argument("--iterations", type=int, default=200, help="evaluations of L-BFGS (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for the textures")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Paint and compare."""
+    args = parse_args(argv)
+    rows = []
+    try:
+        for path in args.pictures:
+            texture = synthesize(args.weights, path, args.width, args.iterations)
+            target = _load(path, texture.shape[1::-1])
+            row = {"picture": path.stem, "patches": patch_distance(texture, target), "grain": grain(texture, target)}
+            if args.judge:
+                row["style"] = style_distance(args.judge, texture, target)
+            rows.append(row)
+            print(json.dumps({k: v if isinstance(v, str) else round(v, 4) for k, v in row.items()}), flush=True)
+            if args.out:
+                args.out.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(texture).save(args.out / f"{path.stem}.png")
+    except NeuralStyleError as error:
+        print(f"{Path(__file__).name}: {error}", file=sys.stderr)
+        return error.exit_code
+    names = [name for name in rows[0] if name != "picture"]
+    print(
+        json.dumps(
+            {"picture": "mean"} | {name: round(float(np.mean([row[name] for row in rows])), 4) for name in names}
+        )
+    )
+    return 0
+
+
+def synthesize(network: str, path: Path, width: int, iterations: int) -> np.ndarray:
+    """Paint the look of a picture from noise, uint8 (height, width, 3), its aspect kept."""
+    settings = {"content_weight": 0.0, "initial_noiseblend": 1.0, "optimizer": "lbfgs", "iterations": iterations}
+    return render(Config(str(path), (str(path),), weights=network, width=width, **settings))[..., :3]
+
+
+def patch_distance(image: np.ndarray, target: np.ndarray, seed: int = 0) -> float:
+    """Sliced Wasserstein distance (Rabin et al., 2011) of 7×7 patches, at full, half and quarter size.
+
+    Args:
+        image: uint8 (height, width, 3).
+        target: the same shape.
+        seed: of the 128 directions.
+
+    Returns:
+        The mean over the octaves of the distance over the deviation of the target's patches.
+    """
+    rng = np.random.default_rng(seed)
+    distances = []
+    for octave in range(3):
+        pair = []
+        for picture in (image, target):
+            small = np.asarray(Image.fromarray(picture).reduce(2**octave), np.float32)
+            windows = np.lib.stride_tricks.sliding_window_view(small, (7, 7), (0, 1))
+            pair.append(windows.reshape(-1, 147))
+        directions = rng.standard_normal((147, 128)).astype(np.float32) / np.sqrt(147)
+        ours, theirs = (np.sort(patches @ directions, axis=0) for patches in pair)
+        distances.append(np.abs(ours - theirs).mean() / (pair[1] @ directions).std(0).mean())
+    return float(np.mean(distances))
+
+
+def grain(image: np.ndarray, target: np.ndarray) -> float:
+    """Energy of the difference from a 3×3 mean, of the lightness of two uint8 pictures, as a ratio."""
+    from scipy import ndimage
+
+    energies = []
+    for picture in (image, target):
+        light = picture.astype(np.float32).mean(-1)
+        energies.append(((light - ndimage.uniform_filter(light, 3))[1:-1, 1:-1] ** 2).mean())
+    return float(energies[0] / energies[1])
+
+
+def style_distance(judge: str, image: np.ndarray, target: np.ndarray) -> float:
+    """Mean over `JUDGED` of Σ(G - A)² / ΣA², G and A the judge's Gram matrices of two uint8 pictures."""
+    from neural_style.feature_stats import gram_matrix
+    from neural_style.vgg import build_vgg19
+
+    loaded = weights.load(judge, JUDGED)
+    model = build_vgg19(loaded, JUDGED)
+    grams = []
+    for picture in (image, target):
+        maps = model((picture.astype(np.float32) - loaded.mean)[np.newaxis])
+        grams.append({layer: np.asarray(gram_matrix(maps[layer])) for layer in JUDGED})
+    ours, theirs = grams
+    return float(np.mean([((ours[n] - theirs[n]) ** 2).sum() / (theirs[n] ** 2).sum() for n in JUDGED]))
+
+
+def _load(path: Path, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB").resize(size, Image.Resampling.LANCZOS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""The pictures, batches, losses and the file of scripts/train_builtin.py."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+
+from neural_style import weight_files
+from neural_style.architecture import CONV_LAYERS, convs_up_to
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from builtin_training import crops, export, network, pictures  # noqa: E402
+from builtin_training.photos import examples  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def generated():
+    return pictures.generate(13, seed=1, guides=examples()[:2])
+
+
+@pytest.fixture(scope="module")
+def batches(generated):
+    return crops.Crops(generated, pairs=16, side=32, sources=4, noise=0.1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trainee(batches):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = network.Trainee("conv4_1")
+    model.calibrate(batches.batch(0)[0])
+    return model
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_picture_has_something_in_it(generated):
+    for picture in generated:
+        assert (picture.shape, picture.dtype) == ((pictures.SIDE, pictures.SIDE, 3), np.uint8)
+        assert picture.std() > 3
+    assert len({picture.tobytes() for picture in generated}) == len(generated)
+
+
+def test_the_same_seed_gives_the_same_pictures_on_any_number_of_processes(generated):
+    again = pictures.generate(5, seed=1, guides=examples()[:2], workers=2)
+    for ours, theirs in zip(again, generated, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (pictures.generate(1, seed=2)[0] != generated[0]).any()
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_has_its_batch(batches):
+    degraded, clean = batches.batch(7)
+    assert degraded.shape == clean.shape == (32, 32, 32, 3)
+    assert degraded.dtype == clean.dtype == np.float32
+    for ours, theirs in zip(batches.batch(7), (degraded, clean), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (batches.batch(8)[0] != degraded).any()
+    low, high = (0 - crops.MEAN) / crops.SCALE, (255 - crops.MEAN) / crops.SCALE
+    assert low - 1e-4 <= clean.min() and clean.max() <= high + 1e-4
+    noise = (degraded - clean).std((1, 2, 3)) * crops.SCALE / 255
+    assert 0.02 < np.median(noise) < 0.12
+
+
+def test_batches_come_in_order_from_where_one_left_off(batches):
+    for step, (degraded, _) in enumerate(crops.prefetched(batches, 3, 6), 3):
+        np.testing.assert_array_equal(degraded, batches.batch(step)[0])
+    assert step == 5
+
+
+def test_crops_of_a_pair_are_more_alike_than_others(generated):
+    made = crops.Crops(generated, pairs=24, side=32, sources=13, noise=0, seed=0).batch(0)[1].mean((1, 2))
+    distances = np.linalg.norm(made[:24, None] - made[None, 24:], axis=-1)
+    assert np.median(np.diag(distances)) < 0.5 * np.median(distances)
+
+
+def test_crops_never_look_over_the_border():
+    white = np.full((400, 400, 3), 255, np.uint8)
+    made = crops.Crops([white], pairs=32, side=32, sources=1, noise=0, seed=0)
+    views = np.stack([made._pair(np.random.default_rng(i), crops._pyramid(white)) for i in range(64)])
+    assert np.mean(views < 255) < 0.005
+
+
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+
+def test_contrastive_loss_by_hand():
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(6, 5))
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    expected = []
+    for i in range(6):
+        scores = np.exp(unit @ unit[i] / network.TEMPERATURE)
+        expected.append(-np.log(scores[(i + 3) % 6] / (scores.sum() - scores[i])))
+    found = network.contrastive_loss(embeddings.astype(np.float32))
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_restoration_loss_knows_which_pixel_is_which():
+    pixels = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    predicted = np.empty((2, 2, 2, 48), np.float32)
+    for y in range(2):
+        for x in range(2):
+            predicted[:, y, x] = pixels[:, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4].reshape(2, 48)
+    assert float(network.restoration_loss(predicted, pixels)) == pytest.approx(0, abs=1e-10)
+    assert float(network.restoration_loss(predicted + 0.5, pixels)) == pytest.approx(0.25, rel=1e-4)
+
+
+# --- the network and its file -----------------------------------------------------------------------------------------
+
+
+def test_responses_are_normalised(trainee, batches):
+    maps = batches.batch(0)[0]
+    conv = trainee.convs[0]
+    kernel, bias = (np.asarray(part) for part in conv.folded())
+    response = reference.convolution(maps[0].astype(np.float64), kernel, bias - np.asarray(conv.bias))
+    for crop in maps[1:]:
+        response = np.concatenate([response, reference.convolution(crop.astype(np.float64), kernel, bias - conv.bias)])
+    np.testing.assert_allclose(response.mean((0, 1)), 0, atol=0.01)
+    np.testing.assert_allclose(response.std((0, 1)), 1, rtol=0.01)
+
+
+def test_training_moves_every_weight_and_lowers_the_loss(batches):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = network.Trainee("conv4_1")
+    x, y = batches.batch(0)
+    model.calibrate(x)
+    before = [keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
+    model.compile(keras.optimizers.AdamW(2e-4), jit_compile=False)
+    losses = []
+    for _ in range(8):
+        losses.append(model.train_on_batch(x, y, return_dict=True)["loss"])
+        model.reset_metrics()
+    assert all(np.isfinite(losses))
+    assert losses[-1] < 0.97 * losses[0]
+    assert all(
+        (keras.ops.convert_to_numpy(weight) != old).any()
+        for weight, old in zip(model.trainable_weights, before, strict=True)
+    )
+
+
+def test_the_file_is_the_network_in_balance(trainee, tmp_path):
+    path = tmp_path / "net.npz"
+    export.write(trainee, path, examples())
+    assert path.stat().st_size <= 12e6
+    loaded = weight_files.read(path)
+    assert tuple(loaded.kernels) == CONV_LAYERS
+    assert loaded.channel_order == "RGB"
+    np.testing.assert_array_equal(loaded.mean, [crops.MEAN] * 3)
+    picture = export._resized(examples()[0])[:64, :64]
+    layers = ["relu1_1", "relu3_4", "relu4_1"]
+    ours = reference.features(reference.in_float64(loaded), picture - crops.MEAN, layers)
+    folded = reference.SimpleNamespace(kernels={}, biases={})
+    for conv in trainee.convs:
+        kernel, bias = conv.folded()
+        folded.kernels[conv.name] = np.asarray(kernel, np.float64)
+        folded.biases[conv.name] = np.asarray(bias, np.float64)
+    theirs = reference.features(folded, (picture - crops.MEAN) / crops.SCALE, layers)
+    for layer in layers:
+        factor = np.sqrt(np.mean(ours[layer] ** 2) / np.mean(theirs[layer] ** 2))
+        np.testing.assert_allclose(ours[layer], theirs[layer] * factor, atol=0.02 * ours[layer].max())
+
+
+def test_every_style_layer_of_the_file_has_the_same_strength(trainee, tmp_path):
+    import tensorflow as tf
+
+    from neural_style.feature_stats import gram_matrix
+    from neural_style.vgg import build_vgg19
+    from neural_style.weights import load
+
+    path = tmp_path / "net.npz"
+    export.write(trainee, path, examples()[:2])
+    styles = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    loaded = load(str(path), (*styles, "relu5_2"))
+    model = build_vgg19(loaded, (*styles, "relu4_2", "relu5_2"))
+    maps = [model((export._resized(picture) - loaded.mean)[np.newaxis]) for picture in examples()[:2]]
+    for layer in styles:
+        strength = np.mean([tf.reduce_mean(gram_matrix(each[layer]) ** 2) for each in maps])
+        assert strength == pytest.approx(export.STYLE_STRENGTH, rel=0.05), layer
+    for layer in ("relu4_2", "relu5_2"):
+        strength = np.sqrt(np.mean([tf.reduce_mean(each[layer] ** 2) for each in maps]))
+        assert strength == pytest.approx(export.CONTENT_STRENGTH, rel=0.05), layer
+
+
+def test_a_file_lacks_no_bias(trainee, tmp_path):
+    path = tmp_path / "net.npz"
+    export.write(trainee, path, examples()[:1])
+    with np.load(path) as archive:
+        kept = {name: archive[name] for name in archive.files if name != "block5_conv4/bias"}
+    np.savez(path, **kept)
+    with pytest.raises(weight_files.WeightsError, match="expected conv5_4's bias beside its"):
+        weight_files.read(path)
+
+
+# --- the script -------------------------------------------------------------------------------------------------------
+
+
+def run(*arguments):
+    command = [sys.executable, SCRIPTS / "train_builtin.py", *arguments, "--pictures=12", "--pairs=8", "--side=16"]
+    return subprocess.run([*map(str, command), "--skip_evaluation"], capture_output=True, text=True, check=False)
+
+
+def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
+    pytest.importorskip("skimage")
+    first = run("--workdir", tmp_path, "--steps=3")
+    assert first.returncode == 0, first.stderr
+    whole = (tmp_path / "builtin.npz").read_bytes()
+    again = run("--workdir", tmp_path, "--steps=3")
+    assert again.returncode == 0, again.stderr
+    assert "going on after step 3" in again.stdout
+    assert (tmp_path / "builtin.npz").read_bytes() == whole
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [3]
+    assert all(np.isfinite(value) for value in rows[0].values())
+    assert weight_files.read(tmp_path / "builtin.npz", convs_up_to(["relu5_1"])).kernels
+
+
+@pytest.mark.parametrize(("flag", "said"), [("--side=20", "multiple of 8"), ("--pairs=2", "at least 8")])
+def test_bad_settings_are_told(flag, said):
+    told = subprocess.run(
+        [sys.executable, SCRIPTS / "train_builtin.py", flag], capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, said in told.stderr) == (2, True)
