@@ -4,12 +4,17 @@ import numpy as np
 
 from neural_style import architecture
 
+_MIDDLE = np.zeros((3, 3, 1, 1), bool)
+_MIDDLE[1, 1] = True
+
 
 def seeded_filters(conv: str) -> np.ndarray:
     """Random filters of a convolution, the same on every machine and with every NumPy.
 
     They are bytes of PCG64's raw stream, which NumPy keeps stable (NEP 19), less their mean and scaled to length 1; so
-    many random directions are all but orthogonal.
+    many random directions are all but orthogonal. A block's first convolution sees nine positions. The others mix the
+    channels of one position, and so lose nothing of what the layer before them says: random filters that see nine
+    would blur it.
 
     Args:
         conv: the convolution, which is also the seed, e.g. "conv4_2".
@@ -19,7 +24,7 @@ def seeded_filters(conv: str) -> np.ndarray:
     """
     shape = architecture.kernel_shape(conv)
     raw = np.random.PCG64(architecture.CONV_LAYERS.index(conv)).random_raw(-(-np.prod(shape) // 8)).astype("<u8")
-    kernel = raw.view(np.int8)[: np.prod(shape)].reshape(-1, shape[3]).astype(np.float32)
-    kernel -= kernel.mean(0)
-    kernel /= np.linalg.norm(kernel, axis=0)
-    return kernel.reshape(shape)
+    kernel = raw.view(np.int8)[: np.prod(shape)].reshape(shape).astype(np.float32)
+    seen = np.ones((3, 3, 1, 1), bool) if conv.endswith("_1") else _MIDDLE
+    kernel = np.where(seen, kernel - kernel.mean((0, 1, 2), where=seen, keepdims=True), 0)
+    return kernel / np.sqrt(np.sum(kernel**2, (0, 1, 2)))

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 from builtin_training.crops import Crops, prefetched
 from builtin_training.export import write
-from builtin_training.network import TRAINABLE, Trainee
+from builtin_training.network import REDUNDANCY, TRAINABLE, Trainee
 from builtin_training.photos import examples, photographs
 from builtin_training.pictures import generate
 
@@ -43,6 +43,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--noise", type=float, default=0.12, help="most noise added to a crop, where white is 1")
     parser.add_argument("--pictures", type=int, default=1000, help="pictures to generate")
     parser.add_argument("--depth", choices=TRAINABLE, default=TRAINABLE[0], help="last convolution that is trained")
+    parser.add_argument(
+        "--redundancy", type=float, default=REDUNDANCY, help="weight of the loss against alike channels"
+    )
+    parser.add_argument("--start", type=Path, help="checkpoint of another run, of the same depth, to begin with")
     parser.add_argument("--learning_rate", type=float, default=1.5e-3, help="highest step size of AdamW")
     parser.add_argument("--dtype", default="mixed_bfloat16", help="Keras's dtype policy")
     parser.add_argument("--seed", type=int, default=0, help="of pictures, crops and first weights")
@@ -53,6 +57,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--side: expected a multiple of 8, at least 16, got {args.side}")
     if args.pairs < 8:
         parser.error(f"--pairs: expected at least 8, got {args.pairs}; with fewer there is little to tell apart")
+    if args.start and not args.start.exists():
+        parser.error(
+            f"--start: expected the checkpoint.weights.h5 of another run, got {args.start}, which does not exist"
+        )
     if args.steps < 1:
         parser.error(f"--steps: expected at least 1, got {args.steps}")
     return args
@@ -91,7 +99,7 @@ def training_pictures(count: int, seed: int) -> list[np.ndarray]:
 
 def compiled(args: argparse.Namespace) -> Trainee:
     """The network to train, with AdamW, warmed up and then slowed down along a cosine."""
-    model = Trainee(args.depth)
+    model = Trainee(args.depth, args.redundancy)
     warm_up = min(200, args.steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, args.steps - warm_up, warmup_target=args.learning_rate, warmup_steps=warm_up
@@ -111,6 +119,10 @@ def train(model: Trainee, crops: Crops, args: argparse.Namespace) -> None:
         model.load_weights(checkpoint)
         first = int(model.optimizer.iterations)
         print(f"going on after step {first}", flush=True)
+    elif args.start:
+        model.load_weights(args.start)
+        for variable in model.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
     else:
         model.calibrate(np.concatenate([crops.batch(step)[0][:16] for step in range(16)]))
     started = saved = time.perf_counter()

@@ -116,6 +116,17 @@ def test_restoration_loss_knows_which_pixel_is_which():
     assert float(network.restoration_loss(predicted + 0.5, pixels)) == pytest.approx(0.25, rel=1e-4)
 
 
+def test_redundancy_is_0_for_uncorrelated_channels_and_the_log_of_their_number_for_equal_ones():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(4, 50, 50, 8)).astype(np.float32)
+    assert float(network.redundancy_loss(noise)) == pytest.approx(0, abs=0.01)
+    same = noise[..., :1] * np.linspace(0.5, 3, 8, dtype=np.float32) + np.arange(8, dtype=np.float32)
+    assert float(network.redundancy_loss(same)) == pytest.approx(np.log(8), abs=0.01)
+    mixed = noise @ rng.normal(size=(8, 8)).astype(np.float32)
+    expected = np.log((np.corrcoef(mixed.reshape(-1, 8).T) ** 2).sum() / 8)
+    assert float(network.redundancy_loss(mixed)) == pytest.approx(expected, rel=1e-3)
+
+
 # --- the network and its file -----------------------------------------------------------------------------------------
 
 
@@ -227,7 +238,22 @@ def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
     assert weight_files.read(tmp_path / "builtin.npz", convs_up_to(["relu5_1"])).kernels
 
 
-@pytest.mark.parametrize(("flag", "said"), [("--side=20", "multiple of 8"), ("--pairs=2", "at least 8")])
+def test_the_script_begins_with_another_run(tmp_path):
+    pytest.importorskip("skimage")
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("--workdir", first, "--steps=1").returncode == 0
+    start = ("--start", first / "checkpoint.weights.h5")
+    done = run("--workdir", second, "--steps=1", *start, "--learning_rate=0", "--seed=1")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((second / "log.jsonl").read_text())["step"] == 1
+    ours, theirs = (weight_files.read(folder / "builtin.npz").kernels["conv1_2"] for folder in (first, second))
+    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.99  # and not the random filters of another start
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [("--side=20", "multiple of 8"), ("--pairs=2", "at least 8"), ("--start=no.weights.h5", "does not exist")],
+)
 def test_bad_settings_are_told(flag, said):
     told = subprocess.run(
         [sys.executable, SCRIPTS / "train_builtin.py", flag], capture_output=True, text=True, check=False

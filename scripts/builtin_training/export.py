@@ -28,8 +28,12 @@ CONTENT_STRENGTH = 1500.0
 At 500, a picture begun from noise took the style and lost the content.
 """
 
-THRESHOLD = 0.3
-"""Of random filters: how many standard deviations the response lies below zero in the mean."""
+PASSED, SPARSE = 0.7, -0.3
+"""Mean of a random filter's response, in its standard deviations.
+
+The first of filters that mix the channels of one position, so that most gets through the ReLU; the second of those that
+see nine, which are to tell things apart.
+"""
 
 _SIDE = 256
 
@@ -81,7 +85,7 @@ def _random(conv: str, maps: object) -> tuple[Array, Array, Array]:
     kernel = seeded_filters(conv)
     response = ops.convert_to_numpy(ops.conv(maps, ops.convert_to_tensor(kernel), padding="same"))
     scale = 1 / (response.std((0, 1, 2)) + 1e-6)
-    return kernel, -response.mean((0, 1, 2)) * scale - np.float32(THRESHOLD), scale
+    return kernel, np.float32(SPARSE if conv.endswith("_1") else PASSED) - response.mean((0, 1, 2)) * scale, scale
 
 
 def _factor(conv: str, maps: Array, before: float) -> float:

@@ -23,6 +23,9 @@ CONTRAST = {"relu2_2": 0.25, "relu3_1": 0.25, "relu3_4": 0.5, "relu4_1": 1.0}
 RESTORATION = {"relu2_2": 0.5, "relu3_4": 1.0, "relu4_1": 1.0}
 """Layers from each position of which the undamaged pixels below it are predicted linearly, and the weight of each."""
 
+REDUNDANCY = 3.0
+"""Weight of the mean over convolutions of `redundancy_loss`."""
+
 _EMBEDDING = 128
 
 
@@ -92,8 +95,14 @@ class Conv(keras.layers.Layer):
 class Trainee(keras.Model):
     """The convolutions up to some depth, with heads, and the losses as `compute_loss`."""
 
-    def __init__(self, depth: str, **kwargs: object) -> None:
-        """Build for crops of any size; `depth`, one of `TRAINABLE`, is the last convolution that is trained."""
+    def __init__(self, depth: str, redundancy: float = REDUNDANCY, **kwargs: object) -> None:
+        """Build for crops of any size.
+
+        Args:
+            depth: one of `TRAINABLE`, the last convolution that is trained.
+            redundancy: weight of that loss.
+            **kwargs: for Keras.
+        """
         names = architecture.convs_up_to([depth])
         x = crops = keras.Input((None, None, 3))
         layers, block = {}, 1
@@ -110,9 +119,12 @@ class Trainee(keras.Model):
         for layer in RESTORATION:
             stride = 2 ** (architecture.block_of(layer) - 1)
             outputs[f"restored_{layer}"] = keras.layers.Conv2D(3 * stride * stride, 1)(layers[layer])
+        outputs |= {f"maps_{layer}": maps for layer, maps in layers.items()}
         super().__init__(crops, outputs, **kwargs)
         self.convs = [self.get_layer(name) for name in names]
-        self.parts = {name: keras.metrics.Mean(name=name) for name in outputs}
+        self.redundancy = redundancy
+        parts = [*(name for name in outputs if not name.startswith("maps_")), "redundancy"]
+        self.parts = {name: keras.metrics.Mean(name=name) for name in parts}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of all heads' losses. `y` are the undamaged crops; pairs are as in `Crops.batch`."""
@@ -125,7 +137,10 @@ class Trainee(keras.Model):
             part = restoration_loss(y_pred[f"restored_{layer}"], y)
             self.parts[f"restored_{layer}"].update_state(part)
             total = total + weight * part
-        return total
+        layers = [maps for name, maps in y_pred.items() if name.startswith("maps_")]
+        part = sum(redundancy_loss(maps[: maps.shape[0] // Conv.sample]) for maps in layers) / len(layers)
+        self.parts["redundancy"].update_state(part)
+        return total + self.redundancy * part
 
     def calibrate(self, crops: np.ndarray) -> None:
         """Begin the running statistics with those of some crops."""
@@ -158,3 +173,17 @@ def restoration_loss(predicted: object, crops: object) -> object:
     pixels = ops.reshape(crops, (-1, height, stride, width, stride, 3))
     pixels = ops.reshape(ops.transpose(pixels, (0, 1, 3, 2, 4, 5)), (-1, height, width, 3 * stride * stride))
     return ops.mean(ops.square(predicted - pixels))
+
+
+def redundancy_loss(maps: object) -> object:
+    """How alike the channels of (n, height, width, channels) are.
+
+    It is the log of the mean, over channels, of the sum of squared correlations with all channels: 0 where none are
+    correlated, and the log of their number where all say the same. In the way of Barlow Twins (Zbontar et al.,
+    arXiv:2103.03230), but for the positions of a layer instead of embeddings of crops.
+    """
+    flat = ops.cast(ops.reshape(maps, (-1, maps.shape[-1])), "float32")
+    flat = flat - ops.mean(flat, 0)
+    covariance = ops.matmul(ops.transpose(flat), flat)
+    size = ops.sqrt(ops.diagonal(covariance) + 1e-3)
+    return ops.log(ops.sum(ops.square(covariance / size[:, None] / size)) / maps.shape[-1])
