@@ -22,7 +22,7 @@ STYLE_STRENGTH = 6e6
 So every style layer has the same say, and at the default weights the style outweighs total variation by far.
 """
 
-CONTENT_STRENGTH = 1500.0
+CONTENT_STRENGTH = 4000.0
 """Root mean square of the layers between them in blocks 4 and 5, the content layers relu4_2 and relu5_2 among them.
 
 At 500, a picture begun from noise took the style and lost the content.
