@@ -16,17 +16,15 @@ from .crops import MEAN, SCALE
 from .fields import Array
 from .network import Trainee
 
-STYLE_STRENGTH = 6e6
-"""Mean square of the Gram matrix's entries at relu1_1 ... relu5_1 (as the program normalises them), the same at each.
+STYLE_STRENGTH = {"conv1_1": 3e7, "conv2_1": 5e6, "conv3_1": 1e6, "conv4_1": 1e6, "conv5_1": 1e6}
+"""Mean square of the Gram matrix's entries at relu1_1 ... relu5_1, as the program normalises them.
 
-So every style layer has the same say, and at the default weights the style outweighs total variation by far.
+At the default weights the style then outweighs total variation by far. The first layers hold the colours, which settle
+slowly where they have no more say than the others.
 """
 
-CONTENT_STRENGTH = 4000.0
-"""Root mean square of the layers between them in blocks 4 and 5, the content layers relu4_2 and relu5_2 among them.
-
-At 500, a picture begun from noise took the style and lost the content.
-"""
+CONTENT_STRENGTH = 3000.0
+"""Root mean square of the layers between them in blocks 4 and 5, the content layers relu4_2 and relu5_2 among them."""
 
 PASSED, SPARSE = 0.7, -0.3
 """Mean of a random filter's response, in its standard deviations.
@@ -90,10 +88,10 @@ def _random(conv: str, maps: object) -> tuple[Array, Array, Array]:
 
 def _factor(conv: str, maps: Array, before: float) -> float:
     """What a layer's output is to be multiplied with."""
-    if conv.endswith("_1"):
+    if conv in STYLE_STRENGTH:
         flat = maps.reshape(len(maps), -1, maps.shape[-1])
         gram = np.einsum("npi,npj->nij", flat, flat, optimize=True) / flat[0].size
-        return float((STYLE_STRENGTH / np.mean(gram**2)) ** 0.25)
+        return float((STYLE_STRENGTH[conv] / np.mean(gram**2)) ** 0.25)
     if architecture.block_of(conv) >= 4:
         return CONTENT_STRENGTH / float(np.sqrt(np.mean(maps**2)))
     return before
