@@ -67,7 +67,7 @@ class Config:
     initial_noiseblend: float | None = option(
         "Pictures",
         "Share of noise in the start image: 1 is noise alone, 0 the initial picture (or, without one, the content). By "
-        "default 0 with an initial picture, 1 without.",
+        "default 0 with an initial picture or the built-in network, 1 otherwise.",
         None,
         bounds="0 to 1",
     )
@@ -154,12 +154,15 @@ class Config:
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 
-    @property
-    def noise_blend(self) -> float:
-        """Share of noise in the start image, 0 to 1."""
+    def noise_blend(self, of_network: float) -> float:
+        """Share of noise in the start image, 0 to 1.
+
+        Args:
+            of_network: what suits the network, `VGGWeights.noise_blend`; it holds where no option says otherwise.
+        """
         if self.initial_noiseblend is not None:
             return self.initial_noiseblend
-        return 1.0 if self.initial is None else 0.0
+        return of_network if self.initial is None else 0.0
 
     @property
     def content_terms(self) -> Mapping[str, float]:

@@ -105,6 +105,8 @@ def _described(found: weights.Inspection) -> str:
     if found.problem:
         return f"unusable: {found.problem}"
     licence = f"; {found.entry.licence}" if found.entry else ""
+    if found.entry and found.entry.noise_blend != weights.NOISE_BLEND:
+        licence += f"; initial_noiseblend {found.entry.noise_blend:g} unless given"
     return (
         f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
         f"hash {found.hash_state} ({found.digest}){licence}"

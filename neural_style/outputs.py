@@ -105,7 +105,8 @@ class Outputs:
         if self._config.save_flags is None:
             return
         weights = os.path.abspath(network.path) if network.path else network.name
-        lines = (f"# neural-style {__version__}", *flags.effective(self._config, {"weights": weights}))
+        resolved = {"weights": weights, "initial_noiseblend": str(self._config.noise_blend(network.noise_blend))}
+        lines = (f"# neural-style {__version__}", *flags.effective(self._config, resolved))
         data = "".join(f"{line}\n" for line in lines).encode()
         self._write("save_flags", Path(self._config.save_flags), lambda file: file.write_bytes(data))
 
@@ -151,7 +152,7 @@ def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
         if option.is_picture:
             value = [images.describe(v) for v in value] if name == "styles" else images.describe(value)
         settings[name] = value
-    return settings | {"weights": network.name}
+    return settings | {"weights": network.name, "initial_noiseblend": config.noise_blend(network.noise_blend)}
 
 
 def _default_name(config: Config) -> Path:

@@ -30,6 +30,9 @@ ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
 
 
+NOISE_BLEND = 1.0
+"""Share of noise in the start image for networks of which the registry says nothing (anishathalye/neural-style)."""
+
 _INSTALL_ANEW = "install neural-style anew"
 
 
@@ -43,6 +46,7 @@ class VGGWeights:
         mean: float32 (3,), RGB, 0-255; to be subtracted from the picture first.
         name: what to call them before people.
         path: the file they came from; None for the built-in network, which is called by its name.
+        noise_blend: the share of noise in the start image, 0 to 1, that suits the network.
     """
 
     kernels: Mapping[str, np.ndarray]
@@ -50,6 +54,7 @@ class VGGWeights:
     mean: np.ndarray
     name: str
     path: Path | None
+    noise_blend: float = NOISE_BLEND
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Entry:
         mean: mean pixel (RGB, 0-255); None if the file itself holds it.
         licence: licence and whom to name.
         download: whether this is the one to download when none is found.
+        noise_blend: the share of noise in the start image, 0 to 1, that suits it.
     """
 
     file: str
@@ -77,6 +83,7 @@ class Entry:
     mean: tuple[float, ...] | None
     licence: str
     download: bool
+    noise_blend: float = NOISE_BLEND
 
 
 @dataclass(frozen=True)
@@ -297,7 +304,7 @@ def _builtin(convs: tuple[str, ...]) -> VGGWeights:
         expected = f"{entry.algorithm} {entry.digest}"
         raise WeightsError(f"{path}: expected the built-in network, {expected}, received {digest}; {_INSTALL_ANEW}")
     contents = weight_files.read(path, convs)
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None)
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, entry.noise_blend)
 
 
 def _imagenet(convs: tuple[str, ...], progress: bool) -> VGGWeights:
@@ -334,10 +341,11 @@ def _from_file(path: Path, convs: tuple[str, ...] | None) -> VGGWeights:
     contents = _read(path, entry, convs)
     if entry is None:
         _note_unknown(path, digest, contents)
-    name = path.name
+    name, noise_blend = path.name, NOISE_BLEND
     if entry:
         name = "builtin" if entry == builtin_entry() else f"imagenet ({path.name})"
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path)
+        noise_blend = entry.noise_blend
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path, noise_blend)
 
 
 def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> weight_files.Contents:

@@ -187,7 +187,7 @@ def test_errors_are_value_errors_with_exit_code_2():
 @pytest.mark.parametrize(
     ("initial", "blend", "share"),
     [
-        (None, None, 1.0),
+        (None, None, None),
         (None, 0.0, 0.0),
         (None, 0.25, 0.25),
         ("start.png", None, 0.0),
@@ -195,8 +195,10 @@ def test_errors_are_value_errors_with_exit_code_2():
         ("start.png", 1.0, 1.0),
     ],
 )
-def test_share_of_noise_in_the_start(initial, blend, share):
-    assert config(initial=initial, initial_noiseblend=blend).noise_blend == share
+@pytest.mark.parametrize("of_network", [1.0, 0.125])
+def test_share_of_noise_in_the_start(initial, blend, share, of_network):
+    settings = config(initial=initial, initial_noiseblend=blend)
+    assert settings.noise_blend(of_network) == (of_network if share is None else share)
 
 
 @pytest.mark.parametrize(

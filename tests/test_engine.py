@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import logging
 import os
@@ -220,6 +221,22 @@ def test_start_from_the_content(run, pictures):
     start, *_ = run(iterations=1, initial_noiseblend=0)
     np.testing.assert_array_equal(start.image, np.asarray(Image.open(pictures / "photo.png")))
     assert start.losses["content"] < 1e-6 * start.losses["style"]
+
+
+def test_network_says_how_much_noise_the_start_has(make_config, network, pictures):
+    """Where no option does."""
+
+    calm = copy.copy(network)
+    calm.noise_blend = 0.0
+
+    def start(**changes):
+        config = make_config(iterations=1, **changes)
+        first, *_ = engine.run(config, read_inputs(config), calm)
+        return first.image
+
+    photo = np.asarray(Image.open(pictures / "photo.png"))
+    np.testing.assert_array_equal(start(), photo)
+    assert np.any(start(initial_noiseblend=1) != photo)
 
 
 @pytest.mark.parametrize("initial", [None, "other.jpg"])

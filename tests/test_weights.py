@@ -827,14 +827,14 @@ def register_builtin(folder, path):
 def test_builtin(no_imagenet, net, caplog):
     loaded = weights.load("builtin", ["relu2_1"])
     assert_same(loaded, net, CONV_LAYERS[:3])
-    assert (loaded.name, loaded.path) == ("builtin", None)
+    assert (loaded.name, loaded.path, loaded.noise_blend) == ("builtin", None, 0)
     assert not caplog.records
 
 
 def test_builtin_by_its_path_is_known(no_imagenet, net, caplog):
     loaded = weights.load(str(no_imagenet), LAYERS)
     assert_same(loaded, net)
-    assert loaded.name == "builtin"
+    assert (loaded.name, loaded.noise_blend) == ("builtin", 0)
     assert not caplog.records
 
 
