@@ -24,7 +24,7 @@ import keras
 import numpy as np
 from builtin_training.crops import Crops, prefetched
 from builtin_training.export import write
-from builtin_training.network import REDUNDANCY, TRAINABLE, Trainee
+from builtin_training.network import REDUNDANCY, RESTORATION, SEEING, TRAINABLE, Trainee
 from builtin_training.photos import examples, photographs
 from builtin_training.pictures import generate
 
@@ -45,6 +45,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--depth", choices=TRAINABLE, default=TRAINABLE[0], help="last convolution that is trained")
     parser.add_argument(
         "--redundancy", type=float, default=REDUNDANCY, help="weight of the loss against alike channels"
+    )
+    parser.add_argument(
+        "--restoration", type=float, default=RESTORATION[SEEING], help=f"weight of predicting pixels from {SEEING}"
     )
     parser.add_argument("--start", type=Path, help="checkpoint of another run, of the same depth, to begin with")
     parser.add_argument("--learning_rate", type=float, default=1.5e-3, help="highest step size of AdamW")
@@ -99,7 +102,7 @@ def training_pictures(count: int, seed: int) -> list[np.ndarray]:
 
 def compiled(args: argparse.Namespace) -> Trainee:
     """The network to train, with AdamW, warmed up and then slowed down along a cosine."""
-    model = Trainee(args.depth, args.redundancy)
+    model = Trainee(args.depth, args.redundancy, args.restoration)
     warm_up = min(200, args.steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, args.steps - warm_up, warmup_target=args.learning_rate, warmup_steps=warm_up

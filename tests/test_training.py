@@ -206,6 +206,22 @@ def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
         assert strength == pytest.approx(export.CONTENT_STRENGTH, rel=0.05), layer
 
 
+def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, tmp_path):
+    path = tmp_path / "net.npz"
+    export.write(trainee, path, examples()[:1])
+    net = reference.in_float64(weight_files.read(path, convs_up_to(["relu4_2"])))
+    pictures = [export._resized(picture)[:64, :64] - crops.MEAN for picture in examples()[:2]]
+    ours, theirs = (reference.features(net, picture, ["relu4_1", "conv4_2"]) for picture in pictures)
+    kernel = np.asarray(trainee.seeing(), np.float64)
+    predicted = np.tensordot(ours["relu4_1"] - theirs["relu4_1"], kernel, 1)
+    waves = [np.cos(np.pi * f * (np.arange(8) + 0.5) / 8) * np.sqrt((1 if f else 0.5) / 4) for f in range(8)]
+    spectrum = np.einsum("...abc,ua,vb->...uvc", predicted, waves, waves)
+    weight = (1 + np.add.outer(np.arange(8) ** 2, np.arange(8) ** 2)) ** (export.FINENESS / 2)
+    expected = np.sqrt(((spectrum * weight[..., None]) ** 2).sum((-3, -2, -1)))
+    distance = np.sqrt(((ours["conv4_2"] - theirs["conv4_2"]) ** 2).sum(-1))
+    np.testing.assert_allclose(distance / distance.mean(), expected / expected.mean(), rtol=0.02)
+
+
 def test_a_file_lacks_no_bias(trainee, tmp_path):
     path = tmp_path / "net.npz"
     export.write(trainee, path, examples()[:1])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 from PIL import Image
+from scipy.fft import dctn
 
 from neural_style import architecture
 from neural_style.seeded_filters import seeded_filters
@@ -23,7 +24,7 @@ At the default weights the style then outweighs total variation by far. The firs
 slowly where they have no more say than the others.
 """
 
-CONTENT_STRENGTH = 3000.0
+CONTENT_STRENGTH = 2000.0
 """Root mean square of the layers between them in blocks 4 and 5, the content layers relu4_2 and relu5_2 among them."""
 
 PASSED, SPARSE = 0.7, -0.3
@@ -33,14 +34,21 @@ The first of filters that mix the channels of one position, so that most gets th
 see nine, which are to tell things apart.
 """
 
+FINENESS = 0.7
+"""What the predicted pixels are compared by: each frequency counts by this power of itself, since a photograph holds
+less of the high ones."""
+
+SEEN = "conv4_2"
+"""The convolution that predicts pixels, where it was not trained."""
+
 _SIDE = 256
 
 
 def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
     """Write a trained network.
 
-    The file is an .npz of the program's layout, in float16. Of convolutions that were not trained it holds no kernels,
-    only what `seeded_filters` are to be multiplied with.
+    The file is an .npz of the program's layout, in float16. Of random convolutions it holds no kernels, only what
+    `seeded_filters` are to be multiplied with.
 
     Args:
         model: the network in training.
@@ -54,18 +62,21 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
     for conv in architecture.CONV_LAYERS:
         if architecture.block_of(conv) != block:
             maps, block = ops.max_pool(maps, 2), block + 1
-        kernel, bias, scale = _trained(trained[conv]) if conv in trained else _random(conv, maps)
+        if conv in trained:
+            kernel, bias, scale = _trained(trained[conv])
+        else:
+            kernel, bias, scale = _seeing(model, maps) if conv == SEEN else _random(conv, maps)
         maps = ops.relu(ops.conv(maps, ops.convert_to_tensor(kernel * scale), padding="same") + bias)
         factor = _factor(conv, ops.convert_to_numpy(maps), before)
         name = architecture.keras_name(conv)
-        if conv in trained:
+        if conv in trained or conv == SEEN:
             arrays[f"{name}/kernel"] = (kernel * (factor / before)).astype(np.float16)
         else:
             arrays[f"{name}/scale"] = (scale * (factor / before)).astype(np.float32)
         arrays[f"{name}/bias"] = (bias * factor).astype(np.float32)
         before = factor
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 def _resized(picture: Array) -> Array:
@@ -76,6 +87,26 @@ def _trained(conv: object) -> tuple[Array, Array, float]:
     """Kernel for pictures of 0-255 less the mean, bias, and 1."""
     kernel, bias = (np.asarray(ops.convert_to_numpy(part), np.float32) for part in conv.folded())
     return (kernel / SCALE if kernel.shape[2] == 3 else kernel), bias, 1.0
+
+
+def _seeing(model: Trainee, maps: object) -> tuple[Array, Array, float]:
+    """Kernel, bias and 1, of a layer whose Euclidean distance is about that of the pictures the network sees.
+
+    It predicts the pixels below each position, as in training, weighs their frequencies, and mixes them at random: so
+    the ReLU takes the same from each.
+    """
+    pixels = dctn(ops.convert_to_numpy(model.seeing()), axes=(1, 2), norm="ortho")
+    rows, columns = np.indices(pixels.shape[1:3])
+    pixels *= ((1 + rows**2 + columns**2) ** (FINENESS / 2))[..., None]
+    pixels = pixels.reshape(len(pixels), -1)
+    channels = architecture.kernel_shape(SEEN)[-1]
+    mixing = np.linalg.qr(np.random.default_rng(0).standard_normal((channels, pixels.shape[1])))[0].T
+    middle = np.float32(pixels @ mixing)
+    response = ops.convert_to_numpy(maps).reshape(-1, len(middle)) @ middle
+    middle /= response.std(0).mean()
+    kernel = np.zeros((3, 3, *middle.shape), np.float32)
+    kernel[1, 1] = middle
+    return kernel, np.float32(PASSED) - response.mean(0) / response.std(0).mean(), 1.0
 
 
 def _random(conv: str, maps: object) -> tuple[Array, Array, Array]:

@@ -23,6 +23,9 @@ CONTRAST = {"relu2_2": 0.25, "relu3_1": 0.25, "relu3_4": 0.5, "relu4_1": 1.0}
 RESTORATION = {"relu2_2": 0.5, "relu3_4": 1.0, "relu4_1": 1.0}
 """Layers from each position of which the undamaged pixels below it are predicted linearly, and the weight of each."""
 
+SEEING = "relu4_1"
+"""The deepest of these layers, from whose restoration the file's content layer is made."""
+
 REDUNDANCY = 3.0
 """Weight of the mean over convolutions of `redundancy_loss`."""
 
@@ -95,12 +98,19 @@ class Conv(keras.layers.Layer):
 class Trainee(keras.Model):
     """The convolutions up to some depth, with heads, and the losses as `compute_loss`."""
 
-    def __init__(self, depth: str, redundancy: float = REDUNDANCY, **kwargs: object) -> None:
+    def __init__(
+        self,
+        depth: str,
+        redundancy: float = REDUNDANCY,
+        restoration: float = RESTORATION[SEEING],
+        **kwargs: object,
+    ) -> None:
         """Build for crops of any size.
 
         Args:
             depth: one of `TRAINABLE`, the last convolution that is trained.
             redundancy: weight of that loss.
+            restoration: weight of the restoration from `SEEING`.
             **kwargs: for Keras.
         """
         names = architecture.convs_up_to([depth])
@@ -118,11 +128,13 @@ class Trainee(keras.Model):
             outputs[f"contrast_{layer}"] = keras.layers.Dense(_EMBEDDING, dtype="float32")(pooled)
         for layer in RESTORATION:
             stride = 2 ** (architecture.block_of(layer) - 1)
-            outputs[f"restored_{layer}"] = keras.layers.Conv2D(3 * stride * stride, 1)(layers[layer])
+            head = keras.layers.Conv2D(3 * stride * stride, 1, name=f"restorer_{layer}")
+            outputs[f"restored_{layer}"] = head(layers[layer])
         outputs |= {f"maps_{layer}": maps for layer, maps in layers.items()}
         super().__init__(crops, outputs, **kwargs)
         self.convs = [self.get_layer(name) for name in names]
         self.redundancy = redundancy
+        self.restoration = RESTORATION | {SEEING: restoration}
         parts = [*(name for name in outputs if not name.startswith("maps_")), "redundancy"]
         self.parts = {name: keras.metrics.Mean(name=name) for name in parts}
 
@@ -133,7 +145,7 @@ class Trainee(keras.Model):
             part = contrastive_loss(y_pred[f"contrast_{layer}"])
             self.parts[f"contrast_{layer}"].update_state(part)
             total = total + weight * part
-        for layer, weight in RESTORATION.items():
+        for layer, weight in self.restoration.items():
             part = restoration_loss(y_pred[f"restored_{layer}"], y)
             self.parts[f"restored_{layer}"].update_state(part)
             total = total + weight * part
@@ -141,6 +153,12 @@ class Trainee(keras.Model):
         part = sum(redundancy_loss(maps[: maps.shape[0] // Conv.sample]) for maps in layers) / len(layers)
         self.parts["redundancy"].update_state(part)
         return total + self.redundancy * part
+
+    def seeing(self) -> object:
+        """What predicts, from `SEEING`, the pixels below each position: (channels, rows, columns, 3)."""
+        kernel = self.get_layer(f"restorer_{SEEING}").kernel
+        stride = 2 ** (architecture.block_of(SEEING) - 1)
+        return ops.reshape(kernel, (-1, stride, stride, 3))
 
     def calibrate(self, crops: np.ndarray) -> None:
         """Begin the running statistics with those of some crops."""
