@@ -125,7 +125,7 @@ def train(model: Trainee, crops: Crops, args: argparse.Namespace) -> None:
     elif args.start:
         model.load_weights(args.start)
         for variable in model.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
     else:
         model.calibrate(np.concatenate([crops.batch(step)[0][:16] for step in range(16)]))
     started = saved = time.perf_counter()

@@ -15,7 +15,7 @@ from neural_style.seeded_filters import seeded_filters
 
 from .crops import MEAN, SCALE
 from .fields import Array
-from .network import Trainee
+from .network import Trainee, pool
 
 STYLE_STRENGTH = {"conv1_1": 3e7, "conv2_1": 5e6, "conv3_1": 1e6, "conv4_1": 1e6, "conv5_1": 1e6}
 """Mean square of the Gram matrix's entries at relu1_1 ... relu5_1, as the program normalises them.
@@ -61,7 +61,7 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
     block, before = 1, 1.0
     for conv in architecture.CONV_LAYERS:
         if architecture.block_of(conv) != block:
-            maps, block = ops.max_pool(maps, 2), block + 1
+            maps, block = pool(maps), block + 1
         if conv in trained:
             kernel, bias, scale = _trained(trained[conv])
         else:

@@ -165,12 +165,17 @@ class Trainee(keras.Model):
         maps, block = ops.convert_to_tensor(crops, "float32"), 1
         for conv in self.convs:
             if architecture.block_of(conv.name) != block:
-                maps, block = ops.max_pool(maps, 2), block + 1
+                maps, block = pool(maps), block + 1
             mean, variance = ops.moments(ops.conv(maps, conv.filters(), padding="same"), (0, 1, 2))
             conv.mean.assign(mean)
             conv.deviation.assign(ops.sqrt(variance + 1e-6))
             kernel, bias = conv.folded()
             maps = ops.relu(ops.conv(maps, kernel, padding="same") + bias)
+
+
+def pool(maps: object) -> object:
+    """Maps of half the size, by their largest values; on JAX, Keras wants the strides to be said."""
+    return ops.max_pool(maps, 2, 2)
 
 
 def contrastive_loss(embeddings: object) -> object:
