@@ -11,7 +11,7 @@ from typing import Any
 
 from neural_style import __version__, weights
 from neural_style.config import OPTIONS, Config
-from neural_style.errors import GPU_ADVICE
+from neural_style.errors import GPU_ADVICE, WeightsError
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pillow", "h5py", "absl-py", "tqdm", "matplotlib")
 
@@ -75,14 +75,20 @@ def _cpu_bfloat16() -> str:
 
 
 def _weights() -> Iterator[str]:
+    own = weights.weights_folder() / weights.builtin_entry().file
     for place in weights.search_places():
         files = [place] if os.path.isfile(place) else _weights_in(place)
         yield f"  {place}:{'' if files else ' no weights'}"
         for file in files:
-            known = (*weights.known_names(), weights.builtin_entry().file)
-            by_path = "" if file == place or file.name in known else "; used by its path alone"
+            by_name = file in (place, own) or file.name in weights.known_names()
+            by_path = "" if by_name else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
-    found = weights.find_imagenet(Config("photo", ["painting"]).layers)  # those of the defaults
+    layers = Config("photo", ["painting"]).layers  # those of the defaults
+    try:
+        weights.load("builtin", layers)
+    except WeightsError as error:
+        yield f"  --weights builtin cannot be used: {error}"
+    found = weights.find_imagenet(layers)
     if found:
         yield f"  --weights imagenet uses {found}"
         return
@@ -105,9 +111,7 @@ def _described(found: weights.Inspection) -> str:
     if found.problem:
         return f"unusable: {found.problem}"
     licence = f"; {found.entry.licence}" if found.entry else ""
-    if found.entry and found.entry.noise_blend != weights.NOISE_BLEND:
-        licence += f"; initial_noiseblend {found.entry.noise_blend:g} unless given"
     return (
         f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
-        f"hash {found.hash_state} ({found.digest}){licence}"
+        f"hash {found.hash_state} ({found.digest}){licence}; initial_noiseblend {found.noise_blend:g} unless given"
     )

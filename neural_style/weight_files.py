@@ -26,6 +26,9 @@ KERAS_3 = "Keras 3 HDF5"
 MATCONVNET = "MatConvNet"
 NPZ = "npz"
 
+NOISE_BLEND = 1.0
+"""Share of noise in the start image that suits networks whose file says nothing of it (anishathalye/neural-style)."""
+
 ANEW = "get the file anew, or choose other weights"
 
 
@@ -52,6 +55,7 @@ class Contents:
         kernels: float32 (3, 3, in, out) by convolution; conv1_1 expects RGB whatever the file held.
         biases: float32 (out,) by convolution.
         mean: float32 (3,), RGB, 0-255.
+        noise_blend: the share of noise in the start image, 0 to 1, that suits the network.
     """
 
     layout: str
@@ -60,6 +64,7 @@ class Contents:
     kernels: Mapping[str, np.ndarray]
     biases: Mapping[str, np.ndarray]
     mean: np.ndarray
+    noise_blend: float = NOISE_BLEND
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class _Held:
     mean: Any
     assumed: bool
     convs: Mapping[str, _Pair]
+    noise_blend: float = NOISE_BLEND
 
 
 def read(
@@ -104,7 +110,7 @@ def read(
         if order == "BGR" and "conv1_1" in kernels:
             kernels["conv1_1"] = np.ascontiguousarray(kernels["conv1_1"][:, :, ::-1])
         pixel = _mean_pixel(path, held.mean if mean is None else list(mean))
-        return Contents(held.layout, order, held.assumed and mean is None, kernels, biases, pixel)
+        return Contents(held.layout, order, held.assumed and mean is None, kernels, biases, pixel, held.noise_blend)
 
 
 @contextmanager
@@ -392,7 +398,10 @@ def _npz(path: Path) -> Iterator[_Held]:
             raise WeightsError(
                 f"{path}: expected `channel_order` to be RGB or BGR, received {order!r}; save the right one"
             )
-        yield _Held(NPZ, order, archive["mean"], False, dict(_npz_pairs(path, archive)))
+        noise_blend = archive["noise_blend"] if "noise_blend" in archive else np.array(NOISE_BLEND)
+        if noise_blend.shape != () or not 0 <= noise_blend <= 1:
+            raise WeightsError(f"{path}: expected `noise_blend` to be a number of 0 to 1, received {noise_blend}; {ANEW}")
+        yield _Held(NPZ, order, archive["mean"], False, dict(_npz_pairs(path, archive)), float(noise_blend))
 
 
 def _npz_pairs(path: Path, archive: Any) -> Iterator[tuple[str, _Pair]]:

@@ -30,9 +30,6 @@ ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
 
 
-NOISE_BLEND = 1.0
-"""Share of noise in the start image for networks of which the registry says nothing (anishathalye/neural-style)."""
-
 _INSTALL_ANEW = "install neural-style anew"
 
 
@@ -45,7 +42,7 @@ class VGGWeights:
         biases: float32 (out,), by convolution.
         mean: float32 (3,), RGB, 0-255; to be subtracted from the picture first.
         name: what to call them before people.
-        path: the file they came from; None for the built-in network, which is called by its name.
+        path: the file they came from; None for the built-in network, or for none, called by the name asked for.
         noise_blend: the share of noise in the start image, 0 to 1, that suits the network.
     """
 
@@ -54,7 +51,7 @@ class VGGWeights:
     mean: np.ndarray
     name: str
     path: Path | None
-    noise_blend: float = NOISE_BLEND
+    noise_blend: float = weight_files.NOISE_BLEND
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,6 @@ class Entry:
         mean: mean pixel (RGB, 0-255); None if the file itself holds it.
         licence: licence and whom to name.
         download: whether this is the one to download when none is found.
-        noise_blend: the share of noise in the start image, 0 to 1, that suits it.
     """
 
     file: str
@@ -83,7 +79,6 @@ class Entry:
     mean: tuple[float, ...] | None
     licence: str
     download: bool
-    noise_blend: float = NOISE_BLEND
 
 
 @dataclass(frozen=True)
@@ -98,6 +93,7 @@ class Inspection:
         layout: one of the layouts of `weight_files`; None if it cannot be read.
         channel_order: "RGB" or "BGR", what conv1_1 expects in the file; None likewise.
         deepest: the deepest convolution it holds; None likewise.
+        noise_blend: the share of noise in the start image, 0 to 1, that suits it.
         problem: why it cannot be used; None if it can.
     """
 
@@ -108,6 +104,7 @@ class Inspection:
     layout: str | None = None
     channel_order: str | None = None
     deepest: str | None = None
+    noise_blend: float = weight_files.NOISE_BLEND
     problem: str | None = None
 
 
@@ -178,7 +175,8 @@ def _identify(path: Path) -> tuple[Entry | None, str]:
 
 def _published(path: Path) -> str:
     """The hashes published for files of this name, for people; empty if there are none."""
-    return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in registry() if entry.file == path.name)
+    entries = (*registry(), builtin_entry())
+    return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in entries if entry.file == path.name)
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
@@ -278,14 +276,15 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
         WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
     """
     convs = convs_up_to(layers)
+    path = None if weights in ("auto", "imagenet", "builtin") else Path(os.path.expanduser(weights))
     if not convs:
-        return VGGWeights({}, {}, np.array(IMAGENET_MEAN, np.float32), "no network", None)
+        return VGGWeights({}, {}, np.array(IMAGENET_MEAN, np.float32), path.name if path else weights, path)
+    if path:
+        return _from_path(path, convs)
     if weights == "builtin":
         return _builtin(convs)
     if weights == "imagenet":
         return _imagenet(convs, progress)
-    if weights != "auto":
-        return _from_path(Path(os.path.expanduser(weights)), convs)
     try:
         return _imagenet(convs, progress)
     except WeightsError as error:
@@ -304,7 +303,7 @@ def _builtin(convs: tuple[str, ...]) -> VGGWeights:
         expected = f"{entry.algorithm} {entry.digest}"
         raise WeightsError(f"{path}: expected the built-in network, {expected}, received {digest}; {_INSTALL_ANEW}")
     contents = weight_files.read(path, convs)
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, entry.noise_blend)
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, contents.noise_blend)
 
 
 def _imagenet(convs: tuple[str, ...], progress: bool) -> VGGWeights:
@@ -341,11 +340,10 @@ def _from_file(path: Path, convs: tuple[str, ...] | None) -> VGGWeights:
     contents = _read(path, entry, convs)
     if entry is None:
         _note_unknown(path, digest, contents)
-    name, noise_blend = path.name, NOISE_BLEND
+    name = path.name
     if entry:
         name = "builtin" if entry == builtin_entry() else f"imagenet ({path.name})"
-        noise_blend = entry.noise_blend
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path, noise_blend)
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path, contents.noise_blend)
 
 
 def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> weight_files.Contents:
@@ -383,4 +381,5 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         layout=contents.layout,
         channel_order=contents.channel_order,
         deepest=list(contents.kernels)[-1],
+        noise_blend=contents.noise_blend,
     )

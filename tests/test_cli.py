@@ -176,6 +176,11 @@ def test_saved_flags_with_overwrite_give_the_identical_file_in_its_place(folder)
     assert Path("a.png").read_bytes() == first
 
 
+def test_saved_flags_of_a_run_that_needs_no_network_can_be_changed_to_need_one(folder):
+    assert cli.main([*RUN, "--content_weight=0", "--style_weight=0", "--output=a.png", "--save_flags=run.cfg"]) == 0
+    rerun("run.cfg", "--output=b.png", "--style_weight=500")
+
+
 def test_saved_flags_save_the_same_flags_again(folder):
     assert cli.main([*RUN, "--output=a.png", "--save_flags=1.cfg"]) == 0
     rerun("1.cfg", "--output=b.png", "--save_flags=2.cfg")

@@ -11,6 +11,8 @@ import tensorflow as tf
 from neural_style import __version__, cli, doctor, weights
 from neural_style.architecture import keras_name, kernel_shape
 
+BUILTIN = weights.weights_folder() / weights.builtin_entry().file
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -117,6 +119,26 @@ def test_weights_too_shallow_for_the_defaults_are_not_promised(folder):
     save(folder / "mine.npz")
     (folder / "mine.npz").rename(folder / weights.known_names()[0])
     assert "not found" in report()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_built_in_network_that_cannot_be_used_is_told(folder, damaged):
+    if damaged:
+        (folder / BUILTIN.name).write_bytes(BUILTIN.read_bytes()[:-1])
+    text = report()
+    assert re.search(r"--weights builtin cannot be used: .*builtin\.npz: .*install neural-style anew", text)
+    assert ("builtin.npz: damaged" in text) is damaged
+
+
+def test_the_built_in_network_is_known_by_its_place_and_says_how_it_starts(folder, tmp_path_factory, monkeypatch):
+    shutil.copy(BUILTIN, folder)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(BUILTIN, elsewhere)
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(elsewhere))
+    text = report()
+    assert "--weights builtin cannot" not in text
+    assert text.count("up to conv5_4, hash published") == text.count("initial_noiseblend 0 unless given") == 2
+    assert text.count("used by its path alone") == 1
 
 
 def test_weights_that_were_found_are_told(monkeypatch, folder):

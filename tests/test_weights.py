@@ -818,6 +818,18 @@ def no_imagenet(net, places):
     return path
 
 
+@pytest.mark.parametrize("blend", [0.25, None])
+def test_a_file_says_how_its_runs_start(tmp_path, net, blend):
+    path = write_npz(tmp_path / "w.npz", net, **({} if blend is None else {"noise_blend": np.array(blend)}))
+    assert weights.load(str(path), LAYERS).noise_blend == (1 if blend is None else blend)
+
+
+@pytest.mark.parametrize("blend", [2.0, np.nan, [0.0, 1.0]])
+def test_a_start_that_cannot_be_is_refused(tmp_path, net, blend):
+    path = write_npz(tmp_path / "w.npz", net, noise_blend=np.array(blend))
+    assert_refused(path, "expected `noise_blend` to be a number of 0 to 1")
+
+
 def register_builtin(folder, path):
     registry = json.loads((folder / "registry.json").read_text())
     registry["builtin"][0]["digest"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -827,14 +839,14 @@ def register_builtin(folder, path):
 def test_builtin(no_imagenet, net, caplog):
     loaded = weights.load("builtin", ["relu2_1"])
     assert_same(loaded, net, CONV_LAYERS[:3])
-    assert (loaded.name, loaded.path, loaded.noise_blend) == ("builtin", None, 0)
+    assert (loaded.name, loaded.path) == ("builtin", None)
     assert not caplog.records
 
 
 def test_builtin_by_its_path_is_known(no_imagenet, net, caplog):
     loaded = weights.load(str(no_imagenet), LAYERS)
     assert_same(loaded, net)
-    assert (loaded.name, loaded.noise_blend) == ("builtin", 0)
+    assert loaded.name == "builtin"
     assert not caplog.records
 
 
@@ -855,7 +867,7 @@ def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet):
 def test_builtin_of_the_checkout(network):
     """Whole, finite, and every layer's response to a picture neither silent nor beyond measure."""
     assert tuple(network.kernels) == tuple(network.biases) == CONV_LAYERS
-    assert (network.name, network.path) == ("builtin", None)
+    assert (network.name, network.path, network.noise_blend) == ("builtin", None, 0)
     assert (real_weights_folder() / weights.builtin_entry().file).stat().st_size <= 12e6
     rng = np.random.default_rng(0)
     blobs = np.kron(rng.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 8, (64, 64, 3))

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.fft import dctn
 
 from neural_style import architecture
+from neural_style.files import write_atomically
 from neural_style.seeded_filters import seeded_filters
 
 from .crops import MEAN, SCALE
@@ -57,7 +58,7 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
     """
     maps = ops.convert_to_tensor(np.stack([_resized(picture) for picture in pictures]) - np.float32(MEAN))
     trained = {conv.name: conv for conv in model.convs}
-    arrays = {"channel_order": np.array("RGB"), "mean": np.full(3, MEAN, np.float32)}
+    arrays = {"channel_order": np.array("RGB"), "mean": np.full(3, MEAN, np.float32), "noise_blend": np.array(0.0)}
     block, before = 1, 1.0
     for conv in architecture.CONV_LAYERS:
         if architecture.block_of(conv) != block:
@@ -76,7 +77,7 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
         arrays[f"{name}/bias"] = (bias * factor).astype(np.float32)
         before = factor
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **arrays)
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays), overwrite=True, option="workdir")
 
 
 def _resized(picture: Array) -> Array:
