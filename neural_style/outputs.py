@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from neural_style import __version__, files, flags, images, records
 from neural_style.config import OPTIONS, Config
@@ -144,15 +145,16 @@ class Outputs:
 
 def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
     """Metadata of a picture: the options that made it, with pictures and weights by name alone, not by folder."""
+    settled: dict[str, Any] = {"weights": network.name, "initial_noiseblend": config.noise_blend(network.noise_blend)}
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
-        value = getattr(config, name)
+        value = settled.get(name, getattr(config, name))
         if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
             continue
         if option.is_picture:
             value = [images.describe(v) for v in value] if name == "styles" else images.describe(value)
         settings[name] = value
-    return settings | {"weights": network.name, "initial_noiseblend": config.noise_blend(network.noise_blend)}
+    return settings
 
 
 def _default_name(config: Config) -> Path:

@@ -400,7 +400,7 @@ def _npz(path: Path) -> Iterator[_Held]:
             )
         noise_blend = archive["noise_blend"] if "noise_blend" in archive else np.array(NOISE_BLEND)
         if noise_blend.shape != () or not 0 <= noise_blend <= 1:
-            raise WeightsError(f"{path}: expected `noise_blend` to be a number of 0 to 1, received {noise_blend}; {ANEW}")
+            raise WeightsError(f"{path}: expected `noise_blend` to be a number of 0 to 1, received {noise_blend}")
         yield _Held(NPZ, order, archive["mean"], False, dict(_npz_pairs(path, archive)), float(noise_blend))
 
 

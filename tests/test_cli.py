@@ -474,7 +474,7 @@ def test_divergence_ends_with_the_best_image_and_exit_code_1(folder, capsys):
 
 def test_a_start_image_without_a_finite_loss_is_told_and_writes_nothing(folder, capsys):
     before = tree(folder)
-    assert cli.main([*RUN, "--content-weight=1e38", "--save_flags=run.cfg"]) == 1
+    assert cli.main([*RUN, "--style-weight=1e38", "--save_flags=run.cfg"]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("neural_style: error: loss or gradient of the start image is not finite")
     assert new_files(folder, before) <= {"run.cfg"}
