@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from PIL import Image
 
-from neural_style import Config, render, weights
+from neural_style import Config, images, render, weights
 from neural_style.errors import NeuralStyleError
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
@@ -47,16 +48,18 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows = []
     try:
+        distance = style_judge(args.judge) if args.judge else None
+        if args.out:
+            args.out.mkdir(parents=True, exist_ok=True)
         for path in args.pictures:
             texture = synthesize(args.weights, path, args.width, args.iterations)
-            target = _load(path, texture.shape[1::-1])
+            target = _load(path, texture.shape[1], texture.shape[0])
             row = {"picture": path.stem, "patches": patch_distance(texture, target), "grain": grain(texture, target)}
-            if args.judge:
-                row["style"] = style_distance(args.judge, texture, target)
+            if distance:
+                row["style"] = distance(texture, target)
             rows.append(row)
             print(json.dumps({k: v if isinstance(v, str) else round(v, 4) for k, v in row.items()}), flush=True)
             if args.out:
-                args.out.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(texture).save(args.out / f"{path.stem}.png")
     except NeuralStyleError as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
@@ -112,23 +115,31 @@ def grain(image: np.ndarray, target: np.ndarray) -> float:
     return float(energies[0] / energies[1])
 
 
-def style_distance(judge: str, image: np.ndarray, target: np.ndarray) -> float:
-    """Mean over `JUDGED` of Σ(G - A)² / ΣA², G and A the judge's Gram matrices of two uint8 pictures."""
+def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    """A function of two uint8 pictures, an image and its target, by a network's Gram matrices G and A.
+
+    It gives the mean over `JUDGED` of Σ(G - A)² / ΣA².
+    """
     from neural_style.feature_stats import gram_matrix
     from neural_style.vgg import build_vgg19
 
-    loaded = weights.load(judge, JUDGED)
+    loaded = weights.load(network, JUDGED)
     model = build_vgg19(loaded, JUDGED)
-    grams = []
-    for picture in (image, target):
+
+    def grams(picture: np.ndarray) -> list[np.ndarray]:
         maps = model((picture.astype(np.float32) - loaded.mean)[np.newaxis])
-        grams.append({layer: np.asarray(gram_matrix(maps[layer])) for layer in JUDGED})
-    ours, theirs = grams
-    return float(np.mean([((ours[n] - theirs[n]) ** 2).sum() / (theirs[n] ** 2).sum() for n in JUDGED]))
+        return [np.asarray(gram_matrix(maps[layer])) for layer in JUDGED]
+
+    def distance(image: np.ndarray, target: np.ndarray) -> float:
+        pairs = zip(grams(image), grams(target), strict=True)
+        return float(np.mean([((ours - theirs) ** 2).sum() / (theirs**2).sum() for ours, theirs in pairs]))
+
+    return distance
 
 
-def _load(path: Path, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB").resize(size, Image.Resampling.LANCZOS))
+def _load(path: Path, width: int, height: int) -> np.ndarray:
+    """A picture as the program reads it, uint8."""
+    return np.rint(images.resize(images.read_image(path), width, height).rgb).clip(0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

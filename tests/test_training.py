@@ -34,7 +34,7 @@ def trainee(batches):
     import keras
 
     keras.utils.set_random_seed(0)
-    model = network.Trainee("conv4_1")
+    model = network.Trainee()
     model.calibrate(batches.batch(0)[0])
     return model
 
@@ -141,11 +141,31 @@ def test_responses_are_normalised(trainee, batches):
     np.testing.assert_allclose(response.std((0, 1)), 1, rtol=0.01)
 
 
+def test_training_renormalises_to_what_the_file_will_hold():
+    """With the corrections of batch renormalisation, unclipped, a crop's response does not depend on its batch."""
+    rng = np.random.default_rng(0)
+    conv = network.Conv(6)
+    maps = rng.normal(1, 2, (16, 8, 8, 5)).astype("float32")
+    conv.build(maps.shape)
+    conv.deviation.assign(rng.uniform(1.5, 2.5, 6))
+    conv.mean.assign(rng.normal(0, 0.5, 6))
+    before = np.array(conv.mean), np.array(conv.deviation)
+    expected = np.asarray(conv(maps, training=False))
+    np.testing.assert_allclose(np.asarray(conv(maps, training=True)), expected, atol=1e-4)
+    kernel, bias = (np.asarray(part, np.float64) for part in (conv.filters(), np.zeros(6)))
+    some = np.stack([reference.convolution(crop.astype(np.float64), kernel, bias) for crop in maps[:2]])
+    for variable, old, seen in (
+        (conv.mean, before[0], some.mean((0, 1, 2))),
+        (conv.deviation, before[1], some.std((0, 1, 2))),
+    ):
+        np.testing.assert_allclose(np.asarray(variable), 0.97 * old + 0.03 * seen, rtol=1e-3, atol=1e-4)
+
+
 def test_training_moves_every_weight_and_lowers_the_loss(batches):
     import keras
 
     keras.utils.set_random_seed(0)
-    model = network.Trainee("conv4_1")
+    model = network.Trainee()
     x, y = batches.batch(0)
     model.calibrate(x)
     before = [keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
@@ -240,8 +260,66 @@ def run(*arguments):
     return subprocess.run([*map(str, command), "--skip_evaluation"], capture_output=True, text=True, check=False)
 
 
+@pytest.fixture
+def short(tmp_path, batches):
+    """A function that trains for some steps in a folder, saving after each, and gives the network."""
+    import keras
+    import train_builtin
+
+    def train(folder, batches=batches, **flags):
+        given = {"workdir": tmp_path / folder, "steps": 4, "save_minutes": 0, **flags}
+        args = train_builtin.parse_args([f"--{name}={value}" for name, value in given.items()])
+        args.workdir.mkdir(exist_ok=True)
+        keras.utils.set_random_seed(0)
+        model = train_builtin.compiled(args)
+        first = train_builtin.begun(model, args)
+        if first is None:
+            model.calibrate(batches.batch(0)[0])
+        train_builtin.train(model, batches, args, first or 0)
+        return model
+
+    return train
+
+
+def test_a_run_that_was_cut_off_goes_on_to_the_same_network(short, batches):
+    class CutOff:
+        def batch(self, step):
+            if step == 2:
+                raise MemoryError
+            return batches.batch(step)
+
+    whole = short("whole")
+    with pytest.raises(MemoryError):  # and no waiting for a batch that will never come
+        short("parts", CutOff())
+    resumed = short("parts")
+    assert int(resumed.optimizer.iterations) == 4
+    for ours, theirs in zip(resumed.weights, whole.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), atol=1e-5)
+
+
+def test_a_run_from_another_begins_with_its_weights_and_a_new_optimizer(short, tmp_path):
+    short("first")
+    second = short("second", steps=1, start=tmp_path / "first" / "checkpoint.weights.h5")
+    assert int(second.optimizer.iterations) == 1
+
+
+def test_a_run_does_not_go_on_with_other_flags(short, capsys):
+    short("run")
+    with pytest.raises(SystemExit) as told:
+        short("run", steps=9)
+    assert told.value.code == 2
+    assert "expected the flags that its run began with, --steps 4; or give another" in capsys.readouterr().err
+
+
+def test_a_start_that_is_no_checkpoint_is_told(short, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("not weights")
+    with pytest.raises(SystemExit) as told:
+        short("run", start=tmp_path / "notes.txt")
+    assert told.value.code == 2
+    assert "notes.txt: expected a checkpoint of this script" in capsys.readouterr().err
+
+
 def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
-    pytest.importorskip("skimage")
     first = run("--workdir", tmp_path, "--steps=3")
     assert first.returncode == 0, first.stderr
     whole = (tmp_path / "builtin.npz").read_bytes()
@@ -256,7 +334,6 @@ def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
 
 
 def test_the_script_begins_with_another_run(tmp_path):
-    pytest.importorskip("skimage")
     first, second = tmp_path / "first", tmp_path / "second"
     assert run("--workdir", first, "--steps=1").returncode == 0
     start = ("--start", first / "checkpoint.weights.h5")
@@ -269,7 +346,14 @@ def test_the_script_begins_with_another_run(tmp_path):
 
 @pytest.mark.parametrize(
     ("flag", "said"),
-    [("--side=20", "multiple of 8"), ("--pairs=2", "at least 8"), ("--start=no.weights.h5", "does not exist")],
+    [
+        ("--side=20", "multiple of 8"),
+        ("--side=512", "16 to 256"),
+        ("--sources=0", "at least 1"),
+        ("--noise=-1", "0 or more"),
+        ("--pairs=2", "at least 8"),
+        ("--start=no.weights.h5", "does not exist"),
+    ],
 )
 def test_bad_settings_are_told(flag, said):
     told = subprocess.run(

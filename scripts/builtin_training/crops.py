@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,27 +79,13 @@ class Crops:
 
 def prefetched(crops: Crops, first: int, last: int, ahead: int = 3) -> Iterator[tuple[Array, Array]]:
     """Batches of steps first to last - 1, made in a thread while the network trains."""
-    made: queue.Queue[tuple[Array, Array]] = queue.Queue(ahead)
-    stop = threading.Event()
-
-    def make() -> None:
-        for step in range(first, last):
-            batch = crops.batch(step)
-            while not stop.is_set():
-                try:
-                    made.put(batch, timeout=1)
-                    break
-                except queue.Full:
-                    continue
-            if stop.is_set():
-                return
-
-    threading.Thread(target=make, daemon=True).start()
-    try:
-        for _ in range(first, last):
-            yield made.get()
-    finally:
-        stop.set()
+    with ThreadPoolExecutor(1) as maker:
+        made = deque(maker.submit(crops.batch, step) for step in range(first, min(first + ahead, last)))
+        for step in range(first + ahead, last + ahead):
+            batch = made.popleft().result()
+            if step < last:
+                made.append(maker.submit(crops.batch, step))
+            yield batch
 
 
 def _pyramid(picture: Array) -> list[Image.Image]:

@@ -40,7 +40,7 @@ FINENESS = 0.7
 less of the high ones."""
 
 SEEN = "conv4_2"
-"""The convolution that predicts pixels, where it was not trained."""
+"""The convolution that predicts pixels."""
 
 _SIDE = 256
 
