@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError,
 from neural_style.inputs import read_inputs
 from neural_style.outputs import Outputs
 from neural_style.progress import Console, LogHandler, Reporter, say
+from neural_style.quiet import kept_back
 from neural_style.records import Step
 
 
@@ -235,31 +235,9 @@ def _import_tensorflow() -> None:
     """Import TensorFlow, told to compute the same on every run; what it logs on import is shown only if it fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _kept_back(2):
+    with kept_back(2):
         from neural_style import engine
     engine.compute_reproducibly()
-
-
-@contextlib.contextmanager
-def _kept_back(descriptor: int) -> Iterator[None]:
-    """Keep back what is written to a file descriptor, and let it out only after an error."""
-    try:
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed below
-        original = os.dup(descriptor)
-    except OSError:  # there is no place to keep it, or the descriptor is closed
-        yield
-        return
-    with log:
-        os.dup2(log.fileno(), descriptor)
-        try:
-            yield
-        except Exception:
-            log.seek(0)
-            os.write(original, log.read())
-            raise
-        finally:
-            os.dup2(original, descriptor)
-            os.close(original)
 
 
 def _show_notes() -> None:

@@ -84,16 +84,18 @@ def _weights() -> Iterator[str]:
             by_path = "" if by_name else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
     layers = Config("photo", ["painting"]).layers  # those of the defaults
+    otherwise = ", or else uses the built-in network"
     try:
         weights.load("builtin", layers)
     except WeightsError as error:
+        otherwise = ""
         yield f"  --weights builtin cannot be used: {error}"
     found = weights.find_imagenet(layers)
     if found:
         yield f"  --weights imagenet uses {found}"
         return
     entry = next(entry for entry in weights.registry() if entry.download)
-    yield "  ImageNet weights: not found. The next run downloads them, or else uses the built-in network."
+    yield f"  ImageNet weights: not found. The next run downloads them{otherwise}."
     yield f"  To get them by hand, put {entry.addresses[0]}"
     yield f"  into {weights.own_folder()}, or set {weights.PLACE_VARIABLE} to where you have them."
 

@@ -269,7 +269,8 @@ def _hdf5(path: Path) -> Iterator[_Held]:
         if "layer_names" in root.attrs:
             layout, arrays = KERAS_LEGACY, _keras_legacy(root)
         elif "layers" in file or "_layer_checkpoint_dependencies" in file:
-            layout, arrays = KERAS_3, _keras_3(file["layers" if "layers" in file else "_layer_checkpoint_dependencies"])
+            layers = file["layers" if "layers" in file else "_layer_checkpoint_dependencies"]
+            layout, arrays = KERAS_3, _keras_3(path, layers)
         else:
             raise WeightsError(f"{path}: expected an HDF5 file that Keras wrote, received another; {ANEW}")
         yield _Held(layout, "BGR", IMAGENET_MEAN, True, _assign(path, _pair_up(arrays)))
@@ -284,7 +285,7 @@ def _keras_legacy(root: Any) -> list[tuple[str, _Array]]:
     return arrays
 
 
-def _keras_3(root: Any) -> list[tuple[str, _Array]]:
+def _keras_3(path: Path, root: Any) -> list[tuple[str, _Array]]:
     """All arrays of the groups `.../<layer>/vars`, in natural order: conv2d, conv2d_1, ..., conv2d_10.
 
     Early releases name the groups by class, later ones add the layer's name as an attribute, or name the group by it.
@@ -294,6 +295,11 @@ def _keras_3(root: Any) -> list[tuple[str, _Array]]:
     def visit(name: str, node: Any) -> None:
         parent, _, position = name.rpartition("/")
         if parent.endswith("/vars") and position.isdigit():
+            if len(node.shape) == 4 and len(root[parent]) > 2:
+                raise WeightsError(
+                    f"{path}: expected a kernel and a bias of each convolution, received {len(root[parent])} arrays in "
+                    f"{parent}; if this is a checkpoint of training, give the network that training wrote in the end"
+                )
             arrays.append((f"{name}/{_text(root[parent].attrs.get('name', ''))}", node))
 
     root.visititems(visit)

@@ -30,7 +30,7 @@ ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
 
 
-_INSTALL_ANEW = "install neural-style anew"
+_INSTALL_ANEW = "install neural-style anew, or, in a git clone, `git checkout weights`"
 
 
 @dataclass(frozen=True)
@@ -288,8 +288,9 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
     try:
         return _imagenet(convs, progress)
     except WeightsError as error:
+        builtin = _builtin(convs)
         logger.warning("using the built-in network instead of ImageNet's: %s", error)
-        return _builtin(convs)
+        return builtin
 
 
 def _builtin(convs: tuple[str, ...]) -> VGGWeights:
@@ -301,7 +302,9 @@ def _builtin(convs: tuple[str, ...]) -> VGGWeights:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); {_INSTALL_ANEW}") from error
     if digest != entry.digest:
         expected = f"{entry.algorithm} {entry.digest}"
-        raise WeightsError(f"{path}: expected the built-in network, {expected}, received {digest}; {_INSTALL_ANEW}")
+        raise WeightsError(
+            f"{path}: expected the built-in network, {expected}, received a damaged or another file, {digest}; {_INSTALL_ANEW}"
+        )
     contents = weight_files.read(path, convs)
     return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, contents.noise_blend)
 

@@ -18,6 +18,10 @@ from PIL import Image
 
 from neural_style import Config, images, render, weights
 from neural_style.errors import NeuralStyleError
+from neural_style.quiet import kept_back
+
+with kept_back(2):
+    import tensorflow  # noqa: F401 - here, since nothing can keep back what it logs when it comes later
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 """Layers of the judge whose Gram matrices are compared."""
@@ -29,6 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     folder = Path(__file__).resolve().parents[1] / "examples"
     parser = argparse.ArgumentParser(
+        usage="%(prog)s WEIGHTS [--help] [--flag value ...]",
         description=f"{__doc__}\n\nPrints a line of JSON for each picture:\n"
         "  patches  sliced Wasserstein distance of 7x7 patches, the mean of three octaves; 0 is identical\n"
         "  grain    energy of the finest detail over the picture's own; 1 is right\n"
@@ -36,11 +41,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("weights", help="network to judge: builtin, imagenet, or a file")
-    parser.add_argument("--pictures", nargs="+", type=Path, default=[folder / f"{name}.jpg" for name in EXAMPLES])
+    parser.add_argument(
+        "--pictures",
+        nargs="+",
+        type=Path,
+        default=[folder / f"{name}.jpg" for name in EXAMPLES],
+        help=f"what to paint the look of (default: {', '.join(EXAMPLES)} of examples/, which the built-in network knows)",
+    )
     parser.add_argument("--judge", help="network to judge by: imagenet, or a file; it has no part in training")
     parser.add_argument("--width", type=int, default=256, help="pixels (default: %(default)s)")
     parser.add_argument("--iterations", type=int, default=200, help="evaluations of L-BFGS (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for the textures")
+    parser.add_argument("--out", type=Path, help="folder for the textures; files there are replaced")
     return parser.parse_args(argv)
 
 
@@ -65,6 +76,11 @@ def main(argv: list[str] | None = None) -> int:
     except NeuralStyleError as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"{Path(__file__).name}: --out: expected a folder to write to, got {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     names = [name for name in rows[0] if name != "picture"]
     print(
         json.dumps(

@@ -7,26 +7,41 @@ checkpoint when called again with the same flags.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import keras
+from neural_style.quiet import kept_back
+
+try:
+    with kept_back(2):
+        import keras
+except (ImportError, ValueError) as problem:
+    named = os.environ.get("KERAS_BACKEND", "in Keras's settings")
+    sys.stderr.write(f"train_builtin.py: expected KERAS_BACKEND to name what is installed, got {named} ({problem})\n")
+    sys.exit(2)
+
 import numpy as np
 from builtin_training.crops import Crops, prefetched
 from builtin_training.export import write
 from builtin_training.network import RESTORATION, SEEING, Trainee
 from builtin_training.photos import examples, photographs
 from builtin_training.pictures import generate
+from tqdm import tqdm
 
 CHECKPOINT = "checkpoint.weights.h5"
 """Its name in a run's folder."""
@@ -39,69 +54,132 @@ LOG_EVERY = 50
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [--help] [--flag value ...]",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--workdir", type=Path, default=Path("out/train"), help="folder of checkpoint, log and result")
-    parser.add_argument("--steps", type=int, default=5500, help="steps of training")
-    parser.add_argument("--pairs", type=int, default=64, help="pairs of crops in a step")
+    parser.add_argument("--steps", type=_number(int, 1), default=5500, help="steps of training")
+    parser.add_argument("--pairs", type=_number(int, 8), default=64, help="pairs of crops in a step")
     parser.add_argument("--side", type=int, default=48, help="height and width of a crop in pixels, a multiple of 8")
-    parser.add_argument("--sources", type=int, default=4, help="pictures that a step's crops come from")
-    parser.add_argument("--noise", type=float, default=0.12, help="most noise added to a crop, where white is 1")
-    parser.add_argument("--pictures", type=int, default=1000, help="pictures to generate")
-    parser.add_argument("--redundancy", type=float, default=0.0, help="weight of the loss against alike channels")
+    parser.add_argument("--sources", type=_number(int, 1), default=4, help="pictures that a step's crops come from")
+    parser.add_argument("--noise", type=_number(float, 0), default=0.12, help="most noise added, where white is 1")
+    parser.add_argument("--pictures", type=_number(int, 1), default=1000, help="pictures to generate")
+    parser.add_argument("--redundancy", type=_number(float, 0), default=0.0, help="weight against alike channels")
     parser.add_argument(
-        "--restoration", type=float, default=RESTORATION[SEEING], help=f"weight of predicting pixels from {SEEING}"
+        "--restoration",
+        type=_number(float, 0),
+        default=RESTORATION[SEEING],
+        help=f"weight of predicting pixels from {SEEING}",
     )
     parser.add_argument("--start", type=Path, help="checkpoint of another run, to begin with")
-    parser.add_argument("--learning_rate", type=float, default=1.5e-3, help="highest step size of AdamW")
-    parser.add_argument("--dtype", default="mixed_bfloat16", help="Keras's dtype policy")
-    parser.add_argument("--seed", type=int, default=0, help="of pictures, crops and first weights")
-    parser.add_argument("--save_minutes", type=float, default=5, help="minutes between checkpoints")
+    parser.add_argument("--learning_rate", type=_number(float, 0), default=1.5e-3, help="highest step size of AdamW")
+    parser.add_argument(
+        "--dtype", choices=("mixed_bfloat16", "float32"), default="mixed_bfloat16", help="Keras's dtype policy"
+    )
+    parser.add_argument("--seed", type=_number(int, 0), default=0, help="of pictures, crops and first weights")
+    parser.add_argument("--save_minutes", type=_number(float, 0), default=5, help="minutes between checkpoints")
     parser.add_argument("--skip_evaluation", action="store_true", help="do not judge the result by its textures")
     args = parser.parse_args(argv)
     if args.side % 8 or not 16 <= args.side <= 256:
         parser.error(f"--side: expected a multiple of 8, from 16 to 256, got {args.side}")
-    if args.pairs < 8:
-        parser.error(f"--pairs: expected at least 8, got {args.pairs}; with fewer there is little to tell apart")
     if args.start and not args.start.exists():
         parser.error(
             f"--start: expected the checkpoint.weights.h5 of another run, got {args.start}, which does not exist"
         )
-    for name in ("steps", "sources", "pictures"):
-        if getattr(args, name) < 1:
-            parser.error(f"--{name}: expected at least 1, got {getattr(args, name)}")
-    if args.noise < 0:
-        parser.error(f"--noise: expected 0 or more, got {args.noise}")
     return args
 
 
+def _number(kind: type[int] | type[float], least: int) -> Callable[[str], float]:
+    """A reader of a flag that is a number of at least this."""
+
+    def read(text: str) -> float:
+        what = "a whole number" if kind is int else "a number"
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"expected {what} of at least {least}, got {text}")
+        return value
+
+    return read
+
+
+class Stop:
+    """Turns the first Ctrl-C or SIGTERM into KeyboardInterrupt; more are passed over, since stopping takes seconds."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._later = False
+
+    def __enter__(self) -> Stop:
+        self._before = {number: signal.signal(number, self._received) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is None:
+            self.signal = number
+            os.write(2, b"\nstopping\n")
+            if not self._later:
+                raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def later(self) -> Iterator[None]:
+        """What runs within is not interrupted, but may look at `signal`."""
+        self._later = True
+        try:
+            yield
+        finally:
+            self._later = False
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Train, write the network, and judge it."""
+    """Train, write the network, and judge it; return the exit code."""
     args = parse_args(argv)
-    args.workdir.mkdir(parents=True, exist_ok=True)
+    with Stop() as stop:
+        try:
+            result = _network(args, stop)
+            if args.skip_evaluation:
+                return 0
+            return evaluate(result)
+        except KeyboardInterrupt:
+            print("stopped; call again with the same flags to go on", file=sys.stderr)
+            return 128 + (stop.signal or signal.SIGINT)
+        except FloatingPointError as error:
+            print(f"{Path(__file__).name}: {error}", file=sys.stderr)
+            return 1
+
+
+def _network(args: argparse.Namespace, stop: Stop) -> Path:
+    """Train from where the run is, and write the file."""
     keras.config.set_dtype_policy(args.dtype)
     keras.utils.set_random_seed(args.seed)
-    model = compiled(args)
-    first = begun(model, args)
-    crops = Crops(
-        training_pictures(args.pictures, args.seed), args.pairs, args.side, args.sources, args.noise, args.seed
-    )
-    train(model, crops, args, first)
-    result = args.workdir / "builtin.npz"
-    write(model, result, examples())
-    print(f"{result}: sha256 {hashlib.sha256(result.read_bytes()).hexdigest()}", flush=True)
-    return 0 if args.skip_evaluation else evaluate(result)
-
-
-def training_pictures(count: int, seed: int) -> list[np.ndarray]:
-    """Generated pictures, and photographs and examples so often that one in five is of these."""
-    started = time.perf_counter()
     try:
         real = photographs() + examples()
     except ModuleNotFoundError as error:
         _refuse(f"expected the package {error.name}, which is missing; pip install -e '.[train]'")
-    generated = generate(count, seed, real, os.cpu_count() or 1)
-    print(f"{count} pictures generated in {time.perf_counter() - started:.0f} s", flush=True)
-    return generated + real * max(1, count // (4 * len(real)))
+    model = compiled(args)
+    first = begun(model, args)
+    pictures = training_pictures(args.pictures, args.seed, real)
+    train(model, Crops(pictures, args.pairs, args.side, args.sources, args.noise, args.seed), args, first, stop)
+    result = args.workdir / "builtin.npz"
+    write(model, result, examples())
+    print(f"{result}: sha256 {hashlib.sha256(result.read_bytes()).hexdigest()}", flush=True)
+    return result
+
+
+def training_pictures(count: int, seed: int, real: list[np.ndarray]) -> list[np.ndarray]:
+    """Generated pictures, and the real ones so often that one in five is of these."""
+    generated = tqdm(generate(count, seed, real, os.cpu_count() or 1), "pictures", count, disable=None)
+    return list(generated) + real * max(1, count // (4 * len(real)))
 
 
 def compiled(args: argparse.Namespace) -> Trainee:
@@ -124,23 +202,30 @@ def begun(model: Trainee, args: argparse.Namespace) -> int | None:
     Returns:
         Steps done; None where nothing was loaded.
     """
+    try:
+        args.workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _refuse(f"--workdir: expected a folder, or a place for one, got {args.workdir} ({error.strerror})")
     checkpoint, record = args.workdir / CHECKPOINT, args.workdir / "flags.json"
     flags = {name: str(value) for name, value in vars(args).items() if name not in _NO_PART_IN_TRAINING}
     if checkpoint.exists():
         before = json.loads(record.read_text()) if record.exists() else {}
-        changed = [f"--{name} {before.get(name)}" for name in flags if before.get(name) != flags[name]]
+        changed = [name for name in flags if before.get(name) != flags[name]]
         if changed:
-            _refuse(f"{args.workdir}: expected the flags that its run began with, {' '.join(changed)}; or give another")
+            theirs, ours = (" ".join(f"--{name} {of.get(name)}" for name in changed) for of in (before, flags))
+            _refuse(
+                f"{args.workdir}: expected the flags that the run there began with, {theirs}, got {ours}; "
+                "give another --workdir for another run"
+            )
         _load(model, checkpoint)
         print(f"going on after step {int(model.optimizer.iterations)}", flush=True)
         return int(model.optimizer.iterations)
+    if args.start:
+        _load(model, args.start)
+        for variable in model.optimizer.variables:
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
     record.write_text(json.dumps(flags))
-    if not args.start:
-        return None
-    _load(model, args.start)
-    for variable in model.optimizer.variables:
-        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
-    return 0
+    return 0 if args.start else None
 
 
 def _load(model: Trainee, checkpoint: Path) -> None:
@@ -149,7 +234,8 @@ def _load(model: Trainee, checkpoint: Path) -> None:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         _refuse(
-            f"{checkpoint}: expected a checkpoint of this script, received a file that is none or damaged ({reason})"
+            f"{checkpoint}: expected a checkpoint of this script, received another or a damaged file ({reason}); "
+            "give another, or delete it to begin anew"
         )
 
 
@@ -158,24 +244,38 @@ def _refuse(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def train(model: Trainee, crops: Crops, args: argparse.Namespace, first: int | None) -> None:
-    """Train from the first step that is not done, or, where nothing was loaded, from the start, to the last."""
+def train(model: Trainee, crops: Crops, args: argparse.Namespace, first: int | None, stop: Stop) -> None:
+    """Train from the first step that is not done, or, where nothing was loaded, from the start, to the last.
+
+    Raises:
+        KeyboardInterrupt: a signal came; the step that it came in is done and saved.
+        FloatingPointError: the loss is not finite; the checkpoint before is kept.
+    """
     checkpoint = args.workdir / CHECKPOINT
     if first is None:
         model.calibrate(np.concatenate([crops.batch(step)[0][:16] for step in range(16)]))
         first = 0
+    print(f"training, steps {first + 1} to {args.steps}" if first < args.steps else "trained", flush=True)
     started = saved = time.perf_counter()
-    with open(args.workdir / "log.jsonl", "a") as log:
-        for step, (x, y) in enumerate(prefetched(crops, first, args.steps), first + 1):
+    bar = tqdm(prefetched(crops, first, args.steps), "steps", args.steps, initial=first, disable=None, unit="step")
+    with open(args.workdir / "log.jsonl", "a") as log, stop.later():
+        for step, (x, y) in enumerate(bar, first + 1):
             losses = model.train_on_batch(x, y, return_dict=True)
+            if not math.isfinite(losses["loss"]):
+                raise FloatingPointError(f"the loss is {losses['loss']} at step {step}; lower --learning_rate")
             if step % LOG_EVERY == 0 or step == args.steps:
                 line = json.dumps(_row(step, time.perf_counter() - started, losses))
-                print(line, flush=True)
+                with bar.external_write_mode():
+                    print(line, flush=True)
                 print(line, file=log, flush=True)
                 model.reset_metrics()
-            if step == args.steps or time.perf_counter() - saved > 60 * args.save_minutes:
+            if stop.signal or step == args.steps or time.perf_counter() - saved > 60 * args.save_minutes:
                 _save(model, checkpoint)
                 saved = time.perf_counter()
+            if stop.signal:
+                bar.close()
+                print(f"step {step} of {args.steps} is done and saved", flush=True)
+                raise KeyboardInterrupt
 
 
 def _row(step: int, seconds: float, losses: dict[str, float]) -> dict[str, float]:
@@ -195,6 +295,7 @@ def evaluate(network: Path) -> int:
     if importlib.util.find_spec("tensorflow") is None:
         print(f"not judged, since TensorFlow is not installed here; where it is: {' '.join(command[1:])}")
         return 0
+    print("judging it by the textures it paints of examples/; --help of evaluate_network.py says how", flush=True)
     return subprocess.run(command, check=False).returncode
 
 

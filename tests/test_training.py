@@ -1,8 +1,11 @@
 """The pictures, batches, losses and the file of scripts/train_builtin.py."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,7 @@ from builtin_training.photos import examples  # noqa: E402
 
 @pytest.fixture(scope="module")
 def generated():
-    return pictures.generate(13, seed=1, guides=examples()[:2])
+    return list(pictures.generate(13, seed=1, guides=examples()[:2]))
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +53,10 @@ def test_every_kind_of_picture_has_something_in_it(generated):
 
 
 def test_the_same_seed_gives_the_same_pictures_on_any_number_of_processes(generated):
-    again = pictures.generate(5, seed=1, guides=examples()[:2], workers=2)
+    again = list(pictures.generate(5, seed=1, guides=examples()[:2], workers=2))
     for ours, theirs in zip(again, generated, strict=False):
         np.testing.assert_array_equal(ours, theirs)
-    assert (pictures.generate(1, seed=2)[0] != generated[0]).any()
+    assert (next(pictures.generate(1, seed=2)) != generated[0]).any()
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------
@@ -266,16 +269,15 @@ def short(tmp_path, batches):
     import keras
     import train_builtin
 
-    def train(folder, batches=batches, **flags):
+    def train(folder, batches=batches, stop=None, **flags):
         given = {"workdir": tmp_path / folder, "steps": 4, "save_minutes": 0, **flags}
         args = train_builtin.parse_args([f"--{name}={value}" for name, value in given.items()])
-        args.workdir.mkdir(exist_ok=True)
         keras.utils.set_random_seed(0)
         model = train_builtin.compiled(args)
         first = train_builtin.begun(model, args)
         if first is None:
             model.calibrate(batches.batch(0)[0])
-        train_builtin.train(model, batches, args, first or 0)
+        train_builtin.train(model, batches, args, first or 0, stop or train_builtin.Stop())
         return model
 
     return train
@@ -308,7 +310,8 @@ def test_a_run_does_not_go_on_with_other_flags(short, capsys):
     with pytest.raises(SystemExit) as told:
         short("run", steps=9)
     assert told.value.code == 2
-    assert "expected the flags that its run began with, --steps 4; or give another" in capsys.readouterr().err
+    said = "expected the flags that the run there began with, --steps 4, got --steps 9; give another --workdir"
+    assert said in capsys.readouterr().err
 
 
 def test_a_start_that_is_no_checkpoint_is_told(short, tmp_path, capsys):
@@ -317,6 +320,58 @@ def test_a_start_that_is_no_checkpoint_is_told(short, tmp_path, capsys):
         short("run", start=tmp_path / "notes.txt")
     assert told.value.code == 2
     assert "notes.txt: expected a checkpoint of this script" in capsys.readouterr().err
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_signal_ends_the_step_and_saves_it(short, batches, capsys):
+    import train_builtin
+
+    stop = train_builtin.Stop()
+
+    class Interrupted:
+        def batch(self, step):
+            if step == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGTERM)
+            return batches.batch(step)
+
+    with stop, pytest.raises(KeyboardInterrupt):
+        short("run", Interrupted(), stop, save_minutes=60)
+    assert stop.signal == signal.SIGTERM
+    assert "is done and saved" in capsys.readouterr().out
+    assert int(short("run").optimizer.iterations) == 4
+    assert "going on after step" in capsys.readouterr().out
+
+
+def test_signals_are_left_as_they_were():
+    import train_builtin
+
+    before = signal.getsignal(signal.SIGINT)
+    with train_builtin.Stop() as stop, pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+    assert stop.signal == signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_that_diverges_is_told_and_spoils_no_checkpoint(short, batches):
+    class Spoilt:
+        def batch(self, step):
+            x, y = batches.batch(step)
+            return x, y * (np.nan if step == 2 else 1)
+
+    with pytest.raises(FloatingPointError, match="nan at step 3; lower --learning_rate"):
+        short("run", Spoilt())
+    assert int(short("run").optimizer.iterations) == 4
+
+
+def test_a_network_that_is_not_finite_is_not_written(batches, tmp_path):
+    spoilt = network.Trainee()
+    spoilt.calibrate(batches.batch(0)[0])
+    spoilt.convs[0].bias.assign(np.full(64, np.nan, np.float32))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        export.write(spoilt, tmp_path / "net.npz", examples()[:1])
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
@@ -331,6 +386,8 @@ def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
     assert [row["step"] for row in rows] == [3]
     assert all(np.isfinite(value) for value in rows[0].values())
     assert weight_files.read(tmp_path / "builtin.npz", convs_up_to(["relu5_1"])).kernels
+    with pytest.raises(weight_files.WeightsError, match="if this is a checkpoint of training, give the network"):
+        weight_files.read(tmp_path / "checkpoint.weights.h5", convs_up_to(["relu1_1"]))
 
 
 def test_the_script_begins_with_another_run(tmp_path):
@@ -350,7 +407,10 @@ def test_the_script_begins_with_another_run(tmp_path):
         ("--side=20", "multiple of 8"),
         ("--side=512", "16 to 256"),
         ("--sources=0", "at least 1"),
-        ("--noise=-1", "0 or more"),
+        ("--noise=-1", "a number of at least 0, got -1"),
+        ("--learning_rate=nan", "a number of at least 0, got nan"),
+        ("--steps=2.5", "a whole number of at least 1, got 2.5"),
+        ("--dtype=half", "'float32'"),
         ("--pairs=2", "at least 8"),
         ("--start=no.weights.h5", "does not exist"),
     ],

@@ -854,7 +854,7 @@ def test_builtin_is_never_taken_for_imagenet(no_imagenet):
     assert weights.find_imagenet() is None
 
 
-def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet):
+def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet, caplog):
     no_imagenet.write_bytes(no_imagenet.read_bytes()[:-1])
     with pytest.raises(WeightsError, match=r"builtin\.npz: expected the built-in network, sha256 .*; install") as told:
         weights.load("builtin", LAYERS)
@@ -862,6 +862,9 @@ def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet):
     no_imagenet.unlink()
     with pytest.raises(WeightsError, match=r"builtin\.npz: cannot be read \(No such file.*; install"):
         weights.load("builtin", LAYERS)
+    with pytest.raises(WeightsError, match=r"builtin\.npz: cannot be read"):
+        weights.load("auto", LAYERS)
+    assert not caplog.records  # and no promise to use it
 
 
 def test_builtin_of_the_checkout(network):

@@ -55,6 +55,9 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
         model: the network in training.
         path: where to.
         pictures: on which responses are measured, uint8 (height, width, 3).
+
+    Raises:
+        FloatingPointError: training went wrong; nothing is written.
     """
     maps = ops.convert_to_tensor(np.stack([_resized(picture) for picture in pictures]) - np.float32(MEAN))
     trained = {conv.name: conv for conv in model.convs}
@@ -76,6 +79,8 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
             arrays[f"{name}/scale"] = (scale * (factor / before)).astype(np.float32)
         arrays[f"{name}/bias"] = (bias * factor).astype(np.float32)
         before = factor
+    if not all(np.isfinite(array).all() for name, array in arrays.items() if name != "channel_order"):
+        raise FloatingPointError("the network has weights that are not finite in float16; lower --learning_rate")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: np.savez_compressed(file, **arrays), overwrite=True, option="workdir")
 

@@ -6,7 +6,8 @@ lines, corners, dots, grain, strokes, shading, of every size and colour) occurs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -19,7 +20,7 @@ SIDE = 400
 """Height and width of a generated picture, in pixels."""
 
 
-def generate(count: int, seed: int, guides: Sequence[Array] = (), workers: int = 1) -> list[Array]:
+def generate(count: int, seed: int, guides: Sequence[Array] = (), workers: int = 1) -> Iterator[Array]:
     """Generate pictures, the same for the same seed.
 
     Args:
@@ -28,14 +29,24 @@ def generate(count: int, seed: int, guides: Sequence[Array] = (), workers: int =
         guides: pictures, uint8 (height, width, 3), of which some are painted or printed anew.
         workers: processes to share the work.
 
-    Returns:
-        uint8 (SIDE, SIDE, 3) each.
+    Yields:
+        uint8 (SIDE, SIDE, 3) each, in order.
     """
     jobs = [(seed, index, guides[index % len(guides)] if guides else None) for index in range(count)]
     if workers == 1:
-        return [_generate(job) for job in jobs]
-    with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(_generate, jobs, chunksize=4))
+        yield from map(_generate, jobs)
+        return
+    with ProcessPoolExecutor(workers, initializer=_leave_signals_to_the_parent) as pool:
+        try:
+            yield from pool.map(_generate, jobs, chunksize=4)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _generate(job: tuple[int, int, Array | None]) -> Array:
