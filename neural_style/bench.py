@@ -137,6 +137,8 @@ def _measure(config: Config, network: weights.VGGWeights, width: int, repeats: i
     def evaluation() -> None:
         objective.value_and_grad(image)[1].numpy()
 
+    config = config.settled(network.settings)
+    assert config.learning_rate is not None
     adam = optimizers.adam(
         objective.value_and_grad,
         image,

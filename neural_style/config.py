@@ -25,6 +25,9 @@ PictureSource = Any
 BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
 """The two layers between which `content_weight_blend` blends."""
 
+LEFT_TO_NETWORK = {"initial_noiseblend": 1.0, "learning_rate": 10.0}
+"""Options that a network's file may settle where they are not given -> their values where it says nothing either."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -79,7 +82,12 @@ class Config:
         "Optimisation", "Evaluations of loss and gradient after the start image.", 1000, bounds=">= 1"
     )
     optimizer: Literal["adam", "lbfgs"] = option("Optimisation", "Adam, or L-BFGS from SciPy.", "adam")
-    learning_rate: float = option("Optimisation", "Adam: step size in grey levels of 0-255.", 10.0, bounds="> 0")
+    learning_rate: float | None = option(
+        "Optimisation",
+        "Adam: step size in grey levels of 0-255. By default 3 with the built-in network, 10 otherwise.",
+        None,
+        bounds="> 0",
+    )
     beta1: float = option("Optimisation", "Adam: decay of the gradient's mean.", 0.9, bounds="0 to < 1")
     beta2: float = option("Optimisation", "Adam: decay of the gradient's mean square.", 0.999, bounds="0 to < 1")
     eps: float = option("Optimisation", "Adam: added to the root mean square.", 1e-8, bounds="> 0")
@@ -154,15 +162,17 @@ class Config:
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 
-    def noise_blend(self, of_network: float) -> float:
-        """Share of noise in the start image, 0 to 1.
+    def settled(self, settings: Mapping[str, float]) -> Config:
+        """These settings with a value for each option of `LEFT_TO_NETWORK`.
 
         Args:
-            of_network: what suits the network, `VGGWeights.noise_blend`; it holds where no option says otherwise.
+            settings: what suits the network, `VGGWeights.settings`; it holds where no option says otherwise.
         """
-        if self.initial_noiseblend is not None:
-            return self.initial_noiseblend
-        return of_network if self.initial is None else 0.0
+        values = {**LEFT_TO_NETWORK, **settings}
+        if self.initial is not None:
+            values["initial_noiseblend"] = 0.0
+        left: dict[str, Any] = {name: value for name, value in values.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **left)
 
     @property
     def content_terms(self) -> Mapping[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_style import __version__, weights
-from neural_style.config import OPTIONS, Config
+from neural_style.config import LEFT_TO_NETWORK, OPTIONS, Config
 from neural_style.errors import GPU_ADVICE, WeightsError
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pillow", "h5py", "absl-py", "tqdm", "matplotlib")
@@ -113,7 +113,8 @@ def _described(found: weights.Inspection) -> str:
     if found.problem:
         return f"unusable: {found.problem}"
     licence = f"; {found.entry.licence}" if found.entry else ""
+    settings = ", ".join(f"{name} {value:g}" for name, value in {**LEFT_TO_NETWORK, **found.settings}.items())
     return (
         f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
-        f"hash {found.hash_state} ({found.digest}){licence}; initial_noiseblend {found.noise_blend:g} unless given"
+        f"hash {found.hash_state} ({found.digest}){licence}; {settings} unless given"
     )

@@ -112,8 +112,9 @@ def _on_device(device: str, steps: Generator[Step]) -> Generator[Step]:
 
 
 def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Generator[Step]:
+    config = config.settled(network.settings)
     objective = Objective(config, network, inputs.content.rgb, [style.rgb for style in inputs.styles])
-    start = _start_image(config, inputs, objective, network.noise_blend)
+    start = _start_image(config, inputs, objective)
     mean, alpha = objective.mean, inputs.content.alpha
     colors = _to_uint8(inputs.content.rgb) if config.preserve_colors else None
     del inputs, network  # what is not needed for the rest of the run
@@ -166,6 +167,7 @@ def _optimize(
             history_size=config.history_size,
             first_step=step_scale,
         )
+    assert config.learning_rate is not None  # settled
     return optimizers.adam(
         objective.value_and_grad,
         start,
@@ -177,11 +179,12 @@ def _optimize(
     )
 
 
-def _start_image(config: Config, inputs: Inputs, objective: Objective, noise_blend: float) -> tf.Tensor:
+def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Tensor:
     """Blend of the initial picture, or else the content, with noise."""
     picture = objective.encode((inputs.initial or inputs.content).rgb)
     noise = np.random.default_rng(config.seed).standard_normal(objective.shape, np.float32)
-    share = config.noise_blend(noise_blend)
+    share = config.initial_noiseblend
+    assert share is not None  # settled
     return (1 - share) * picture + share * NOISE_SCALE * noise
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from neural_style import __version__, files, flags, images, records
 from neural_style.config import OPTIONS, Config
@@ -106,8 +106,8 @@ class Outputs:
         if self._config.save_flags is None:
             return
         weights = os.path.abspath(network.path) if network.path else network.name
-        resolved = {"weights": weights, "initial_noiseblend": str(self._config.noise_blend(network.noise_blend))}
-        lines = (f"# neural-style {__version__}", *flags.effective(self._config, resolved))
+        config = self._config.settled(network.settings)
+        lines = (f"# neural-style {__version__}", *flags.effective(config, {"weights": weights}))
         data = "".join(f"{line}\n" for line in lines).encode()
         self._write("save_flags", Path(self._config.save_flags), lambda file: file.write_bytes(data))
 
@@ -145,10 +145,10 @@ class Outputs:
 
 def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
     """Metadata of a picture: the options that made it, with pictures and weights by name alone, not by folder."""
-    settled: dict[str, Any] = {"weights": network.name, "initial_noiseblend": config.noise_blend(network.noise_blend)}
+    config = dataclasses.replace(config.settled(network.settings), weights=network.name)
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
-        value = settled.get(name, getattr(config, name))
+        value = getattr(config, name)
         if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
             continue
         if option.is_picture:

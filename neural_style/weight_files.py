@@ -11,23 +11,21 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from neural_style.architecture import CONV_LAYERS, IMAGENET_MEAN, keras_name, kernel_shape
-from neural_style.errors import WeightsError
+from neural_style.config import LEFT_TO_NETWORK, OPTIONS
+from neural_style.errors import UsageError, WeightsError
 from neural_style.seeded_filters import seeded_filters
 
 KERAS_LEGACY = "Keras legacy HDF5"
 KERAS_3 = "Keras 3 HDF5"
 MATCONVNET = "MatConvNet"
 NPZ = "npz"
-
-NOISE_BLEND = 1.0
-"""Share of noise in the start image that suits networks whose file says nothing of it (anishathalye/neural-style)."""
 
 ANEW = "get the file anew, or choose other weights"
 
@@ -55,7 +53,7 @@ class Contents:
         kernels: float32 (3, 3, in, out) by convolution; conv1_1 expects RGB whatever the file held.
         biases: float32 (out,) by convolution.
         mean: float32 (3,), RGB, 0-255.
-        noise_blend: the share of noise in the start image, 0 to 1, that suits the network.
+        settings: what suits the network of the options in `config.LEFT_TO_NETWORK`; most files say nothing of it.
     """
 
     layout: str
@@ -64,7 +62,7 @@ class Contents:
     kernels: Mapping[str, np.ndarray]
     biases: Mapping[str, np.ndarray]
     mean: np.ndarray
-    noise_blend: float = NOISE_BLEND
+    settings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class _Held:
     mean: Any
     assumed: bool
     convs: Mapping[str, _Pair]
-    noise_blend: float = NOISE_BLEND
+    settings: Mapping[str, float] = field(default_factory=dict)
 
 
 def read(
@@ -110,7 +108,7 @@ def read(
         if order == "BGR" and "conv1_1" in kernels:
             kernels["conv1_1"] = np.ascontiguousarray(kernels["conv1_1"][:, :, ::-1])
         pixel = _mean_pixel(path, held.mean if mean is None else list(mean))
-        return Contents(held.layout, order, held.assumed and mean is None, kernels, biases, pixel, held.noise_blend)
+        return Contents(held.layout, order, held.assumed and mean is None, kernels, biases, pixel, held.settings)
 
 
 @contextmanager
@@ -404,10 +402,12 @@ def _npz(path: Path) -> Iterator[_Held]:
             raise WeightsError(
                 f"{path}: expected `channel_order` to be RGB or BGR, received {order!r}; save the right one"
             )
-        noise_blend = archive["noise_blend"] if "noise_blend" in archive else np.array(NOISE_BLEND)
-        if noise_blend.shape != () or not 0 <= noise_blend <= 1:
-            raise WeightsError(f"{path}: expected `noise_blend` to be a number of 0 to 1, received {noise_blend}")
-        yield _Held(NPZ, order, archive["mean"], False, dict(_npz_pairs(path, archive)), float(noise_blend))
+        settings = {name: archive[name].tolist() for name in LEFT_TO_NETWORK if name in archive}
+        try:
+            settings = {name: OPTIONS[name].checked(value) for name, value in settings.items()}
+        except UsageError as error:
+            raise WeightsError(f"{path}: {error}; save another, or none") from error
+        yield _Held(NPZ, order, archive["mean"], False, dict(_npz_pairs(path, archive)), settings)
 
 
 def _npz_pairs(path: Path, archive: Any) -> Iterator[tuple[str, _Pair]]:

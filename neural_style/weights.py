@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ class VGGWeights:
         mean: float32 (3,), RGB, 0-255; to be subtracted from the picture first.
         name: what to call them before people.
         path: the file they came from; None for the built-in network, or for none, called by the name asked for.
-        noise_blend: the share of noise in the start image, 0 to 1, that suits the network.
+        settings: what suits the network of the options in `config.LEFT_TO_NETWORK`, by name.
     """
 
     kernels: Mapping[str, np.ndarray]
@@ -51,7 +51,7 @@ class VGGWeights:
     mean: np.ndarray
     name: str
     path: Path | None
-    noise_blend: float = weight_files.NOISE_BLEND
+    settings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Inspection:
         layout: one of the layouts of `weight_files`; None if it cannot be read.
         channel_order: "RGB" or "BGR", what conv1_1 expects in the file; None likewise.
         deepest: the deepest convolution it holds; None likewise.
-        noise_blend: the share of noise in the start image, 0 to 1, that suits it.
+        settings: what suits the network of the options in `config.LEFT_TO_NETWORK`, by name.
         problem: why it cannot be used; None if it can.
     """
 
@@ -104,7 +104,7 @@ class Inspection:
     layout: str | None = None
     channel_order: str | None = None
     deepest: str | None = None
-    noise_blend: float = weight_files.NOISE_BLEND
+    settings: Mapping[str, float] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -303,10 +303,11 @@ def _builtin(convs: tuple[str, ...]) -> VGGWeights:
     if digest != entry.digest:
         expected = f"{entry.algorithm} {entry.digest}"
         raise WeightsError(
-            f"{path}: expected the built-in network, {expected}, received a damaged or another file, {digest}; {_INSTALL_ANEW}"
+            f"{path}: expected the built-in network, {expected}, received a damaged or another file, {digest}; "
+            f"{_INSTALL_ANEW}"
         )
     contents = weight_files.read(path, convs)
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, contents.noise_blend)
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, contents.settings)
 
 
 def _imagenet(convs: tuple[str, ...], progress: bool) -> VGGWeights:
@@ -346,7 +347,7 @@ def _from_file(path: Path, convs: tuple[str, ...] | None) -> VGGWeights:
     name = path.name
     if entry:
         name = "builtin" if entry == builtin_entry() else f"imagenet ({path.name})"
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path, contents.noise_blend)
+    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path, contents.settings)
 
 
 def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> weight_files.Contents:
@@ -384,5 +385,5 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         layout=contents.layout,
         channel_order=contents.channel_order,
         deepest=list(contents.kernels)[-1],
-        noise_blend=contents.noise_blend,
+        settings=contents.settings,
     )

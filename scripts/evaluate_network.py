@@ -46,7 +46,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         type=Path,
         default=[folder / f"{name}.jpg" for name in EXAMPLES],
-        help=f"what to paint the look of (default: {', '.join(EXAMPLES)} of examples/, which the built-in network knows)",
+        help=f"what to paint the look of (default: {', '.join(EXAMPLES)} of examples/)",
     )
     parser.add_argument("--judge", help="network to judge by: imagenet, or a file; it has no part in training")
     parser.add_argument("--width", type=int, default=256, help="pixels (default: %(default)s)")

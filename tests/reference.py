@@ -26,7 +26,7 @@ def random_weights():
             biases[f"conv{block}_{index}"] = rng.standard_normal(channels, np.float32) * 10
             channels_in = channels
     mean = np.array([123.68, 116.779, 103.939], np.float32)  # RGB, as Keras has it
-    return SimpleNamespace(kernels=kernels, biases=biases, mean=mean, name="random", path=None, noise_blend=1.0)
+    return SimpleNamespace(kernels=kernels, biases=biases, mean=mean, name="random", path=None, settings={})
 
 
 def in_float64(weights):

@@ -23,7 +23,7 @@ ANISHATHALYE = {
     "style_weight": 500.0,
     "tv_weight": 100.0,
     "style_layer_weight_exp": 1.0,
-    "learning_rate": 10.0,
+    "learning_rate": None,
     "beta1": 0.9,
     "beta2": 0.999,
     "eps": 1e-8,
@@ -197,8 +197,16 @@ def test_errors_are_value_errors_with_exit_code_2():
 )
 @pytest.mark.parametrize("of_network", [1.0, 0.125])
 def test_share_of_noise_in_the_start(initial, blend, share, of_network):
-    settings = config(initial=initial, initial_noiseblend=blend)
-    assert settings.noise_blend(of_network) == (of_network if share is None else share)
+    made = config(initial=initial, initial_noiseblend=blend).settled({"initial_noiseblend": of_network})
+    assert made.initial_noiseblend == (of_network if share is None else share)
+
+
+@pytest.mark.parametrize(("given", "of_network", "settled"), [(None, 3.0, 3.0), (None, None, 10.0), (7.0, 3.0, 7.0)])
+def test_what_is_given_wins_over_the_network_and_the_network_over_the_custom(given, of_network, settled):
+    made = config(learning_rate=given)
+    again = made.settled({} if of_network is None else {"learning_rate": of_network})
+    assert (again.learning_rate, again.initial_noiseblend) == (settled, 1.0)
+    assert dataclasses.replace(again, learning_rate=given, initial_noiseblend=None) == made
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_network_says_how_much_noise_the_start_has(make_config, network, picture
     """Where no option does."""
 
     calm = copy.copy(network)
-    calm.noise_blend = 0.0
+    calm.settings = {"initial_noiseblend": 0.0}
 
     def start(**changes):
         config = make_config(iterations=1, **changes)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from neural_style import flags, images, records
-from neural_style.config import OPTIONS, Config
+from neural_style.config import LEFT_TO_NETWORK, OPTIONS, Config
 from neural_style.errors import OutputError, UsageError
 from neural_style.images import Picture
 from neural_style.inputs import Inputs
@@ -16,7 +16,7 @@ from neural_style.records import Step
 from neural_style.weights import VGGWeights
 
 WIDTH, HEIGHT = 8, 6
-NETWORK = VGGWeights({}, {}, np.zeros(3, np.float32), "builtin", None, noise_blend=0.125)
+NETWORK = VGGWeights({}, {}, np.zeros(3, np.float32), "builtin", None, {"initial_noiseblend": 0.125})
 HISTORY = {0: {"content": 3.0, "style": 2.0, "tv": 0.0, "total": 5.0}}
 SETTLED = {"weights": "builtin"}
 
@@ -241,7 +241,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
         n for n, option in OPTIONS.items() if option.group == "Progress"
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}
-    unset -= {"content", "styles", "initial", "initial_noiseblend"}  # the last is settled by the network
+    unset -= {"content", "styles", "initial", *LEFT_TO_NETWORK}
     assert {*settings} == {*OPTIONS} - of_no_effect - unset
 
 

@@ -818,16 +818,16 @@ def no_imagenet(net, places):
     return path
 
 
-@pytest.mark.parametrize("blend", [0.25, None])
-def test_a_file_says_how_its_runs_start(tmp_path, net, blend):
-    path = write_npz(tmp_path / "w.npz", net, **({} if blend is None else {"noise_blend": np.array(blend)}))
-    assert weights.load(str(path), LAYERS).noise_blend == (1 if blend is None else blend)
+@pytest.mark.parametrize("settings", [{"initial_noiseblend": 0.25}, {"learning_rate": 3.0}, {}])
+def test_a_file_says_what_suits_it(tmp_path, net, settings):
+    path = write_npz(tmp_path / "w.npz", net, **{name: np.array(value) for name, value in settings.items()})
+    assert weights.load(str(path), LAYERS).settings == settings
 
 
-@pytest.mark.parametrize("blend", [2.0, np.nan, [0.0, 1.0]])
-def test_a_start_that_cannot_be_is_refused(tmp_path, net, blend):
-    path = write_npz(tmp_path / "w.npz", net, noise_blend=np.array(blend))
-    assert_refused(path, "expected `noise_blend` to be a number of 0 to 1")
+@pytest.mark.parametrize("blend", [2.0, np.nan, [0.0, 1.0], "much"])
+def test_a_setting_that_cannot_be_is_refused(tmp_path, net, blend):
+    path = write_npz(tmp_path / "w.npz", net, initial_noiseblend=np.array(blend))
+    assert_refused(path, "initial_noiseblend: expected a number")
 
 
 def register_builtin(folder, path):
@@ -870,7 +870,7 @@ def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet, caplog):
 def test_builtin_of_the_checkout(network):
     """Whole, finite, and every layer's response to a picture neither silent nor beyond measure."""
     assert tuple(network.kernels) == tuple(network.biases) == CONV_LAYERS
-    assert (network.name, network.path, network.noise_blend) == ("builtin", None, 0)
+    assert (network.name, network.path, network.settings["initial_noiseblend"]) == ("builtin", None, 0)
     assert (real_weights_folder() / weights.builtin_entry().file).stat().st_size <= 12e6
     rng = np.random.default_rng(0)
     blobs = np.kron(rng.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 8, (64, 64, 3))

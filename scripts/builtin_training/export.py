@@ -39,6 +39,9 @@ FINENESS = 0.7
 """What the predicted pixels are compared by: each frequency counts by this power of itself, since a photograph holds
 less of the high ones."""
 
+SETTINGS = {"initial_noiseblend": 0.0, "learning_rate": 3.0}
+"""Options that suit the network where they are not given: to begin with the photograph, and not to lose it."""
+
 SEEN = "conv4_2"
 """The convolution that predicts pixels."""
 
@@ -61,7 +64,8 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
     """
     maps = ops.convert_to_tensor(np.stack([_resized(picture) for picture in pictures]) - np.float32(MEAN))
     trained = {conv.name: conv for conv in model.convs}
-    arrays = {"channel_order": np.array("RGB"), "mean": np.full(3, MEAN, np.float32), "noise_blend": np.array(0.0)}
+    arrays = {"channel_order": np.array("RGB"), "mean": np.full(3, MEAN, np.float32)}
+    arrays |= {name: np.array(value) for name, value in SETTINGS.items()}
     block, before = 1, 1.0
     for conv in architecture.CONV_LAYERS:
         if architecture.block_of(conv) != block:
@@ -72,15 +76,15 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
             kernel, bias, scale = _seeing(model, maps) if conv == SEEN else _random(conv, maps)
         maps = ops.relu(ops.conv(maps, ops.convert_to_tensor(kernel * scale), padding="same") + bias)
         factor = _factor(conv, ops.convert_to_numpy(maps), before)
-        name = architecture.keras_name(conv)
+        held = {"bias": (bias * factor).astype(np.float32)}
         if conv in trained or conv == SEEN:
-            arrays[f"{name}/kernel"] = (kernel * (factor / before)).astype(np.float16)
+            held["kernel"] = (kernel * (factor / before)).astype(np.float16)
         else:
-            arrays[f"{name}/scale"] = (scale * (factor / before)).astype(np.float32)
-        arrays[f"{name}/bias"] = (bias * factor).astype(np.float32)
+            held["scale"] = (scale * (factor / before)).astype(np.float32)
+        if not all(np.isfinite(array).all() for array in held.values()):
+            raise FloatingPointError(f"{conv} has weights that are not finite in float16; lower --learning_rate")
+        arrays |= {f"{architecture.keras_name(conv)}/{part}": array for part, array in held.items()}
         before = factor
-    if not all(np.isfinite(array).all() for name, array in arrays.items() if name != "channel_order"):
-        raise FloatingPointError("the network has weights that are not finite in float16; lower --learning_rate")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: np.savez_compressed(file, **arrays), overwrite=True, option="workdir")
 
