@@ -178,6 +178,7 @@ def _network(args: argparse.Namespace, stop: Stop) -> Path:
 
 def training_pictures(count: int, seed: int, real: list[np.ndarray]) -> list[np.ndarray]:
     """Generated pictures, and the real ones so often that one in five is of these."""
+    print(f"drawing {count} pictures", flush=True)
     generated = tqdm(generate(count, seed, real, os.cpu_count() or 1), "pictures", count, disable=None)
     return list(generated) + real * max(1, count // (4 * len(real)))
 
@@ -202,10 +203,6 @@ def begun(model: Trainee, args: argparse.Namespace) -> int | None:
     Returns:
         Steps done; None where nothing was loaded.
     """
-    try:
-        args.workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _refuse(f"--workdir: expected a folder, or a place for one, got {args.workdir} ({error.strerror})")
     checkpoint, record = args.workdir / CHECKPOINT, args.workdir / "flags.json"
     flags = {name: str(value) for name, value in vars(args).items() if name not in _NO_PART_IN_TRAINING}
     if checkpoint.exists():
@@ -224,7 +221,11 @@ def begun(model: Trainee, args: argparse.Namespace) -> int | None:
         _load(model, args.start)
         for variable in model.optimizer.variables:
             variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
-    record.write_text(json.dumps(flags))
+    try:
+        args.workdir.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(flags))
+    except OSError as error:
+        _refuse(f"--workdir: expected a folder, or a place for one, got {args.workdir} ({error.strerror})")
     return 0 if args.start else None
 
 

@@ -320,7 +320,7 @@ def test_a_start_that_is_no_checkpoint_is_told(short, tmp_path, capsys):
         short("run", start=tmp_path / "notes.txt")
     assert told.value.code == 2
     assert "notes.txt: expected a checkpoint of this script" in capsys.readouterr().err
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_signal_ends_the_step_and_saves_it(short, batches, capsys):
