@@ -84,7 +84,8 @@ class Config:
     optimizer: Literal["adam", "lbfgs"] = option("Optimisation", "Adam, or L-BFGS from SciPy.", "adam")
     learning_rate: float | None = option(
         "Optimisation",
-        "Adam: step size in grey levels of 0-255. By default 3 with the built-in network, 10 otherwise.",
+        "Adam: step size in grey levels of 0-255. By default 3 with the built-in network, "
+        f"{LEFT_TO_NETWORK['learning_rate']:g} otherwise.",
         None,
         bounds="> 0",
     )
