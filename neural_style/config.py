@@ -33,7 +33,8 @@ LEFT_TO_NETWORK = {"initial_noiseblend": 1.0, "learning_rate": 10.0}
 class Config:
     """Settings of one run; fields are named like the flags and checked on creation.
 
-    Defaults are those of anishathalye/neural-style. Loss terms are explained in `losses`.
+    Defaults are those of anishathalye/neural-style, but for what a network's file settles. Loss terms are explained in
+    `losses`.
 
     Raises:
         UsageError: an option has a value that cannot be, or two options contradict each other.
@@ -70,7 +71,7 @@ class Config:
     initial_noiseblend: float | None = option(
         "Pictures",
         "Share of noise in the start image: 1 is noise alone, 0 the initial picture (or, without one, the content). By "
-        "default 0 with an initial picture or the built-in network, 1 otherwise.",
+        "default 0 with an initial picture, or else what the weights file says (0 for the built-in network) or 1.",
         None,
         bounds="0 to 1",
     )
@@ -84,8 +85,8 @@ class Config:
     optimizer: Literal["adam", "lbfgs"] = option("Optimisation", "Adam, or L-BFGS from SciPy.", "adam")
     learning_rate: float | None = option(
         "Optimisation",
-        "Adam: step size in grey levels of 0-255. By default 3 with the built-in network, "
-        f"{LEFT_TO_NETWORK['learning_rate']:g} otherwise.",
+        "Adam: step size in grey levels of 0-255. By default what the weights file says (3 for the built-in network) "
+        f"or {LEFT_TO_NETWORK['learning_rate']:g}.",
         None,
         bounds="> 0",
     )

@@ -402,9 +402,12 @@ def _npz(path: Path) -> Iterator[_Held]:
             raise WeightsError(
                 f"{path}: expected `channel_order` to be RGB or BGR, received {order!r}; save the right one"
             )
-        settings = {name: archive[name].tolist() for name in LEFT_TO_NETWORK if name in archive}
+        settings = {name: archive[name] for name in LEFT_TO_NETWORK if name in archive}
+        for name, value in settings.items():
+            if value.shape != ():
+                raise WeightsError(f"{path}: {name}: expected a number, received an array of shape {value.shape}")
         try:
-            settings = {name: OPTIONS[name].checked(value) for name, value in settings.items()}
+            settings = {name: OPTIONS[name].checked(value.item()) for name, value in settings.items()}
         except UsageError as error:
             raise WeightsError(f"{path}: {error}; save another, or none") from error
         yield _Held(NPZ, order, archive["mean"], False, dict(_npz_pairs(path, archive)), settings)

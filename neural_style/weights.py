@@ -30,7 +30,7 @@ ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
 
 
-_INSTALL_ANEW = "install neural-style anew, or, in a git clone, `git checkout weights`"
+_INSTALL_ANEW = "install neural-style anew, or, in a git clone, `git checkout -- weights`"
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,10 @@ def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeig
     try:
         return _imagenet(convs, progress)
     except WeightsError as error:
-        builtin = _builtin(convs)
+        try:
+            builtin = _builtin(convs)
+        except WeightsError as other:
+            raise WeightsError(f"{error}; nor can the built-in network be used: {other}") from error
         logger.warning("using the built-in network instead of ImageNet's: %s", error)
         return builtin
 

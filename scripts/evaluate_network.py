@@ -58,11 +58,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Paint and compare."""
     args = parse_args(argv)
+    if args.out and args.out.exists() and not args.out.is_dir():
+        print(f"{Path(__file__).name}: --out: expected a folder, got the file {args.out}", file=sys.stderr)
+        return 2
     rows = []
     try:
         distance = style_judge(args.judge) if args.judge else None
-        if args.out:
-            args.out.mkdir(parents=True, exist_ok=True)
         for path in args.pictures:
             texture = synthesize(args.weights, path, args.width, args.iterations)
             target = _load(path, texture.shape[1], texture.shape[0])
@@ -72,14 +73,16 @@ def main(argv: list[str] | None = None) -> int:
             rows.append(row)
             print(json.dumps({k: v if isinstance(v, str) else round(v, 4) for k, v in row.items()}), flush=True)
             if args.out:
+                args.out.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(texture).save(args.out / f"{path.stem}.png")
     except NeuralStyleError as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"{Path(__file__).name}: --out: expected a folder to write to, got {error}", file=sys.stderr)
-        return 2
+        print(f"{Path(__file__).name}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
+        print(f"{Path(__file__).name}: stopped", file=sys.stderr)
         return 130
     names = [name for name in rows[0] if name != "picture"]
     print(

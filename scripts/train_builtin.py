@@ -25,14 +25,19 @@ from typing import NoReturn
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from neural_style.errors import NeuralStyleError
 from neural_style.quiet import kept_back
 
 try:
     with kept_back(2):
         import keras
 except (ImportError, ValueError) as problem:
-    named = os.environ.get("KERAS_BACKEND", "in Keras's settings")
-    sys.stderr.write(f"train_builtin.py: expected KERAS_BACKEND to name what is installed, got {named} ({problem})\n")
+    named, reason = os.environ.get("KERAS_BACKEND", "none"), " ".join(str(problem).split())[:200]
+    print(
+        f"train_builtin.py: expected Keras, and KERAS_BACKEND to name a backend that is installed, got {named} "
+        f"({reason}); pip install -e '.[train]', which brings tensorflow, or install the other",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 import numpy as np
@@ -49,7 +54,11 @@ CHECKPOINT = "checkpoint.weights.h5"
 _NO_PART_IN_TRAINING = ("workdir", "save_minutes", "skip_evaluation")
 
 LOG_EVERY = 50
-"""Steps between lines of the log, each of which is a mean over them."""
+"""Steps between lines of the log, each of which is a mean over them; its seconds are those of one call."""
+
+_ANOTHER_RATE = (
+    "begin another --workdir with a lower --learning_rate, by --start from this one's checkpoint if it has one"
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -78,7 +87,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--dtype", choices=("mixed_bfloat16", "float32"), default="mixed_bfloat16", help="Keras's dtype policy"
     )
-    parser.add_argument("--seed", type=_number(int, 0), default=0, help="of pictures, crops and first weights")
+    parser.add_argument(
+        "--seed", type=_number(int, 0, 2**32 - 1), default=0, help="of pictures, crops and first weights"
+    )
     parser.add_argument("--save_minutes", type=_number(float, 0), default=5, help="minutes between checkpoints")
     parser.add_argument("--skip_evaluation", action="store_true", help="do not judge the result by its textures")
     args = parser.parse_args(argv)
@@ -91,8 +102,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def _number(kind: type[int] | type[float], least: int) -> Callable[[str], float]:
-    """A reader of a flag that is a number of at least this."""
+def _number(kind: type[int] | type[float], least: int, most: float = sys.float_info.max) -> Callable[[str], float]:
+    """A reader of a flag that is a finite number of at least this."""
 
     def read(text: str) -> float:
         what = "a whole number" if kind is int else "a number"
@@ -100,24 +111,27 @@ def _number(kind: type[int] | type[float], least: int) -> Callable[[str], float]
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not least <= value < math.inf:
-            raise argparse.ArgumentTypeError(f"expected {what} of at least {least}, got {text}")
+        if not least <= value <= most:
+            bounds = f"of at least {least}" if most == sys.float_info.max else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"expected {what} {bounds}, got {text}")
         return value
 
     return read
 
 
 class Stop:
-    """Turns the first Ctrl-C or SIGTERM into KeyboardInterrupt; more are passed over, since stopping takes seconds."""
+    """Turns the first signal to end into KeyboardInterrupt; more are passed over, since stopping takes seconds."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._later = False
 
     def __enter__(self) -> Stop:
-        self._before = {number: signal.signal(number, self._received) for number in self.SIGNALS}
+        numbers = [getattr(signal, name) for name in self.NAMES if hasattr(signal, name)]
+        heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
+        self._before = {number: signal.signal(number, self._received) for number in heeded}
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -127,18 +141,21 @@ class Stop:
     def _received(self, number: int, frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = number
-            os.write(2, b"\nstopping\n")
+            with contextlib.suppress(OSError):  # nobody reads it any more
+                os.write(2, b"\nstopping\n")
             if not self._later:
                 raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def later(self) -> Iterator[None]:
-        """What runs within is not interrupted, but may look at `signal`."""
+        """What runs within may look at `signal`, and is interrupted only at its end."""
         self._later = True
         try:
             yield
         finally:
             self._later = False
+        if self.signal is not None:
+            raise KeyboardInterrupt
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -151,9 +168,9 @@ def main(argv: list[str] | None = None) -> int:
                 return 0
             return evaluate(result)
         except KeyboardInterrupt:
-            print("stopped; call again with the same flags to go on", file=sys.stderr)
+            print("stopped; call again with the same flags to go on from the last step saved", file=sys.stderr)
             return 128 + (stop.signal or signal.SIGINT)
-        except FloatingPointError as error:
+        except (FloatingPointError, NeuralStyleError, OSError) as error:
             print(f"{Path(__file__).name}: {error}", file=sys.stderr)
             return 1
 
@@ -168,8 +185,9 @@ def _network(args: argparse.Namespace, stop: Stop) -> Path:
         _refuse(f"expected the package {error.name}, which is missing; pip install -e '.[train]'")
     model = compiled(args)
     first = begun(model, args)
-    pictures = training_pictures(args.pictures, args.seed, real)
-    train(model, Crops(pictures, args.pairs, args.side, args.sources, args.noise, args.seed), args, first, stop)
+    if first != args.steps:
+        pictures = training_pictures(args.pictures, args.seed, real)
+        train(model, Crops(pictures, args.pairs, args.side, args.sources, args.noise, args.seed), args, first, stop)
     result = args.workdir / "builtin.npz"
     write(model, result, examples())
     print(f"{result}: sha256 {hashlib.sha256(result.read_bytes()).hexdigest()}", flush=True)
@@ -206,7 +224,10 @@ def begun(model: Trainee, args: argparse.Namespace) -> int | None:
     checkpoint, record = args.workdir / CHECKPOINT, args.workdir / "flags.json"
     flags = {name: str(value) for name, value in vars(args).items() if name not in _NO_PART_IN_TRAINING}
     if checkpoint.exists():
-        before = json.loads(record.read_text()) if record.exists() else {}
+        try:
+            before = dict(json.loads(record.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            _refuse(f"{record}: expected the flags of the run there, but {error}; give another --workdir")
         changed = [name for name in flags if before.get(name) != flags[name]]
         if changed:
             theirs, ours = (" ".join(f"--{name} {of.get(name)}" for name in changed) for of in (before, flags))
@@ -256,14 +277,14 @@ def train(model: Trainee, crops: Crops, args: argparse.Namespace, first: int | N
     if first is None:
         model.calibrate(np.concatenate([crops.batch(step)[0][:16] for step in range(16)]))
         first = 0
-    print(f"training, steps {first + 1} to {args.steps}" if first < args.steps else "trained", flush=True)
+    print(f"training, steps {first + 1} to {args.steps}", flush=True)
     started = saved = time.perf_counter()
     bar = tqdm(prefetched(crops, first, args.steps), "steps", args.steps, initial=first, disable=None, unit="step")
     with open(args.workdir / "log.jsonl", "a") as log, stop.later():
         for step, (x, y) in enumerate(bar, first + 1):
             losses = model.train_on_batch(x, y, return_dict=True)
             if not math.isfinite(losses["loss"]):
-                raise FloatingPointError(f"the loss is {losses['loss']} at step {step}; lower --learning_rate")
+                raise FloatingPointError(f"the loss is {losses['loss']} at step {step}; {_ANOTHER_RATE}")
             if step % LOG_EVERY == 0 or step == args.steps:
                 line = json.dumps(_row(step, time.perf_counter() - started, losses))
                 with bar.external_write_mode():
@@ -274,9 +295,8 @@ def train(model: Trainee, crops: Crops, args: argparse.Namespace, first: int | N
                 _save(model, checkpoint)
                 saved = time.perf_counter()
             if stop.signal:
-                bar.close()
-                print(f"step {step} of {args.steps} is done and saved", flush=True)
-                raise KeyboardInterrupt
+                break
+        bar.close()
 
 
 def _row(step: int, seconds: float, losses: dict[str, float]) -> dict[str, float]:
@@ -284,7 +304,9 @@ def _row(step: int, seconds: float, losses: dict[str, float]) -> dict[str, float
 
 
 def _save(model: Trainee, path: Path) -> None:
-    """Whole or not at all."""
+    """Whole or not at all, and only what one can go on from."""
+    if not all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in model.weights):
+        raise FloatingPointError(f"the last step left weights that are not finite; {_ANOTHER_RATE}")
     partial = path.with_name(f"partial-{path.name}")
     model.save_weights(partial)
     os.replace(partial, path)

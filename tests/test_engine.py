@@ -227,7 +227,7 @@ def test_network_says_how_much_noise_the_start_has(make_config, network, picture
     """Where no option does."""
 
     calm = copy.copy(network)
-    calm.settings = {"initial_noiseblend": 0.0}
+    calm.settings = {"initial_noiseblend": 0.0, "learning_rate": 4.0}
 
     def start(**changes):
         config = make_config(iterations=1, **changes)
@@ -236,6 +236,8 @@ def test_network_says_how_much_noise_the_start_has(make_config, network, picture
 
     photo = np.asarray(Image.open(pictures / "photo.png"))
     np.testing.assert_array_equal(start(), photo)
+    _, stepped = engine.run(config := make_config(iterations=1), read_inputs(config), calm)
+    assert np.abs(stepped.image.astype(int) - photo).max() == 4  # Adam's first step is its rate
     assert np.any(start(initial_noiseblend=1) != photo)
 
 

@@ -16,7 +16,9 @@ from neural_style.records import Step
 from neural_style.weights import VGGWeights
 
 WIDTH, HEIGHT = 8, 6
-NETWORK = VGGWeights({}, {}, np.zeros(3, np.float32), "builtin", None, {"initial_noiseblend": 0.125})
+NETWORK = VGGWeights(
+    {}, {}, np.zeros(3, np.float32), "builtin", None, {"initial_noiseblend": 0.125, "learning_rate": 2.5}
+)
 HISTORY = {0: {"content": 3.0, "style": 2.0, "tv": 0.0, "total": 5.0}}
 SETTLED = {"weights": "builtin"}
 
@@ -217,7 +219,7 @@ def test_the_result_holds_the_image_and_the_settings_that_made_it(name):
     settings = images.read_settings(written)
     assert settings["seed"] == 7
     assert settings["style_scales"] == [1.5]
-    assert (settings["weights"], settings["initial_noiseblend"]) == ("builtin", 0.125)
+    assert [settings[n] for n in ("weights", "initial_noiseblend", "learning_rate")] == ["builtin", 0.125, 2.5]
 
 
 def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
@@ -382,7 +384,8 @@ def test_saved_flags_are_read_back_with_absolute_paths(folder):
         (str(folder / "style.png"),),
         str(folder / "out.png"),
     )
-    assert (made.iterations, made.weights, made.initial_noiseblend, made.save_flags) == (7, "builtin", 0.125, None)
+    assert (made.iterations, made.weights, made.save_flags) == (7, "builtin", None)
+    assert (made.initial_noiseblend, made.learning_rate) == (0.125, 2.5)
 
 
 def test_saved_flags_name_the_weights_by_an_absolute_path_as_well(folder):

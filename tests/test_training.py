@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -332,15 +333,65 @@ def test_a_signal_ends_the_step_and_saves_it(short, batches, capsys):
         def batch(self, step):
             if step == 1:
                 os.kill(os.getpid(), signal.SIGTERM)
-                os.kill(os.getpid(), signal.SIGTERM)
+                while stop.signal is None:  # the main thread sees to it
+                    time.sleep(0.01)
+                os.kill(os.getpid(), signal.SIGINT)
             return batches.batch(step)
 
     with stop, pytest.raises(KeyboardInterrupt):
-        short("run", Interrupted(), stop, save_minutes=60)
+        short("run", Interrupted(), stop, steps=40, save_minutes=60)
     assert stop.signal == signal.SIGTERM
-    assert "is done and saved" in capsys.readouterr().out
-    assert int(short("run").optimizer.iterations) == 4
-    assert "going on after step" in capsys.readouterr().out
+    assert int(short("run", steps=40).optimizer.iterations) == 40
+    assert 0 < int(re.search(r"going on after step (\d+)", capsys.readouterr().out)[1]) < 40
+
+
+def test_a_signal_after_the_last_step_is_not_lost():
+    import train_builtin
+
+    with train_builtin.Stop() as stop, pytest.raises(KeyboardInterrupt), stop.later():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_weights_that_are_not_finite_spoil_no_checkpoint(short, tmp_path):
+    import train_builtin
+
+    model = short("run")
+    checkpoint = tmp_path / "run" / train_builtin.CHECKPOINT
+    before = checkpoint.read_bytes()
+    model.convs[0].bias.assign(np.full(64, np.nan, np.float32))
+    with pytest.raises(FloatingPointError, match="lower --learning_rate"):
+        train_builtin._save(model, checkpoint)
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("record", [None, "", "[1]"])
+def test_a_run_without_its_flags_is_told(short, record, capsys, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "checkpoint.weights.h5").touch()
+    if record is not None:
+        (folder / "flags.json").write_text(record)
+    with pytest.raises(SystemExit) as told:
+        short("run")
+    assert told.value.code == 2
+    assert "flags.json: expected the flags of the run there" in capsys.readouterr().err
+
+
+def drawn_slowly(job):
+    """In place of a picture: a file whose name is the job's number."""
+    (Path(os.environ["DRAWN"]) / str(job[1])).touch()
+    time.sleep(0.05)
+    return job[1]
+
+
+def test_drawing_stops_with_the_pictures_begun(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRAWN", str(tmp_path))
+    monkeypatch.setattr(pictures, "_generate", drawn_slowly)
+    drawn = pictures.generate(200, seed=1, workers=2)
+    assert next(drawn) == 0
+    with pytest.raises(KeyboardInterrupt):
+        drawn.throw(KeyboardInterrupt)
+    assert len(list(tmp_path.iterdir())) < 100
 
 
 def test_signals_are_left_as_they_were():
@@ -360,7 +411,7 @@ def test_training_that_diverges_is_told_and_spoils_no_checkpoint(short, batches)
             x, y = batches.batch(step)
             return x, y * (np.nan if step == 2 else 1)
 
-    with pytest.raises(FloatingPointError, match="nan at step 3; lower --learning_rate"):
+    with pytest.raises(FloatingPointError, match="nan at step 3; .* a lower --learning_rate"):
         short("run", Spoilt())
     assert int(short("run").optimizer.iterations) == 4
 
@@ -410,6 +461,7 @@ def test_the_script_begins_with_another_run(tmp_path):
         ("--noise=-1", "a number of at least 0, got -1"),
         ("--learning_rate=nan", "a number of at least 0, got nan"),
         ("--steps=2.5", "a whole number of at least 1, got 2.5"),
+        ("--seed=4294967296", "a whole number from 0 to 4294967295"),
         ("--dtype=half", "'float32'"),
         ("--pairs=2", "at least 8"),
         ("--start=no.weights.h5", "does not exist"),

@@ -824,7 +824,7 @@ def test_a_file_says_what_suits_it(tmp_path, net, settings):
     assert weights.load(str(path), LAYERS).settings == settings
 
 
-@pytest.mark.parametrize("blend", [2.0, np.nan, [0.0, 1.0], "much"])
+@pytest.mark.parametrize("blend", [2.0, np.nan, np.zeros((99, 99)), "much"])
 def test_a_setting_that_cannot_be_is_refused(tmp_path, net, blend):
     path = write_npz(tmp_path / "w.npz", net, initial_noiseblend=np.array(blend))
     assert_refused(path, "initial_noiseblend: expected a number")
@@ -862,7 +862,7 @@ def test_builtin_that_is_damaged_or_gone_is_told(no_imagenet, caplog):
     no_imagenet.unlink()
     with pytest.raises(WeightsError, match=r"builtin\.npz: cannot be read \(No such file.*; install"):
         weights.load("builtin", LAYERS)
-    with pytest.raises(WeightsError, match=r"builtin\.npz: cannot be read"):
+    with pytest.raises(WeightsError, match=r"cannot download .*; nor can the built-in network be used: .*npz: cannot be read"):
         weights.load("auto", LAYERS)
     assert not caplog.records  # and no promise to use it
 

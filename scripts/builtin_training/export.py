@@ -82,7 +82,9 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
         else:
             held["scale"] = (scale * (factor / before)).astype(np.float32)
         if not all(np.isfinite(array).all() for array in held.values()):
-            raise FloatingPointError(f"{conv} has weights that are not finite in float16; lower --learning_rate")
+            raise FloatingPointError(
+                f"{conv} has weights that are not finite in float16; train anew with a lower --learning_rate"
+            )
         arrays |= {f"{architecture.keras_name(conv)}/{part}": array for part, array in held.items()}
         before = factor
     path.parent.mkdir(parents=True, exist_ok=True)
