@@ -411,7 +411,7 @@ def test_training_that_diverges_is_told_and_spoils_no_checkpoint(short, batches)
             x, y = batches.batch(step)
             return x, y * (np.nan if step == 2 else 1)
 
-    with pytest.raises(FloatingPointError, match="nan at step 3; .* a lower --learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"nan at step 3; .* a lower --learning_rate"):
         short("run", Spoilt())
     assert int(short("run").optimizer.iterations) == 4
 
