@@ -13,15 +13,16 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from neural_style.quiet import kept_back
+
+with kept_back(2):
+    import tensorflow  # noqa: F401 - first, since what it logs when another module brings it in cannot be kept back
+
 import numpy as np
 from PIL import Image
 
 from neural_style import Config, images, render, weights
 from neural_style.errors import NeuralStyleError
-from neural_style.quiet import kept_back
-
-with kept_back(2):
-    import tensorflow  # noqa: F401 - here, since nothing can keep back what it logs when it comes later
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 """Layers of the judge whose Gram matrices are compared."""
