@@ -86,6 +86,7 @@ def measure(options: Options, say: Callable[[str], None]) -> list[Timing]:
     """Time every size; `say` is told what is going on."""
     config = Config("random", ["random"])
     network = weights.load("builtin", config.layers)
+    config = config.settled(network.settings)
     timings = []
     for width in options.widths:
         say(f"timing {width}×{width} px")
@@ -137,8 +138,7 @@ def _measure(config: Config, network: weights.VGGWeights, width: int, repeats: i
     def evaluation() -> None:
         objective.value_and_grad(image)[1].numpy()
 
-    config = config.settled(network.settings)
-    assert config.learning_rate is not None
+    assert config.learning_rate is not None  # settled
     adam = optimizers.adam(
         objective.value_and_grad,
         image,

@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from neural_style.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.inputs import read_inputs
 from neural_style.outputs import Outputs
+from neural_style.process import ending_signals, quiet_import
 from neural_style.progress import Console, LogHandler, Reporter, say
-from neural_style.quiet import kept_back
 from neural_style.records import Step
 
 
@@ -191,7 +190,7 @@ def _interruptible(restore: bool) -> Iterator[None]:
     Args:
         restore: give the handlers back at the end. Otherwise what is ignored stays so, while Python shuts down.
     """
-    before = {number: signal.getsignal(number) for number in _signal_numbers()}
+    before = {number: signal.getsignal(number) for number in ending_signals()}
     _answer_signals(_raise_interrupted)
     try:
         yield
@@ -207,7 +206,7 @@ def _ignore_signals() -> None:
 
 
 def _answer_signals(handler: Callable[[int, object], None]) -> None:
-    for number in _signal_numbers():
+    for number in ending_signals():
         signal.signal(number, handler)
 
 
@@ -220,22 +219,10 @@ def _do_nothing(_number: int, _frame: object) -> None:
     """Unlike `signal.SIG_IGN`, which Python complains of where a signal is on its way already."""
 
 
-def _signal_numbers() -> list[int]:
-    """Ctrl-C, termination and a closed terminal, as far as this system has them and they are not ignored already.
-
-    None outside of the main thread, where handlers cannot be set.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return []
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
-
-
 def _import_tensorflow() -> None:
     """Import TensorFlow, told to compute the same on every run; what it logs on import is shown only if it fails."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with kept_back(2):
+    with quiet_import():
         from neural_style import engine
     engine.compute_reproducibly()
 

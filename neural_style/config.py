@@ -71,7 +71,8 @@ class Config:
     initial_noiseblend: float | None = option(
         "Pictures",
         "Share of noise in the start image: 1 is noise alone, 0 the initial picture (or, without one, the content). By "
-        "default 0 with an initial picture, or else what the weights file says (0 for the built-in network) or 1.",
+        "default 0 with an initial picture, or else what the weights file says (0 for the built-in network) "
+        f"or {LEFT_TO_NETWORK['initial_noiseblend']:g}.",
         None,
         bounds="0 to 1",
     )

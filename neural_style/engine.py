@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, optimizers, weights
+from neural_style import color, images, optimizers, weights
 from neural_style.config import Config
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, read_inputs
@@ -116,7 +116,7 @@ def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Gener
     objective = Objective(config, network, inputs.content.rgb, [style.rgb for style in inputs.styles])
     start = _start_image(config, inputs, objective)
     mean, alpha = objective.mean, inputs.content.alpha
-    colors = _to_uint8(inputs.content.rgb) if config.preserve_colors else None
+    colors = images.to_uint8(inputs.content.rgb) if config.preserve_colors else None
     del inputs, network  # what is not needed for the rest of the run
     lowest = np.inf
     for iteration, evaluation in enumerate(_evaluations(config, objective, start)):
@@ -190,9 +190,5 @@ def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Ten
 
 def _picture(image: tf.Tensor, mean: np.ndarray, colors: np.ndarray | None) -> np.ndarray:
     """The picture that an image tensor stands for, uint8 (height, width, 3), in the colours of another if given."""
-    picture = _to_uint8(decode(image, mean))
+    picture = images.to_uint8(decode(image, mean))
     return picture if colors is None else color.preserve_colors(picture, colors)
-
-
-def _to_uint8(picture: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

@@ -370,6 +370,11 @@ def scaled_height(picture: Picture, width: int) -> int:
     return max(1, round(picture.height * width / picture.width))
 
 
+def to_uint8(rgb: np.ndarray) -> np.ndarray:
+    """Rounds (height, width, 3) of 0-255 to uint8; values beyond are clipped."""
+    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+
+
 def with_alpha(rgb_uint8: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     """Joins uint8 (height, width, 3) and alpha (height, width; 0-1) into uint8 (height, width, 4); None adds none."""
     if alpha is None:

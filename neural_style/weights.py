@@ -157,10 +157,13 @@ def _entries(key: str) -> tuple[Entry, ...]:
     return entries
 
 
+def _known() -> tuple[Entry, ...]:
+    return (*registry(), builtin_entry())
+
+
 def _identify(path: Path) -> tuple[Entry | None, str]:
     """The registry's entry for the file's hash, if any, and that hash for people."""
-    entries = (*registry(), builtin_entry())
-    shown = ""
+    entries, shown = _known(), ""
     for algorithm in dict.fromkeys(entry.algorithm for entry in entries):
         try:
             digest = file_hash(path, algorithm)
@@ -175,8 +178,7 @@ def _identify(path: Path) -> tuple[Entry | None, str]:
 
 def _published(path: Path) -> str:
     """The hashes published for files of this name, for people; empty if there are none."""
-    entries = (*registry(), builtin_entry())
-    return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in entries if entry.file == path.name)
+    return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in _known() if entry.file == path.name)
 
 
 # --- the search -------------------------------------------------------------------------------------------------------

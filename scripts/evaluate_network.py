@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neural_style.quiet import kept_back
+from neural_style.process import quiet_import
 
-with kept_back(2):
+with quiet_import():
     import tensorflow  # noqa: F401 - first, since what it logs when another module brings it in cannot be kept back
 
 import numpy as np
@@ -160,7 +159,7 @@ def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
 
 def _load(path: Path, width: int, height: int) -> np.ndarray:
     """A picture as the program reads it, uint8."""
-    return np.rint(images.resize(images.read_image(path), width, height).rgb).clip(0, 255).astype(np.uint8)
+    return images.to_uint8(images.resize(images.read_image(path), width, height).rgb)
 
 
 if __name__ == "__main__":

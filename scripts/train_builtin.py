@@ -22,14 +22,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neural_style.errors import NeuralStyleError
-from neural_style.quiet import kept_back
+from neural_style.process import ending_signals, quiet_import
 
 try:
-    with kept_back(2):
+    with quiet_import():
         import keras
 except (ImportError, ValueError) as problem:
     named, reason = os.environ.get("KERAS_BACKEND", "none"), " ".join(str(problem).split())[:200]
@@ -122,16 +121,12 @@ def _number(kind: type[int] | type[float], least: int, most: float = sys.float_i
 class Stop:
     """Turns the first signal to end into KeyboardInterrupt; more are passed over, since stopping takes seconds."""
 
-    NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-
     def __init__(self) -> None:
         self.signal: int | None = None
         self._later = False
 
     def __enter__(self) -> Stop:
-        numbers = [getattr(signal, name) for name in self.NAMES if hasattr(signal, name)]
-        heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
-        self._before = {number: signal.signal(number, self._received) for number in heeded}
+        self._before = {number: signal.signal(number, self._received) for number in ending_signals()}
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -180,7 +175,8 @@ def _network(args: argparse.Namespace, stop: Stop) -> Path:
     keras.config.set_dtype_policy(args.dtype)
     keras.utils.set_random_seed(args.seed)
     try:
-        real = photographs() + examples()
+        ours = examples()
+        real = photographs() + ours
     except ModuleNotFoundError as error:
         _refuse(f"expected the package {error.name}, which is missing; pip install -e '.[train]'")
     model = compiled(args)
@@ -189,7 +185,7 @@ def _network(args: argparse.Namespace, stop: Stop) -> Path:
         pictures = training_pictures(args.pictures, args.seed, real)
         train(model, Crops(pictures, args.pairs, args.side, args.sources, args.noise, args.seed), args, first, stop)
     result = args.workdir / "builtin.npz"
-    write(model, result, examples())
+    write(model, result, ours)
     print(f"{result}: sha256 {hashlib.sha256(result.read_bytes()).hexdigest()}", flush=True)
     return result
 

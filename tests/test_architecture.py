@@ -63,7 +63,7 @@ def test_smallest_side_leaves_two_positions_after_four_poolings():
 FLOORS = (
     {"errors", "architecture", "options", "config"},
     {
-        *{"files", "images", "color", "weights", "weight_files", "download", "seeded_filters", "quiet"},
+        *{"files", "images", "color", "weights", "weight_files", "download", "seeded_filters", "process"},
         *{"feature_stats", "sums", "optimizers", "records"},
     },
     {"vgg", "losses", "inputs", "flags"},
