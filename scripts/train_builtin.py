@@ -314,7 +314,7 @@ def evaluate(network: Path) -> int:
     if importlib.util.find_spec("tensorflow") is None:
         print(f"not judged, since TensorFlow is not installed here; where it is: {' '.join(command[1:])}")
         return 0
-    print("judging it by the textures it paints of examples/; --help of evaluate_network.py says how", flush=True)
+    print("judging it, for minutes, by textures of examples/; evaluate_network.py --help says how", flush=True)
     return subprocess.run(command, check=False).returncode
 
 
