@@ -1,168 +1,520 @@
 """How fast the program is on this machine.
 
-Times are measured in one run and in turn, so that their ratios mean something on a noisy machine. TensorFlow is
-imported for measuring alone, so that a mistake in the flags is answered at once.
+Times that are compared are measured in one run and in turn, so that their ratios mean something on a noisy machine.
+TensorFlow is imported for measuring alone, so that a mistake in the flags is answered at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import importlib.metadata
+import importlib.util
+import itertools
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import flags
 
-from neural_style import __version__, weights
-from neural_style.architecture import MIN_SIDE
+from neural_style import __version__, architecture, images, weights
 from neural_style.config import Config
-from neural_style.errors import UsageError
+from neural_style.errors import NeuralStyleError, UsageError
+from neural_style.inputs import Inputs, read_inputs
 
-WARM_UP = 2
+if TYPE_CHECKING:
+    from neural_style.objective import Objective
+    from neural_style.optimizers import Evaluation
+
+SECTIONS = ("eval", "optimizer", "startup", "quality")
+"""What can be measured."""
+
+CLASSIC: Mapping[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 10.0,
+    "iterations": 1000,
+    "tolerance": 0.0,
+    "scales": "1",
+    "initial_noiseblend": 1.0,
+    "precision": "float32",
+}
+"""The run of anishathalye/neural-style, which others are measured by."""
+
+WITHIN = 1.01
+"""How near, as a multiple, a loss must come to that of the classic run to count as the same."""
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+_WARM_UP = 2
 """Turns that are not timed, since functions are traced in them."""
 
+_SAMPLES = 5
+"""Iterations of the classic run that are timed before, and after, ours, where its time is extrapolated."""
 
-@dataclass(frozen=True)
+_PRECISIONS = ("float32", "bfloat16", "float16")
+
+Row = dict[str, Any]
+"""One line of a table: column -> number or text."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Options:
     """What to measure.
 
     Attributes:
-        widths: sides of the square pictures, in pixels.
+        sections: of `SECTIONS`.
+        widths: of the pictures, in pixels; those that are not of `quality` are square.
         repeats: how often each is timed.
+        short: compute the classic run's losses in the fast precision, and time a sample of it in float32.
+        weights: as `Config.weights`.
+        content: photo of `quality`.
+        style: painting of `quality`.
+        pictures: folder for the pictures of `quality`, or None.
         json: file to write the results to, or None.
     """
 
+    sections: tuple[str, ...]
     widths: tuple[int, ...]
     repeats: int
+    short: bool
+    weights: str
+    content: str
+    style: str
+    pictures: str | None
     json: str | None
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Medians at one size, in seconds.
-
-    Attributes:
-        width: side of the square picture in pixels.
-        first: building the objective and the first evaluation, once.
-        forward: losses alone.
-        evaluation: losses and gradient.
-        adam: one iteration of Adam, evaluation included.
-        lbfgs: one evaluation by SciPy's L-BFGS, with its own work, with a full history.
-    """
-
-    width: int
-    first: float
-    forward: float
-    evaluation: float
-    adam: float
-    lbfgs: float
-
-
 def parse(arguments: Sequence[str]) -> Options:
-    """Read the flags of `bench`.
+    """Read the arguments of `bench`.
 
     Raises:
-        UsageError: a flag is unknown or has a value that cannot be.
+        UsageError: a flag or a section is unknown, or has a value that cannot be.
     """
     values = flags.FlagValues()
-    flags.DEFINE_multi_integer("width", [256, 512], "side in pixels; repeat for several", MIN_SIDE, flag_values=values)
+    least = architecture.MIN_SIDE
+    flags.DEFINE_multi_integer("width", [256, 512], "in pixels; repeat for several", least, flag_values=values)
     flags.DEFINE_integer("repeats", 7, "how often each is timed", 1, flag_values=values)
+    flags.DEFINE_bool("short", False, "extrapolate the time of the classic run", flag_values=values)
+    flags.DEFINE_string("weights", "builtin", "as for a run", flag_values=values)
+    flags.DEFINE_string("content", str(EXAMPLES / "lakeside.jpg"), "photo of quality", flag_values=values)
+    flags.DEFINE_string("style", str(EXAMPLES / "swirls.jpg"), "painting of quality", flag_values=values)
+    flags.DEFINE_string("pictures", None, "folder for the pictures of quality", flag_values=values)
     flags.DEFINE_string("json", None, "file to write the results to", flag_values=values)
+    usage = f"flags: {', '.join(f'--{name}' for name in values)}; sections: {', '.join(SECTIONS)}"
     try:
-        rest = values(["bench", *arguments])[1:]
+        sections = values(["bench", *arguments])[1:]
     except flags.Error as error:
-        raise UsageError(f"bench: {error}; flags: --width N [--width N], --repeats N, --json FILE") from error
-    if rest:
-        raise UsageError(f"bench: expected flags alone, got {' '.join(rest)!r}")
-    return Options(tuple(values.width), values.repeats, values.json)
+        raise UsageError(f"bench: {error}; {usage}") from error
+    for section in sections:
+        if section not in SECTIONS:
+            raise UsageError(f"bench: expected a section, got {section!r}; {usage}")
+    given = values.flag_values_dict()
+    widths = tuple(given.pop("width"))
+    return Options(tuple(s for s in SECTIONS if s in sections) or SECTIONS, widths, **given)
 
 
-def measure(options: Options, say: Callable[[str], None]) -> list[Timing]:
-    """Time every size; `say` is told what is going on."""
-    config = Config("random", ["random"])
-    network = weights.load("builtin", config.layers)
-    config = config.settled(network.settings)
-    timings = []
-    for width in options.widths:
-        say(f"timing {width}×{width} px")
-        timings.append(_measure(config, network, width, options.repeats))
-    return timings
+def measure(options: Options, say: Callable[[str], None]) -> dict[str, list[Row]]:
+    """Measure every section; `say` is told what is going on.
+
+    Returns:
+        Section -> rows of its table.
+
+    Raises:
+        NeuralStyleError: the network or a picture cannot be had.
+    """
+    config = Config(options.content, [options.style], weights=options.weights)
+    network = weights.load(config.weights, config.layers)
+    measures = {"eval": _measure_eval, "optimizer": _measure_optimizers, "startup": _measure_startup}
+    results: dict[str, list[Row]] = {}
+    for section in options.sections:
+        for width in options.widths:
+            say(f"timing {section} at {width} px")
+            if section == "quality":
+                rows = _measure_quality(config, network, width, options)
+            else:
+                rows = measures[section](config, network, width, options.repeats)
+            results.setdefault(section, []).extend(rows)
+    return results
 
 
-def table(timings: Sequence[Timing]) -> str:
-    """Results for people: the evaluation in seconds, all else as a multiple of it."""
-    lines = [f"{'px':>6} {'evaluation':>11} {'per Mpx':>9} {'forward':>8} {'Adam':>6} {'L-BFGS':>7} {'first':>6}"]
-    for t in timings:
-        forward, adam, lbfgs, first = (value / t.evaluation for value in (t.forward, t.adam, t.lbfgs, t.first))
-        absolute = f"{t.width:>6} {t.evaluation:>9.3f} s {t.evaluation / (t.width**2 / 1e6):>7.2f} s"
-        lines.append(f"{absolute} {forward:>8.2f} {adam:>6.2f} {lbfgs:>7.2f} {first:>6.1f}")
-    return "\n".join([*lines, "forward, Adam, L-BFGS and first are multiples of the evaluation (loss and gradient)."])
+_NOTES = {
+    "eval": "evaluation: loss and gradient; convolutions: those of the evaluation, forward and back, each alone; "
+    "vs …: how many times faster.",
+    "optimizer": "own: what an iteration takes beyond its evaluation, as a share of the evaluation.",
+    "startup": "seconds of a new process, one after the other: import, network and targets, first evaluation.",
+    "quality": f"to loss: until within {WITHIN - 1:.0%} of the classic run's final loss, in float32; "
+    "import is left out on both sides.",
+}
 
 
-def to_json(timings: Sequence[Timing]) -> str:
+def table(results: Mapping[str, Sequence[Row]]) -> str:
+    """Results for people."""
+    blocks = []
+    for section, rows in results.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        cells = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+        blocks.append("\n".join([section, *lines, _NOTES[section]]))
+    return "\n\n".join(blocks)
+
+
+def to_json(results: Mapping[str, Sequence[Row]]) -> str:
     """Results for programs."""
-    results = {
+    facts = {
         "neural_style": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
         "platform": platform.platform(),
         "processor": platform.processor(),
-        "seconds": [asdict(timing) for timing in timings],
     }
-    return json.dumps(results, indent=2) + "\n"
+    return json.dumps({**facts, **results}, indent=2) + "\n"
 
 
-def _measure(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> Timing:
-    import tensorflow as tf
-
-    from neural_style import optimizers
-    from neural_style.objective import Objective
-
-    rng = np.random.default_rng(0)
-    content, style, start = rng.uniform(0, 255, (3, width, width, 3)).astype(np.float32)
-    began = time.perf_counter()
-    objective = Objective(config, network, content, [style])
-    image = objective.encode(start)
-    objective.value_and_grad(image)[1].numpy()
-    first = time.perf_counter() - began
-
-    traced_losses = tf.function(objective.losses)
-
-    def forward() -> None:
-        traced_losses(image).total.numpy()
-
-    def evaluation() -> None:
-        objective.value_and_grad(image)[1].numpy()
-
-    assert config.learning_rate is not None  # settled
-    adam = optimizers.adam(
-        objective.value_and_grad,
-        image,
-        iterations=10**6,
-        learning_rate=config.learning_rate,
-        beta1=config.beta1,
-        beta2=config.beta2,
-        eps=config.eps,
-    )
-    lbfgs = optimizers.lbfgs(objective.value_and_grad, image, iterations=10**6, history_size=config.history_size)
-    with contextlib.closing(adam), contextlib.closing(lbfgs):
-        for _ in range(config.history_size + 2):
-            next(lbfgs)
-        times = _medians([forward, evaluation, lambda: next(adam), lambda: next(lbfgs)], repeats)
-    return Timing(width, first, *times)
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _medians(actions: Sequence[Callable[[], object]], repeats: int) -> Iterator[float]:
+def _medians(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each action, all of them run in turn, so that a busy moment hits them alike."""
-    seconds: list[list[float]] = [[] for _ in actions]
-    for turn in range(WARM_UP + repeats):
-        for action, times in zip(actions, seconds, strict=True):
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(_WARM_UP + repeats):
+        for name, action in actions.items():
             began = time.perf_counter()
             action()
-            if turn >= WARM_UP:
-                times.append(time.perf_counter() - began)
-    return map(statistics.median, seconds)
+            if turn >= _WARM_UP:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def _random_pictures(width: int) -> np.ndarray:
+    """Content, style and image of one size, float32 (3, width, width, 3) of 0-255."""
+    return np.random.default_rng(0).uniform(0, 255, (3, width, width, 3)).astype(np.float32)
+
+
+# --- one evaluation -------------------------------------------------------------------------------------------------
+
+
+def _measure_eval(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> list[Row]:
+    """Evaluations in each precision that this machine computes in, and by PyTorch where it is installed."""
+    from neural_style import precision
+    from neural_style.objective import LossGraph, Objective
+
+    content, style, start = _random_pictures(width)
+    actions: dict[str, Callable[[], object]] = {}
+    computed = []
+    for name in _PRECISIONS:
+        try:
+            precision.choose(name, _device(config))
+        except UsageError:
+            continue
+        computed.append(name)
+        objective = Objective(LossGraph(config, network, name), content, [style])
+        actions[name] = functools.partial(objective.value_and_grad, objective.encode(start))
+        for key, convolution in _convolutions(config, width, name).items():
+            actions[f"{name} {key}"] = convolution
+    if importlib.util.find_spec("torch"):
+        actions["PyTorch"] = _torch_evaluation(config, network, content, style, start)
+    times = _medians(actions, repeats)
+    rows = []
+    for name in computed:
+        bare = sum(
+            count * times[f"{name} {direction} {shape}"]
+            for (direction, shape), count in _convolution_counts(config).items()
+        )
+        rows.append(
+            {
+                "px": width,
+                "precision": name,
+                "evaluation s": times[name],
+                "s per Mpx": times[name] / (width**2 / 1e6),
+                "vs float32": times["float32"] / times[name],
+                "vs convolutions": times[name] / bare,
+                "vs PyTorch float32": times["PyTorch"] / times[name] if "PyTorch" in times else None,
+            }
+        )
+    return rows
+
+
+def _device(config: Config) -> str:
+    from neural_style import engine
+
+    return engine.device_name(config.device)
+
+
+def _convolution_counts(config: Config) -> Counter[tuple[str, tuple[int, int, int]]]:
+    """(Direction, (block, channels in, channels out)) -> how many such convolutions an evaluation makes."""
+    counts: Counter[tuple[str, tuple[int, int, int]]] = Counter()
+    for conv in architecture.convs_up_to(config.layers):
+        shape = (architecture.block_of(conv), *architecture.kernel_shape(conv)[2:])
+        counts.update([("forward", shape), ("backward", shape)])
+    return counts
+
+
+def _convolutions(config: Config, width: int, precision: str) -> dict[str, Callable[[], object]]:
+    """Every kind of convolution that an evaluation makes, to be timed alone."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+
+    def random(*shape: int) -> tf.Tensor:
+        return tf.cast(tf.constant(rng.standard_normal(shape, np.float32)), precision)
+
+    actions: dict[str, Callable[[], object]] = {}
+    for direction, shape in _convolution_counts(config):
+        block, channels_in, channels_out = shape
+        side = width // 2 ** (block - 1)
+        kernel = random(3, 3, channels_in, channels_out)
+        if direction == "forward":
+            convolve = tf.function(functools.partial(tf.nn.conv2d, filters=kernel, strides=1, padding="SAME"))
+            maps = random(1, side, side, channels_in)
+        else:
+            of_input = (1, side, side, channels_in)
+            convolve = tf.function(
+                functools.partial(
+                    tf.nn.conv2d_transpose, filters=kernel, output_shape=of_input, strides=1, padding="SAME"
+                )
+            )
+            maps = random(1, side, side, channels_out)
+        actions[f"{direction} {shape}"] = functools.partial(convolve, maps)
+    return actions
+
+
+def _torch_evaluation(
+    config: Config, network: weights.VGGWeights, content: np.ndarray, style: np.ndarray, start: np.ndarray
+) -> Callable[[], float]:
+    """The same loss and gradient by PyTorch, float32, channels first, as the programs of the field write it."""
+    import torch
+    from torch.nn import functional
+
+    def image(picture: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.moveaxis(picture - network.mean, 2, 0)[np.newaxis])
+
+    def gram(maps: torch.Tensor) -> torch.Tensor:
+        flat = maps.flatten(2)[0]
+        return flat @ flat.T / flat.numel()
+
+    convs = architecture.convs_up_to(config.layers)
+    kernels = {conv: torch.tensor(np.ascontiguousarray(network.kernels[conv].transpose(3, 2, 0, 1))) for conv in convs}
+    biases = {conv: torch.tensor(network.biases[conv]) for conv in convs}
+
+    def features(maps: torch.Tensor) -> dict[str, torch.Tensor]:
+        outputs, block = {}, 1
+        for conv in convs:
+            if architecture.block_of(conv) != block:
+                maps, block = functional.max_pool2d(maps, 2), block + 1
+            maps = functional.relu(functional.conv2d(maps, kernels[conv], biases[conv], padding=1))
+            outputs[conv.replace("conv", "relu")] = maps
+        return outputs
+
+    with torch.no_grad():
+        contents = {layer: features(image(content))[layer] for layer in config.content_terms}
+        styles = {layer: gram(features(image(style))[layer]) for layer in config.style_terms}
+    pixels = image(start).requires_grad_()
+
+    def evaluate() -> float:
+        pixels.grad = None
+        maps = features(pixels)
+        loss = config.tv_weight * (
+            (pixels[:, :, 1:] - pixels[:, :, :-1]).square().mean()
+            + (pixels[..., 1:] - pixels[..., :-1]).square().mean()
+        )
+        for layer, share in config.content_terms.items():
+            loss = loss + config.content_weight * share * (maps[layer] - contents[layer]).square().mean()
+        for layer, share in config.style_terms.items():
+            loss = loss + config.style_weight * share * (gram(maps[layer]) - styles[layer]).square().mean()
+        loss.backward()
+        return loss.item()
+
+    return evaluate
+
+
+# --- optimisers -----------------------------------------------------------------------------------------------------
+
+
+def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> list[Row]:
+    """What each optimiser adds to an evaluation, with a full history.
+
+    Its evaluations are timed inside the iterations, whose remainder is its own, so that noise in the one is not taken
+    for the other.
+    """
+    from neural_style import engine, precision
+    from neural_style.objective import LossGraph, Objective
+
+    chosen = precision.choose(config.precision, _device(config)).precision
+    content, style, start = _random_pictures(width)
+    objective = Objective(LossGraph(config, network, chosen), content, [style])
+    rows = []
+    runs = {}
+    inside = dict.fromkeys(("adam", "lbfgs", "scipy"), 0.0)
+
+    def timed(name: str, image: Any) -> Any:
+        began = time.perf_counter()
+        losses, gradient = objective.value_and_grad(image)
+        inside[name] += time.perf_counter() - began
+        return losses, gradient
+
+    for name in inside:
+        changed: Any = {"optimizer": name}
+        settings = dataclasses.replace(config, **changed).settled(network.settings)
+        evaluate = functools.partial(timed, name)
+        start_image = objective.encode(start)
+        runs[name] = engine.minimize(settings, evaluate, start_image, 10**6, precision.LOSS_NOISE[chosen])
+    shares: dict[str, list[float]] = {name: [] for name in inside}
+    evaluations: list[float] = []
+    with contextlib.ExitStack() as stack:
+        for run in runs.values():
+            stack.enter_context(contextlib.closing(run))
+            for _ in range(config.history_size + _WARM_UP):
+                next(run)
+        for _ in range(repeats):
+            for name, run in runs.items():
+                inside[name] = 0.0
+                began = time.perf_counter()
+                next(run)
+                whole = time.perf_counter() - began
+                evaluations.append(inside[name])
+                shares[name].append((whole - inside[name]) / inside[name])
+    rows = [
+        {"px": width, "precision": chosen, "optimizer": name, "own": statistics.median(share)}
+        for name, share in shares.items()
+    ]
+    return [{**row, "evaluation s": statistics.median(evaluations)} for row in rows]
+
+
+# --- start ----------------------------------------------------------------------------------------------------------
+
+_STARTUP = """
+import json, sys, time
+began = time.perf_counter()
+from neural_style import bench
+print(json.dumps(bench.start_once(began, *json.loads(sys.argv[1]))))
+"""
+
+
+def start_once(began: float, weights_name: str, width: int) -> Row:
+    """Seconds, in this new process, of importing, of building network and targets, and of the first evaluation."""
+    from neural_style import engine
+
+    marks = [began, time.perf_counter()]
+    content, style, _ = _random_pictures(width)
+    config = Config(content.astype(np.uint8), [style.astype(np.uint8)], weights=weights_name, scales="1")
+    steps = engine.stylize(config)
+    for _ in range(2):
+        next(steps)
+        marks.append(time.perf_counter())
+    phases = ("import s", "network, targets, start s", "first step s")
+    return dict(zip(phases, np.diff(marks).tolist(), strict=True))
+
+
+def _measure_startup(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> list[Row]:
+    """Medians over new processes."""
+    del network  # a new process loads its own
+    rows = []
+    for _ in range(min(repeats, 3)):
+        command = [sys.executable, "-c", _STARTUP, json.dumps([config.weights, width])]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise NeuralStyleError(f"bench: a new process failed: {process.stderr.strip().splitlines()[-1:]}")
+        rows.append(json.loads(process.stdout.splitlines()[-1]))
+    medians = {phase: statistics.median(row[phase] for row in rows) for phase in rows[0]}
+    return [{"px": width, **medians, "together s": statistics.median(sum(row.values()) for row in rows)}]
+
+
+# --- time to the same loss ------------------------------------------------------------------------------------------
+
+
+def _measure_quality(config: Config, network: weights.VGGWeights, width: int, options: Options) -> list[Row]:
+    """Time of the classic run, and time in which the defaults reach its loss, both from pictures in memory."""
+    from neural_style.objective import LossGraph, Objective
+
+    config = dataclasses.replace(config, width=width)
+    classic = dataclasses.replace(config, **CLASSIC)
+    inputs = read_inputs(config)
+    exact = Objective(LossGraph(config, network), inputs.content.rgb, [style.rgb for style in inputs.styles])
+
+    curve = dataclasses.replace(classic, precision=config.precision) if options.short else classic
+    best, seconds = _lowest(_timed_evaluations(curve, inputs, network))
+    target = float(exact.losses(best.image).total)
+    _keep_picture(options, f"classic-{width}.png", exact, best.image)
+
+    samples = _iteration_seconds(classic, inputs, network) if options.short else []
+    reached: list[float] = []  # seconds and evaluations to the target
+    evaluations = 0
+
+    def watched() -> Iterator[tuple[float, Evaluation]]:
+        nonlocal evaluations
+        for elapsed, evaluation in _timed_evaluations(config, inputs, network):
+            evaluations += 1
+            near = evaluation.image.shape == exact.shape and evaluation.losses["total"] <= WITHIN * target
+            if near and not reached and float(exact.losses(evaluation.image).total) <= WITHIN * target:
+                reached.extend((elapsed, evaluations))
+                _keep_picture(options, f"equal-{width}.png", exact, evaluation.image)
+            yield elapsed, evaluation
+
+    best, to_end = _lowest(watched())
+    _keep_picture(options, f"default-{width}.png", exact, best.image)
+    if options.short:
+        samples += _iteration_seconds(classic, inputs, network)
+        seconds = statistics.median(samples) * CLASSIC["iterations"]
+    to_loss, evaluations_to_loss = reached or (None, None)
+    return [
+        {
+            "px": f"{exact.shape[2]}×{exact.shape[1]}",
+            "classic s": seconds,
+            "classic loss": target,
+            "to loss s": to_loss,
+            "evaluations": evaluations_to_loss,
+            "sooner": to_loss and seconds / to_loss,
+            "to end s": to_end,
+            "end loss": float(exact.losses(best.image).total),
+        }
+    ]
+
+
+def _timed_evaluations(
+    config: Config, inputs: Inputs, network: weights.VGGWeights
+) -> Iterator[tuple[float, Evaluation]]:
+    """Evaluations of a run, with the seconds that the run itself took until then."""
+    from neural_style import engine, precision
+
+    elapsed, began = 0.0, time.perf_counter()
+    chosen = precision.choose(config.precision, _device(config))
+    with contextlib.closing(engine.evaluations(config, inputs, network, chosen.precision)) as evaluations:
+        for _, evaluation in evaluations:
+            elapsed += time.perf_counter() - began
+            yield elapsed, evaluation
+            began = time.perf_counter()
+
+
+def _lowest(evaluations: Iterable[tuple[float, Evaluation]]) -> tuple[Evaluation, float]:
+    """Evaluation of the lowest loss at the last size, and the seconds of the whole run."""
+    best = None
+    for elapsed, evaluation in evaluations:  # noqa: B007 - the last one counts
+        same = best is not None and best.image.shape == evaluation.image.shape
+        if not (best and same and best.losses["total"] <= evaluation.losses["total"]):
+            best = evaluation
+    assert best is not None  # a run has a start at least
+    return best, elapsed
+
+
+def _iteration_seconds(config: Config, inputs: Inputs, network: weights.VGGWeights) -> list[float]:
+    """Seconds of some iterations, the first left out, in which functions are traced."""
+    marks = [elapsed for elapsed, _ in itertools.islice(_timed_evaluations(config, inputs, network), 2 + _SAMPLES)]
+    return np.diff(marks)[1:].tolist()
+
+
+def _keep_picture(options: Options, name: str, exact: Objective, image: Any) -> None:
+    from neural_style.objective import decode
+
+    if options.pictures:
+        path = Path(options.pictures, name)
+        images.write_image(path, images.to_uint8(decode(image, exact.mean)), settings={}, overwrite=True)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from neural_style import __version__, files, flags, images, weights
+from neural_style import __version__, files, flags, images, pyramid, weights
 from neural_style.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.inputs import read_inputs
@@ -71,20 +71,24 @@ def _stylize(config: Config) -> int:
     outputs = Outputs(config, inputs)
     outputs.check()
     network = weights.load(config.weights, config.layers, progress=True)
+    scales = config.settled(network.settings).scale_plan(inputs.content.width, inputs.content.height)
     _import_tensorflow()
-    from neural_style import engine
+    from neural_style import engine, precision
 
-    steps = engine.run(config, inputs, network)
+    device = engine.device_name(config.device)
+    choice = precision.choose(config.precision, device)
+    steps = engine.run(config, inputs, network, choice)
     say(
         f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
-        f"{inputs.content.width}×{inputs.content.height} px, {config.iterations} iterations of {config.optimizer}, "
-        f"weights {network.name}, on {engine.device_name(config.device)}"
+        f"{' → '.join(f'{scale.width}×{scale.height}' for scale in scales)} px, at most {config.iterations} iterations "
+        f"of {config.optimizer} at the last, weights {network.name}, "
+        f"on {device} in {choice.precision} ({choice.reason})"
     )
     network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed
     del inputs
     run = _Run(config, outputs, network)
     try:
-        with contextlib.closing(steps), Reporter(config.iterations, config.print_iterations) as reporter:
+        with contextlib.closing(steps), Reporter(pyramid.total_iterations(scales), config.print_iterations) as reporter:
             for step in steps:
                 run.take(step)
                 reporter.update(step)
@@ -163,6 +167,8 @@ def _bench(arguments: Sequence[str]) -> int:
     options = bench.parse(arguments)
     if options.json:
         files.check_writable(options.json, "json", overwrite=True)
+    if options.pictures:
+        files.check_writable(Path(options.pictures, "classic.png"), "pictures", overwrite=True)
     _import_tensorflow()
     results = bench.measure(options, say=say)
     print(bench.table(results))
@@ -223,8 +229,11 @@ def _import_tensorflow() -> None:
     """Import TensorFlow, told to compute the same on every run; what it logs on import is shown only if it fails."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_import():
+        import tensorflow as tf
+
         from neural_style import engine
     engine.compute_reproducibly()
+    tf.get_logger().setLevel(logging.ERROR)  # it warns of what is traced anew, as each run of several must
 
 
 def _show_notes() -> None:

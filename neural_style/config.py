@@ -15,9 +15,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_type_hints
 
-from neural_style import architecture
+from neural_style import architecture, pyramid
 from neural_style.errors import UsageError
 from neural_style.options import Option, option
+from neural_style.pyramid import PATIENCE
 
 PictureSource = Any
 """A path, a `PIL.Image.Image`, or an array as `images.read_image` takes it."""
@@ -28,13 +29,28 @@ BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
 LEFT_TO_NETWORK = {"initial_noiseblend": 1.0, "learning_rate": 10.0}
 """Options that a network's file may settle where they are not given -> their values where it says nothing either."""
 
+FORMLESS = 0.5
+"""Share of noise in the start image above which it has no forms, so that a coarser picture is the way to them."""
+
+LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
+    "lbfgs": {"iterations": 300, "tolerance": 0.005},
+    "adam": {"iterations": 1000, "tolerance": 0.0},
+    "scipy": {"iterations": 300, "tolerance": 0.0},
+}
+"""Optimiser -> values of options where they are not given."""
+
+
+def _by_optimizer(name: str) -> str:
+    """What an option of `LEFT_TO_OPTIMIZER` is by default, in words."""
+    return ", ".join(f"{values[name]:g} for {optimizer}" for optimizer, values in LEFT_TO_OPTIMIZER.items())
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Settings of one run; fields are named like the flags and checked on creation.
 
-    Defaults are those of anishathalye/neural-style, but for what a network's file settles. Loss terms are explained in
-    `losses`.
+    Losses and their weights are those of anishathalye/neural-style by default, but for what a network's file settles;
+    how they are minimised is not. Loss terms are explained in `losses`.
 
     Raises:
         UsageError: an option has a value that cannot be, or two options contradict each other.
@@ -80,10 +96,41 @@ class Config:
         "Pictures", "Keep the content's colours: only the lightness of the result is painted.", False
     )
 
-    iterations: int = option(
-        "Optimisation", "Evaluations of loss and gradient after the start image.", 1000, bounds=">= 1"
+    optimizer: Literal["lbfgs", "adam", "scipy"] = option(
+        "Optimisation", "L-BFGS, Adam, or L-BFGS by SciPy, the reference for ours.", "lbfgs"
     )
-    optimizer: Literal["adam", "lbfgs"] = option("Optimisation", "Adam, or L-BFGS from SciPy.", "adam")
+    iterations: int | None = option(
+        "Optimisation",
+        "Most evaluations of loss and gradient at the full size, after that of its start image. By default "
+        f"{_by_optimizer('iterations')}.",
+        None,
+        bounds=">= 1",
+    )
+    tolerance: float | None = option(
+        "Optimisation",
+        f"A scale is done once {PATIENCE} evaluations lower its loss by less than this share; 0 to use up all "
+        f"iterations. By default {_by_optimizer('tolerance')}.",
+        None,
+        bounds="0 to < 1",
+    )
+    scales: str = option(
+        "Optimisation",
+        "Sizes to paint at from coarse to fine, each half the next: a number, or auto for as many as --min_scale "
+        f"allows where the start image has more than {FORMLESS:.0%} of noise, and 1, the full size, where it has not.",
+        "auto",
+    )
+    min_scale: int = option(
+        "Optimisation",
+        "With --scales auto: least shorter side of the coarsest size, in pixels.",
+        48,
+        bounds=f">= {architecture.MIN_SIDE}",
+    )
+    scale_iterations: int = option(
+        "Optimisation",
+        "Most evaluations at each size but the full one; no more than --iterations are made.",
+        60,
+        bounds=">= 1",
+    )
     learning_rate: float | None = option(
         "Optimisation",
         "Adam: step size in grey levels of 0-255. By default what the weights file says (3 for the built-in network) "
@@ -94,7 +141,7 @@ class Config:
     beta1: float = option("Optimisation", "Adam: decay of the gradient's mean.", 0.9, bounds="0 to < 1")
     beta2: float = option("Optimisation", "Adam: decay of the gradient's mean square.", 0.999, bounds="0 to < 1")
     eps: float = option("Optimisation", "Adam: added to the root mean square.", 1e-8, bounds="> 0")
-    history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 10, bounds=">= 1")
+    history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 20, bounds=">= 1")
     seed: int = option("Optimisation", "Seed of the noise; the same seed gives the same picture.", 0, bounds=">= 0")
 
     content_weight: float = option("Losses", "Weight of the content loss.", 5.0, bounds=">= 0")
@@ -135,6 +182,9 @@ class Config:
     )
     pooling: Literal["max", "avg"] = option("Network", "Pooling between the blocks of VGG19.", "max")
     device: str = option("Network", "auto, cpu, gpu, or gpu:1 and so on.", "auto")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "Network", "Type that the network computes in: auto is the one that the device computes fast.", "auto"
+    )
 
     print_iterations: int | None = option("Progress", "Print the losses every so many iterations.", None, bounds=">= 1")
     checkpoint_output: str | None = option(
@@ -157,11 +207,18 @@ class Config:
         if isinstance(self.styles, (str, os.PathLike)) or not isinstance(self.styles, Sequence):
             object.__setattr__(self, "styles", (self.styles,))
         object.__setattr__(self, "styles", tuple(self.styles))
+        if isinstance(self.scales, int):
+            object.__setattr__(self, "scales", str(self.scales))
         for name, declared in OPTIONS.items():
             object.__setattr__(self, name, declared.checked(getattr(self, name)))
+        for name, value in LEFT_TO_OPTIMIZER[self.optimizer].items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         _check_pictures(self)
         _check_layers(self)
         _check_progress(self)
+        if not re.fullmatch(r"auto|[1-9]\d?", self.scales):
+            raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 
@@ -176,6 +233,16 @@ class Config:
             values["initial_noiseblend"] = 0.0
         left: dict[str, Any] = {name: value for name, value in values.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **left)
+
+    def scale_plan(self, width: int, height: int) -> tuple[pyramid.Scale, ...]:
+        """Sizes to paint a picture of this size at, coarse to fine, of settled settings.
+
+        Raises:
+            UsageError: the picture is too small for so many scales.
+        """
+        assert self.iterations is not None and self.initial_noiseblend is not None  # settled
+        scales = int(self.scales) if self.scales != "auto" else None if self.initial_noiseblend > FORMLESS else 1
+        return pyramid.plan(width, height, scales, self.min_scale, self.iterations, self.scale_iterations)
 
     @property
     def content_terms(self) -> Mapping[str, float]:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from neural_style import __version__, weights
 from neural_style.config import LEFT_TO_NETWORK, OPTIONS, Config
 from neural_style.errors import GPU_ADVICE, WeightsError
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pillow", "h5py", "absl-py", "tqdm", "matplotlib")
-
-_FASTER_FROM = {"float16": (7, 0), "bfloat16": (8, 0)}
-"""Compute capability of NVIDIA GPUs from which arithmetic in a type is faster than in float32 (tensor cores)."""
 
 
 def report() -> Iterator[str]:
@@ -39,39 +35,26 @@ def _version(package: str) -> str:
 def _devices() -> Iterator[str]:
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
     memory = f", {pages / 2**30:.1f} GiB of memory" if pages else ""
-    yield f"  CPU: {os.cpu_count()} cores{memory}, fast bfloat16: {_cpu_bfloat16()}"
+    yield f"  CPU: {os.cpu_count()} cores{memory}"
     try:
         import tensorflow as tf
     except ImportError as error:
         reason = " ".join(str(error).split())
         yield f"  TensorFlow cannot be imported ({reason}); install it anew: pip install tensorflow"
         return
+    from neural_style import precision
+
     gpus = tf.config.list_physical_devices("GPU")
     for index, gpu in enumerate(gpus):
         details = tf.config.experimental.get_device_details(gpu)
-        yield f"  GPU:{index}: {details.get('device_name', gpu.name)}, {_gpu_precision(details)}"
+        capability = ".".join(map(str, details.get("compute_capability", ["unknown"])))
+        yield f"  GPU:{index}: {details.get('device_name', gpu.name)}, compute capability {capability}"
     if not gpus:
         yield f"  GPU: none that TensorFlow can use; {GPU_ADVICE}"
-    used = "GPU:0" if gpus else "the CPU"
-    yield f"  --device {OPTIONS['device'].default} uses {used}; pictures are computed in float32"
-
-
-def _gpu_precision(details: Mapping[str, Any]) -> str:
-    """What a GPU computes fast, by `tf.config.experimental.get_device_details`."""
-    capability = details.get("compute_capability")
-    if capability is None:
-        return "compute capability unknown"
-    fast = ", ".join(f"fast {name}: {'yes' if capability >= least else 'no'}" for name, least in _FASTER_FROM.items())
-    return f"compute capability {'.'.join(map(str, capability))}, {fast}"
-
-
-def _cpu_bfloat16() -> str:
-    """Which bfloat16 instructions the CPU has, as Linux lists them."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    except OSError:
-        return "unknown"
-    return ", ".join(sorted(words & {"amx_bf16", "avx512_bf16", "bf16"})) or "no"
+    used = "GPU:0" if gpus else "CPU:0"
+    choice = precision.choose("auto", used)
+    defaults = f"--device {OPTIONS['device'].default} --precision {OPTIONS['precision'].default}"
+    yield f"  {defaults} uses {used} in {choice.precision} ({choice.reason})"
 
 
 def _weights() -> Iterator[str]:

@@ -6,15 +6,16 @@ import contextlib
 import functools
 import logging
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, images, optimizers, weights
+from neural_style import color, images, optimizers, precision, pyramid, weights
 from neural_style.config import Config
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
-from neural_style.inputs import Inputs, read_inputs
-from neural_style.objective import Objective, decode
+from neural_style.inputs import Inputs, at_scale, read_inputs
+from neural_style.objective import LossGraph, Objective, decode
 from neural_style.optimizers import Evaluation
 from neural_style.records import Step
 
@@ -39,13 +40,15 @@ def stylize(config: Config) -> Iterator[Step]:
     same `config` gives the same images on the same machine, bit for bit only after `compute_reproducibly`.
 
     Yields:
-        A `Step` for the start image (iteration 0) and for every evaluation of the loss after it. The result is the last
-        one whose `best` is true. L-BFGS may end early, where no step improves the loss any more.
+        A `Step` for the start image (iteration 0) and for every evaluation of the loss after it, at each scale of
+        `Config.scale_plan` in turn. The result is the last
+        one whose `best` is true. Scales end early where `Config.tolerance` says so, or L-BFGS finds no lower loss.
 
     Raises:
         ImageError: a picture cannot be read or is too small.
         WeightsError: the network's weights cannot be had or do not fit.
-        UsageError: the device asked for is not there.
+        UsageError: the device asked for is not there or does not compute in the precision asked for, or the picture is
+            too small for so many scales.
         DivergenceError: loss or gradient stopped being finite twice; what was yielded before stays good.
     """
     yield from run(config, read_inputs(config), weights.load(config.weights, config.layers))
@@ -67,9 +70,13 @@ def render(config: Config) -> np.ndarray:
     return best.image_with_alpha
 
 
-def run(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Generator[Step]:
-    """Do what `stylize` does with pictures and weights that are loaded already."""
-    return _on_device(device_name(config.device), _steps(config, inputs, network))
+def run(
+    config: Config, inputs: Inputs, network: weights.VGGWeights, choice: precision.Choice | None = None
+) -> Generator[Step]:
+    """Do what `stylize` does with pictures and weights that are loaded, and a precision that is chosen, already."""
+    device = device_name(config.device)
+    chosen = (choice or precision.choose(config.precision, device)).precision
+    return _on_device(device, _steps(config, inputs, network, chosen))
 
 
 def device_name(device: str) -> str:
@@ -111,26 +118,73 @@ def _on_device(device: str, steps: Generator[Step]) -> Generator[Step]:
             yield step
 
 
-def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights) -> Generator[Step]:
-    config = config.settled(network.settings)
-    objective = Objective(config, network, inputs.content.rgb, [style.rgb for style in inputs.styles])
-    start = _start_image(config, inputs, objective)
-    mean, alpha = objective.mean, inputs.content.alpha
+def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: str) -> Generator[Step]:
+    """Steps of all scales, computed in the type chosen."""
+    mean, alpha = network.mean, inputs.content.alpha
+    size = inputs.content.width, inputs.content.height
     colors = images.to_uint8(inputs.content.rgb) if config.preserve_colors else None
+    source = evaluations(config, inputs, network, chosen)
     del inputs, network  # what is not needed for the rest of the run
-    lowest = np.inf
-    for iteration, evaluation in enumerate(_evaluations(config, objective, start)):
-        best = evaluation.losses["total"] < lowest
-        lowest = min(lowest, evaluation.losses["total"])
-        image = functools.partial(_picture, evaluation.image, mean, colors)
-        yield Step(iteration, evaluation.losses, best, alpha, image)
+    scale, lowest = None, np.inf
+    with contextlib.closing(source):
+        for iteration, (scale_now, evaluation) in enumerate(source):
+            if scale_now != scale:
+                scale, lowest = scale_now, np.inf
+            best = evaluation.losses["total"] < lowest
+            lowest = min(lowest, evaluation.losses["total"])
+            render = functools.partial(_picture, evaluation.image, mean, size, colors)
+            yield Step(iteration, evaluation.losses, (scale.width, scale.height), best, alpha, render)
 
 
-def _evaluations(config: Config, objective: Objective, start: tf.Tensor) -> Iterator[Evaluation]:
-    """Finite evaluations alone: after one that is not, go on from the best image with smaller steps."""
+def evaluations(
+    config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: str
+) -> Generator[tuple[pyramid.Scale, Evaluation]]:
+    """Every evaluation of a run with its scale: each scale's start, which but the first's is the best before, enlarged.
+
+    Args:
+        config: the run.
+        inputs: its pictures.
+        network: its weights.
+        chosen: the type to compute in.
+    """
+    config = config.settled(network.settings)
+    graph = LossGraph(config, network, chosen)
+    del network  # the graph has its own
+    scales = config.scale_plan(inputs.content.width, inputs.content.height)
+    noise = precision.LOSS_NOISE[chosen]
+    best: Evaluation | None = None
+    before = 0  # evaluations at coarser scales
+    for scale in scales:
+        scaled = at_scale(inputs, scale.width, scale.height)
+        objective = Objective(graph, scaled.content.rgb, [style.rgb for style in scaled.styles])
+        start = _start_image(config, scaled, objective) if best is None else _enlarged(best.image, scale)
+        if scale is scales[-1]:
+            del inputs
+        del scaled
+        best, totals = None, []
+        source = _finite_evaluations(config, objective, start, scale.iterations, noise, before)
+        with contextlib.closing(source):
+            for evaluation in source:
+                totals.append(evaluation.losses["total"])
+                if best is None or totals[-1] < best.losses["total"]:
+                    best = evaluation
+                yield scale, evaluation
+                if pyramid.has_converged(totals, config.tolerance or 0.0):
+                    break
+        before += len(totals)
+
+
+def _finite_evaluations(
+    config: Config, objective: Objective, start: tf.Tensor, iterations: int, noise: float, before: int
+) -> Generator[Evaluation]:
+    """Finite evaluations at one scale: after one that is not, go on from the best image with smaller steps.
+
+    `before` is how many there were at others, for the numbers in messages.
+    """
     best, lowest, done = start, np.inf, 0  # done: evaluations yielded, the start's among them
     for step_scale in STEP_SCALES:
-        with contextlib.closing(_optimize(config, objective, best, max(done - 1, 0), step_scale)) as source:
+        left = iterations - max(done - 1, 0)
+        with contextlib.closing(minimize(config, objective.value_and_grad, best, left, noise, step_scale)) as source:
             if done:
                 next(source)  # the best image, known already
             for evaluation in source:
@@ -147,36 +201,37 @@ def _evaluations(config: Config, objective: Objective, start: tf.Tensor) -> Iter
                 f"loss or gradient of the start image is not finite ({evaluation.losses}); lower the loss weights"
             )
         if step_scale != STEP_SCALES[-1]:
-            _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", done)
+            _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", before + done)
     raise DivergenceError(
-        f"loss or gradient stopped being finite twice, at last at iteration {done}, with steps made "
+        f"loss or gradient stopped being finite twice, at last at iteration {before + done}, with steps made "
         f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights"
     )
 
 
-def _optimize(
-    config: Config, objective: Objective, start: tf.Tensor, done: int, step_scale: float
+def minimize(
+    config: Config,
+    value_and_grad: optimizers.ValueAndGrad,
+    start: tf.Tensor,
+    iterations: int,
+    noise: float,
+    step_scale: float = 1.0,
 ) -> Generator[Evaluation]:
-    """Evaluations by the optimiser asked for, for the iterations that are left after `done`."""
-    iterations = config.iterations - done
-    if config.optimizer == "lbfgs":
-        return optimizers.lbfgs(
-            objective.value_and_grad,
+    """Evaluations by the optimiser of some settled settings; `optimizers` explains the other arguments."""
+    if config.optimizer == "adam":
+        assert config.learning_rate is not None  # settled
+        return optimizers.adam(
+            value_and_grad,
             start,
             iterations=iterations,
-            history_size=config.history_size,
-            first_step=step_scale,
+            learning_rate=config.learning_rate * step_scale,
+            beta1=config.beta1,
+            beta2=config.beta2,
+            eps=config.eps,
         )
-    assert config.learning_rate is not None  # settled
-    return optimizers.adam(
-        objective.value_and_grad,
-        start,
-        iterations=iterations,
-        learning_rate=config.learning_rate * step_scale,
-        beta1=config.beta1,
-        beta2=config.beta2,
-        eps=config.eps,
-    )
+    arguments: dict[str, Any] = {"history_size": config.history_size, "first_step": step_scale}
+    if config.optimizer == "scipy":
+        return optimizers.scipy_lbfgs(value_and_grad, start, iterations=iterations, **arguments)
+    return optimizers.lbfgs(value_and_grad, start, iterations=iterations, noise=noise, **arguments)
 
 
 def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Tensor:
@@ -188,7 +243,15 @@ def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Ten
     return (1 - share) * picture + share * NOISE_SCALE * noise
 
 
-def _picture(image: tf.Tensor, mean: np.ndarray, colors: np.ndarray | None) -> np.ndarray:
-    """The picture that an image tensor stands for, uint8 (height, width, 3), in the colours of another if given."""
-    picture = images.to_uint8(decode(image, mean))
+def _enlarged(image: tf.Tensor, scale: pyramid.Scale) -> tf.Tensor:
+    """Image tensor at the size of a scale."""
+    return tf.constant(images.lanczos(image.numpy()[0], scale.width, scale.height)[np.newaxis])
+
+
+def _picture(image: tf.Tensor, mean: np.ndarray, size: tuple[int, int], colors: np.ndarray | None) -> np.ndarray:
+    """The picture that an image tensor stands for: uint8 (height, width, 3) of a size, with other colours if given."""
+    pixels = decode(image, mean)
+    if pixels.shape[1::-1] != size:
+        pixels = images.lanczos(pixels, *size)
+    picture = images.to_uint8(pixels)
     return picture if colors is None else color.preserve_colors(picture, colors)

@@ -76,7 +76,9 @@ def help_text(program: str) -> str:
     lines = [
         f"Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]",
         f"       {program} doctor   tells what is installed, which devices and weights are found, what is missing",
-        f"       {program} bench    measures speed [--width N --width N ...] [--repeats N] [--json FILE]",
+        f"       {program} bench    measures speed: [eval] [optimizer] [startup] [quality] [--width N ...]",
+        "           [--repeats N] [--short] [--weights W] [--content PHOTO] [--style PAINTING] [--pictures FOLDER]",
+        "           [--json FILE]",
         "",
         "Dashes and underscores in names are the same. Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.",
         "",

@@ -347,18 +347,18 @@ def resize(picture: Picture, width: int, height: int) -> Picture:
     """
     if (width, height) == (picture.width, picture.height):
         return picture
-    rgb = _lanczos(picture.rgb, width, height)
+    rgb = lanczos(picture.rgb, width, height)
     if picture.alpha is None:
         return Picture(rgb.clip(0, 255), None)
     premultiplied = np.dstack([picture.rgb * picture.alpha[..., np.newaxis], picture.alpha])
-    resized = _lanczos(premultiplied, width, height)
+    resized = lanczos(premultiplied, width, height)
     alpha = resized[..., 3]
     visible = alpha > 0.5 / 255  # below, the quotient is noise and the filled-in colour better
     rgb[visible] = resized[visible, :3] / alpha[visible, np.newaxis]
     return Picture(rgb.clip(0, 255), alpha.clip(0, 1))
 
 
-def _lanczos(values: np.ndarray, width: int, height: int) -> np.ndarray:
+def lanczos(values: np.ndarray, width: int, height: int) -> np.ndarray:
     """Every channel of float32 (height, width, channels) resized; may overshoot."""
     channels = (Image.fromarray(np.ascontiguousarray(channel)) for channel in np.moveaxis(values, 2, 0))
     resized = (channel.resize((width, height), Image.Resampling.LANCZOS) for channel in channels)

@@ -46,6 +46,24 @@ def read_inputs(config: Config) -> Inputs:
     return Inputs(content, styles, initial)
 
 
+def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
+    """The same pictures for a smaller result: styles shrink with it, but no side of theirs below `MIN_SIDE`.
+
+    Args:
+        inputs: at the size of the full result.
+        width: of the smaller one, in pixels.
+        height: of the smaller one, in pixels.
+    """
+    factor = width / inputs.content.width
+
+    def shrunk(style: Picture) -> Picture:
+        least = MIN_SIDE / min(style.width, style.height)
+        return images.resize(style, *(round(side * max(factor, least)) for side in (style.width, style.height)))
+
+    initial = inputs.initial and images.resize(inputs.initial, width, height)
+    return Inputs(images.resize(inputs.content, width, height), tuple(map(shrunk, inputs.styles)), initial)
+
+
 def _to_width(picture: Picture, width: int, role: str, source: PictureSource) -> Picture:
     height = images.scaled_height(picture, width)
     scaled = "" if width == picture.width else f" (scaled from {picture.width}×{picture.height})"

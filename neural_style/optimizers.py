@@ -5,9 +5,11 @@ Each is a generator that yields an `Evaluation` of the start and of every point 
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -27,6 +29,8 @@ class Evaluation:
     losses: dict[str, float]
     finite: bool
     """Whether every loss and every entry of the gradient is a finite number."""
+    state: Callable[[], AdamState | LBFGSState | None] = field(repr=False, default=lambda: None)
+    """Gives what the optimiser knows by now, to begin with later; None for SciPy, which keeps it to itself."""
 
 
 class AdamState(NamedTuple):
@@ -72,18 +76,288 @@ def adam(
     beta1: float,
     beta2: float,
     eps: float,
+    state: AdamState | None = None,
 ) -> Generator[Evaluation]:
-    """Minimise by Adam. Yields `iterations` + 1 evaluations, of the start and after each update."""
+    """Minimise by Adam, going on from a state if given.
+
+    Yields `iterations` + 1 evaluations, of the start and after each update.
+    """
     constants = [tf.constant(value, tf.float32) for value in (learning_rate, beta1, beta2, eps)]
-    image, state = start, adam_init(start)
+    image, state = start, state or adam_init(start)
     for iteration in range(iterations + 1):
         evaluation, gradient = _evaluate(value_and_grad, image)
-        yield evaluation
+        yield replace(evaluation, state=functools.partial(_same, state))
         if iteration < iterations:
             image, state = adam_update(image, gradient, state, *constants)
 
 
+_IDLE_SEARCHES = 10
+
+
+class LBFGSState(NamedTuple):
+    """Curvature pairs, oldest first: steps of the image, and the change of the gradient that each brought.
+
+    Entries are float32 of the image's shape.
+    """
+
+    steps: tuple[tf.Tensor, ...] = ()
+    changes: tuple[tf.Tensor, ...] = ()
+
+
 def lbfgs(
+    value_and_grad: ValueAndGrad,
+    start: tf.Tensor,
+    *,
+    iterations: int,
+    history_size: int,
+    first_step: float = 1.0,
+    noise: float = 1e-6,
+    state: LBFGSState | None = None,
+) -> Generator[Evaluation]:
+    """Minimise by L-BFGS (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.5), in float32 on the device.
+
+    Yields up to `iterations` + 1 evaluations, of the start and of every point that the line search tries. It ends early
+    where rounding hides the descent: where a step along the steepest descent raises the loss by more than the noise, or
+    ten searches in turn find no lower one.
+
+    Args:
+        value_and_grad: the objective.
+        start: where to begin.
+        iterations: how many evaluations to make after the start.
+        history_size: curvature pairs used; each takes 8 bytes per entry of `start`, and up to 3 more are kept.
+        first_step: root mean square change of an entry by the first step along the steepest descent.
+        noise: share of a loss that is rounding alone, within which a higher one counts as not higher.
+        state: pairs to begin with.
+    """
+    pairs = _Pairs(history_size, start, state or LBFGSState())
+    here, gradient = _evaluate(value_and_grad, start)
+    yield replace(here, state=pairs.state)
+    lowest, idle = here.losses["total"], 0  # idle: searches since the lowest loss
+    while iterations > 0 and idle < _IDLE_SEARCHES:
+        direction, slope = pairs.direction(gradient, first_step)
+        if not slope < 0:  # rounding, or the gradient is 0
+            if not pairs:
+                return
+            pairs.clear()
+            continue
+        search = LineSearch(here.losses["total"], slope, noise)
+        best: tuple[Evaluation, tf.Tensor] | None = None
+        while iterations > 0 and not search.ended:
+            tried, gradient_there = _evaluate(value_and_grad, here.image + search.step * direction)
+            iterations -= 1
+            yield replace(tried, state=pairs.state)
+            search.tell(tried.losses["total"], float(_dot(gradient_there, direction)))
+            if search.last_is_best:
+                best = tried, gradient_there
+        if best is not None:
+            pairs.add(best[0].image - here.image, best[1] - gradient)
+            here, gradient = best
+            idle = 0 if here.losses["total"] < lowest else idle + 1
+            lowest = min(lowest, here.losses["total"])
+        elif pairs:
+            pairs.clear()
+        else:
+            return
+
+
+def resized(state: AdamState | LBFGSState, height: int, width: int) -> AdamState | LBFGSState:
+    """A state for the same picture at another size, from tensors (1, height, width, channels).
+
+    Where a loss is a mean over pixels, its derivative by one of n pixels goes with 1 / n.
+    """
+
+    def scaled(tensor: tf.Tensor, power: int) -> tf.Tensor:
+        """Resized values of a quantity that goes with the derivative's power."""
+        share = tensor.shape[1] * tensor.shape[2] / (height * width)
+        return tf.image.resize(tensor, (height, width), "bicubic") * share**power
+
+    if isinstance(state, AdamState):
+        return AdamState(state.count, scaled(state.mean, 1), tf.maximum(scaled(state.variance, 2), 0.0))
+    steps, changes = state
+    return LBFGSState(tuple(scaled(step, 0) for step in steps), tuple(scaled(change, 1) for change in changes))
+
+
+class LineSearch:
+    """Search along a line for a step that meets the strong Wolfe conditions (Nocedal and Wright, algorithms 3.5, 3.6).
+
+    It begins with the step 1, which the directions of L-BFGS are made for.
+
+    Attributes:
+        step: to be tried next.
+        ended: whether the search is over, as the last step met the conditions or too many did not.
+        last_is_best: whether the step told of last has the lowest loss so far, that of the step 0 among them, or one as
+            low but for the noise.
+    """
+
+    LEAST_DECREASE = 1e-4
+    GREATEST_SLOPE = 0.9
+    MOST_STEPS = 10
+
+    def __init__(self, value: float, slope: float, noise: float):
+        """Begin.
+
+        Args:
+            value: the loss at the step 0.
+            slope: its derivative along the line there, below 0.
+            noise: share of a loss that is rounding alone.
+        """
+        self._value, self._slope, self._noise = value, slope, noise * abs(value)
+        self._low: tuple[float, float, float] = (0.0, value, slope)  # step, loss, derivative
+        self._high: tuple[float, float, float] | None = None
+        self._tried = 0
+        self.step, self.ended, self.last_is_best = 1.0, False, False
+
+    def tell(self, value: float, slope: float) -> None:
+        """Take the loss and its derivative along the line at `step`; choose the next one."""
+        here = (self.step, value, slope)
+        self._tried += 1
+        self.last_is_best = value < self._low[1] + self._noise
+        least = self._value + self.LEAST_DECREASE * self.step * self._slope + self._noise
+        lower = self.last_is_best and value <= least
+        self.ended = self._tried == self.MOST_STEPS or (lower and abs(slope) <= self.GREATEST_SLOPE * abs(self._slope))
+        if not lower:
+            self._high = here
+        else:
+            onwards = 1.0 if self._high is None else self._high[0] - self._low[0]
+            if slope * onwards >= 0:
+                self._high = self._low
+            self._low = here
+        self.step = 4 * self._low[0] if self._high is None else _cubic_minimum(self._low, self._high)
+
+
+def _cubic_minimum(low: tuple[float, float, float], high: tuple[float, float, float]) -> float:
+    """Where a cubic is lowest that has two (place, value, derivative), but no nearer to either than a tenth.
+
+    Nocedal and Wright, equation 3.59; the middle where that has no solution.
+    """
+    (a, value_a, slope_a), (b, value_b, slope_b) = low, high
+    d1 = slope_a + slope_b - 3 * (value_a - value_b) / (a - b)
+    square = d1 * d1 - slope_a * slope_b
+    d2 = math.copysign(math.sqrt(max(square, 0.0)), b - a)
+    divisor = slope_b - slope_a + 2 * d2
+    place = b - (b - a) * (slope_b + d2 - d1) / divisor if square >= 0 and divisor else (a + b) / 2
+    margin = abs(b - a) / 10
+    return min(max(place, min(a, b) + margin), max(a, b) - margin)
+
+
+class _Pairs:
+    """The last curvature pairs, and the direction that they make of a gradient.
+
+    The two-loop recursion combines vectors by factors that depend on their dot products alone. So those are kept, and
+    the vectors are read but twice for a direction, to multiply them with what is new and to combine them, where the
+    recursion itself would read them five times. To be read fast they lie in blocks, which are dropped whole.
+    """
+
+    BLOCK = 4
+    """Pairs in a block."""
+
+    def __init__(self, history_size: int, image: tf.Tensor, state: LBFGSState):
+        self._history_size, self._shape = history_size, image.shape
+        self._blocks: list[tf.Tensor] = []  # oldest first, each (2 · pairs, entries): step, change, step, change …
+        self._dots = np.zeros((0, 0))  # of all rows of all blocks with each other
+        for step, change in zip(*state, strict=True):
+            self.add(step, change)
+
+    def __len__(self) -> int:
+        """How many pairs there are; no more than `history_size` are used."""
+        return sum(block.shape[0] for block in self._blocks) // 2
+
+    def state(self) -> LBFGSState:
+        rows = [tf.reshape(row, self._shape) for block in self._blocks for row in tf.unstack(block)]
+        rows = rows[-2 * self._history_size :]
+        return LBFGSState(tuple(rows[::2]), tuple(rows[1::2]))
+
+    def clear(self) -> None:
+        self._blocks, self._dots = [], np.zeros((0, 0))
+
+    def add(self, step: tf.Tensor, change: tf.Tensor) -> None:
+        """Add a pair and drop the oldest if need be; leave it out if the loss does not curve upwards along it.
+
+        Args:
+            step: of the image.
+            change: of the gradient.
+        """
+        if not float(_dot(step, change)) > 0:
+            return
+        self._multiply([])
+        single = [block for block in self._blocks if block.shape[0] == 2]
+        if len(single) == self.BLOCK:
+            self._blocks[-self.BLOCK :] = [tf.concat(single, axis=0)]
+        self._blocks.append(tf.stack([tf.reshape(step, [-1]), tf.reshape(change, [-1])]))
+        first = self._blocks[0].shape[0]
+        if 2 * len(self) - first >= 2 * self._history_size:
+            del self._blocks[0]
+            self._dots = self._dots[first:, first:]
+
+    def direction(self, gradient: tf.Tensor, first_step: float) -> tuple[tf.Tensor, float]:
+        """Direction of descent, and the derivative of the loss along it."""
+        square = float(_dot(gradient, gradient))
+        if not self._blocks:
+            length = first_step * math.sqrt(gradient.shape.num_elements())
+            factor = -length / math.sqrt(square) if square else 0.0
+            return factor * gradient, factor * square
+        flat = tf.reshape(gradient, [1, -1])
+        of_gradient = self._multiply([flat])
+        factors, factor = self._two_loop_recursion(of_gradient)
+        direction, row = factor * flat, 0
+        for block in self._blocks:
+            of_block = factors[np.newaxis, row : row + block.shape[0]]
+            direction += tf.matmul(tf.constant(of_block, tf.float32), block)
+            row += block.shape[0]
+        return tf.reshape(direction, self._shape), float(factors @ of_gradient + factor * square)
+
+    def _multiply(self, vectors: list[tf.Tensor]) -> np.ndarray:
+        """Take the dot products of a new pair, if there is one, and of at most one vector (1, entries), with all rows.
+
+        Returns:
+            Those of the vector.
+        """
+        known = len(self._dots)
+        news = [self._blocks[-1]] if known < 2 * len(self) else []
+        if not news + vectors:
+            return np.zeros(0)
+        left = tf.concat(news + vectors, axis=0)
+        products = tf.concat([tf.matmul(left, block, transpose_b=True) for block in self._blocks], axis=1)
+        products = products.numpy().astype(np.float64)
+        if news:
+            self._dots = np.pad(self._dots, (0, 2))
+            self._dots[known:] = products[:2]
+            self._dots[:, known:] = products[:2].T
+        return products[-1]
+
+    def _two_loop_recursion(self, of_gradient: np.ndarray) -> tuple[np.ndarray, float]:
+        """Nocedal and Wright, algorithm 7.4, of the negative gradient.
+
+        Args:
+            of_gradient: its dot products with the rows.
+
+        Returns:
+            Factors of the rows, and of the gradient, in the direction.
+        """
+        dots, factors, factor = self._dots, np.zeros(len(self._dots)), -1.0
+        steps = range(len(dots) - 2, -1, -2)[: self._history_size]  # rows of the steps, newest first
+        alphas = {}
+        for step in steps:
+            alphas[step] = (dots[step] @ factors + factor * of_gradient[step]) / dots[step, step + 1]
+            factors[step + 1] -= alphas[step]
+        scale = dots[steps[0], steps[0] + 1] / dots[steps[0] + 1, steps[0] + 1]  # their equation 7.20
+        factors, factor = factors * scale, factor * scale
+        for step in reversed(steps):
+            beta = (dots[step + 1] @ factors + factor * of_gradient[step + 1]) / dots[step, step + 1]
+            factors[step] += alphas[step] - beta
+        return factors, factor
+
+
+def _same(state: AdamState) -> AdamState:
+    return state
+
+
+def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Dot product of two tensors of one shape."""
+    return tf.reduce_sum(a * b)
+
+
+def scipy_lbfgs(
     value_and_grad: ValueAndGrad,
     start: tf.Tensor,
     *,

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from neural_style import __version__, files, flags, images, records
+from neural_style import __version__, files, flags, images, pyramid, records
 from neural_style.config import OPTIONS, Config
 from neural_style.errors import OutputError
 from neural_style.inputs import Inputs
@@ -119,7 +119,8 @@ class Outputs:
         if config.save_flags is not None:
             yield "save_flags", Path(config.save_flags)
         if config.checkpoint_iterations is not None:
-            iterations = range(config.checkpoint_iterations, config.iterations + 1, config.checkpoint_iterations)
+            last = pyramid.total_iterations(config.settled({}).scale_plan(*self._size))  # or fewer
+            iterations = range(config.checkpoint_iterations, last + 1, config.checkpoint_iterations)
             for iteration in iterations[:_CHECKED_CHECKPOINTS]:
                 yield "checkpoint_output", Path(config.checkpoint_path(iteration))
 

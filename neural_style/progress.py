@@ -90,8 +90,10 @@ class Reporter:
             self._started = time.monotonic()  # building the network is over
         if self._every and (step.iteration % self._every == 0 or step.iteration == self._iterations):
             losses = ", ".join(f"{name} {step.losses[name]:.4g}" for name in LOSS_NAMES)
+            size = f"{step.scale[0]}×{step.scale[1]} px"
             tqdm.write(
-                f"iteration {step.iteration}/{self._iterations}: {losses}{self._time_left(step)}", file=self._file
+                f"iteration {step.iteration}/{self._iterations} ({size}): {losses}{self._time_left(step)}",
+                file=self._file,
             )
             self._file.flush()
 

@@ -24,12 +24,14 @@ class Step:
     """0 is the start image."""
     losses: Mapping[str, float]
     """Weighted losses of this image by name: content, style, tv, and their sum, total."""
+    scale: tuple[int, int]
+    """Width and height in pixels at which the image was evaluated; the result's, or coarser ones before."""
     best: bool
-    """Whether no image of the run so far had a lower total."""
+    """Whether no image of this scale so far had a lower total; losses of different scales do not compare."""
     alpha: np.ndarray | None = field(repr=False)
     """The content's opacity, float32 (height, width) of 0-1; None where it is opaque."""
     render: Callable[[], np.ndarray] = field(repr=False)
-    """Makes the image, uint8 (height, width, 3)."""
+    """Makes the image, uint8 (height, width, 3), at the size of the result."""
 
     def __post_init__(self) -> None:
         """Freeze the losses."""

@@ -12,9 +12,3 @@ import tensorflow as tf
 def sum_in_order(terms: Sequence[tf.Tensor]) -> tf.Tensor:
     """Sum of tensors of one shape."""
     return tf.reduce_sum(tf.stack(terms), axis=0)
-
-
-@tf.custom_gradient
-def fork(tensor: tf.Tensor):
-    """Two copies of a tensor, whose gradients are added by `sum_in_order`, so that they count as one elsewhere."""
-    return (tf.identity(tensor), tf.identity(tensor)), lambda *gradients: sum_in_order(gradients)

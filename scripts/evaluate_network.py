@@ -95,7 +95,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def synthesize(network: str, path: Path, width: int, iterations: int) -> np.ndarray:
     """Paint the look of a picture from noise, uint8 (height, width, 3), its aspect kept."""
-    settings = {"content_weight": 0.0, "initial_noiseblend": 1.0, "optimizer": "lbfgs", "iterations": iterations}
+    settings = {
+        "content_weight": 0.0,
+        "initial_noiseblend": 1.0,
+        "optimizer": "scipy",
+        "iterations": iterations,
+        "scales": "1",
+        "precision": "float32",
+    }
     return render(Config(str(path), (str(path),), weights=network, width=width, **settings))[..., :3]
 
 

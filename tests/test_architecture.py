@@ -61,12 +61,12 @@ def test_smallest_side_leaves_two_positions_after_four_poolings():
 # --- floors -----------------------------------------------------------------------------------------------------------
 
 FLOORS = (
-    {"errors", "architecture", "options", "config"},
+    {"errors", "architecture", "options", "pyramid", "config"},
     {
         *{"files", "images", "color", "weights", "weight_files", "download", "seeded_filters", "process"},
         *{"feature_stats", "sums", "optimizers", "records"},
     },
-    {"vgg", "losses", "inputs", "flags"},
+    {"vgg", "losses", "inputs", "flags", "precision"},
     {"objective", "outputs", "progress"},
     {"engine"},
     {"doctor", "bench"},

@@ -1,52 +1,131 @@
-import dataclasses
 import json
 
 import pytest
 
 from neural_style import bench, cli
+from neural_style.config import Config
 from neural_style.errors import UsageError
+
+EXAMPLE = {"weights": "builtin", "style": str(bench.EXAMPLES / "swirls.jpg")}
+
+
+def options(*sections, content=str(bench.EXAMPLES / "lakeside.jpg"), **changes):
+    """What to measure, small."""
+    given = {"widths": (48,), "repeats": 1, "short": True, "pictures": None, "json": None, "content": content}
+    return bench.Options(sections=sections, **{**given, **EXAMPLE, **changes})
+
+
+@pytest.fixture
+def short_classic(monkeypatch):
+    """A classic run of a few iterations, which ours soon catches up with."""
+    monkeypatch.setattr(bench, "CLASSIC", {**bench.CLASSIC, "iterations": 8})
 
 
 def test_defaults_and_flags():
-    assert bench.parse([]) == bench.Options((256, 512), 7, None)
-    assert bench.parse(["--width=64", "--width=48", "--repeats=2", "--json=x.json"]) == bench.Options(
-        (64, 48), 2, "x.json"
-    )
+    parsed = bench.parse([])
+    assert (parsed.sections, parsed.widths, parsed.repeats, parsed.short) == (bench.SECTIONS, (256, 512), 7, False)
+    parsed = bench.parse(["quality", "--width=64", "--width=48", "--repeats=2", "--short", "eval", "--json=x.json"])
+    assert (parsed.sections, parsed.widths, parsed.repeats) == (("eval", "quality"), (64, 48), 2)
+    assert (parsed.short, parsed.json, parsed.pictures) == (True, "x.json", None)
 
 
 @pytest.mark.parametrize(
     "arguments", [["--width=31"], ["--width=wide"], ["--repeats=0"], ["--speed"], ["now"]], ids=str
 )
 def test_mistakes_are_told(arguments):
-    with pytest.raises(UsageError, match=r"^bench: "):
+    with pytest.raises(UsageError, match=r"^bench: .*sections: eval, optimizer, startup, quality$"):
         bench.parse(arguments)
 
 
-def test_times_are_measured():
+def test_the_classic_run_is_that_of_the_field():
+    config = Config("photo", ["painting"], **bench.CLASSIC)
+    assert (config.optimizer, config.learning_rate, config.iterations) == ("adam", 10, 1000)
+    assert [*config.scale_plan(512, 384)] == [(512, 384, 1000)]
+
+
+def test_evaluations_are_compared_with_float32_and_with_their_convolutions():
     told = []
-    (timing,) = bench.measure(bench.Options((32,), 2, None), say=told.append)
-    assert told == ["timing 32×32 px"]
-    seconds = dataclasses.asdict(timing)
-    assert seconds.pop("width") == 32
-    assert all(0 < value < 60 for value in seconds.values())
-    assert timing.first > timing.evaluation  # it builds the graph as well
+    rows = bench.measure(options("eval"), say=told.append)["eval"]
+    assert told == ["timing eval at 48 px"]
+    assert rows[0]["precision"] == "float32"
+    assert rows[0]["vs float32"] == 1
+    for row in rows:
+        assert row["s per Mpx"] == pytest.approx(row["evaluation s"] / (48 * 48 / 1e6))
+        assert row["vs float32"] == pytest.approx(rows[0]["evaluation s"] / row["evaluation s"])
+        assert 0 < row["vs convolutions"] < 1000
 
 
-def test_table_gives_ratios():
-    slow = bench.Timing(width=500, first=5.0, forward=0.25, evaluation=0.5, adam=0.75, lbfgs=1.0)
-    header, row, note = bench.table([slow]).splitlines()
-    assert header.split() == ["px", "evaluation", "per", "Mpx", "forward", "Adam", "L-BFGS", "first"]
-    assert row.split() == ["500", "0.500", "s", "2.00", "s", "0.50", "1.50", "2.00", "10.0"]
-    assert "multiples of the evaluation" in note
+def test_pytorch_computes_the_same_loss(network):
+    pytest.importorskip("torch")
+    from neural_style.objective import LossGraph, Objective
+
+    config = Config("photo", ["painting"])
+    content, style, start = bench._random_pictures(48)
+    objective = Objective(LossGraph(config, network), content, [style])
+    ours = float(objective.value_and_grad(objective.encode(start))[0].total)
+    assert bench._torch_evaluation(config, network, content, style, start)() == pytest.approx(ours, rel=1e-3)
 
 
-def test_the_command_prints_a_table_and_writes_json(tmp_path, capsys):
+def test_convolutions_are_counted_as_the_evaluation_makes_them():
+    counts = bench._convolution_counts(Config("photo", ["painting"]))
+    assert sum(counts.values()) == 2 * 13  # conv1_1 to conv5_1, forward and back
+    assert counts["forward", (4, 512, 512)] == counts["backward", (4, 512, 512)] == 3
+    actions = bench._convolutions(Config("photo", ["painting"]), 48, "float32")
+    assert set(actions) == {f"{direction} {shape}" for direction, shape in counts}
+    assert actions["forward (1, 3, 64)"]().shape == (1, 48, 48, 64)
+    assert actions["backward (2, 64, 128)"]().shape == (1, 24, 24, 64)
+
+
+def test_optimizers_are_compared_by_their_own_share():
+    rows = bench.measure(options("optimizer"), say=lambda _: None)["optimizer"]
+    assert [row["optimizer"] for row in rows] == ["adam", "lbfgs", "scipy"]
+    assert all(row["own"] > 0 for row in rows)
+
+
+def test_startup_is_measured_in_a_new_process():
+    (row,) = bench.measure(options("startup"), say=lambda _: None)["startup"]
+    phases = [row[name] for name in ("import s", "network, targets, start s", "first step s")]
+    assert all(phase > 0 for phase in phases)
+    assert row["together s"] == pytest.approx(sum(phases))
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_quality_is_the_time_to_the_loss_of_the_classic_run(tmp_path, short_classic, short):
+    del short_classic
+    (row,) = bench.measure(options("quality", short=short, pictures=str(tmp_path)), say=lambda _: None)["quality"]
+    assert row["px"] == "48×32"
+    assert row["end loss"] <= bench.WITHIN * row["classic loss"]
+    assert row["evaluations"] >= 1
+    assert row["to loss s"] <= row["to end s"]
+    assert row["sooner"] == pytest.approx(row["classic s"] / row["to loss s"])
+    assert {path.name for path in tmp_path.iterdir()} == {"classic-48.png", "equal-48.png", "default-48.png"}
+
+
+def test_quality_says_nothing_of_a_loss_that_is_not_reached(monkeypatch):
+    monkeypatch.setattr(bench, "CLASSIC", {**bench.CLASSIC, "iterations": 3})
+    monkeypatch.setattr(bench, "WITHIN", 1e-9)
+    (row,) = bench.measure(options("quality"), say=lambda _: None)["quality"]
+    assert row["to loss s"] is None
+    assert row["sooner"] is None
+
+
+def test_table_lines_up_and_explains_itself():
+    rows = [{"px": 64, "evaluation s": 0.25, "vs PyTorch float32": None}, {"px": 512, "evaluation s": 1.0}]
+    title, header, first, second, note = bench.table({"eval": rows}).splitlines()
+    assert title == "eval"
+    assert header.split("  ")[-1] == "vs PyTorch float32"
+    assert first.split() == ["64", "0.25"]
+    assert second.split() == ["512", "1"]
+    assert len(header) == len(first) == len(second)
+    assert "how many times faster" in note
+
+
+def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
     path = tmp_path / "new" / "bench.json"
-    assert cli.main(["bench", "--width=32", "--repeats=1", f"--json={path}"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert cli.main(["bench", "optimizer", "--width=32", "--repeats=1", f"--json={path}"]) == 0
+    assert capsys.readouterr().out.startswith("optimizer\n")
     results = json.loads(path.read_text())
-    assert [timing["width"] for timing in results["seconds"]] == [32]
-    assert results["seconds"][0]["evaluation"] > 0
+    assert [row["px"] for row in results["optimizer"]] == [32] * 3
     assert results["tensorflow"]
 
 

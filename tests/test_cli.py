@@ -23,8 +23,8 @@ from neural_style.config import OPTIONS
 from neural_style.errors import OutOfMemoryError, OutputError
 from neural_style.progress import Reporter
 
-TINY = ["--weights=builtin", "--content-layers=relu1_2", "--style-layers=relu1_1"]
-RUN = ["--content=photo.png", "--styles=style.png", *TINY, "--iterations=2"]
+TINY = ["--weights=builtin", "--content-layers=relu1_2", "--style-layers=relu1_1", "--precision=float32"]
+RUN = ["--content=photo.png", "--styles=style.png", *TINY, "--iterations=2", "--optimizer=adam", "--scales=1"]
 ROOT = Path(cli.__file__).parent.parent
 
 
@@ -76,9 +76,30 @@ def test_a_run_writes_the_picture_and_says_so_on_standard_output_alone(folder, c
 def test_what_is_done_is_told_on_standard_error(folder, capsys):
     cli.main([*RUN, "--output=out.png"])
     first, *rest = capsys.readouterr().err.splitlines()
-    for said in ("photo.png", "style.png", "64×48", "2 iterations", "adam", "builtin", "PU:0"):
+    for said in (
+        *("photo.png", "style.png", ": 64×48 px", "2 iterations", "adam", "builtin", "PU:0"),
+        "in float32 (as asked for)",
+    ):
         assert said in first
-    assert [line.partition(":")[0] for line in rest] == ["iteration 0/2", "iteration 1/2", "iteration 2/2"]
+    assert [line.partition(":")[0] for line in rest] == [f"iteration {i}/2 (64×48 px)" for i in range(3)]
+
+
+def test_scales_are_told(folder, capsys):
+    cli.main([*RUN, "--width=96", "--scales=2", "--output=out.png", "--precision=auto"])
+    captured = capsys.readouterr()
+    first, *rest = captured.err.splitlines()
+    assert ": 48×36 → 96×72 px, at most 2 iterations" in first
+    assert re.search(r" on \S+ in (bfloat16|float32|float16) \(.+\)$", first)
+    sizes = ["48×36"] * 3 + ["96×72"] * 3
+    assert [line.partition(":")[0] for line in rest] == [f"iteration {i}/5 ({s} px)" for i, s in enumerate(sizes)]
+    assert re.fullmatch(r"wrote out\.png \(96×72 px, loss \S+ at iteration [345]\)\n", captured.out)
+
+
+def test_the_optimizer_by_default_may_end_before_its_iterations(folder, capsys):
+    options = [option for option in RUN if not option.startswith("--optimizer")]
+    assert cli.main([*options, "--iterations=500", "--tolerance=0.5", "--output=out.png", "--progress-write"]) == 0
+    assert "500 iterations of lbfgs" in capsys.readouterr().err
+    assert 20 <= np.loadtxt("out-progress.txt")[-1, 0] < 500
 
 
 def test_without_a_name_the_result_is_numbered_rather_than_overwritten(folder, capsys):
@@ -305,6 +326,12 @@ BAD = [
     ("--weights=nan.npz", "nan.npz"),
     ("--device=gpu:99", "device: expected a GPU"),
     ("--device=tpu", "device: expected auto, cpu, gpu"),
+    ("--precision=half", "--precision: expected one of auto, float32, bfloat16, float16, got 'half'"),
+    ("--scales=3", "scales: expected a coarsest picture of at least 32 px a side, got 3 scales of 64×48"),
+    ("--scales=many", "scales: expected auto or a whole number from 1 to 99, got 'many'"),
+    ("--scales=0", "scales: expected auto or a whole number from 1 to 99, got '0'"),
+    ("--min-scale=31", "min_scale: expected a whole number >= 32, got 31"),
+    ("--tolerance=1", "tolerance: "),
     ("--style-layers=relu9_9", "style_layers: expected names from relu1_1"),
     ("--pooling=mean", "--pooling: expected one of max, avg, got 'mean'"),
     ("--flurb", "unknown flag --flurb"),

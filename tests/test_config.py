@@ -17,7 +17,6 @@ def config(**options):
 
 
 ANISHATHALYE = {
-    "iterations": 1000,
     "content_weight": 5.0,
     "content_weight_blend": 1.0,
     "style_weight": 500.0,
@@ -57,11 +56,88 @@ def test_its_network_option_is_an_alias_of_weights():
     "name",
     [
         *("content", "styles", "output", "content_layers", "style_layers", "style_layer_weights", "seed", "optimizer"),
-        *("history_size", "weights", "device", "save_flags"),
+        *("history_size", "weights", "device", "save_flags", "precision"),
+        *("scales", "min_scale", "scale_iterations", "tolerance"),
     ],
 )
 def test_options_beside_those_of_anishathalye(name):
     assert name in OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("options", "iterations", "tolerance"),
+    [
+        ({}, 300, 0.005),
+        ({"optimizer": "lbfgs"}, 300, 0.005),
+        ({"optimizer": "adam"}, 1000, 0),
+        ({"optimizer": "scipy"}, 300, 0),
+        ({"optimizer": "adam", "iterations": 7}, 7, 0),
+        ({"tolerance": 0, "iterations": 7}, 7, 0),
+        ({"tolerance": 0.25}, 300, 0.25),
+    ],
+    ids=str,
+)
+def test_what_is_left_to_the_optimizer(options, iterations, tolerance):
+    made = config(**options)
+    assert (made.iterations, made.tolerance) == (iterations, tolerance)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("auto", "auto"), (1, "1"), ("1", "1"), (12, "12"), ("99", "99")])
+def test_scales_are_auto_or_a_number(given, kept):
+    assert config(scales=given).scales == kept
+
+
+@pytest.mark.parametrize("given", [0, -1, 100, "0", "01", "two", "", "1.5", "AUTO", " 2"])
+def test_other_scales_are_refused(given):
+    with pytest.raises(UsageError, match=r"^scales: expected"):
+        config(scales=given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("tolerance", -0.1), ("tolerance", 1), ("min_scale", 31), ("scale_iterations", 0), ("iterations", 0)),
+        *(("precision", "double"), ("optimizer", "sgd")),
+    ],
+)
+def test_bounds_of_what_is_minimised_how(name, value):
+    with pytest.raises(UsageError, match=f"^{name}: "):
+        config(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "network", "sizes"),
+    [
+        ({}, {}, [(50, 100), (100, 200), (200, 400)]),
+        ({"min_scale": 51}, {}, [(100, 200), (200, 400)]),
+        ({"scales": 1}, {}, [(200, 400)]),
+        ({"scales": 2}, {}, [(100, 200), (200, 400)]),
+        ({"scales": 2, "initial_noiseblend": 0}, {}, [(100, 200), (200, 400)]),
+        ({"initial_noiseblend": 0.5}, {}, [(200, 400)]),
+        ({"initial_noiseblend": 0.51}, {}, [(50, 100), (100, 200), (200, 400)]),
+        ({"initial": "start.png"}, {}, [(200, 400)]),
+        ({}, {"initial_noiseblend": 0.0}, [(200, 400)]),
+        ({"initial_noiseblend": 1}, {"initial_noiseblend": 0.0}, [(50, 100), (100, 200), (200, 400)]),
+    ],
+    ids=str,
+)
+def test_scale_plan(options, network, sizes):
+    """Where the start has forms already, automatically the full size alone."""
+    plan = config(**options).settled(network).scale_plan(200, 400)
+    assert [(scale.width, scale.height) for scale in plan] == sizes
+    assert [scale.iterations for scale in plan] == [60] * (len(sizes) - 1) + [300]
+
+
+def test_scale_iterations():
+    plans = [
+        config(iterations=9, scales=3, scale_iterations=coarse).settled({}).scale_plan(200, 400) for coarse in (4, 20)
+    ]
+    assert [[scale.iterations for scale in plan] for plan in plans] == [[4, 4, 9], [9, 9, 9]]
+
+
+def test_too_many_scales_are_refused():
+    with pytest.raises(UsageError, match=r"^scales: .* got 4 scales of 200×400"):
+        config(scales=4).settled({}).scale_plan(200, 400)
 
 
 def test_settings_cannot_be_changed_after_their_check():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import __version__, cli, doctor, weights
+from neural_style import __version__, cli, doctor, precision, weights
 from neural_style.architecture import keras_name, kernel_shape
 
 BUILTIN = weights.weights_folder() / weights.builtin_entry().file
@@ -48,28 +48,29 @@ def test_devices_and_precision():
     text = report()
     assert re.search(r"CPU: \d+ cores, [\d.]+ GiB", text)
     assert re.search(r"GPU:0: .|GPU: none that TensorFlow can use; .*pip install 'tensorflow\[and-cuda\]'", text)
-    assert re.search(r"--device auto uses (GPU:0|the CPU)", text)
-    assert re.search(r"fast bfloat16: \w+", text)
+    uses = re.search(r"^  --device auto --precision auto uses (GPU:0|CPU:0) in (\w+) \((.+)\)$", text, re.MULTILINE)
+    device, *choice = uses.groups()
+    assert tuple(choice) == precision.choose("auto", device)
 
 
 @pytest.mark.parametrize(
-    ("details", "told"),
+    ("details", "capability", "used"),
     [
-        ({"compute_capability": (6, 1)}, "compute capability 6.1, fast float16: no, fast bfloat16: no"),
-        ({"compute_capability": (7, 5)}, "compute capability 7.5, fast float16: yes, fast bfloat16: no"),
-        ({"compute_capability": (9, 0)}, "compute capability 9.0, fast float16: yes, fast bfloat16: yes"),
-        ({}, "compute capability unknown"),
+        ({"compute_capability": (6, 1)}, "6.1", "float32 (compute capability 6.1: no tensor cores)"),
+        ({"compute_capability": (7, 5)}, "7.5", "float16 (compute capability 7.5: tensor cores)"),
+        ({"compute_capability": (9, 0)}, "9.0", "bfloat16 (compute capability 9.0: tensor cores)"),
+        ({}, "unknown", "float32 (the GPU does not tell what it has)"),
     ],
     ids=str,
 )
-def test_precision_of_gpus(details, told, monkeypatch):
+def test_precision_of_gpus(details, capability, used, monkeypatch):
     config = tf.config
     monkeypatch.setattr(config, "list_physical_devices", lambda kind: [SimpleNamespace(name="/GPU:0")])
     named = {"device_name": "NVIDIA X", **details}
     monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: named)
     text = report()
-    assert f"  GPU:0: NVIDIA X, {told}\n" in text
-    assert "--device auto uses GPU:0;" in text
+    assert f"  GPU:0: NVIDIA X, compute capability {capability}\n" in text
+    assert f"  --device auto --precision auto uses GPU:0 in {used}\n" in text
 
 
 def test_it_reports_without_tensorflow(monkeypatch, capsys):

@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,16 +16,18 @@ import reference
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import engine, images, objective
+from neural_style import engine, images, objective, optimizers, precision
 from neural_style.color import preserve_colors
 from neural_style.config import Config
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
 from neural_style.inputs import read_inputs
-from neural_style.objective import Objective
+from neural_style.objective import LossGraph, Objective
+from neural_style.precision import Choice
+from neural_style.pyramid import PATIENCE
 from neural_style.records import Step
 
 SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
-BOTH = pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+ALL = pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "scipy"])
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,8 @@ def make_config(pictures):
 
     def make(**changes):
         given = {"content": pictures / "photo.png", "styles": [pictures / "style.png"], "iterations": 4}
-        return Config(**{**given, "weights": "builtin", "device": "cpu", **SHALLOW, **changes})
+        given |= {"optimizer": "adam", "scales": 1, "tolerance": 0}
+        return Config(**{**given, "weights": "builtin", "device": "cpu", "precision": "float32", **SHALLOW, **changes})
 
     return make
 
@@ -100,7 +104,7 @@ def totals(steps):
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-@BOTH
+@ALL
 def test_steps_are_the_start_and_one_for_each_iteration(run, optimizer):
     steps = run(optimizer=optimizer, iterations=5)
     assert [step.iteration for step in steps] == [0, 1, 2, 3, 4, 5]
@@ -112,12 +116,13 @@ def test_steps_are_the_start_and_one_for_each_iteration(run, optimizer):
         assert step.image.dtype == np.uint8
 
 
-@BOTH
+@ALL
 def test_losses_of_a_step_are_those_of_its_own_image(run, spy, make_config, network, optimizer):
     steps = run(optimizer=optimizer)
     shown = [step.image for step in steps]
     inputs = read_inputs(make_config())
-    again = Objective(make_config(), network, inputs.content.rgb, [style.rgb for style in inputs.styles])
+    graph = LossGraph(make_config(), network)
+    again = Objective(graph, inputs.content.rgb, [style.rgb for style in inputs.styles])
     assert len(spy.made) == 1
     assert len(spy.decoded) == len(steps)
     for step, image, tensor in zip(steps, shown, spy.decoded, strict=True):
@@ -127,7 +132,7 @@ def test_losses_of_a_step_are_those_of_its_own_image(run, spy, make_config, netw
         np.testing.assert_array_equal(image, np.clip(np.rint(tensor[0] + network.mean), 0, 255))
 
 
-@pytest.mark.parametrize("settings", [{"learning_rate": 80}, {"optimizer": "lbfgs"}], ids=str)
+@pytest.mark.parametrize("settings", [{"learning_rate": 80}, {"optimizer": "lbfgs"}, {"optimizer": "scipy"}], ids=str)
 def test_best_is_the_lowest_so_far(run, settings):
     steps = run(iterations=12, **settings)
     lowest = np.minimum.accumulate(totals(steps))
@@ -153,14 +158,14 @@ def test_steps_cannot_be_changed(run):
         step.image[0] = 0
 
 
-@BOTH
+@ALL
 def test_loss_goes_down(run, optimizer):
     values = totals(run(optimizer=optimizer, iterations=15))
     assert min(values[10:]) < 0.5 * values[0]
     assert min(values[10:]) < min(values[:5])
 
 
-@pytest.mark.parametrize(("optimizer", "count"), [("adam", 5), ("lbfgs", 1)])
+@pytest.mark.parametrize(("optimizer", "count"), [("adam", 5), ("lbfgs", 1), ("scipy", 1)])
 def test_where_nothing_is_left_to_do(make_config, optimizer, count):
     """Variation alone, of a picture that has none; the network has no part in it. L-BFGS ends early."""
     alone = {"content": np.full((48, 64, 3), 90, np.uint8), "content_weight": 0, "style_weight": 0}
@@ -201,7 +206,7 @@ def test_start_is_noise_around_the_mean_pixel(run, spy, network):
     np.testing.assert_allclose(start.image.mean((0, 1)), network.mean, atol=0.5)
 
 
-@BOTH
+@ALL
 def test_same_seed_same_images(run, optimizer):
     ours, same, other = (run(optimizer=optimizer, seed=seed) for seed in (3, 3, 4))
     for step, again in zip(ours, same, strict=True):
@@ -249,6 +254,244 @@ def test_noiseblend_blends(run, spy, pictures, network, initial):
     picture = images.resize(source, 64, 48).rgb - network.mean
     run(iterations=1, initial=initial and pictures / initial, initial_noiseblend=0.25)
     np.testing.assert_allclose(spy.made[1].evaluated[0][0], 0.75 * picture + 0.25 * noise, atol=1e-3)
+
+
+# --- scales -----------------------------------------------------------------------------------------------------------
+
+TWO = {"width": 128, "scales": 2, "iterations": 5, "scale_iterations": 3}
+"""64×48 px with 3 iterations, then 128×96 with 5."""
+
+
+@ALL
+def test_steps_over_two_scales(run, optimizer):
+    steps = run(optimizer=optimizer, **TWO)
+    assert [step.scale for step in steps] == [(64, 48)] * 4 + [(128, 96)] * 6
+    assert [step.iteration for step in steps] == list(range(10))
+    for step in steps:
+        assert step.image.shape == (96, 128, 3)
+        assert np.isfinite(list(step.losses.values())).all()
+    for part in (steps[:4], steps[4:]):
+        lowest = np.minimum.accumulate(totals(part))
+        assert [step.best for step in part] == [True, *(lowest[1:] < lowest[:-1])]
+
+
+def test_losses_of_different_scales_do_not_compare(run):
+    """A finer scale begins with a best image, though the one before ended lower."""
+    steps = run(**TWO, content_weight=0, tv_weight=0)
+    assert steps[4].best
+    assert totals(steps)[4] > min(totals(steps)[:4])
+
+
+@ALL
+def test_each_scale_starts_with_the_best_of_the_one_before(run, spy, network, optimizer):
+    steps = run(optimizer=optimizer, learning_rate=80, **{**TWO, "scale_iterations": 5})
+    coarse, fine = spy.made[-2:]
+    assert [objective.shape for objective in (coarse, fine)] == [(1, 48, 64, 3), (1, 96, 128, 3)]
+    best = coarse.evaluated[int(np.argmin(totals(steps[:6])))]
+    expected = images.lanczos(best[0], 128, 96)
+    np.testing.assert_allclose(fine.evaluated[0][0], expected, atol=1e-3)
+    np.testing.assert_array_equal(steps[6].image, np.clip(np.rint(expected + network.mean), 0, 255))
+    if optimizer == "adam":  # with steps so large that the last image is not the best
+        assert best is not coarse.evaluated[-1]
+
+
+def test_the_coarsest_scale_starts_with_noise_of_its_own(run, spy):
+    run(**TWO)
+    run(**{**TWO, "width": 64, "scales": 1})
+    np.testing.assert_array_equal(spy.made[-3].evaluated[0], spy.made[-1].evaluated[0])
+    assert spy.made[-1].evaluated[0].std() == pytest.approx(0.256, rel=0.03)
+
+
+def test_the_coarsest_scale_starts_with_a_picture_at_its_size(run, spy, pictures, network):
+    run(**TWO, initial=pictures / "other.jpg")
+    initial = images.resize(images.resize(images.read_image(pictures / "other.jpg"), 128, 96), 64, 48)
+    np.testing.assert_allclose(spy.made[-2].evaluated[0][0], initial.rgb - network.mean, atol=1e-3)
+
+
+def test_pictures_of_coarse_steps_are_enlarged(run, spy, network):
+    step = run(**TWO)[2]
+    expected = images.lanczos(spy.made[-2].evaluated[2][0] + network.mean, 128, 96)
+    np.testing.assert_array_equal(step.image, np.clip(np.rint(expected), 0, 255))
+
+
+def test_three_scales_of_odd_sizes(run):
+    steps = run(width=181, scales=3, iterations=1)
+    assert [step.scale for step in steps] == [(45, 34)] * 2 + [(90, 68)] * 2 + [(181, 136)] * 2
+    assert {step.image.shape for step in steps} == {(136, 181, 3)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "scales"),
+    [
+        ({}, [(64, 48), (128, 96)]),
+        ({"initial_noiseblend": 0}, [(128, 96)]),
+        ({"initial_noiseblend": 0.5}, [(128, 96)]),
+        ({"initial_noiseblend": 0.6}, [(64, 48), (128, 96)]),
+        ({"min_scale": 49}, [(128, 96)]),
+        ({"initial": "photo.png"}, [(128, 96)]),
+    ],
+    ids=str,
+)
+def test_scales_by_themselves(run, pictures, settings, scales):
+    """As many as there is room for, but for a start that has forms."""
+    if "initial" in settings:
+        settings = {"initial": pictures / settings["initial"]}
+    steps = run(width=128, scales="auto", iterations=1, **settings)
+    assert list(dict.fromkeys(step.scale for step in steps)) == scales
+
+
+def test_network_has_a_say_in_the_scales(make_config, network):
+    calm = copy.copy(network)
+    calm.settings = {"initial_noiseblend": 0.0}
+    config = make_config(width=128, scales="auto", iterations=1)
+    assert {step.scale for step in engine.run(config, read_inputs(config), calm)} == {(128, 96)}
+
+
+def test_too_many_scales(run):
+    with pytest.raises(UsageError, match=r"^scales: .* got 3 scales of 64×48"):
+        run(scales=3)
+
+
+@ALL
+def test_tolerance_ends_a_scale(run, optimizer):
+    """Here one that is always met, as soon as may be."""
+    steps = run(
+        optimizer=optimizer, **{**TWO, "iterations": 30, "scale_iterations": 25}, tolerance=0.99, learning_rate=1e-3
+    )
+    if optimizer == "adam":
+        assert [step.scale for step in steps] == [(64, 48)] * (PATIENCE + 1) + [(128, 96)] * (PATIENCE + 1)
+    else:
+        assert len(steps) < 26 + 31
+    assert [step.iteration for step in steps] == list(range(len(steps)))
+
+
+def test_tolerance_of_0_uses_up_all_iterations(run):
+    assert len(run(iterations=30, learning_rate=1e-3)) == 31
+
+
+@ALL
+def test_closing_at_a_finer_scale(make_config, network, spy, optimizer):
+    config = make_config(optimizer=optimizer, **TWO)
+    steps = engine.run(config, read_inputs(config), network)
+    while next(steps).scale == (64, 48):
+        pass
+    steps.close()
+    assert [len(objective.evaluated) for objective in spy.made[-2:]] == [4, 1]
+    assert list(steps) == []
+
+
+@ALL
+def test_each_scale_may_go_back_to_its_best_image_once(run, spy, optimizer, caplog):
+    spy.wrap = nan_at(2)
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        steps = run(optimizer=optimizer, **TWO)
+    assert [step.iteration for step in steps] == list(range(10))
+    assert [step.scale for step in steps] == [(64, 48)] * 4 + [(128, 96)] * 6
+    assert np.isfinite(totals(steps)).all()
+    assert [len(objective.evaluated) for objective in spy.made[-2:]] == [4 + 2, 6 + 2]
+    assert len(caplog.records) == 2
+
+
+def test_warnings_count_iterations_as_steps_do(run, spy, caplog):
+    spy.wrap = nan_at(2)
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        run(**TWO)
+    told = [re.search(r"at iteration (\d+);", record.getMessage())[1] for record in caplog.records]
+    assert told == ["2", "6"]
+
+
+def test_alpha_and_colours_over_scales(run, pictures):
+    content = np.dstack([np.asarray(Image.open(pictures / "photo.png")), np.full((48, 64), 51, np.uint8)])
+    plain, kept = run(content=content, **TWO), run(content=content, preserve_colors=True, **TWO)
+    colours = images.to_uint8(images.resize(images.read_image(content), 128, 96).rgb)
+    for step, painted in zip(kept, plain, strict=True):
+        assert step.image_with_alpha.shape == (96, 128, 4)
+        np.testing.assert_array_equal(step.image, preserve_colors(painted.image, colours))
+
+
+def test_one_network_and_one_trace_for_all_scales(run, monkeypatch):
+    graphs = []
+
+    def loss_graph(*arguments):
+        graphs.append(LossGraph(*arguments))
+        return graphs[-1]
+
+    monkeypatch.setattr(engine, "LossGraph", loss_graph)
+    run(**TWO)
+    assert len(graphs) == 1
+    assert graphs[0].value_and_grad.experimental_get_tracing_count() == 1
+
+
+# --- precision --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def types(monkeypatch):
+    """Types that graphs are made for; they compute in float32 all the same."""
+    made = []
+
+    def loss_graph(config, network, precision):
+        made.append(precision)
+        return LossGraph(config, network)
+
+    monkeypatch.setattr(engine, "LossGraph", loss_graph)
+    return made
+
+
+@pytest.mark.parametrize("chosen", ["float32", "bfloat16", "float16"])
+def test_type_is_chosen_for_the_device(run, types, monkeypatch, chosen):
+    asked = []
+
+    def choose(*arguments):
+        asked.append(arguments)
+        return Choice(chosen, "a test")
+
+    monkeypatch.setattr(precision, "choose", choose)
+    run(precision="auto", iterations=1)
+    assert asked == [("auto", "CPU:0")]
+    assert types == [chosen]
+
+
+def test_a_choice_that_was_made_is_not_made_again(make_config, network, types, monkeypatch):
+    monkeypatch.setattr(precision, "choose", None)
+    config = make_config(iterations=1, precision="auto")
+    list(engine.run(config, read_inputs(config), network, Choice("bfloat16", "a test")))
+    assert types == ["bfloat16"]
+
+
+@pytest.mark.parametrize("chosen", ["float32", "bfloat16", "float16"])
+def test_lbfgs_knows_the_noise_of_the_type(make_config, network, types, monkeypatch, chosen):
+    noises, lbfgs = [], optimizers.lbfgs
+
+    def noted(*arguments, noise, **settings):
+        noises.append(noise)
+        return lbfgs(*arguments, noise=noise, **settings)
+
+    monkeypatch.setattr(optimizers, "lbfgs", noted)
+    config = make_config(optimizer="lbfgs", **TWO)
+    list(engine.run(config, read_inputs(config), network, Choice(chosen, "a test")))
+    assert noises == [precision.LOSS_NOISE[chosen]] * 2
+
+
+def test_a_type_that_the_device_lacks_is_told_before_the_first_step(make_config, network, monkeypatch):
+    monkeypatch.setattr(precision, "_seconds", lambda *_: None)
+    config = make_config(precision="bfloat16")
+    with pytest.raises(UsageError, match=r"^precision: .* got bfloat16"):
+        engine.run(config, read_inputs(config), network)
+
+
+@ALL
+@pytest.mark.parametrize("wanted", ["bfloat16", "float16"])
+def test_other_types_lower_the_loss_as_float32_does(run, wanted, optimizer):
+    """Or better: by small differences a search may take other steps."""
+    try:
+        precision.choose(wanted, "CPU:0")
+    except UsageError:
+        pytest.skip(f"this machine does not compute in {wanted}")
+    start, *expected = totals(run(optimizer=optimizer, iterations=10))
+    ours = totals(run(precision=wanted, optimizer=optimizer, iterations=10))
+    assert ours[0] == pytest.approx(start, rel=0.01)
+    assert min(ours) < 1.1 * min(expected) < 0.8 * start
 
 
 # --- pictures in and out ----------------------------------------------------------------------------------------------
@@ -306,7 +549,7 @@ def nan_at(*bad_calls, place="total", value=np.nan):
     return wrap
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("place", ["total", "gradient"])
 @pytest.mark.parametrize("call", [1, 5, 8])
 def test_goes_on_from_the_best_image_with_smaller_steps(run, spy, caplog, optimizer, place, call):
@@ -340,7 +583,7 @@ def test_best_image_need_not_be_the_last(run, spy):
     assert np.argmin(values) < 7
 
 
-@BOTH
+@ALL
 def test_not_finite_twice_ends_the_run_after_the_good_steps(make_config, network, spy, optimizer):
     spy.wrap = nan_at(3, 7)
     config = make_config(optimizer=optimizer, iterations=20)
@@ -353,7 +596,7 @@ def test_not_finite_twice_ends_the_run_after_the_good_steps(make_config, network
     assert good[-1].image.shape == (48, 64, 3)
 
 
-@BOTH
+@ALL
 def test_not_finite_at_the_start_ends_the_run_at_once(make_config, network, spy, optimizer):
     spy.wrap = nan_at(0)
     config = make_config(optimizer=optimizer)
@@ -368,7 +611,7 @@ def test_losses_too_large_for_their_type(run):
         run(content_weight=1e38)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError(None, None, "OOM"), MemoryError()], ids=repr)
 def test_too_little_memory(make_config, network, spy, optimizer, error):
     def wrap(call, losses, gradient):
@@ -395,7 +638,7 @@ def test_other_errors_pass_through(run, spy):
         run()
 
 
-@BOTH
+@ALL
 def test_closing_early(make_config, network, spy, optimizer):
     config = make_config(optimizer=optimizer, iterations=1000)
     steps = engine.run(config, read_inputs(config), network)
@@ -535,8 +778,8 @@ def test_the_library_prints_nothing_unless_logging_is_asked_for(tmp_path):
     script = (
         "import numpy as np; from neural_style import Config, render\n"
         "photo = np.zeros((32, 32, 3), np.uint8)\n"
-        "render(Config(photo, [photo], iterations=2, learning_rate=1e30, content_layers=['relu1_1'],"
-        " style_layers=['relu1_1']))"
+        "render(Config(photo, [photo], iterations=2, optimizer='adam', learning_rate=1e30, precision='float32',"
+        " content_layers=['relu1_1'], style_layers=['relu1_1']))"
     )
     settings = {"PYTHONPATH": str(Path(engine.__file__).parent.parent), "KERAS_HOME": str(tmp_path)}
     done = subprocess.run(

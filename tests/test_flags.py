@@ -201,7 +201,7 @@ def test_a_suggestion_is_never_what_was_typed(flag):
         ),
         (["--overwrite=maybe"], "--overwrite: expected true or false, got 'maybe'"),
         (["--pooling", "mean"], "--pooling: expected one of max, avg, got 'mean'"),
-        (["--optimizer=sgd"], "--optimizer: expected one of adam, lbfgs, got 'sgd'"),
+        (["--optimizer=sgd"], "--optimizer: expected one of lbfgs, adam, scipy, got 'sgd'"),
         (["stray.jpg"], "got 'stray.jpg'"),
         (["--overwrite", "stray.jpg"], "got 'stray.jpg'"),
         (["--content", "a.jpg", "b.jpg"], "got 'b.jpg'"),
@@ -536,8 +536,9 @@ def test_help_tells_every_flag_with_its_meaning_and_default():
     for name, option in OPTIONS.items():
         assert re.search(rf" --{name}\b[^:]*: {re.escape(option.help)}", text), name
     for said in (
-        "(default: 1000)",
-        "(default: adam)",
+        "(default: 60)",
+        "(default: lbfgs)",
+        "By default 300 for lbfgs, 1000 for adam, 300 for scipy.",
         "(default: relu1_1 relu2_1 ",
         "[0 to 1]",
         "--flagfile",

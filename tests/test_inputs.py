@@ -5,7 +5,7 @@ from PIL import Image
 from neural_style import images
 from neural_style.config import Config
 from neural_style.errors import ImageError
-from neural_style.inputs import read_inputs
+from neural_style.inputs import at_scale, read_inputs
 
 
 def picture(width, height, channels=3, seed=0):
@@ -146,3 +146,64 @@ def test_paths_images_and_arrays_are_all_the_same(tmp_path):
         np.testing.assert_array_equal(other.content.rgb, first.content.rgb)
         np.testing.assert_array_equal(other.styles[0].rgb, first.styles[0].rgb)
         np.testing.assert_array_equal(other.initial.rgb, first.initial.rgb)
+
+
+# --- smaller ----------------------------------------------------------------------------------------------------------
+
+
+def test_at_scale_everything_shrinks():
+    styles = [picture(100, 50), picture(128, 128, seed=1)]
+    inputs = read_inputs(
+        Config(picture(200, 160), styles, style_scales=(1.5, 1), initial=picture(90, 90, seed=2), width=200)
+    )
+    assert sizes(*inputs.styles) == [(300, 150), (200, 200)]
+    half = at_scale(inputs, 100, 80)
+    assert sizes(half.content, half.initial, *half.styles) == [(100, 80), (100, 80), (150, 75), (100, 100)]
+    shrunk, whole = ((made.content, made.initial, *made.styles) for made in (half, inputs))
+    for ours, before in zip(shrunk, whole, strict=True):
+        np.testing.assert_array_equal(ours.rgb, images.resize(before, ours.width, ours.height).rgb)
+
+
+def test_at_scale_without_an_initial_picture():
+    inputs = read_inputs(Config(picture(100, 80), [picture(64, 64)]))
+    assert at_scale(inputs, 50, 40).initial is None
+
+
+def test_at_its_own_scale_nothing_changes():
+    inputs = read_inputs(Config(picture(101, 83), [picture(64, 90)], style_scales=(0.7,), initial=picture(64, 64)))
+    same = at_scale(inputs, 101, 83)
+    assert same.content is inputs.content
+    assert same.initial is inputs.initial
+    assert [ours is style for ours, style in zip(same.styles, inputs.styles, strict=True)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("style", "scale", "expected"),
+    [
+        ((100, 50), 1, (64, 32)),
+        ((50, 100), 1, (50, 100)),
+        ((300, 100), 1, (97, 32)),
+        ((64, 64), 0.32, (32, 32)),  # no smaller than it was
+        ((100, 41), 0.79, (79, 32)),
+    ],
+)
+def test_at_scale_no_side_of_a_style_is_below_32(style, scale, expected):
+    """It is as if its own scale were larger: its aspect is kept."""
+    inputs = read_inputs(Config(picture(100, 80), [picture(*style)], style_scales=(scale,)))
+    assert sizes(*at_scale(inputs, 50, 40).styles) == [expected]
+
+
+def test_at_scale_styles_never_grow_and_never_fall_below_32():
+    rng = np.random.default_rng(0)
+    for width, height in rng.integers(32, 90, (40, 2)).tolist():
+        inputs = read_inputs(Config(picture(96, 96), [picture(width, height)], style_scales=(width / 96,)))
+        (style,), (shrunk,) = inputs.styles, at_scale(inputs, 33, 33).styles
+        assert 32 <= min(shrunk.width, shrunk.height) <= min(style.width, style.height)
+        assert abs(shrunk.width / shrunk.height - style.width / style.height) < 0.05 * style.width / style.height
+
+
+def test_at_scale_alpha_shrinks_along():
+    content = picture(64, 64, channels=4)
+    content[..., 3] = 51
+    small = at_scale(read_inputs(Config(content, [picture(64, 64)])), 32, 32)
+    np.testing.assert_allclose(small.content.alpha, np.full((32, 32), 0.2), atol=1e-3)

@@ -35,7 +35,7 @@ def test_values_are_coerced_to_the_type_of_their_option(name, given, kept):
         ("iterations", 1.0, "a whole number"),
         ("iterations", "3", "a whole number"),
         ("iterations", True, "a whole number"),
-        ("iterations", None, "a whole number"),
+        ("history_size", None, "a whole number"),
         ("content_weight", "3", "a number"),
         ("content_weight", False, "a number"),
         ("content_weight", 1j, "a number"),

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import re
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from neural_style import flags, images, records
-from neural_style.config import LEFT_TO_NETWORK, OPTIONS, Config
+from neural_style.config import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, OPTIONS, Config
 from neural_style.errors import OutputError, UsageError
 from neural_style.images import Picture
 from neural_style.inputs import Inputs
@@ -25,7 +26,7 @@ SETTLED = {"weights": "builtin"}
 
 def step(colour=(10, 20, 30), alpha=None, iteration=0):
     image = np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
-    return Step(iteration, HISTORY[0], True, alpha, image.copy)
+    return Step(iteration, HISTORY[0], (WIDTH, HEIGHT), True, alpha, image.copy)
 
 
 def outputs(width=WIDTH, height=HEIGHT, **options):
@@ -104,7 +105,7 @@ PLANS = {
     "progress_write": {"output": "x.png", "progress_write": True},
     "progress_plot": {"output": "x.png", "progress_plot": True},
     "save_flags": {"save_flags": "taken.png"},
-    "checkpoint_output": {"checkpoint_output": "c_{:05}.png", "checkpoint_iterations": 250},
+    "checkpoint_output": {"checkpoint_output": "c_{:05}.png", "checkpoint_iterations": 250, "iterations": 1000},
 }
 """Each option that names a file, with settings that make it write one of the files below."""
 TAKEN = ["taken.png", "x-progress.txt", "x-progress.png", "c_00500.png"]
@@ -120,6 +121,16 @@ def test_an_existing_file_is_refused_by_the_option_that_would_replace_it(option,
     assert tree(folder) == before
     outputs(**plan, overwrite=True).check()
     assert tree(folder) == before
+
+
+@pytest.mark.parametrize(("scales", "taken"), [(2, True), (1, False)])
+def test_checkpoints_of_all_scales_are_checked(scales, taken, folder):
+    """Over two scales, 5 and 5 iterations and the start of the second make 11."""
+    (folder / "c_11.png").write_bytes(b"precious")
+    planned = {"checkpoint_output": "c_{}.png", "checkpoint_iterations": 11, "iterations": 5}
+    made = outputs(64, 64, scales=scales, **planned)
+    with pytest.raises(OutputError, match="c_11") if taken else contextlib.nullcontext():
+        made.check()
 
 
 @pytest.mark.parametrize("broken", ["link", "loop"])
@@ -243,7 +254,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
         n for n, option in OPTIONS.items() if option.group == "Progress"
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}
-    unset -= {"content", "styles", "initial", *LEFT_TO_NETWORK}
+    unset -= {"content", "styles", "initial", *LEFT_TO_NETWORK, *LEFT_TO_OPTIMIZER["lbfgs"]}
     assert {*settings} == {*OPTIONS} - of_no_effect - unset
 
 

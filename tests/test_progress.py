@@ -18,8 +18,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def step(iteration, **losses):
-    return Step(iteration, {**LOSSES, **losses}, True, None, lambda: np.zeros((1, 1, 3), np.uint8))
+def step(iteration, scale=(64, 48), **losses):
+    return Step(iteration, {**LOSSES, **losses}, scale, True, None, lambda: np.zeros((1, 1, 3), np.uint8))
 
 
 def shown(file, iterations, print_iterations=None, upto=None):
@@ -48,6 +48,18 @@ def test_a_line_tells_every_loss():
     line = shown(io.StringIO(), 1).splitlines()[0]
     for name, value in LOSSES.items():
         assert float(re.search(rf"{name} ([\d.e+-]+)", line)[1]) == pytest.approx(value, rel=1e-3)
+
+
+def test_a_line_tells_the_size_that_is_painted_at():
+    file = io.StringIO()
+    with Reporter(2, 1, file) as reporter:
+        for iteration, scale in enumerate([(32, 24), (32, 24), (64, 48)]):
+            reporter.update(step(iteration, scale))
+    assert re.findall(r"^iteration (\d)/2 \((\S+) px\): content", file.getvalue(), re.MULTILINE) == [
+        ("0", "32×24"),
+        ("1", "32×24"),
+        ("2", "64×48"),
+    ]
 
 
 def test_lines_between_the_first_and_the_last_tell_the_time_left(monkeypatch):
@@ -118,7 +130,7 @@ def test_on_a_terminal_the_bar_is_all_unless_lines_are_asked_for(columns):
 def test_print_iterations_prints_lines_above_the_bar(columns):
     text = shown(Terminal(), 40, 20)
     told = [frame for frame in frames(text) if frame.startswith("iteration ")]
-    assert [line.split(":")[0] for line in told] == ["iteration 0/40", "iteration 20/40", "iteration 40/40"]
+    assert [line.split(" (")[0] for line in told] == ["iteration 0/40", "iteration 20/40", "iteration 40/40"]
     assert text.rstrip("\n").split("\r")[-1].startswith("40/40 ")
 
 

@@ -20,7 +20,8 @@ def pixels():
 
 
 def step(**changes):
-    return Step(**{"iteration": 3, "losses": losses(), "best": True, "alpha": None, "render": pixels} | changes)
+    fields = {"iteration": 3, "losses": losses(), "scale": (4, 2), "best": True, "alpha": None, "render": pixels}
+    return Step(**fields | changes)
 
 
 def history(count=5):
@@ -30,7 +31,7 @@ def history(count=5):
 # --- Step -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["iteration", "losses", "best", "alpha", "render", "image"])
+@pytest.mark.parametrize("name", ["iteration", "losses", "scale", "best", "alpha", "render", "image"])
 def test_fields_cannot_be_set(name):
     record = step()
     with pytest.raises(dataclasses.FrozenInstanceError):

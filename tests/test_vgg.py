@@ -10,6 +10,7 @@ import tensorflow as tf
 from neural_style import weights
 from neural_style.architecture import CONV_LAYERS, RELU_LAYERS, convs_up_to, keras_name
 from neural_style.errors import UsageError
+from neural_style.precision import choose
 from neural_style.vgg import build_vgg19
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
@@ -122,7 +123,7 @@ def test_conv_layers_are_before_rectification(network):
 def test_only_as_deep_as_asked(network, layers, convolutions, pools):
     model = build_vgg19(network, layers)
     kinds = [type(layer) for layer in model.layers]
-    assert kinds.count(keras.layers.Conv2D) == convolutions == len(convs_up_to(layers))
+    assert sum(issubclass(kind, keras.layers.Conv2D) for kind in kinds) == convolutions == len(convs_up_to(layers))
     assert kinds.count(keras.layers.MaxPooling2D) == pools
     assert [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)] == list(
         CONV_LAYERS[:convolutions]
@@ -165,6 +166,79 @@ def test_global_settings_of_keras_do_not_matter(network):
         keras.config.set_image_data_format(order)
     assert output.dtype == tf.float32
     assert relative_error(output, expected) < 1e-6
+
+
+# --- other types ------------------------------------------------------------------------------------------------------
+
+
+def skip_unless_computed(precision):
+    try:
+        choose(precision, "CPU:0")
+    except UsageError:
+        pytest.skip(f"this machine does not compute in {precision}")
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+@pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.02), ("float16", 0.003)])
+def test_other_types_against_float32(network, precision, off, pooling):
+    """Rounding grows with depth."""
+    skip_unless_computed(precision)
+    image = (random_picture(37, 45) - network.mean)[np.newaxis]
+    layers = ("conv1_1", "relu1_2", "relu2_1", "conv3_1", "relu4_1", "relu5_1")
+    exact, ours = (build_vgg19(network, layers, pooling, kind)(image) for kind in ("float32", precision))
+    for layer in layers:
+        assert ours[layer].dtype == precision
+        assert ours[layer].shape == exact[layer].shape
+        assert relative_error(ours[layer].numpy().astype(np.float32), exact[layer]) < off, layer
+
+
+def test_image_in_bfloat16_does_not_lose_what_8_bits_cannot_hold(network):
+    """One filter that takes the difference of neighbours: of an image rounded to 8 bits it would see steps."""
+    skip_unless_computed("bfloat16")
+    kernel = np.zeros((3, 3, 3, 64), np.float32)
+    kernel[1, 1, 0], kernel[1, 0, 0] = 1, -1
+    network = SimpleNamespace(kernels={"conv1_1": kernel}, biases={"conv1_1": np.zeros(64, np.float32)})
+    image = np.zeros((1, 32, 64, 3), np.float32)
+    image[..., 0] = 100 + np.arange(64) / 8
+    output = build_vgg19(network, ["conv1_1"], precision="bfloat16")(image)["conv1_1"].numpy()
+    assert np.unique(tf.cast(image, tf.bfloat16).numpy()[0, 0, :, 0]).size < 32
+    np.testing.assert_allclose(output[0, :, 1:].astype(np.float32), 1 / 8, atol=0.01)
+
+
+def test_filters_of_the_first_convolution_keep_16_bits_in_bfloat16(network):
+    """On an image of whole numbers, which 8 bits hold, only the filters are rounded, and the result."""
+    skip_unless_computed("bfloat16")
+    kernel = np.full((3, 3, 3, 64), 1 + 2**-9, np.float32)
+    kernel[1, 1, 1] = -26 * (1 + 2**-9) + 2**-4  # all that is left of the sum
+    network = SimpleNamespace(kernels={"conv1_1": kernel}, biases={"conv1_1": np.zeros(64, np.float32)})
+    output = build_vgg19(network, ["conv1_1"], precision="bfloat16")(np.ones((1, 32, 32, 3), np.float32))["conv1_1"]
+    np.testing.assert_allclose(output[:, 1:-1, 1:-1].numpy().astype(np.float32), 2**-4, rtol=0.1)
+
+
+def test_gradient_of_the_split_image_is_that_of_the_image(network):
+    """Its second part has none, as it does not grow with the image, but the first has all."""
+    skip_unless_computed("bfloat16")
+    image = tf.constant((random_picture(32, 40) - network.mean)[np.newaxis])
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        model = build_vgg19(network, ["conv1_1"], precision=precision)
+        weights = tf.constant(np.random.default_rng(1).normal(size=model(image)["conv1_1"].shape), tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            total = tf.reduce_sum(weights * tf.cast(model(image)["conv1_1"], tf.float32))
+        gradients.append(tape.gradient(total, image))
+    assert gradients[1].dtype == tf.float32
+    assert relative_error(gradients[1], gradients[0]) < 0.02
+
+
+@pytest.mark.parametrize(("precision", "channels"), [("float32", 3), ("float16", 3), ("bfloat16", 9)])
+def test_only_bfloat16_splits_the_image(network, precision, channels):
+    model = build_vgg19(network, ["relu2_1"], precision=precision)
+    assert model.input.dtype == "float32"
+    assert model.get_layer("conv1_1").kernel.shape == (3, 3, channels, 64)
+    assert ("split_image" in [layer.name for layer in model.layers]) == (precision == "bfloat16")
+    assert model.trainable_weights == []
+    assert {weight.dtype for weight in model.weights} == {precision}
 
 
 def test_other_backends_are_refused(network, monkeypatch):

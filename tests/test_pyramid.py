@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from neural_style import pyramid
+from neural_style.errors import UsageError
+from neural_style.pyramid import PATIENCE, Scale
+
+
+def sizes(scales):
+    return [(scale.width, scale.height) for scale in scales]
+
+
+@pytest.mark.parametrize(
+    ("size", "min_scale", "expected"),
+    [
+        ((512, 512), 48, [(64, 64), (128, 128), (256, 256), (512, 512)]),
+        ((512, 384), 48, [(64, 48), (128, 96), (256, 192), (512, 384)]),
+        ((512, 384), 49, [(128, 96), (256, 192), (512, 384)]),
+        ((384, 512), 64, [(96, 128), (192, 256), (384, 512)]),
+        ((95, 200), 48, [(48, 100), (95, 200)]),  # 47.5 rounds to 48
+        ((94, 200), 48, [(94, 200)]),
+        ((64, 48), 48, [(64, 48)]),
+        ((40, 33), 48, [(40, 33)]),  # smaller than the least from the start
+    ],
+)
+def test_as_many_as_leave_the_coarsest_its_least_side(size, min_scale, expected):
+    assert sizes(pyramid.plan(*size, None, min_scale, 300, 60)) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "scales", "expected"),
+    [
+        ((640, 480), 1, [(640, 480)]),
+        ((640, 480), 2, [(320, 240), (640, 480)]),
+        ((641, 483), 3, [(160, 121), (320, 242), (641, 483)]),
+        ((128, 128), 3, [(32, 32), (64, 64), (128, 128)]),  # `min_scale` has no say
+        ((127, 1000), 3, [(32, 250), (64, 500), (127, 1000)]),  # 31.75 rounds to 32
+        ((32, 32), 1, [(32, 32)]),
+    ],
+)
+def test_as_many_as_are_asked_for(size, scales, expected):
+    assert sizes(pyramid.plan(*size, scales, 48, 300, 60)) == expected
+
+
+@pytest.mark.parametrize(("size", "scales"), [((125, 500), 3), ((500, 125), 3), ((63, 62), 2), ((512, 512), 99)])
+def test_too_many_are_refused(size, scales):
+    with pytest.raises(UsageError, match=f"^scales: .* at least 32 px .* {scales} scales of {size[0]}×{size[1]}; give"):
+        pyramid.plan(*size, scales, 48, 300, 60)
+
+
+@pytest.mark.parametrize(("iterations", "coarse", "expected"), [(300, 60, [60, 60, 300]), (10, 60, [10, 10, 10])])
+def test_iterations(iterations, coarse, expected):
+    scales = pyramid.plan(256, 256, 3, 48, iterations, coarse)
+    assert [scale.iterations for scale in scales] == expected
+
+
+def test_every_plan_ends_with_the_picture_and_halves_towards_the_coarsest():
+    rng = np.random.default_rng(0)
+    for width, height in rng.integers(32, 3000, (200, 2)).tolist():
+        *coarser, last = pyramid.plan(width, height, None, 48, 300, 60)
+        assert last == Scale(width, height, 300)
+        for finer, scale in enumerate(reversed(coarser), 1):
+            assert abs(scale.width - width / 2**finer) <= 0.5
+            assert abs(scale.height - height / 2**finer) <= 0.5
+            assert min(scale.width, scale.height) >= 48
+        assert not coarser or min(coarser[0].width, coarser[0].height) <= 96
+
+
+@pytest.mark.parametrize(("iterations", "total"), [([300], 300), ([60, 300], 361), ([4, 4, 9], 19), ([1], 1)])
+def test_total_iterations(iterations, total):
+    """The first start is iteration 0; those of further scales have numbers of their own."""
+    assert pyramid.total_iterations([Scale(64, 64, count) for count in iterations]) == total
+
+
+# --- convergence ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("losses", [[], [1.0], [1.0] * 100, [0.0] * 100, list(range(100, 0, -1))], ids=len)
+def test_never_with_a_tolerance_of_0(losses):
+    assert not pyramid.has_converged(losses, 0.0)
+
+
+def test_only_after_a_while():
+    assert not pyramid.has_converged([1.0] * PATIENCE, 0.5)
+    assert pyramid.has_converged([1.0] * (PATIENCE + 1), 0.5)
+
+
+@pytest.mark.parametrize(("before", "converged"), [(1.009, True), (1.011, False), (1.0, True), (0.9, True)])
+def test_a_share_of_the_lowest(before, converged):
+    """Of the lowest of all, whether it is an old one or the last."""
+    assert pyramid.has_converged([5.0, before, *[1.0] * PATIENCE], 0.01) is converged
+    assert pyramid.has_converged([5.0, before, *[3.0] * (PATIENCE - 2), 1.0, 7.0], 0.01) is converged
+
+
+def test_losses_that_jump_up_are_not_progress_undone():
+    """Steps of a line search or of Adam may raise the loss: those count as no change, not as one back."""
+    falling = [1000 * 0.99**i for i in range(60)]
+    jumping = [value * (50 if i % 3 else 1) for i, value in enumerate(falling)]
+    assert not pyramid.has_converged(falling, 0.01)
+    assert not pyramid.has_converged(jumping, 0.01)
+    assert pyramid.has_converged([*jumping, *[1e9] * (PATIENCE + 3)], 0.01)
+
+
+def test_against_its_definition():
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        losses = (1 + np.exp(-np.arange(rng.integers(1, 80)) / 15) + rng.exponential(0.02)).tolist()
+        tolerance = float(rng.choice([0.001, 0.01, 0.1]))
+        lowest = np.minimum.accumulate(losses)
+        fell = len(losses) > PATIENCE and lowest[-1 - PATIENCE] - lowest[-1] < tolerance * lowest[-1]
+        assert pyramid.has_converged(losses, tolerance) == fell
+        outcomes.add(bool(fell))
+    assert outcomes == {True, False}
