@@ -141,7 +141,7 @@ class Config:
     beta1: float = option("Optimisation", "Adam: decay of the gradient's mean.", 0.9, bounds="0 to < 1")
     beta2: float = option("Optimisation", "Adam: decay of the gradient's mean square.", 0.999, bounds="0 to < 1")
     eps: float = option("Optimisation", "Adam: added to the root mean square.", 1e-8, bounds="> 0")
-    history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 20, bounds=">= 1")
+    history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 10, bounds=">= 1")
     seed: int = option("Optimisation", "Seed of the noise; the same seed gives the same picture.", 0, bounds=">= 0")
 
     content_weight: float = option("Losses", "Weight of the content loss.", 5.0, bounds=">= 0")

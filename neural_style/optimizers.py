@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -124,7 +124,7 @@ def lbfgs(
         value_and_grad: the objective.
         start: where to begin.
         iterations: how many evaluations to make after the start.
-        history_size: curvature pairs used; each takes 8 bytes per entry of `start`, and up to 3 more are kept.
+        history_size: curvature pairs used; each takes 8 bytes per entry of `start`, and one more may be kept.
         first_step: root mean square change of an entry by the first step along the steepest descent.
         noise: share of a loss that is rounding alone, within which a higher one counts as not higher.
         state: pairs to begin with.
@@ -150,7 +150,7 @@ def lbfgs(
             if search.last_is_best:
                 best = tried, gradient_there
         if best is not None:
-            pairs.add(best[0].image - here.image, best[1] - gradient)
+            pairs.add(*_differences(best[0].image, here.image, best[1], gradient))
             here, gradient = best
             idle = 0 if here.losses["total"] < lowest else idle + 1
             lowest = min(lowest, here.losses["total"])
@@ -248,7 +248,7 @@ class _Pairs:
     recursion itself would read them five times. To be read fast they lie in blocks, which are dropped whole.
     """
 
-    BLOCK = 4
+    BLOCK = 2
     """Pairs in a block."""
 
     def __init__(self, history_size: int, image: tf.Tensor, state: LBFGSState):
@@ -256,7 +256,7 @@ class _Pairs:
         self._blocks: list[tf.Tensor] = []  # oldest first, each (2 · pairs, entries): step, change, step, change …
         self._dots = np.zeros((0, 0))  # of all rows of all blocks with each other
         for step, change in zip(*state, strict=True):
-            self.add(step, change)
+            self.add(tf.stack([tf.reshape(step, [-1]), tf.reshape(change, [-1])]), _dot(step, change))
 
     def __len__(self) -> int:
         """How many pairs there are; no more than `history_size` are used."""
@@ -270,20 +270,20 @@ class _Pairs:
     def clear(self) -> None:
         self._blocks, self._dots = [], np.zeros((0, 0))
 
-    def add(self, step: tf.Tensor, change: tf.Tensor) -> None:
+    def add(self, pair: tf.Tensor, curvature: tf.Tensor) -> None:
         """Add a pair and drop the oldest if need be; leave it out if the loss does not curve upwards along it.
 
         Args:
-            step: of the image.
-            change: of the gradient.
+            pair: (2, entries), a step of the image and the change of the gradient.
+            curvature: their dot product.
         """
-        if not float(_dot(step, change)) > 0:
+        if not float(curvature) > 0:
             return
         self._multiply([])
         single = [block for block in self._blocks if block.shape[0] == 2]
         if len(single) == self.BLOCK:
             self._blocks[-self.BLOCK :] = [tf.concat(single, axis=0)]
-        self._blocks.append(tf.stack([tf.reshape(step, [-1]), tf.reshape(change, [-1])]))
+        self._blocks.append(pair)
         first = self._blocks[0].shape[0]
         if 2 * len(self) - first >= 2 * self._history_size:
             del self._blocks[0]
@@ -299,12 +299,10 @@ class _Pairs:
         flat = tf.reshape(gradient, [1, -1])
         of_gradient = self._multiply([flat])
         factors, factor = self._two_loop_recursion(of_gradient)
-        direction, row = factor * flat, 0
-        for block in self._blocks:
-            of_block = factors[np.newaxis, row : row + block.shape[0]]
-            direction += tf.matmul(tf.constant(of_block, tf.float32), block)
-            row += block.shape[0]
-        return tf.reshape(direction, self._shape), float(factors @ of_gradient + factor * square)
+        ends = np.cumsum([block.shape[0] for block in self._blocks])
+        of_blocks = [tf.constant(part[np.newaxis], tf.float32) for part in np.split(factors, ends[:-1])]
+        parts = _weighted([*of_blocks, tf.constant([[factor]], tf.float32)], [*self._blocks, flat])
+        return tf.reshape(tf.add_n(parts), self._shape), float(factors @ of_gradient + factor * square)
 
     def _multiply(self, vectors: list[tf.Tensor]) -> np.ndarray:
         """Take the dot products of a new pair, if there is one, and of at most one vector (1, entries), with all rows.
@@ -316,9 +314,7 @@ class _Pairs:
         news = [self._blocks[-1]] if known < 2 * len(self) else []
         if not news + vectors:
             return np.zeros(0)
-        left = tf.concat(news + vectors, axis=0)
-        products = tf.concat([tf.matmul(left, block, transpose_b=True) for block in self._blocks], axis=1)
-        products = products.numpy().astype(np.float64)
+        products = _products(news + vectors, self._blocks).numpy().astype(np.float64)
         if news:
             self._dots = np.pad(self._dots, (0, 2))
             self._dots[known:] = products[:2]
@@ -346,6 +342,31 @@ class _Pairs:
             beta = (dots[step + 1] @ factors + factor * of_gradient[step + 1]) / dots[step, step + 1]
             factors[step] += alphas[step] - beta
         return factors, factor
+
+
+@tf.function(reduce_retracing=True)
+def _differences(
+    image: tf.Tensor, image_before: tf.Tensor, gradient: tf.Tensor, gradient_before: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A pair (2, entries) and the dot product of its two rows."""
+    step, change = image - image_before, gradient - gradient_before
+    return tf.stack([tf.reshape(step, [-1]), tf.reshape(change, [-1])]), _dot(step, change)
+
+
+@tf.function(reduce_retracing=True)
+def _products(vectors: Sequence[tf.Tensor], blocks: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Dot products of all rows of the vectors with all rows of the blocks."""
+    left = tf.concat(vectors, axis=0)
+    return tf.concat([tf.matmul(left, block, transpose_b=True) for block in blocks], axis=1)
+
+
+@tf.function(reduce_retracing=True)
+def _weighted(factors: Sequence[tf.Tensor], blocks: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Sum (1, entries) of each block's rows times their factors (1, rows).
+
+    They are not added here, where TensorFlow would add them in any order.
+    """
+    return [tf.matmul(of_block, block) for of_block, block in zip(factors, blocks, strict=True)]
 
 
 def _same(state: AdamState) -> AdamState:
@@ -401,7 +422,7 @@ def scipy_lbfgs(
 
 def _evaluate(value_and_grad: ValueAndGrad, image: tf.Tensor) -> tuple[Evaluation, tf.Tensor]:
     losses, gradient = value_and_grad(image)
-    finite = tf.reduce_all(tf.math.is_finite(gradient)) & tf.math.is_finite(losses.total)
+    finite = tf.math.is_finite(tf.reduce_sum(gradient)) & tf.math.is_finite(losses.total)
     values = {name: float(value) for name, value in losses._asdict().items()}
     return Evaluation(image, values, bool(finite)), gradient
 
