@@ -28,7 +28,7 @@ from absl import flags
 
 from neural_style import __version__, architecture, images, weights
 from neural_style.config import Config
-from neural_style.errors import NeuralStyleError, UsageError
+from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, read_inputs
 
 if TYPE_CHECKING:
@@ -134,16 +134,30 @@ def measure(options: Options, say: Callable[[str], None]) -> dict[str, list[Row]
     config = Config(options.content, [options.style], weights=options.weights)
     network = weights.load(config.weights, config.layers)
     measures = {"eval": _measure_eval, "optimizer": _measure_optimizers, "startup": _measure_startup}
+    if "quality" in options.sections:  # what is wrong with its pictures shall not be found out at the end
+        for width in options.widths:
+            read_inputs(dataclasses.replace(config, width=width))
     results: dict[str, list[Row]] = {}
     for section in options.sections:
         for width in options.widths:
             say(f"timing {section} at {width} px")
-            if section == "quality":
-                rows = _measure_quality(config, network, width, options)
-            else:
-                rows = measures[section](config, network, width, options.repeats)
+            with _memory_errors():
+                if section == "quality":
+                    rows = _measure_quality(config, network, width, options)
+                else:
+                    rows = measures[section](config, network, width, options.repeats)
             results.setdefault(section, []).extend(rows)
     return results
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise OutOfMemoryError("bench: there is too little memory for pictures of this size; lower --width") from error
 
 
 _NOTES = {
@@ -168,9 +182,10 @@ def table(results: Mapping[str, Sequence[Row]]) -> str:
     return "\n\n".join(blocks)
 
 
-def to_json(results: Mapping[str, Sequence[Row]]) -> str:
-    """Results for programs."""
+def to_json(results: Mapping[str, Sequence[Row]], options: Options) -> str:
+    """Results for programs, with what was asked for."""
     facts = {
+        "options": dataclasses.asdict(options),
         "neural_style": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
         "platform": platform.platform(),
@@ -218,7 +233,7 @@ def _measure_eval(config: Config, network: weights.VGGWeights, width: int, repea
             continue
         computed.append(name)
         objective = Objective(LossGraph(config, network, name), content, [style])
-        actions[name] = functools.partial(objective.value_and_grad, objective.encode(start))
+        actions[name] = functools.partial(_finished, objective, objective.encode(start))
         for key, convolution in _convolutions(config, width, name).items():
             actions[f"{name} {key}"] = convolution
     if importlib.util.find_spec("torch"):
@@ -242,6 +257,14 @@ def _measure_eval(config: Config, network: weights.VGGWeights, width: int, repea
             }
         )
     return rows
+
+
+def _finished(objective: Objective, image: Any) -> tuple[Any, Any]:
+    """Losses and gradient of an image, once they are there: a GPU gives them beforehand."""
+    losses, gradient = objective.value_and_grad(image)
+    float(losses.total)
+    gradient[0, 0, 0, 0].numpy()
+    return losses, gradient
 
 
 def _device(config: Config) -> str:
@@ -295,16 +318,21 @@ def _torch_evaluation(
     import torch
     from torch.nn import functional
 
+    place = "cuda" if torch.cuda.is_available() and _device(config).startswith("GPU") else "cpu"
+
     def image(picture: np.ndarray) -> torch.Tensor:
-        return torch.tensor(np.moveaxis(picture - network.mean, 2, 0)[np.newaxis])
+        return torch.tensor(np.moveaxis(picture - network.mean, 2, 0)[np.newaxis], device=place)
 
     def gram(maps: torch.Tensor) -> torch.Tensor:
         flat = maps.flatten(2)[0]
         return flat @ flat.T / flat.numel()
 
     convs = architecture.convs_up_to(config.layers)
-    kernels = {conv: torch.tensor(np.ascontiguousarray(network.kernels[conv].transpose(3, 2, 0, 1))) for conv in convs}
-    biases = {conv: torch.tensor(network.biases[conv]) for conv in convs}
+    kernels = {
+        conv: torch.tensor(np.ascontiguousarray(network.kernels[conv].transpose(3, 2, 0, 1)), device=place)
+        for conv in convs
+    }
+    biases = {conv: torch.tensor(network.biases[conv], device=place) for conv in convs}
 
     def features(maps: torch.Tensor) -> dict[str, torch.Tensor]:
         outputs, block = {}, 1
@@ -358,7 +386,7 @@ def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int,
 
     def timed(name: str, image: Any) -> Any:
         began = time.perf_counter()
-        losses, gradient = objective.value_and_grad(image)
+        losses, gradient = _finished(objective, image)
         inside[name] += time.perf_counter() - began
         return losses, gradient
 
@@ -374,12 +402,13 @@ def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int,
         for run in runs.values():
             stack.enter_context(contextlib.closing(run))
             for _ in range(config.history_size + _WARM_UP):
-                next(run)
+                next(run, None)
         for _ in range(repeats):
             for name, run in runs.items():
                 inside[name] = 0.0
                 began = time.perf_counter()
-                next(run)
+                if next(run, None) is None:  # there is nothing left to improve
+                    continue
                 whole = time.perf_counter() - began
                 evaluations.append(inside[name])
                 shares[name].append((whole - inside[name]) / inside[name])
@@ -423,7 +452,7 @@ def _measure_startup(config: Config, network: weights.VGGWeights, width: int, re
         command = [sys.executable, "-c", _STARTUP, json.dumps([config.weights, width])]
         process = subprocess.run(command, capture_output=True, text=True, check=False)
         if process.returncode:
-            raise NeuralStyleError(f"bench: a new process failed: {process.stderr.strip().splitlines()[-1:]}")
+            raise NeuralStyleError(f"bench: a new process failed: {process.stderr.strip().rpartition(chr(10))[2]}")
         rows.append(json.loads(process.stdout.splitlines()[-1]))
     medians = {phase: statistics.median(row[phase] for row in rows) for phase in rows[0]}
     return [{"px": width, **medians, "together s": statistics.median(sum(row.values()) for row in rows)}]

@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from neural_style import __version__, files, flags, images, pyramid, weights
 from neural_style.config import Config
@@ -68,8 +69,7 @@ def _stylize(config: Config) -> int:
     """One run from files to files."""
     _show_notes()
     inputs = read_inputs(config)
-    outputs = Outputs(config, inputs)
-    outputs.check()
+    Outputs(config, inputs).check()
     network = weights.load(config.weights, config.layers, progress=True)
     scales = config.settled(network.settings).scale_plan(inputs.content.width, inputs.content.height)
     _import_tensorflow()
@@ -77,11 +77,14 @@ def _stylize(config: Config) -> int:
 
     device = engine.device_name(config.device)
     choice = precision.choose(config.precision, device)
+    settled: Any = {"precision": choice.precision}  # so that the run can be repeated
+    config = dataclasses.replace(config, **settled)
+    outputs = Outputs(config, inputs)
     steps = engine.run(config, inputs, network, choice)
     say(
         f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
-        f"{' → '.join(f'{scale.width}×{scale.height}' for scale in scales)} px, at most {config.iterations} iterations "
-        f"of {config.optimizer} at the last, weights {network.name}, "
+        f"{' → '.join(f'{scale.width}×{scale.height}' for scale in scales)} px, "
+        f"at most {scales[-1].iterations} iterations of {config.optimizer} at the last, weights {network.name}, "
         f"on {device} in {choice.precision} ({choice.reason})"
     )
     network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed
@@ -173,7 +176,7 @@ def _bench(arguments: Sequence[str]) -> int:
     results = bench.measure(options, say=say)
     print(bench.table(results))
     if options.json:
-        text = bench.to_json(results)
+        text = bench.to_json(results, options)
         files.write_atomically(options.json, lambda file: file.write_text(text), overwrite=True, option="json")
     return 0
 

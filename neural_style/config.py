@@ -108,7 +108,7 @@ class Config:
     )
     tolerance: float | None = option(
         "Optimisation",
-        f"A scale is done once {PATIENCE} evaluations lower its loss by less than this share; 0 to use up all "
+        f"A scale is done once {PATIENCE} evaluations lower its loss by no more than this share; 0 to use up all "
         f"iterations. By default {_by_optimizer('tolerance')}.",
         None,
         bounds="0 to < 1",

@@ -29,8 +29,9 @@ STEP_SCALES = (1.0, 0.1)
 
 
 def compute_reproducibly() -> None:
-    """Tell TensorFlow, for the whole process, to leave out algorithms for GPUs that add in any order."""
+    """Tell TensorFlow, for the whole process, that GPUs shall not add in any order, nor round float32 to 10 bits."""
     tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def stylize(config: Config) -> Iterator[Step]:
@@ -41,8 +42,8 @@ def stylize(config: Config) -> Iterator[Step]:
 
     Yields:
         A `Step` for the start image (iteration 0) and for every evaluation of the loss after it, at each scale of
-        `Config.scale_plan` in turn. The result is the last
-        one whose `best` is true. Scales end early where `Config.tolerance` says so, or L-BFGS finds no lower loss.
+        `Config.scale_plan` in turn. The result is the last one whose `best` is true. Scales end early where
+        `Config.tolerance` says so, or L-BFGS finds no lower loss.
 
     Raises:
         ImageError: a picture cannot be read or is too small.
@@ -172,6 +173,7 @@ def evaluations(
                 if pyramid.has_converged(totals, config.tolerance or 0.0):
                     break
         before += len(totals)
+        del objective, source, evaluation  # before the next scale takes memory
 
 
 def _finite_evaluations(
@@ -198,13 +200,14 @@ def _finite_evaluations(
                 return
         if not done:
             raise DivergenceError(
-                f"loss or gradient of the start image is not finite ({evaluation.losses}); lower the loss weights"
+                f"loss or gradient of the start image is not finite ({evaluation.losses}); "
+                "lower the loss weights, or use --precision float32"
             )
         if step_scale != STEP_SCALES[-1]:
             _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", before + done)
     raise DivergenceError(
         f"loss or gradient stopped being finite twice, at last at iteration {before + done}, with steps made "
-        f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights"
+        f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights, or use --precision float32"
     )
 
 

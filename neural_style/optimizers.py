@@ -117,8 +117,8 @@ def lbfgs(
     """Minimise by L-BFGS (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.5), in float32 on the device.
 
     Yields up to `iterations` + 1 evaluations, of the start and of every point that the line search tries. It ends early
-    where rounding hides the descent: where a step along the steepest descent raises the loss by more than the noise, or
-    ten searches in turn find no lower one.
+    where rounding hides the descent: where no step of a search along the steepest descent keeps the loss from rising by
+    more than the noise, or ten searches in turn find no lower one.
 
     Args:
         value_and_grad: the objective.
@@ -202,6 +202,7 @@ class LineSearch:
             noise: share of a loss that is rounding alone.
         """
         self._value, self._slope, self._noise = value, slope, noise * abs(value)
+        self._lowest = value
         self._low: tuple[float, float, float] = (0.0, value, slope)  # step, loss, derivative
         self._high: tuple[float, float, float] | None = None
         self._tried = 0
@@ -211,9 +212,10 @@ class LineSearch:
         """Take the loss and its derivative along the line at `step`; choose the next one."""
         here = (self.step, value, slope)
         self._tried += 1
-        self.last_is_best = value < self._low[1] + self._noise
+        self.last_is_best = value < self._lowest + self._noise
+        self._lowest = min(self._lowest, value)
         least = self._value + self.LEAST_DECREASE * self.step * self._slope + self._noise
-        lower = self.last_is_best and value <= least
+        lower = value <= least and value < self._low[1] + self._noise
         self.ended = self._tried == self.MOST_STEPS or (lower and abs(slope) <= self.GREATEST_SLOPE * abs(self._slope))
         if not lower:
             self._high = here
@@ -255,6 +257,7 @@ class _Pairs:
         self._history_size, self._shape = history_size, image.shape
         self._blocks: list[tf.Tensor] = []  # oldest first, each (2 · pairs, entries): step, change, step, change …
         self._dots = np.zeros((0, 0))  # of all rows of all blocks with each other
+        self._curvature = 0.0  # of the newest pair
         for step, change in zip(*state, strict=True):
             self.add(tf.stack([tf.reshape(step, [-1]), tf.reshape(change, [-1])]), _dot(step, change))
 
@@ -284,6 +287,7 @@ class _Pairs:
         if len(single) == self.BLOCK:
             self._blocks[-self.BLOCK :] = [tf.concat(single, axis=0)]
         self._blocks.append(pair)
+        self._curvature = float(curvature)
         first = self._blocks[0].shape[0]
         if 2 * len(self) - first >= 2 * self._history_size:
             del self._blocks[0]
@@ -319,6 +323,7 @@ class _Pairs:
             self._dots = np.pad(self._dots, (0, 2))
             self._dots[known:] = products[:2]
             self._dots[:, known:] = products[:2].T
+            self._dots[known, known + 1] = self._dots[known + 1, known] = self._curvature  # which is above 0
         return products[-1]
 
     def _two_loop_recursion(self, of_gradient: np.ndarray) -> tuple[np.ndarray, float]:

@@ -139,6 +139,12 @@ def _seconds(precision: str, device: str) -> float | None:
                 began = time.perf_counter()
                 gradient(image).numpy()
                 seconds.append(time.perf_counter() - began)
-        except (tf.errors.OpError, NotImplementedError):
+        except (
+            tf.errors.AbortedError,  # oneDNN
+            tf.errors.InvalidArgumentError,
+            tf.errors.NotFoundError,
+            tf.errors.UnimplementedError,
+            NotImplementedError,
+        ):
             return None
         return min(seconds)

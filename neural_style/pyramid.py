@@ -62,7 +62,7 @@ def total_iterations(scales: Sequence[Scale]) -> int:
 
 
 def has_converged(losses: Sequence[float], tolerance: float) -> bool:
-    """Whether the lowest loss fell by less than a share of itself over the last `PATIENCE` evaluations.
+    """Whether the lowest loss fell by no more than a share of itself over the last `PATIENCE` evaluations.
 
     Args:
         losses: of all evaluations at a scale, in order.

@@ -269,7 +269,7 @@ def test_losses_without_a_gradient_are_the_same(network):
 @pytest.mark.parametrize("size", [(33, 44), (34, 43), (68, 88), (17, 22)], ids=str)
 def test_images_of_another_size_are_refused(network, size):
     objective = objective_of(network, **SHALLOW)
-    with pytest.raises((TypeError, ValueError, tf.errors.InvalidArgumentError)):
+    with pytest.raises(ValueError, match="expected shape"):
         objective.value_and_grad(objective.encode(np.resize(IMAGE, (*size, 3))))
 
 

@@ -105,10 +105,11 @@ def test_against_its_definition():
     rng = np.random.default_rng(0)
     outcomes = set()
     for _ in range(300):
-        losses = (1 + np.exp(-np.arange(rng.integers(1, 80)) / 15) + rng.exponential(0.02)).tolist()
+        count = rng.integers(1, 80)
+        losses = (1 + np.exp(-np.arange(count) / 15) + rng.exponential(0.02, count)).tolist()
         tolerance = float(rng.choice([0.001, 0.01, 0.1]))
         lowest = np.minimum.accumulate(losses)
-        fell = len(losses) > PATIENCE and lowest[-1 - PATIENCE] - lowest[-1] < tolerance * lowest[-1]
+        fell = len(losses) > PATIENCE and lowest[-1 - PATIENCE] - lowest[-1] <= tolerance * lowest[-1]
         assert pyramid.has_converged(losses, tolerance) == fell
         outcomes.add(bool(fell))
     assert outcomes == {True, False}
