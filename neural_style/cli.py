@@ -21,7 +21,7 @@ from neural_style.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.inputs import read_inputs
 from neural_style.outputs import Outputs
-from neural_style.process import ending_signals, quiet_import
+from neural_style.process import ending_signals, physical_cores, quiet_import
 from neural_style.progress import Console, LogHandler, Reporter, say
 from neural_style.records import Step
 
@@ -236,6 +236,8 @@ def _import_tensorflow() -> None:
 
         from neural_style import engine
     engine.compute_reproducibly()
+    with contextlib.suppress(RuntimeError):  # it has started: its owner has decided
+        tf.config.threading.set_intra_op_parallelism_threads(physical_cores() or 0)
     tf.get_logger().setLevel(logging.ERROR)  # it warns of what is traced anew, as each run of several must
 
 

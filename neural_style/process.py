@@ -1,4 +1,4 @@
-"""What belongs to the whole process: the signals that end it, and what libraries write to its standard error."""
+"""What belongs to the whole process: the signals that end it, its cores, and what libraries write to standard error."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def ending_signals() -> list[int]:
@@ -17,6 +18,18 @@ def ending_signals() -> list[int]:
         return []
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup wants it
+
+
+def physical_cores() -> int | None:
+    """How many of the processor's cores this process may use, each counted once; None where Linux does not tell."""
+    cores = set()
+    try:
+        for cpu in os.sched_getaffinity(0):
+            siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+            cores.add(siblings.read_text(encoding="ascii"))
+    except (AttributeError, OSError):
+        return None
+    return len(cores)
 
 
 @contextlib.contextmanager
