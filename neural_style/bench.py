@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -380,7 +380,6 @@ def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int,
     chosen = precision.choose(config.precision, _device(config)).precision
     content, style, start = _random_pictures(width)
     objective = Objective(LossGraph(config, network, chosen), content, [style])
-    rows = []
     runs = {}
     inside = dict.fromkeys(("adam", "lbfgs", "scipy"), 0.0)
 
@@ -415,6 +414,7 @@ def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int,
     rows = [
         {"px": width, "precision": chosen, "optimizer": name, "own": statistics.median(share)}
         for name, share in shares.items()
+        if share
     ]
     return [{**row, "evaluation s": statistics.median(evaluations)} for row in rows]
 
@@ -471,30 +471,25 @@ def _measure_quality(config: Config, network: weights.VGGWeights, width: int, op
     exact = Objective(LossGraph(config, network), inputs.content.rgb, [style.rgb for style in inputs.styles])
 
     curve = dataclasses.replace(classic, precision=config.precision) if options.short else classic
-    best, seconds = _lowest(_timed_evaluations(curve, inputs, network))
-    target = float(exact.losses(best.image).total)
-    _keep_picture(options, f"classic-{width}.png", exact, best.image)
+    for seconds, evaluation, is_best in _timed_evaluations(curve, inputs, network):  # noqa: B007 - the last one counts
+        if is_best:
+            image = evaluation.image
+    target = float(exact.losses(image).total)
+    _keep_picture(options, f"classic-{width}.png", exact, image)
 
     samples = _iteration_seconds(classic, inputs, network) if options.short else []
-    reached: list[float] = []  # seconds and evaluations to the target
-    evaluations = 0
-
-    def watched() -> Iterator[tuple[float, Evaluation]]:
-        nonlocal evaluations
-        for elapsed, evaluation in _timed_evaluations(config, inputs, network):
-            evaluations += 1
-            near = evaluation.image.shape == exact.shape and evaluation.losses["total"] <= WITHIN * target
-            if near and not reached and float(exact.losses(evaluation.image).total) <= WITHIN * target:
-                reached.extend((elapsed, evaluations))
-                _keep_picture(options, f"equal-{width}.png", exact, evaluation.image)
-            yield elapsed, evaluation
-
-    best, to_end = _lowest(watched())
-    _keep_picture(options, f"default-{width}.png", exact, best.image)
+    to_loss = evaluations_to_loss = None
+    for count, (to_end, evaluation, is_best) in enumerate(_timed_evaluations(config, inputs, network), 1):
+        if is_best:
+            image = evaluation.image
+        near = evaluation.image.shape == exact.shape and evaluation.losses["total"] <= WITHIN * target
+        if near and to_loss is None and float(exact.losses(evaluation.image).total) <= WITHIN * target:
+            to_loss, evaluations_to_loss = to_end, count
+            _keep_picture(options, f"equal-{width}.png", exact, evaluation.image)
+    _keep_picture(options, f"default-{width}.png", exact, image)
     if options.short:
         samples += _iteration_seconds(classic, inputs, network)
         seconds = statistics.median(samples) * CLASSIC["iterations"]
-    to_loss, evaluations_to_loss = reached or (None, None)
     return [
         {
             "px": f"{exact.shape[2]}×{exact.shape[1]}",
@@ -504,40 +499,29 @@ def _measure_quality(config: Config, network: weights.VGGWeights, width: int, op
             "evaluations": evaluations_to_loss,
             "sooner": to_loss and seconds / to_loss,
             "to end s": to_end,
-            "end loss": float(exact.losses(best.image).total),
+            "end loss": float(exact.losses(image).total),
         }
     ]
 
 
 def _timed_evaluations(
     config: Config, inputs: Inputs, network: weights.VGGWeights
-) -> Iterator[tuple[float, Evaluation]]:
-    """Evaluations of a run, with the seconds that the run itself took until then."""
+) -> Iterator[tuple[float, Evaluation, bool]]:
+    """Seconds that a run itself took until each evaluation, the evaluation, and whether it is the best of its scale."""
     from neural_style import engine, precision
 
     elapsed, began = 0.0, time.perf_counter()
     chosen = precision.choose(config.precision, _device(config))
     with contextlib.closing(engine.evaluations(config, inputs, network, chosen.precision)) as evaluations:
-        for _, evaluation in evaluations:
+        for _, evaluation, is_best in evaluations:
             elapsed += time.perf_counter() - began
-            yield elapsed, evaluation
+            yield elapsed, evaluation, is_best
             began = time.perf_counter()
-
-
-def _lowest(evaluations: Iterable[tuple[float, Evaluation]]) -> tuple[Evaluation, float]:
-    """Evaluation of the lowest loss at the last size, and the seconds of the whole run."""
-    best = None
-    for elapsed, evaluation in evaluations:  # noqa: B007 - the last one counts
-        same = best is not None and best.image.shape == evaluation.image.shape
-        if not (best and same and best.losses["total"] <= evaluation.losses["total"]):
-            best = evaluation
-    assert best is not None  # a run has a start at least
-    return best, elapsed
 
 
 def _iteration_seconds(config: Config, inputs: Inputs, network: weights.VGGWeights) -> list[float]:
     """Seconds of some iterations, the first left out, in which functions are traced."""
-    marks = [elapsed for elapsed, _ in itertools.islice(_timed_evaluations(config, inputs, network), 2 + _SAMPLES)]
+    marks = [elapsed for elapsed, *_ in itertools.islice(_timed_evaluations(config, inputs, network), 2 + _SAMPLES)]
     return np.diff(marks)[1:].tolist()
 
 

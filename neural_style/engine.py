@@ -126,21 +126,18 @@ def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: 
     colors = images.to_uint8(inputs.content.rgb) if config.preserve_colors else None
     source = evaluations(config, inputs, network, chosen)
     del inputs, network  # what is not needed for the rest of the run
-    scale, lowest = None, np.inf
     with contextlib.closing(source):
-        for iteration, (scale_now, evaluation) in enumerate(source):
-            if scale_now != scale:
-                scale, lowest = scale_now, np.inf
-            best = evaluation.losses["total"] < lowest
-            lowest = min(lowest, evaluation.losses["total"])
+        for iteration, (scale, evaluation, best) in enumerate(source):
             render = functools.partial(_picture, evaluation.image, mean, size, colors)
             yield Step(iteration, evaluation.losses, (scale.width, scale.height), best, alpha, render)
 
 
 def evaluations(
     config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: str
-) -> Generator[tuple[pyramid.Scale, Evaluation]]:
-    """Every evaluation of a run with its scale: each scale's start, which but the first's is the best before, enlarged.
+) -> Generator[tuple[pyramid.Scale, Evaluation, bool]]:
+    """Every evaluation of a run, with its scale and whether no other at that scale so far had a lower loss.
+
+    A scale starts with the best image of the one before, enlarged.
 
     Args:
         config: the run.
@@ -169,7 +166,7 @@ def evaluations(
                 totals.append(evaluation.losses["total"])
                 if best is None or totals[-1] < best.losses["total"]:
                     best = evaluation
-                yield scale, evaluation
+                yield scale, evaluation, evaluation is best
                 if pyramid.has_converged(totals, config.tolerance or 0.0):
                     break
         before += len(totals)

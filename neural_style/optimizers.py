@@ -86,12 +86,13 @@ def adam(
     image, state = start, state or adam_init(start)
     for iteration in range(iterations + 1):
         evaluation, gradient = _evaluate(value_and_grad, image)
-        yield replace(evaluation, state=functools.partial(_same, state))
+        yield replace(evaluation, state=functools.partial(AdamState, *state))
         if iteration < iterations:
             image, state = adam_update(image, gradient, state, *constants)
 
 
 _IDLE_SEARCHES = 10
+"""Searches in turn without a lower loss after which L-BFGS ends."""
 
 
 class LBFGSState(NamedTuple):
@@ -372,10 +373,6 @@ def _weighted(factors: Sequence[tf.Tensor], blocks: Sequence[tf.Tensor]) -> list
     They are not added here, where TensorFlow would add them in any order.
     """
     return [tf.matmul(of_block, block) for of_block, block in zip(factors, blocks, strict=True)]
-
-
-def _same(state: AdamState) -> AdamState:
-    return state
 
 
 def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

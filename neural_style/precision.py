@@ -109,8 +109,7 @@ def _remembered_speed(machine: str) -> float:
         slow, fast = _seconds("float32", "CPU:0"), _seconds("bfloat16", "CPU:0")
         known[machine] = slow / fast if slow and fast else 0.0
         text = json.dumps(known)
-        with contextlib.suppress(OSError, OutputError):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OutputError):
             files.write_atomically(path, lambda file: file.write_text(text), overwrite=True, option="precision")
     return known[machine]
 
