@@ -4,6 +4,8 @@ Convolutions are named `conv<block>_<index>` and their rectified outputs `relu<b
 and in Gatys et al.; Keras calls the same convolution `block<block>_conv<index>`.
 """
 
+from collections.abc import Iterable
+
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """(channels, convolutions) of each block; a 2×2 pooling with stride 2 follows each block."""
 
@@ -19,24 +21,46 @@ LAYERS = CONV_LAYERS + RELU_LAYERS
 IMAGENET_MEAN = (123.68, 116.779, 103.939)
 """Mean pixel of ImageNet (RGB, 0-255) as Keras has it, which the published weights want subtracted."""
 
+POOLINGS = tuple(f"pool{b}" for b in range(1, len(BLOCKS)))
+"""The poolings between the blocks, each named after the block before it."""
+
 MIN_SIDE = 32
 """Smallest height or width, in pixels, that leaves every layer at least 2×2 positions."""
 
 
 def conv_of(layer: str) -> str:
-    """Name of the convolution behind a layer: `relu4_2` and `conv4_2` both give `conv4_2`."""
+    """Name of the convolution behind a layer: `relu4_2` and `conv4_2` both give `conv4_2`, `pool3` gives `conv3_4`."""
+    if layer in POOLINGS:
+        return f"conv{layer[4]}_{BLOCKS[block_of(layer) - 1][1]}"
     return layer.replace("relu", "conv")
 
 
 def block_of(layer: str) -> int:
-    """Number of the block, 1 to 5, that a layer belongs to."""
+    """Number of the block, 1 to 5, that a layer belongs to, or the pooling that follows it."""
     return int(layer[4])
 
 
-def convs_up_to(layers) -> tuple[str, ...]:
+def convs_up_to(layers: Iterable[str]) -> tuple[str, ...]:
     """The convolutions, shallow to deep, that a network with these outputs needs. Empty for no outputs."""
     depth = max((CONV_LAYERS.index(conv_of(layer)) + 1 for layer in layers), default=0)
     return CONV_LAYERS[:depth]
+
+
+def stride(layer: str, start: str | None = None) -> int:
+    """Positions of the map at `start`, a pooling or the image, per position of a layer, along each side."""
+    first = 1 if start is None else block_of(start) + 1
+    return 2 ** (block_of(layer) - first + (layer in POOLINGS))
+
+
+def reach(layers: Iterable[str], start: str | None = None) -> int:
+    """How far layers look beyond a block of positions, on each side, in positions of the map at `start`.
+
+    A block that begins and ends at multiples of the layers' strides is meant: poolings do not reach beyond such a one,
+    and each 3×3 convolution reaches one of its own positions. From the image to relu5_1 it is 70 px, which with the 16
+    px of a position makes its receptive field of 156 px.
+    """
+    first = 1 if start is None else block_of(start) + 1
+    return sum(2 ** (block_of(conv) - first) for conv in convs_up_to(layers) if block_of(conv) >= first)
 
 
 def kernel_shape(conv: str) -> tuple[int, int, int, int]:

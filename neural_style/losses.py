@@ -3,9 +3,9 @@
 Formulas are those of anishathalye/neural-style. M is a feature map's number of positions and C its number of channels.
 """
 
-import tensorflow as tf
+from collections.abc import Callable
 
-from neural_style import sums
+import tensorflow as tf
 
 
 def content_loss(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -31,25 +31,31 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.math.squared_difference(gram, target), axis=(-2, -1))
 
 
-@tf.custom_gradient
 def tv_loss(image: tf.Tensor) -> tf.Tensor:
     """Squared total variation: mean of squared differences between vertical, plus that between horizontal, neighbours.
 
     Args:
         image: float (1, height, width, 3) in grey levels of 0-255; an offset makes no difference.
-
-    The gradient is written out, since four slices would leave four gradients to be added: see `sums`.
     """
-    vertical = image[:, 1:] - image[:, :-1]
-    horizontal = image[:, :, 1:] - image[:, :, :-1]
+    return variation(image, 1) + variation(image, 2)
 
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        down = vertical / tf.cast(tf.size(vertical), image.dtype)
-        right = horizontal / tf.cast(tf.size(horizontal), image.dtype)
-        none, both = (0, 0), (1, 1)
-        down = tf.pad(down, (none, both, none, none))
-        right = tf.pad(right, (none, none, both, none))
-        parts = (down[:, :-1] - down[:, 1:], right[:, :, :-1] - right[:, :, 1:])
-        return 2 * upstream * sums.sum_in_order(parts)
 
-    return tf.reduce_mean(tf.square(vertical)) + tf.reduce_mean(tf.square(horizontal)), gradient
+def variation(image: tf.Tensor, axis: int) -> tf.Tensor:
+    """Mean of squared differences between neighbours along an axis of a tensor of four.
+
+    The gradient is written out, since two slices would leave two gradients more to be added: see `sums`.
+    """
+    begin = [int(index == axis) for index in range(4)]
+
+    @tf.custom_gradient
+    def mean_square(image: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        size = tf.shape(image) - begin
+        differences = tf.slice(image, begin, size) - tf.slice(image, [0] * 4, size)
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            share = 2 * upstream * differences / tf.cast(tf.size(differences), image.dtype)
+            return tf.pad(share, [[place, 0] for place in begin]) - tf.pad(share, [[0, place] for place in begin])
+
+        return tf.reduce_mean(tf.square(differences)), gradient
+
+    return mean_square(image)

@@ -38,6 +38,12 @@ class LossGraph:
     """The network and the losses as TensorFlow functions, traced once for images of every size.
 
     Images, Gram matrices, losses and the gradient are float32, whatever the network computes in.
+
+    Attributes:
+        config: layers and weights of the losses.
+        mean: the network's mean pixel, float32 (3,), RGB, 0-255.
+        model: the network, as `vgg.build_vgg19` makes it; None if no layer is looked at.
+        precision: the type that it computes in.
     """
 
     def __init__(self, config: Config, weights: VGGWeights, precision: str = "float32"):
@@ -49,9 +55,9 @@ class LossGraph:
             precision: type that the network computes in, as `vgg.build_vgg19` takes it.
         """
         self.mean = weights.mean
-        self._config, self._precision = config, precision
-        self._model = vgg.build_vgg19(weights, config.layers, config.pooling, precision) if config.layers else None
-        maps = {layer: output.shape for layer, output in self._model.output.items()} if self._model else {}
+        self.config, self.precision = config, precision
+        self.model = vgg.build_vgg19(weights, config.layers, config.pooling, precision) if config.layers else None
+        maps = {layer: output.shape for layer, output in self.model.output.items()} if self.model else {}
         image = tf.TensorSpec((1, None, None, 3), tf.float32)
         targets = Targets(
             {layer: tf.TensorSpec(maps[layer], precision) for layer in config.content_terms},
@@ -64,12 +70,12 @@ class LossGraph:
 
     def _content_targets(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         features = self._features(image)
-        return {layer: features[layer] for layer in self._config.content_terms}
+        return {layer: features[layer] for layer in self.config.content_terms}
 
     def _grams(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Gram matrices; traced, so that TensorFlow frees each feature map as soon as it is used."""
         features = self._features(image)
-        return {layer: _gram_matrix(features[layer]) for layer in self._config.style_terms}
+        return {layer: _gram_matrix(features[layer]) for layer in self.config.style_terms}
 
     def _losses(self, image: tf.Tensor, targets: Targets) -> Losses:
         return self._terms(image, self._features(image), targets)
@@ -79,41 +85,59 @@ class LossGraph:
             network_tape.watch(image)
             features = self._features(image)
         maps = list(features.values())
-        if self._precision == "float16":  # slopes would vanish in it before they can be scaled
-            features = {layer: _in_float32(of_layer) for layer, of_layer in features.items()}
+        features = dict(zip(features, self.for_losses(maps), strict=True))
         with tf.GradientTape() as terms_tape:
             terms_tape.watch([image, *features.values()])
             values = self._terms(image, features, targets)
         of_image, *of_maps = terms_tape.gradient(values.total, [image, *features.values()])
         if not maps:
             return values, of_image
-        if self._precision != "float16":
-            return values, of_image + network_tape.gradient(maps, image, output_gradients=of_maps)
+        return values, of_image + self.through_network(network_tape, maps, image, of_maps)
+
+    def for_losses(self, maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Feature maps as losses are to be computed from: slopes of float16 ones would vanish before they are scaled."""
+        return [_in_float32(of_layer) for of_layer in maps] if self.precision == "float16" else list(maps)
+
+    def through_network(
+        self, tape: tf.GradientTape, maps: Sequence[tf.Tensor], source: tf.Tensor, of_maps: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """Gradient with respect to what the network made some maps from, given that with respect to each map.
+
+        Returns:
+            A tensor of the source's shape and type, or float32 where the network computes in float16.
+        """
+        if self.precision != "float16":
+            return tape.gradient(maps, source, output_gradients=of_maps)
         scale = _loss_scale(of_maps)
         scaled = [tf.cast(scale * slope, tf.float16) for slope in of_maps]
-        return values, of_image + network_tape.gradient(maps, image, output_gradients=scaled) / scale
+        return _in_float32(tape.gradient(maps, source, output_gradients=scaled)) / scale
 
     def _features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(self._model(image)) if self._model else {}
+        return dict(self.model(image)) if self.model else {}
 
     def _terms(self, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets) -> Losses:
         """Losses of an image with these features."""
-        config = self._config
+        config = self.config
         content = [
-            share * losses.content_loss(_in_float32(features[layer]), _in_float32(targets.content[layer]))
+            share * content_distance(features[layer], targets.content[layer])
             for layer, share in config.content_terms.items()
         ]
-        style = [
-            share * tf.tensordot(tf.constant(config.style_blend), of_styles, 1)
-            for layer, share in config.style_terms.items()
-            for of_styles in [losses.style_loss(_gram_matrix(features[layer]), targets.style[layer])]
-        ]
+        grams = {layer: _gram_matrix(features[layer]) for layer in config.style_terms}
         terms = (
             config.content_weight * sums.sum_in_order(content or [0.0]),
-            config.style_weight * sums.sum_in_order(style or [0.0]),
+            self.style_term(grams, targets.style),
             config.tv_weight * losses.tv_loss(image),
         )
         return Losses(*terms, sums.sum_in_order(terms))
+
+    def style_term(self, grams: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Weighted style loss of an image with these Gram matrices (channels, channels)."""
+        blend = tf.constant(self.config.style_blend)
+        style = [
+            share * tf.tensordot(blend, losses.style_loss(grams[layer], targets[layer]), 1)
+            for layer, share in self.config.style_terms.items()
+        ]
+        return self.config.style_weight * sums.sum_in_order(style or [0.0])
 
 
 class Objective:
@@ -166,6 +190,11 @@ class Objective:
 def decode(image: tf.Tensor, mean: np.ndarray) -> np.ndarray:
     """Picture, float32 (height, width, 3), RGB, not yet clipped to 0-255, of an image less the mean pixel."""
     return image.numpy()[0] + mean
+
+
+def content_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Content loss of a layer, float32, of maps in any type."""
+    return losses.content_loss(_in_float32(features), _in_float32(target))
 
 
 def _in_float32(features: tf.Tensor) -> tf.Tensor:

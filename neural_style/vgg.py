@@ -1,6 +1,6 @@
 """VGG19 as a frozen Keras model whose outputs are named relu1_1 … relu5_4, or conv* for pre-activations."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import keras
 import numpy as np
@@ -56,6 +56,30 @@ def build_vgg19(
             kernel = _split_kernel(kernel)
         model.get_layer(conv).set_weights([kernel, weights.biases[conv]])
     return model
+
+
+def maps_between(
+    model: keras.Model, maps: tf.Tensor, layers: Collection[str], start: str | None = None
+) -> dict[str, tf.Tensor]:
+    """Feature maps of a part of the network, to be called where TensorFlow traces.
+
+    Args:
+        model: of `build_vgg19`.
+        maps: image as the model takes it, or the map of the pooling `start`.
+        layers: names of the maps wanted, poolings among them; the model must be as deep.
+        start: pooling behind which the part begins; None for the image.
+    """
+    chain = model.layers[1:]  # all but the input
+    if start is not None:
+        chain = chain[[layer.name for layer in chain].index(start) + 1 :]
+    wanted: dict[str, tf.Tensor] = {}
+    for layer in chain:
+        if len(wanted) == len(layers):
+            break
+        maps = layer(maps)
+        if layer.name in layers:
+            wanted[layer.name] = maps
+    return {layer: wanted[layer] for layer in layers}
 
 
 class _Convolution(keras.layers.Conv2D):
