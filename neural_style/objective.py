@@ -95,7 +95,7 @@ class LossGraph:
         return values, of_image + self.through_network(network_tape, maps, image, of_maps)
 
     def for_losses(self, maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Feature maps as losses are to be computed from: slopes of float16 ones would vanish before they are scaled."""
+        """Feature maps to compute losses from: slopes of float16 ones would vanish before they can be scaled."""
         return [_in_float32(of_layer) for of_layer in maps] if self.precision == "float16" else list(maps)
 
     def through_network(

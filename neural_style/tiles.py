@@ -1,9 +1,56 @@
-"""Tiles of a picture: arithmetic alone."""
+"""Parts of the network and tiles of a picture: arithmetic alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+from neural_style import architecture
+
+CUT = "pool3"
+"""Where the network is divided, if it is deeper."""
+
+DEEP_SIDE = 2
+"""Side of a tile of the second part as a multiple of that of the first, in pixels; it takes half as much memory."""
+
+
+class Part(NamedTuple):
+    """Some blocks of the network, from the image or a pooling up to a pooling or the last layer used."""
+
+    layers: tuple[str, ...]
+    """Those in it that are looked at, shallow to deep."""
+    start: str | None
+    """The pooling whose map it takes; None for the image."""
+    end: str | None
+    """The pooling whose map it makes, if another part follows."""
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Names of all its outputs."""
+        return (*self.layers, self.end) if self.end else self.layers
+
+    @property
+    def reach(self) -> int:
+        """Positions of its input that a tile must see beyond its own, on each side; at least 1, for the variation."""
+        return max(architecture.reach(self.maps, self.start), 1)
+
+    @property
+    def stride(self) -> int:
+        """Positions of its input per position of its coarsest output, along each side."""
+        return max((architecture.stride(name, self.start) for name in self.maps), default=1)
+
+    def side(self, tile_size: int) -> int:
+        """Side of a tile's own part in positions of its input, where that of the image is a number of pixels."""
+        return tile_size if self.start is None else tile_size * DEEP_SIDE // architecture.stride(self.start)
+
+
+def parts(layers: Collection[str]) -> tuple[Part, ...]:
+    """The parts in which a network with these outputs is taken tile by tile."""
+    last = architecture.block_of(CUT)
+    shallow = tuple(layer for layer in architecture.LAYERS if layer in layers and architecture.block_of(layer) <= last)
+    deep = tuple(layer for layer in architecture.LAYERS if layer in layers and architecture.block_of(layer) > last)
+    return (Part(shallow, None, CUT), Part(deep, CUT, None)) if deep else (Part(shallow, None, None),)
 
 
 class Box(NamedTuple):
@@ -53,8 +100,8 @@ def cover(height: int, width: int, side: int, reach: int, stride: int) -> Iterat
     """
     halo = -(-reach // stride) * stride
     rows, columns = _edges(height, side, stride), _edges(width, side, stride)
-    for top, bottom in zip(rows, rows[1:], strict=False):
-        for left, right in zip(columns, columns[1:], strict=False):
+    for top, bottom in itertools.pairwise(rows):
+        for left, right in itertools.pairwise(columns):
             seen = Box(max(top - halo, 0), max(left - halo, 0), min(bottom + halo, height), min(right + halo, width))
             yield Tile(Box(top, left, bottom, right), seen)
 

@@ -4,15 +4,14 @@ Gram matrices are sums over positions, so they add up over tiles. A first pass, 
 derivative of the loss by each of them is known, and a second pass takes every tile forward and back against it. Tiles
 see as far beyond their own part as its values depend on, so that nothing differs from the whole picture but rounding.
 
-The network is taken in two parts, which meet at `CUT`: a tile of the first part then sees 24 px beyond its own, and one
-of the second 48 px, where it would be 80 px for both. What is kept of the whole picture between them is the pooled map,
-4 numbers per pixel, which is about as much as the image.
+The network is taken in two parts, which meet at `tiles.CUT`. A tile of the first part then sees 24 px beyond its own,
+and one of the second 48 px, where it would be 80 px for both. What is kept of the whole picture in between is the
+pooled map, 4 numbers per pixel, which is about as much as the image.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,7 @@ import tensorflow as tf
 
 from neural_style import architecture, feature_stats, losses, sums, vgg
 from neural_style.objective import Losses, LossGraph, content_distance
-from neural_style.tiles import Box, Tile, cover
-
-CUT = "pool3"
-"""Where the network is divided, if it is deeper."""
-
-DEEP_SIDE = 2
-"""Side of a tile of the second part as a multiple of that of the first, in pixels; it takes half as much memory."""
+from neural_style.tiles import Box, Part, Tile, cover, parts
 
 _Source = Callable[[Box], tf.Tensor]
 """Gives a part of an image or map as a tensor (1, height, width, channels)."""
@@ -38,37 +31,73 @@ class TileGraph:
     def __init__(self, graph: LossGraph):
         """Divide the network of a graph, with which the weights are shared."""
         self.whole = graph
-        deep = [layer for layer in graph.config.layers if architecture.block_of(layer) > architecture.block_of(CUT)]
-        shallow = [layer for layer in graph.config.layers if layer not in deep]
-        self.parts = [_Part(graph, shallow, None, CUT if deep else None)]
-        if deep:
-            self.parts.append(_Part(graph, deep, CUT, None))
+        self.parts = [_PartGraph(graph, part) for part in parts(graph.config.layers)]
+
+    def style_targets(self, styles: Iterable[np.ndarray], tile_size: int) -> dict[str, tf.Tensor]:
+        """Layer -> Gram matrices (styles, channels, channels) of pictures, float32 (height, width, 3), RGB 0-255."""
+        of_styles = []
+        for style in styles:
+            height, width = style.shape[:2]
+            gram_sums, _ = self.forward(_encoded_parts(style, self.whole.mean), height, width, tile_size)
+            of_styles.append({layer: gram / _size(layer, height, width) for layer, gram in gram_sums.items()})
+        layers = self.whole.config.style_terms
+        return {layer: tf.constant(np.stack([grams[layer] for grams in of_styles]), tf.float32) for layer in layers}
+
+    def forward(
+        self, source: _Source, height: int, width: int, tile_size: int, last: int | None = None
+    ) -> tuple[dict[str, np.ndarray], list[tuple[_Source, int, int]]]:
+        """Sums of Gram matrices over a picture, and the input of each part with its height and width.
+
+        Args:
+            source: gives parts of the picture's image.
+            height: of the picture in pixels.
+            width: of the picture in pixels.
+            tile_size: side of a tile's own part, in pixels.
+            last: the part whose input is the last that is wanted; by default all, and their Gram matrices.
+        """
+        gram_sums: dict[str, np.ndarray] = {}
+        inputs = [(source, height, width)]
+        for part in self.parts[:last]:
+            source, height, width = inputs[-1]
+            pooled: np.ndarray | None = None
+            for tile in part.tiles(height, width, tile_size):
+                of_tile, own_pooled = part.statistics(source(tile.seen), _own_in_seen(tile))
+                for layer, gram in of_tile.items():
+                    gram_sums[layer] = gram_sums.get(layer, 0) + gram.numpy().astype(np.float64)
+                if part.part.end:
+                    stride = part.stride(part.part.end)
+                    if pooled is None:
+                        pooled = _empty(own_pooled, height // stride, width // stride)
+                    pooled[tile.own.shrunk(stride).part] = own_pooled[0]
+            if pooled is not None:
+                inputs.append((_slices(pooled), *pooled.shape[:2]))
+        return gram_sums, inputs
 
 
-class _Part:
-    """Some blocks of the network, from the image or a pooling up to a pooling or the last layer used.
+class _PartGraph:
+    """A part of the network.
 
     Attributes:
         content: layers of the content loss in it.
-        end: the pooling that it ends with, if another part follows.
-        layers: all that are looked at in it.
-        reach: positions of its input that a block of positions depends on, on each side.
-        start: the pooling whose map it takes; None for the image.
-        stride: positions of its input per position of its coarsest layer.
+        part: what it consists of.
         style: layers of the style loss in it.
     """
 
-    def __init__(self, graph: LossGraph, layers: Sequence[str], start: str | None, end: str | None):
-        self._graph, self.layers, self.start, self.end = graph, tuple(layers), start, end
-        self._maps = (*self.layers, end) if end else self.layers
-        self.content = [layer for layer in layers if layer in graph.config.content_terms]
-        self.style = [layer for layer in layers if layer in graph.config.style_terms]
-        self.reach = max(architecture.reach(self._maps, start), 1)  # 1 for the variation
-        self.stride = max((architecture.stride(layer, start) for layer in self._maps), default=1)
-        self.upstream_type = tf.float32 if graph.precision == "float16" else tf.as_dtype(graph.precision)
+    def __init__(self, graph: LossGraph, part: Part):
+        self._graph, self.part = graph, part
+        self.content = [layer for layer in part.layers if layer in graph.config.content_terms]
+        self.style = [layer for layer in part.layers if layer in graph.config.style_terms]
         self.statistics = tf.function(self._statistics, reduce_retracing=True)
         self.content_maps = tf.function(self._content_maps, reduce_retracing=True)
         self.gradient = tf.function(self._gradient, reduce_retracing=True)
+
+    def tiles(self, height: int, width: int, tile_size: int) -> Iterator[Tile]:
+        """Tiles of the part's input, of a height and width in its positions."""
+        return cover(height, width, self.part.side(tile_size), self.part.reach, self.part.stride)
+
+    def stride(self, layer: str) -> int:
+        """Positions of the part's input per position of a layer."""
+        return architecture.stride(layer, self.part.start)
 
     def _statistics(self, seen: tf.Tensor, own: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
         """Sums of a tile's Gram matrices over its own positions, and its own part of the map that the part ends with.
@@ -77,9 +106,10 @@ class _Part:
             seen: what the tile sees of the part's input.
             own: its own `Box` in that, int32 (4,).
         """
-        maps = self._own(self._features(seen, [*self.style, self.end] if self.end else self.style), own)
+        end = self.part.end
+        maps = self._own(self._features(seen, [*self.style, end] if end else self.style), own)
         grams = {layer: feature_stats.gram_sum(self._graph.for_losses([maps[layer]])[0]) for layer in self.style}
-        return grams, maps[self.end] if self.end else None
+        return grams, maps[end] if end else None
 
     def _content_maps(self, seen: tf.Tensor, own: tf.Tensor) -> dict[str, tf.Tensor]:
         """A tile's own part of the feature maps that the content loss compares."""
@@ -107,17 +137,17 @@ class _Part:
         """
         with tf.GradientTape() as network_tape:
             network_tape.watch(seen)
-            features = self._features(seen, self._maps)
+            features = self._features(seen, self.part.maps)
         maps = list(features.values())
         features = dict(zip(features, self._graph.for_losses(maps), strict=True))
         with tf.GradientTape() as terms_tape:
             terms_tape.watch([seen, *features.values()])
             own_maps = self._own(features, own)
             content = self._content_term(own_maps, targets, sizes)
-            tv = self._tv_term(seen, own, sizes) if self.start is None else tf.constant(0.0)
+            tv = self._tv_term(seen, own, sizes) if self.part.start is None else tf.constant(0.0)
             linear = [tf.reduce_sum(of_grams[layer] * feature_stats.gram_sum(own_maps[layer])) for layer in self.style]
-            if self.end and upstream is not None:
-                linear.append(tf.reduce_sum(tf.cast(upstream * own_maps[self.end], tf.float32)))
+            if self.part.end and upstream is not None:
+                linear.append(tf.reduce_sum(tf.cast(upstream * own_maps[self.part.end], tf.float32)))
             value = sums.sum_in_order([content, tv, *linear])
         of_seen, *of_maps = terms_tape.gradient(value, [seen, *features.values()])
         if not maps:
@@ -127,13 +157,13 @@ class _Part:
 
     def _features(self, seen: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         model = self._graph.model
-        return vgg.maps_between(model, seen, layers, self.start) if model and layers else {}
+        return vgg.maps_between(model, seen, layers, self.part.start) if model and layers else {}
 
     def _own(self, maps: Mapping[str, tf.Tensor], own: tf.Tensor) -> dict[str, tf.Tensor]:
         """The own part of each map."""
         cut = {}
         for layer, of_layer in maps.items():
-            top, left, bottom, right = tf.unstack(own // architecture.stride(layer, self.start))
+            top, left, bottom, right = tf.unstack(own // self.stride(layer))
             cut[layer] = of_layer[:, top:bottom, left:right]
         return cut
 
@@ -177,16 +207,16 @@ class TiledObjective:
         self,
         graph: TileGraph,
         content: np.ndarray,
-        styles: Iterator[np.ndarray] | Sequence[np.ndarray],
+        style_targets: Mapping[str, tf.Tensor],
         tile_size: int,
         keep_content: bool,
     ):
-        """Compute the targets.
+        """Compute the content's targets.
 
         Args:
             graph: network and losses, which objectives of other sizes may share.
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
-            styles: pictures of the same kind, each at its own size; taken one after the other.
+            style_targets: layer -> Gram matrices (styles, channels, channels), as `TileGraph.style_targets` gives them.
             tile_size: side of a tile's own part, in pixels.
             keep_content: whether to keep the content's feature maps, or else compute them anew for every tile from the
                 picture or, for deep layers, from the map where the network is divided, which takes half the memory.
@@ -194,80 +224,38 @@ class TiledObjective:
         self._graph, self._whole = graph, graph.whole
         self.mean, self.shape = graph.whole.mean, (1, *content.shape)
         self.tile_size = tile_size
-        grams = [self._grams(style) for style in styles]
-        self._style = {layer: tf.stack([gram[layer] for gram in grams]) for layer in self._whole.config.style_terms}
+        self._style = style_targets
         self._content = self._content_sources(content, keep_content)
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         """Image of a picture, float (height, width, 3), RGB 0-255."""
-        return np.subtract(picture, self.mean, dtype=np.float32)[np.newaxis]
+        return _encoded(picture, self.mean)
 
-    def value_and_grad(self, image: tf.Tensor | np.ndarray) -> tuple[Losses, np.ndarray]:
-        """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape.
+    def value_and_grad(self, image: tf.Tensor | np.ndarray) -> tuple[Losses, Any]:
+        """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape and kind.
 
         Raises:
             ValueError: the image has another shape than the content.
         """
         if tuple(image.shape) != self.shape:
             raise ValueError(f"image: expected shape {self.shape}, got {tuple(image.shape)}")
-        pixels = np.asarray(image)[0]
-        gram_sums, maps = self._forward(_slices(pixels), *self.shape[1:3])
+        _, height, width, _ = self.shape
+        gram_sums, inputs = self._graph.forward(_slices(np.asarray(image)[0]), height, width, self.tile_size)
         style, of_grams = self._style_term(gram_sums)
         content = tv = 0.0
-        upstream: np.ndarray | None = None
+        gradient: np.ndarray | None = None
         for part in reversed(self._graph.parts):
-            source, height, width = maps.pop()
-            of_part, of_tv, upstream = self._backward(part, source, (height, width), of_grams, upstream)
-            content, tv = content + of_part, tv + of_tv
-        assert upstream is not None
-        terms = [tf.constant(content, tf.float32), style, tf.constant(tv, tf.float32)]
-        return Losses(*terms, sums.sum_in_order(terms)), upstream[np.newaxis]
-
-    def _grams(self, style: np.ndarray) -> dict[str, tf.Tensor]:
-        gram_sums, _ = self._forward(self._encoded(style), *style.shape[:2])
-        return {layer: tf.constant(gram_sums[layer] / self._size(layer, style.shape[:2]), tf.float32) for layer in gram_sums}
-
-    def _encoded(self, picture: np.ndarray) -> _Source:
-        return lambda box: tf.constant(self.encode(picture[box.part]))
-
-    def _size(self, layer: str, size: tuple[int, int]) -> int:
-        """Number of values of a layer's map of a whole picture of some height and width."""
-        stride, channels = architecture.stride(layer), architecture.kernel_shape(architecture.conv_of(layer))[-1]
-        return (size[0] // stride) * (size[1] // stride) * channels
-
-    def _forward(
-        self, source: _Source, height: int, width: int, parts: int | None = None
-    ) -> tuple[dict[str, np.ndarray], list[tuple[_Source, int, int]]]:
-        """Sums of Gram matrices over a picture, and the input of each part with its height and width.
-
-        Args:
-            source: gives parts of the picture's image.
-            height: of the picture in pixels.
-            width: of the picture in pixels.
-            parts: how many parts of the network to take; by default all, and the last for its Gram matrices alone.
-        """
-        gram_sums: dict[str, np.ndarray] = {}
-        inputs = [(source, height, width)]
-        for part in self._graph.parts[:parts]:
-            source, height, width = inputs[-1]
-            pooled: np.ndarray | None = None
-            for tile in self._tiles(part, height, width):
-                of_tile, own_pooled = part.statistics(source(tile.seen), _own_in_seen(tile))
-                for layer, gram in of_tile.items():
-                    gram_sums[layer] = gram_sums.get(layer, 0) + gram.numpy().astype(np.float64)
-                if part.end:
-                    stride = architecture.stride(part.end, part.start)
-                    if pooled is None:
-                        shape = height // stride, width // stride, own_pooled.shape[-1]
-                        pooled = np.empty(shape, own_pooled.dtype.as_numpy_dtype)
-                    pooled[tile.own.shrunk(stride).part] = own_pooled[0]
-            if pooled is not None:
-                inputs.append((_slices(pooled), *pooled.shape[:2]))
-        return gram_sums, inputs
+            of_content, of_tv, gradient = self._backward(part, *inputs.pop(), of_grams, gradient)
+            content, tv = content + of_content, tv + of_tv
+        assert gradient is not None
+        terms = (tf.constant(content, tf.float32), style, tf.constant(tv, tf.float32))
+        gradient = gradient[np.newaxis]
+        is_array = isinstance(image, np.ndarray)
+        return Losses(*terms, sums.sum_in_order(terms)), gradient if is_array else tf.constant(gradient)
 
     def _style_term(self, gram_sums: Mapping[str, np.ndarray]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Weighted style loss, and its derivative by each sum of Gram matrices."""
-        sizes = {layer: self._size(layer, self.shape[1:3]) for layer in gram_sums}
+        sizes = {layer: _size(layer, *self.shape[1:3]) for layer in gram_sums}
         grams = {layer: tf.constant(gram / sizes[layer], tf.float32) for layer, gram in gram_sums.items()}
         with tf.GradientTape() as tape:
             tape.watch(grams)
@@ -277,26 +265,26 @@ class TiledObjective:
 
     def _backward(
         self,
-        part: _Part,
+        part: _PartGraph,
         source: _Source,
-        size: tuple[int, int],
+        height: int,
+        width: int,
         of_grams: Mapping[str, tf.Tensor],
         upstream: np.ndarray | None,
     ) -> tuple[float, float, np.ndarray]:
         """Content and total variation loss of a part, and the gradient by its input (height, width, channels)."""
-        height, width = size
         _, rows, columns, channels = self.shape
-        sizes = {layer: tf.constant(float(self._size(layer, (rows, columns)))) for layer in part.content}
+        sizes = {layer: tf.constant(float(_size(layer, rows, columns))) for layer in part.content}
         sizes["rows"] = tf.constant(float((rows - 1) * columns * channels))
         sizes["columns"] = tf.constant(float(rows * (columns - 1) * channels))
-        of_part = {layer: of_grams[layer] for layer in part.style}
+        of_part, end = {layer: of_grams[layer] for layer in part.style}, part.part.end
         content = tv = 0.0
         gradient: np.ndarray | None = None
-        for tile in self._tiles(part, height, width):
+        for tile in part.tiles(height, width, self.tile_size):
             own = _own_in_seen(tile)
             of_end = None
-            if part.end and upstream is not None:
-                of_end = tf.constant(upstream[tile.own.shrunk(architecture.stride(part.end, part.start)).part][None])
+            if end and upstream is not None:
+                of_end = _slices(upstream)(tile.own.shrunk(part.stride(end)))
             targets = self._content_of(part, tile, own)
             of_content, of_tv, of_seen = part.gradient(source(tile.seen), own, targets, sizes, of_part, of_end)
             content, tv = content + float(of_content), tv + float(of_tv)
@@ -306,48 +294,58 @@ class TiledObjective:
         assert gradient is not None
         return content, tv, gradient
 
-    def _content_of(self, part: _Part, tile: Tile, own: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _content_of(self, part: _PartGraph, tile: Tile, own: tf.Tensor) -> dict[str, tf.Tensor]:
         """A tile's own part of the content's feature maps."""
         if not part.content:
             return {}
         source = self._content[part]
         if callable(source):
             return part.content_maps(source(tile.seen), own)
-        return {
-            layer: tf.constant(of_layer[tile.own.shrunk(architecture.stride(layer, part.start)).part][None])
-            for layer, of_layer in source.items()
-        }
+        return {layer: _slices(of_layer)(tile.own.shrunk(part.stride(layer))) for layer, of_layer in source.items()}
 
-    def _content_sources(
-        self, content: np.ndarray, keep: bool
-    ) -> dict[_Part, _Source | dict[str, np.ndarray]]:
+    def _content_sources(self, content: np.ndarray, keep: bool) -> dict[_PartGraph, _Source | dict[str, np.ndarray]]:
         """For each part with content layers, their maps, or what gives the part's input."""
-        parts = self._graph.parts
-        deepest = max((index for index, part in enumerate(parts) if part.content), default=0)
-        _, inputs = self._forward(self._encoded(content), *content.shape[:2], parts=deepest)
-        sources: dict[_Part, _Source | dict[str, np.ndarray]] = {}
-        for part, (source, height, width) in zip(parts, inputs, strict=False):
+        deepest = max((index for index, part in enumerate(self._graph.parts) if part.content), default=0)
+        height, width = content.shape[:2]
+        picture = _encoded_parts(content, self.mean)
+        _, inputs = self._graph.forward(picture, height, width, self.tile_size, last=deepest)
+        sources: dict[_PartGraph, _Source | dict[str, np.ndarray]] = {}
+        for part, (source, height, width) in zip(self._graph.parts, inputs, strict=False):
             if part.content:
                 sources[part] = self._kept(part, source, height, width) if keep else source
         return sources
 
-    def _kept(self, part: _Part, source: _Source, height: int, width: int) -> dict[str, np.ndarray]:
+    def _kept(self, part: _PartGraph, source: _Source, height: int, width: int) -> dict[str, np.ndarray]:
         """Whole feature maps of the content layers."""
         maps: dict[str, np.ndarray] = {}
-        for tile in self._tiles(part, height, width):
+        for tile in part.tiles(height, width, self.tile_size):
             for layer, own in part.content_maps(source(tile.seen), _own_in_seen(tile)).items():
-                stride = architecture.stride(layer, part.start)
+                stride = part.stride(layer)
                 if layer not in maps:
-                    shape = height // stride, width // stride, own.shape[-1]
-                    maps[layer] = np.empty(shape, own.dtype.as_numpy_dtype)
+                    maps[layer] = _empty(own, height // stride, width // stride)
                 maps[layer][tile.own.shrunk(stride).part] = own[0]
         return maps
 
-    def _tiles(self, part: _Part, height: int, width: int) -> Iterator[Tile]:
-        side = self.tile_size
-        if part.start:
-            side = side * DEEP_SIDE // architecture.stride(part.start)
-        return cover(height, width, side, part.reach, part.stride)
+
+def _encoded(picture: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Image (1, height, width, 3) of a picture."""
+    return np.subtract(picture, mean, dtype=np.float32)[np.newaxis]
+
+
+def _encoded_parts(picture: np.ndarray, mean: np.ndarray) -> _Source:
+    """Parts of a picture's image, made when they are asked for."""
+    return lambda box: tf.constant(_encoded(picture[box.part], mean))
+
+
+def _size(layer: str, height: int, width: int) -> int:
+    """Number of values of a layer's map of a whole picture of some height and width."""
+    stride, channels = architecture.stride(layer), architecture.kernel_shape(architecture.conv_of(layer))[-1]
+    return (height // stride) * (width // stride) * channels
+
+
+def _empty(like: tf.Tensor, height: int, width: int) -> np.ndarray:
+    """A map of the type and channels of a tensor."""
+    return np.empty((height, width, like.shape[-1]), like.dtype.as_numpy_dtype)
 
 
 def _slices(values: np.ndarray) -> _Source:
