@@ -16,7 +16,7 @@ import reference
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import engine, images, objective, optimizers, precision
+from neural_style import engine, images, optimizers, precision
 from neural_style.color import preserve_colors
 from neural_style.config import Config
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
@@ -88,12 +88,14 @@ def spy(monkeypatch):
             self.evaluated.append(image.numpy())
             return Spy.wrap(len(self.evaluated) - 1, *self._real(image))
 
-    def decode(image, mean):
+    picture = engine._picture
+
+    def decode(image, *arguments):
         Spy.decoded.append(image.numpy())
-        return objective.decode(image, mean)
+        return picture(image, *arguments)
 
     monkeypatch.setattr(engine, "Objective", Spy)
-    monkeypatch.setattr(engine, "decode", decode)
+    monkeypatch.setattr(engine, "_picture", decode)
     return Spy
 
 
