@@ -190,8 +190,8 @@ def _open_tiff(path: PathLike) -> DeepFile | None:
         return samples[..., :colours], samples[..., alphas[0]] if alphas else None
 
     return DeepFile(
-        page.imagewidth,
-        page.imagelength,
+        int(page.imagewidth),
+        int(page.imagelength),
         orientation or 1,
         profile,
         bool(alphas) and kinds[alphas[0] - colours] == _ASSOCIATED,
