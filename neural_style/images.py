@@ -515,8 +515,8 @@ def lanczos(values: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def _lanczos_channel(values: np.ndarray, width: int, height: int) -> np.ndarray:
     """Float32 (height, width) resized."""
-    channel = Image.fromarray(np.ascontiguousarray(values))
-    return np.asarray(channel.resize((width, height), Image.Resampling.LANCZOS))
+    resized = Image.fromarray(np.ascontiguousarray(values)).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
 
 
 def scaled_height(picture: Picture, width: int) -> int:

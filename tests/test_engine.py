@@ -754,6 +754,27 @@ def test_render_keeps_alpha(make_config, pictures):
     np.testing.assert_array_equal(image[..., 3], 100)
 
 
+@pytest.mark.parametrize("preserve", [False, True])
+def test_16_bits_are_rounded_from_the_same_image_as_8_bits(run, spy, network, pictures, preserve):
+    colours = {"preserve_colors": preserve}
+    shallow, deep = (run(scales=2, scale_iterations=2, width=128, bit_depth=depth, **colours) for depth in (8, 16))
+    for step, deeper in zip(shallow, deep, strict=True):
+        assert (step.image.dtype, deeper.image.dtype) == (np.uint8, np.uint16)
+        roundings = 4 if preserve else 1  # both pictures, one of them in its luma as well, and the result
+        assert np.abs(deeper.image / 257 - step.image).max() <= 0.5 * roundings + 0.01
+        assert len(np.unique(deeper.image % 257)) > 100
+    if not preserve:
+        exact = np.clip((spy.decoded[-1][0] + network.mean) * 257, 0, 65535)
+        np.testing.assert_array_equal(deep[-1].image, np.rint(exact))
+
+
+def test_render_gives_16_bits_and_alpha_of_16_bits(make_config, pictures):
+    content = np.dstack([np.asarray(Image.open(pictures / "photo.png")), np.full((48, 64), 100, np.uint8)])
+    image = engine.render(make_config(content=content, iterations=1, bit_depth=16))
+    assert (image.shape, image.dtype) == ((48, 64, 4), np.uint16)
+    np.testing.assert_array_equal(image[..., 3], 25700)
+
+
 def test_stylize_writes_no_files_and_prints_nothing(make_config, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     config = make_config(

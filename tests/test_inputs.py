@@ -118,6 +118,26 @@ def test_too_large(settings, said):
     assert str(caught.value).endswith("; lower --width or --style_scales, or raise --max_pixels")
 
 
+@pytest.mark.parametrize("role", ["content", "styles", "initial"])
+def test_max_pixels_holds_for_every_picture_that_is_read(role):
+    sources = {"content": picture(40, 40), "styles": picture(40, 40), "initial": picture(40, 40)}
+    sources[role] = picture(50, 41)
+    read_inputs(Config(**sources, width=40, max_pixels=2050))
+    said = rf"^{role.removesuffix('s')} picture \(an array\): expected at most 2049 pixels, got 50×41; .* --max_pixels$"
+    with pytest.raises(ImageError, match=said):
+        read_inputs(Config(**sources, width=40, max_pixels=2049))
+
+
+def test_max_pixels_holds_for_the_result_and_for_enlarged_styles():
+    small = {"content": picture(40, 40), "styles": [picture(40, 40)]}
+    read_inputs(Config(**small, width=50, max_pixels=2500))
+    with pytest.raises(ImageError, match=r"^content picture .* 2499 pixels, got 50×50 \(scaled .* --max_pixels$"):
+        read_inputs(Config(**small, width=50, max_pixels=2499))
+    read_inputs(Config(**small, style_scales=[1.25], max_pixels=2500))
+    with pytest.raises(ImageError, match=r"^style picture .* 2499 pixels, got 50×50 \(scaled .* --max_pixels$"):
+        read_inputs(Config(**small, style_scales=[1.25], max_pixels=2499))
+
+
 @pytest.mark.parametrize("role", ["content", "style", "initial"])
 def test_messages_name_role_and_file(tmp_path, role):
     path = tmp_path / "broken.png"
