@@ -193,7 +193,7 @@ def _open_tiff(path: PathLike) -> DeepFile | None:
         int(page.imagewidth),
         int(page.imagelength),
         orientation or 1,
-        profile,
+        profile if isinstance(profile, bytes) else None,
         bool(alphas) and kinds[alphas[0] - colours] == _ASSOCIATED,
         page.photometric == 0,
         decode,

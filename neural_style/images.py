@@ -102,7 +102,7 @@ OUTPUT_FORMATS: Mapping[str, OutputFormat] = {
 
 
 @dataclass(frozen=True, eq=False)
-class _Source:
+class _Banded:
     """A picture, upright, whose pixels are made some rows at a time.
 
     Attributes:
@@ -293,7 +293,7 @@ def _upright(image: Image.Image, subject: str, *, in_place: bool) -> Image.Image
         return image if in_place else image.copy()
 
 
-def _sixteen_bit(file: DeepFile, subject: str, max_pixels: int) -> _Source:
+def _sixteen_bit(file: DeepFile, subject: str, max_pixels: int) -> _Banded:
     """A file of 16-bit colour, or of 16-bit grey with alpha."""
     _check_size(file.width, file.height, subject, max_pixels)
     with _one_error(subject):
@@ -317,7 +317,7 @@ def _sixteen_bit(file: DeepFile, subject: str, max_pixels: int) -> _Source:
         colour /= deep_files.WHITE / 255
         return colour if curves is None else _by_curves(colour[..., 0], curves), alpha
 
-    return _Source(colours.shape[1], colours.shape[0], rows)
+    return _Banded(colours.shape[1], colours.shape[0], rows)
 
 
 def _usable_profile(profile: bytes | None, subject: str) -> bytes | None:
@@ -332,7 +332,7 @@ def _usable_profile(profile: bytes | None, subject: str) -> bytes | None:
     return profile
 
 
-def _deep_grey(image: Image.Image, tags: Mapping[int, Any], subject: str) -> _Source:
+def _deep_grey(image: Image.Image, tags: Mapping[int, Any], subject: str) -> _Banded:
     """Grey of more than 8 bits."""
     stored = np.asarray(image)
     low, high = stored.min(), stored.max()
@@ -355,7 +355,7 @@ def _deep_grey(image: Image.Image, tags: Mapping[int, Any], subject: str) -> _So
         alpha = None if key is None else np.asarray(stored[part] != key, np.float32)
         return grey[..., np.newaxis] if curves is None else _by_curves(grey, curves), alpha
 
-    return _Source(*image.size, rows)
+    return _Banded(*image.size, rows)
 
 
 def _grey_curves(profile: bytes | None, subject: str) -> np.ndarray | None:
@@ -371,7 +371,7 @@ def _by_curves(grey: np.ndarray, curves: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(grey, np.arange(256), curve) for curve in curves.T], axis=-1)
 
 
-def _eight_bit(image: Image.Image, subject: str) -> _Source:
+def _eight_bit(image: Image.Image, subject: str) -> _Banded:
     """Any other PIL image."""
     colour_mode = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(image.mode, "RGB")
     is_transparent = image.has_transparency_data
@@ -388,7 +388,7 @@ def _eight_bit(image: Image.Image, subject: str) -> _Source:
             alpha = np.asarray(band.getchannel("A"), np.float32) / 255
         return np.asarray(to_srgb(band.convert(colour_mode))), alpha
 
-    return _Source(*image.size, rows)
+    return _Banded(*image.size, rows)
 
 
 def _converter(mode: str, profile: bytes | None, subject: str) -> Callable[[Image.Image], Image.Image]:
@@ -426,7 +426,7 @@ def _srgb_profile() -> bytes:
     return profile[:24] + date + profile[36:]
 
 
-def _from_array(array: np.ndarray, subject: str, max_pixels: int) -> _Source:
+def _from_array(array: np.ndarray, subject: str, max_pixels: int) -> _Banded:
     """An array."""
     white = 255 if array.dtype.kind == "f" else {"uint8": 255, "uint16": 65535, "bool": 1}.get(array.dtype.name)
     if white is None or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
@@ -446,10 +446,10 @@ def _from_array(array: np.ndarray, subject: str, max_pixels: int) -> _Source:
             return values, None
         return values[..., :-1], values[..., -1] / 255
 
-    return _Source(width, height, rows)
+    return _Banded(width, height, rows)
 
 
-def _picture(source: _Source, subject: str) -> Picture:
+def _picture(source: _Banded, subject: str) -> Picture:
     """The whole picture; hidden colours become the mean of the visible ones."""
     rgb, alpha = np.empty((source.height, source.width, 3), np.float32), None
     for part in bands(source.height, source.width):

@@ -6,6 +6,7 @@ import os
 import struct
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import imagecodecs
 import numpy as np
@@ -528,6 +529,15 @@ def test_pillows_limit_of_pixels_does_not_matter_and_is_left_alone(tmp_path, mon
         assert first(read_image(image)) == [9, 9, 9]
     (tmp_path / "b.png").write_bytes(b"no picture")
     message_of(tmp_path / "b.png")
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_pillows_limit_of_pixels_is_left_alone_by_readers_in_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    paths = [saved(tmp_path / f"{index}.tif", flat("L", 9, (64, 64 + index))) for index in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        widths = [picture.height for picture in pool.map(read_image, paths * 5)]
+    assert widths == [*range(64, 84)] * 5
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
