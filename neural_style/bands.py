@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-_PIXELS = 2**20
-"""About as many are in a band: enough to be fast, and little memory beside a picture that is worth the trouble."""
+_PIXELS = 2**18
+"""About as many are in a band: as fast as more, and a few megabytes of whatever is computed of them."""
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of rows from top to bottom, each of about a megapixel and at least one row.
+    """Slices of rows from top to bottom, each of about a quarter of a megapixel and at least one row.
 
     Args:
         height: Of the picture, in pixels.

@@ -321,8 +321,8 @@ def _sixteen_bit(file: DeepFile, subject: str, max_pixels: int) -> _Banded:
 
 
 def _usable_profile(profile: bytes | None, subject: str) -> bytes | None:
-    """The ICC profile of 16-bit colour if it can be used."""
-    if not profile:
+    """The ICC profile of 16-bit colour if it can be used, and is another than the one that we write."""
+    if not profile or profile == _srgb_profile():
         return None
     try:
         deep_files.to_srgb(np.zeros((1, 1, 3), np.uint16), profile, _srgb_profile())

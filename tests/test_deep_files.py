@@ -248,6 +248,17 @@ def test_profile_is_applied_as_in_8_bits(tmp_path, name, profile, channels):
         np.testing.assert_allclose(picture.alpha, expected.alpha, rtol=1e-6)
 
 
+def test_our_own_profile_is_known_and_costs_nothing(tmp_path, monkeypatch):
+    def convert(*_, **__):
+        pytest.fail("was converted")
+
+    monkeypatch.setattr(imagecodecs, "cms_transform", convert)
+    for name in DEEP:
+        np.testing.assert_array_equal(
+            read_image(written(tmp_path / name, noise(4, 5))).rgb, noise(4, 5) / np.float32(257)
+        )
+
+
 @pytest.mark.parametrize("name", DEEP)
 def test_profile_is_applied_in_16_bits(tmp_path, name):
     """A ramp of 257 steps within one level of 8 bits stays one."""
