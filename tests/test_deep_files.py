@@ -315,6 +315,7 @@ def test_files_with_wrong_bytes_in_their_pixels(tmp_path, name):
     assert "is damaged or truncated" in message_of(tmp_path / name)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow, about TIFF tags
 def test_heads_with_wrong_bytes(tmp_path):
     """Whatever they are, the picture is read or refused in one line."""
     for name in DEEP:
