@@ -95,6 +95,13 @@ class Config:
     preserve_colors: bool = option(
         "Pictures", "Keep the content's colours: only the lightness of the result is painted.", False
     )
+    bit_depth: int = option("Pictures", "Bits per channel of the result, 8 or 16; 16 for PNG and TIFF only.", 8)
+    max_pixels: int = option(
+        "Pictures",
+        "Most pixels of a picture that is read, of the result, and of a style picture at its scale.",
+        250_000_000,
+        bounds=">= 1",
+    )
 
     optimizer: Literal["lbfgs", "adam", "scipy"] = option(
         "Optimisation", "L-BFGS, Adam, or L-BFGS by SciPy, the reference for ours.", "lbfgs"
@@ -219,6 +226,8 @@ class Config:
         _check_progress(self)
         if not re.fullmatch(r"auto|[1-9]\d?", self.scales):
             raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
+        if self.bit_depth not in (8, 16):
+            raise UsageError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 

@@ -59,7 +59,8 @@ def render(config: Config) -> np.ndarray:
     """Paint `config.content` in the look of `config.styles` and return the image of the lowest loss.
 
     Returns:
-        uint8 (height, width, 3), sRGB, or (height, width, 4) where the content has transparent parts.
+        (height, width, 3), sRGB, or (height, width, 4) where the content has transparent parts: uint8, or uint16
+        (0-65535) if `config.bit_depth` is 16.
 
     Raises:
         NeuralStyleError: as `stylize`.
@@ -123,12 +124,12 @@ def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: 
     """Steps of all scales, computed in the type chosen."""
     mean, alpha = network.mean, inputs.content.alpha
     size = inputs.content.width, inputs.content.height
-    colors = images.to_uint8(inputs.content.rgb) if config.preserve_colors else None
+    colors = images.to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
     source = evaluations(config, inputs, network, chosen)
     del inputs, network  # what is not needed for the rest of the run
     with contextlib.closing(source):
         for iteration, (scale, evaluation, best) in enumerate(source):
-            render = functools.partial(_picture, evaluation.image, mean, size, colors)
+            render = functools.partial(_picture, evaluation.image, mean, size, colors, config.bit_depth)
             yield Step(iteration, evaluation.losses, (scale.width, scale.height), best, alpha, render)
 
 
@@ -248,10 +249,15 @@ def _enlarged(image: tf.Tensor, scale: pyramid.Scale) -> tf.Tensor:
     return tf.constant(images.lanczos(image.numpy()[0], scale.width, scale.height)[np.newaxis])
 
 
-def _picture(image: tf.Tensor, mean: np.ndarray, size: tuple[int, int], colors: np.ndarray | None) -> np.ndarray:
-    """The picture that an image tensor stands for: uint8 (height, width, 3) of a size, with other colours if given."""
-    pixels = decode(image, mean)
-    if pixels.shape[1::-1] != size:
-        pixels = images.lanczos(pixels, *size)
-    picture = images.to_uint8(pixels)
-    return picture if colors is None else color.preserve_colors(picture, colors)
+def _picture(
+    image: tf.Tensor, mean: np.ndarray, size: tuple[int, int], colors: np.ndarray | None, bit_depth: int
+) -> np.ndarray:
+    """The picture that an image tensor stands for: (height, width, 3) of a size, with other colours if given.
+
+    Uint8 or, of a depth of 16 bits, uint16; `colors` as well.
+    """
+    if (image.shape[2], image.shape[1]) == size:
+        picture = images.to_integers(image.numpy()[0], bit_depth, mean)
+    else:
+        picture = images.to_integers(images.lanczos(decode(image, mean), *size), bit_depth)
+    return picture if colors is None else color.preserve_colors(picture, colors, out=picture)

@@ -28,19 +28,20 @@ def read_inputs(config: Config) -> Inputs:
 
     Raises:
         ImageError: a picture cannot be read, a side of it is or would be under `architecture.MIN_SIDE` pixels, or it
-            would have more than `images.MAX_PIXELS` of them.
+            has or would have more than `Config.max_pixels` of them.
     """
-    content = images.read_image(config.content, "content picture")
-    content = _to_width(content, config.width or content.width, "content picture", config.content)
+    limit = config.max_pixels
+    content = images.read_image(config.content, "content picture", limit)
+    content = _to_width(content, config.width or content.width, limit, "content picture", config.content)
     scales = config.style_scales or (1.0,) * len(config.styles)
-    widths = [round(min(content.width * scale, images.MAX_PIXELS)) for scale in scales]
+    widths = [round(min(content.width * scale, limit)) for scale in scales]
     styles = tuple(
-        _to_width(images.read_image(style, "style picture"), width, "style picture", style)
+        _to_width(images.read_image(style, "style picture", limit), width, limit, "style picture", style)
         for style, width in zip(config.styles, widths, strict=True)
     )
     initial = None
     if config.initial is not None:
-        initial = images.read_image(config.initial, "initial picture")
+        initial = images.read_image(config.initial, "initial picture", limit)
         _check_not_tiny(initial, f"initial picture {images.describe(config.initial)}")
         initial = images.resize(initial, content.width, content.height)
     return Inputs(content, styles, initial)
@@ -64,7 +65,7 @@ def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
     return Inputs(images.resize(inputs.content, width, height), tuple(map(shrunk, inputs.styles)), initial)
 
 
-def _to_width(picture: Picture, width: int, role: str, source: PictureSource) -> Picture:
+def _to_width(picture: Picture, width: int, max_pixels: int, role: str, source: PictureSource) -> Picture:
     height = images.scaled_height(picture, width)
     scaled = "" if width == picture.width else f" (scaled from {picture.width}×{picture.height})"
     subject = f"{role} {images.describe(source)}"
@@ -74,10 +75,10 @@ def _to_width(picture: Picture, width: int, role: str, source: PictureSource) ->
             f"{subject}: expected at least {MIN_SIDE} px a side, got {width}×{height}{scaled}; "
             "use a larger picture, --width or --style_scales"
         )
-    if width * height > images.MAX_PIXELS:
+    if width * height > max_pixels:
         raise ImageError(
-            f"{subject}: expected at most {images.MAX_PIXELS} pixels, got {width}×{height}{scaled}; "
-            "lower --width or --style_scales"
+            f"{subject}: expected at most {max_pixels} pixels, got {width}×{height}{scaled}; "
+            "lower --width or --style_scales, or raise --max_pixels"
         )
     return images.resize(picture, width, height)
 

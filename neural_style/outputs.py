@@ -19,7 +19,7 @@ from neural_style.weights import VGGWeights
 
 _log = logging.getLogger("neural_style")
 
-_NOT_EMBEDDED = ("output", "overwrite", "device")
+_NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device")
 """Options of no effect on the picture, which therefore are not part of its metadata; nor is the group "Progress"."""
 
 _CHECKED_CHECKPOINTS = 1000
@@ -64,7 +64,7 @@ class Outputs:
                 list(flags.effective(self._config, {}))  # raises for what no flag file can hold
             files.check_writable(path, option, overwrite=self._config.overwrite)
             if option in ("output", "checkpoint_output"):
-                images.check_format(path, option, self._size)
+                images.check_format(path, option, self._size, self._config.bit_depth)
 
     def write_result(self, step: Step, network: VGGWeights) -> Path:
         """Write a step's image as the result; if need be in another place, where nothing is replaced.

@@ -31,7 +31,7 @@ class Step:
     alpha: np.ndarray | None = field(repr=False)
     """The content's opacity, float32 (height, width) of 0-1; None where it is opaque."""
     render: Callable[[], np.ndarray] = field(repr=False)
-    """Makes the image, uint8 (height, width, 3), at the size of the result."""
+    """Makes the image, uint8 or uint16 (height, width, 3), at the size of the result."""
 
     def __post_init__(self) -> None:
         """Freeze the losses."""
@@ -39,14 +39,14 @@ class Step:
 
     @cached_property
     def image(self) -> np.ndarray:
-        """The image, uint8 (height, width, 3), sRGB; made on first use."""
+        """The image, sRGB, (height, width, 3), made on first use: uint8, or uint16 (0-65535) for a bit depth of 16."""
         image = self.render()
         image.flags.writeable = False
         return image
 
     @property
     def image_with_alpha(self) -> np.ndarray:
-        """The image with the content's alpha put back: uint8 (height, width, 3), or (height, width, 4)."""
+        """The image with the content's alpha put back: of the same type, (height, width, 3) or (height, width, 4)."""
         return images.with_alpha(self.image, self.alpha)
 
 

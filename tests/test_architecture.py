@@ -63,8 +63,8 @@ def test_smallest_side_leaves_two_positions_after_four_poolings():
 FLOORS = (
     {"errors", "architecture", "options", "pyramid", "config"},
     {
-        *{"files", "images", "color", "weights", "weight_files", "download", "seeded_filters", "process"},
-        *{"feature_stats", "sums", "optimizers", "records"},
+        *{"files", "bands", "deep_files", "images", "color", "weights", "weight_files", "download", "seeded_filters"},
+        *{"process", "feature_stats", "sums", "optimizers", "records"},
     },
     {"vgg", "losses", "inputs", "flags", "precision"},
     {"objective", "outputs", "progress"},
@@ -156,7 +156,7 @@ def test_package_loads_none_of_its_modules():
     ("module", "unwanted"),
     [
         ("neural_style.config", {"numpy", "PIL", "tensorflow", "keras", "h5py", "scipy", "matplotlib"}),
-        ("neural_style.cli", {"tensorflow", "keras", "h5py", "scipy", "matplotlib"}),
+        ("neural_style.cli", {"tensorflow", "keras", "h5py", "scipy", "matplotlib", "tifffile", "imagecodecs"}),
     ],
 )
 def test_help_and_mistakes_are_answered_before_anything_slow_is_loaded(module, unwanted):

@@ -14,6 +14,7 @@ import termios
 import time
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -71,6 +72,22 @@ def test_a_run_writes_the_picture_and_says_so_on_standard_output_alone(folder, c
     assert new_files(folder, before) == {"out.png"}
     assert size("out.png") == (64, 48)
     assert {name: tree(folder)[name] for name in before} == before
+
+
+def test_a_run_of_16_bits_from_16_bits(folder, capsys):
+    """From a TIFF of 16 bits to a PNG and a checkpoint of them, which a second run repeats to the byte."""
+    deep = np.asarray(Image.open("photo.png").convert("RGB"), np.uint16) * 257 + 100
+    images.write_image("deep.tif", np.minimum(deep, 65535).astype(np.uint16), settings={}, overwrite=False)
+    arguments = [*RUN, "--content=deep.tif", "--bit-depth=16", "--initial-noiseblend=0", "--preserve-colors"]
+    checkpoints = ["--checkpoint-output={}.tif", "--checkpoint-iterations=2"]
+    assert cli.main([*arguments, "--output=out.png", *checkpoints]) == 0
+    assert cli.main([*arguments, "--output=again.png"]) == 0
+    made = imagecodecs.png_decode((folder / "out.png").read_bytes())
+    assert (made.shape, made.dtype) == ((48, 64, 3), np.uint16)
+    assert len(np.unique(made % 257)) > 100
+    assert images.read_settings("out.png")["bit_depth"] == 16
+    assert (folder / "out.png").read_bytes() == (folder / "again.png").read_bytes()
+    np.testing.assert_array_equal(images.to_integers(images.read_image("2.tif").rgb, 16), made)
 
 
 def test_what_is_done_is_told_on_standard_error(folder, capsys):
@@ -304,13 +321,13 @@ BAD = [
     ("--styles=one.png --width=48", "style picture one.png: expected at least 32 px a side, got 1×1"),
     ("--styles=wide.png", "expected at least 32 px a side, got 20000×10"),
     ("--style-scales=1e-9 1", "expected at least 32 px a side"),
-    ("--style-scales=1e12 1", "style picture style.png: expected at most 178956970 pixels"),
+    ("--style-scales=1e12 1", "style picture style.png: expected at most 250000000 pixels"),
     ("--style-scales=1e300 1", "style_scales: expected a number up to 3.4e+38, got 1e+300"),
     ("--content-weight=1e39", "content_weight: expected a number up to 3.4e+38, got 1e+39"),
     ("--seed=" + "9" * 401 + " --width=0", "width: expected a whole number >= 32, got 0"),
     ("--initial=one.png", "initial picture one.png: expected at least 32 px a side, got 1×1"),
     ("--flagfile=wrong.cfg", "in 'wrong.cfg': --iterations: expected a whole number, got 'two'"),
-    ("--width=99999999999", "content picture photo.png: expected at most 178956970 pixels, got 99999999999×"),
+    ("--width=99999999999", "content picture photo.png: expected at most 250000000 pixels, got 99999999999×"),
     # wrong types and values
     ("--iterations=many", "--iterations: expected a whole number, got 'many'"),
     ("--iterations=0", "iterations: expected a whole number >= 1, got 0"),
@@ -332,6 +349,10 @@ BAD = [
     ("--scales=0", "scales: expected auto or a whole number from 1 to 99, got '0'"),
     ("--min-scale=31", "min_scale: expected a whole number >= 32, got 31"),
     ("--tolerance=1", "tolerance: "),
+    ("--bit-depth=12", "bit_depth: expected 8 or 16, got 12"),
+    ("--max-pixels=0", "max_pixels: expected a whole number >= 1, got 0"),
+    ("--max-pixels=3000", "content picture 'photo.png': expected at most 3000 pixels, got 64×48; shrink it, or raise"),
+    ("--max-pixels=9999 --width=128", "content picture photo.png: expected at most 9999 pixels, got 128×96"),
     ("--style-layers=relu9_9", "style_layers: expected names from relu1_1"),
     ("--pooling=mean", "--pooling: expected one of max, avg, got 'mean'"),
     ("--flurb", "unknown flag --flurb"),
@@ -353,6 +374,7 @@ BAD = [
     ("--output=folder.png --overwrite", "got the folder 'folder.png'"),
     ("--output=out.gif", "output: expected a name that ends in one of .png"),
     ("--output=out", "output: expected a name that ends in one of .png"),
+    ("--output=out.jpg --bit-depth=16", "output: .jpg holds 8 bits per channel, got --bit_depth 16; give a name"),
     ("--output=photo.png/out.png", "output: 'photo.png/out.png' needs a folder"),
     ("--output=/proc/out.png", "output: '/proc/out.png' cannot be written"),
     ("--output=" + "x" * 300 + ".png", "cannot be written"),

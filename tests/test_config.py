@@ -218,6 +218,13 @@ def test_devices(device):
     assert config(device=device).device == device
 
 
+def test_bit_depth_is_8_or_16():
+    assert [config(bit_depth=depth).bit_depth for depth in (8, 16)] == [8, 16]
+    for depth in (0, 1, 12, 32):
+        with pytest.raises(UsageError, match=f"^bit_depth: expected 8 or 16, got {depth}$"):
+            config(bit_depth=depth)
+
+
 @pytest.mark.parametrize("device", ["tpu", "gpu:", "gpu:x", "gpu1", "cpu:0", "auto ", "gpu:0\n"])
 def test_unknown_devices_are_refused(device):
     with pytest.raises(UsageError, match=r"^device: expected auto, cpu, gpu or gpu:<number>, got "):

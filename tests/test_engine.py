@@ -16,7 +16,7 @@ import reference
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import engine, images, objective, optimizers, precision
+from neural_style import engine, images, optimizers, precision
 from neural_style.color import preserve_colors
 from neural_style.config import Config
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
@@ -88,12 +88,14 @@ def spy(monkeypatch):
             self.evaluated.append(image.numpy())
             return Spy.wrap(len(self.evaluated) - 1, *self._real(image))
 
-    def decode(image, mean):
+    picture = engine._picture
+
+    def decode(image, *arguments):
         Spy.decoded.append(image.numpy())
-        return objective.decode(image, mean)
+        return picture(image, *arguments)
 
     monkeypatch.setattr(engine, "Objective", Spy)
-    monkeypatch.setattr(engine, "decode", decode)
+    monkeypatch.setattr(engine, "_picture", decode)
     return Spy
 
 
@@ -750,6 +752,27 @@ def test_render_keeps_alpha(make_config, pictures):
     image = engine.render(make_config(content=content, iterations=1))
     assert image.shape == (48, 64, 4)
     np.testing.assert_array_equal(image[..., 3], 100)
+
+
+@pytest.mark.parametrize("preserve", [False, True])
+def test_16_bits_are_rounded_from_the_same_image_as_8_bits(run, spy, network, pictures, preserve):
+    colours = {"preserve_colors": preserve}
+    shallow, deep = (run(scales=2, scale_iterations=2, width=128, bit_depth=depth, **colours) for depth in (8, 16))
+    for step, deeper in zip(shallow, deep, strict=True):
+        assert (step.image.dtype, deeper.image.dtype) == (np.uint8, np.uint16)
+        roundings = 4 if preserve else 1  # both pictures, one of them in its luma as well, and the result
+        assert np.abs(deeper.image / 257 - step.image).max() <= 0.5 * roundings + 0.01
+        assert len(np.unique(deeper.image % 257)) > 100
+    if not preserve:
+        exact = np.clip((spy.decoded[-1][0] + network.mean) * 257, 0, 65535)
+        np.testing.assert_array_equal(deep[-1].image, np.rint(exact))
+
+
+def test_render_gives_16_bits_and_alpha_of_16_bits(make_config, pictures):
+    content = np.dstack([np.asarray(Image.open(pictures / "photo.png")), np.full((48, 64), 100, np.uint8)])
+    image = engine.render(make_config(content=content, iterations=1, bit_depth=16))
+    assert (image.shape, image.dtype) == ((48, 64, 4), np.uint16)
+    np.testing.assert_array_equal(image[..., 3], 25700)
 
 
 def test_stylize_writes_no_files_and_prints_nothing(make_config, tmp_path, monkeypatch, capfd):

@@ -6,12 +6,16 @@ import os
 import struct
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
+import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, TiffImagePlugin
+import tifffile
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from neural_style import __version__, images
+from neural_style.config import Config
 from neural_style.errors import ImageError, OutputError
 from neural_style.images import (
     OUTPUT_FORMATS,
@@ -515,15 +519,54 @@ def test_truncated_files(tmp_path, name):
     assert "damaged or truncated" in message or "not a picture of a known kind" in message
 
 
-def test_decompression_bombs_but_not_big_pictures(tmp_path, monkeypatch):
+def test_pillows_limit_of_pixels_does_not_matter_and_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    big = saved(tmp_path / "big.png", flat("L", 9, (5, 4)))
-    bomb = saved(tmp_path / "bomb.png", flat("L", 9, (7, 3)))
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        assert first(read_image(big)) == [9, 9, 9]
-        assert "more than the 20 pixels" in message_of(bomb)
-    assert not warned
+    image = flat("L", 9, (7, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in ("a.png", "a.jpg", "a.tif", "a.gif", "a.webp"):
+            np.testing.assert_allclose(first(read_image(saved(tmp_path / name, image))), 9, atol=2)
+        assert first(read_image(image)) == [9, 9, 9]
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    message_of(tmp_path / "b.png")
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_pillows_limit_of_pixels_is_left_alone_by_readers_in_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    paths = [saved(tmp_path / f"{index}.tif", flat("L", 9, (64, 64 + index))) for index in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        widths = [picture.height for picture in pool.map(read_image, paths * 5)]
+    assert widths == [*range(64, 84)] * 5
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+@pytest.mark.parametrize("kind", ["a.png", "a.gif", "16.png", "16.tif", "a PIL image", "an array"])
+def test_more_pixels_than_allowed_are_refused_before_they_are_decoded(tmp_path, monkeypatch, kind):
+    def decode(*_, **__):
+        pytest.fail("was decoded")
+
+    colour = np.zeros((3, 7, 3), np.uint16)
+    if kind.startswith("16"):
+        source = write_image(tmp_path / kind, colour, settings={}, overwrite=False)
+    elif kind.startswith("a."):
+        source = saved(tmp_path / kind, flat("L", 9, (7, 3)))
+    else:
+        source = Image.open(saved(tmp_path / "b.png", flat("L", 9, (7, 3)))) if "PIL" in kind else colour
+    assert read_image(source, max_pixels=21).rgb.shape == (3, 7, 3)
+    if "PIL" in kind:
+        source = Image.open(tmp_path / "b.png")
+    for module, name in ((ImageFile.ImageFile, "load"), (imagecodecs, "png_decode"), (tifffile.TiffPage, "asarray")):
+        monkeypatch.setattr(module, name, decode)
+    if kind == "16.png":
+        monkeypatch.undo()  # the metadata are decoded with a pixel of their own
+        monkeypatch.setattr(imagecodecs, "png_decode", decode)
+    with pytest.raises(ImageError, match=r": expected at most 20 pixels, got 7×3; shrink it, or raise --max_pixels$"):
+        read_image(source, "content picture", 20)
+
+
+def test_the_limit_of_pixels_is_that_of_the_flag():
+    assert Config("a.png", ["b.png"]).max_pixels == images.MAX_PIXELS
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files can be counted on Linux only")

@@ -105,9 +105,9 @@ def test_a_tiny_picture_is_refused_though_it_would_be_scaled_up(role):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"width": 10**6}, "content picture an array: expected at most 178956970 pixels, got 1000000×750000 (scaled"),
-        ({"style_scales": (1e6,)}, "style picture an array: expected at most 178956970 pixels"),
-        ({"style_scales": (1e38,)}, "style picture an array: expected at most 178956970 pixels"),
+        ({"width": 10**6}, "content picture an array: expected at most 250000000 pixels, got 1000000×750000 (scaled"),
+        ({"style_scales": (1e6,)}, "style picture an array: expected at most 250000000 pixels"),
+        ({"style_scales": (1e38,)}, "style picture an array: expected at most 250000000 pixels"),
     ],
     ids=str,
 )
@@ -115,7 +115,27 @@ def test_too_large(settings, said):
     with pytest.raises(ImageError) as caught:
         read_inputs(Config(picture(64, 48), [picture(64, 64)], **settings))
     assert str(caught.value).startswith(said)
-    assert str(caught.value).endswith("; lower --width or --style_scales")
+    assert str(caught.value).endswith("; lower --width or --style_scales, or raise --max_pixels")
+
+
+@pytest.mark.parametrize("role", ["content", "styles", "initial"])
+def test_max_pixels_holds_for_every_picture_that_is_read(role):
+    sources = {"content": picture(40, 40), "styles": picture(40, 40), "initial": picture(40, 40)}
+    sources[role] = picture(50, 41)
+    read_inputs(Config(**sources, width=40, max_pixels=2050))
+    said = rf"^{role.removesuffix('s')} picture \(an array\): expected at most 2049 pixels, got 50×41; .* --max_pixels$"
+    with pytest.raises(ImageError, match=said):
+        read_inputs(Config(**sources, width=40, max_pixels=2049))
+
+
+def test_max_pixels_holds_for_the_result_and_for_enlarged_styles():
+    small = {"content": picture(40, 40), "styles": [picture(40, 40)]}
+    read_inputs(Config(**small, width=50, max_pixels=2500))
+    with pytest.raises(ImageError, match=r"^content picture .* 2499 pixels, got 50×50 \(scaled .* --max_pixels$"):
+        read_inputs(Config(**small, width=50, max_pixels=2499))
+    read_inputs(Config(**small, style_scales=[1.25], max_pixels=2500))
+    with pytest.raises(ImageError, match=r"^style picture .* 2499 pixels, got 50×50 \(scaled .* --max_pixels$"):
+        read_inputs(Config(**small, style_scales=[1.25], max_pixels=2499))
 
 
 @pytest.mark.parametrize("role", ["content", "style", "initial"])

@@ -205,6 +205,19 @@ def test_a_picture_too_large_for_its_format_is_refused():
         outputs(width=16384, height=1, output="out.webp").check()
 
 
+@pytest.mark.parametrize("option", ["output", "checkpoint_output"])
+def test_a_format_of_8_bits_is_refused_for_16(option):
+    options = {"output": "out.jpg"} if option == "output" else {"checkpoint_output": "{}.jpg"}
+    options |= {"checkpoint_iterations": 2} if option == "checkpoint_output" else {}
+    outputs(**options).check()
+    with pytest.raises(
+        OutputError, match=rf"^{option}: \.jpg holds 8 bits per channel, got --bit_depth 16; give a name"
+    ):
+        outputs(**options, bit_depth=16).check()
+    for name in ("out.png", "out.TIF", "out.tiff"):
+        outputs(output=name, bit_depth=16).check()
+
+
 @pytest.mark.parametrize("name", ["photo.png/out.png", "photo.png/deep/er/out.png"])
 def test_a_folder_that_is_a_file_is_refused(name):
     with pytest.raises(OutputError, match=r"^output: .* needs a folder where 'photo.png' is none"):
@@ -233,6 +246,19 @@ def test_the_result_holds_the_image_and_the_settings_that_made_it(name):
     assert [settings[n] for n in ("weights", "initial_noiseblend", "learning_rate")] == ["builtin", 0.125, 2.5]
 
 
+@pytest.mark.parametrize("name", ["out.png", "out.tif"])
+def test_results_and_checkpoints_of_16_bits(name):
+    image = np.full((HEIGHT, WIDTH, 3), (1, 40000, 65535), np.uint16)
+    deep = Step(0, HISTORY[0], (WIDTH, HEIGHT), True, None, image.copy)
+    checkpoints = {"checkpoint_output": f"{{}}-{name}", "checkpoint_iterations": 2}
+    made = outputs(output=name, bit_depth=16, **checkpoints)
+    written = made.write_result(deep, NETWORK)
+    made.write_checkpoint(2, deep, NETWORK)
+    for path in (written, f"2-{name}"):
+        np.testing.assert_array_equal(images.to_integers(images.read_image(path).rgb, 16), image)
+        assert images.read_settings(path)["bit_depth"] == 16
+
+
 def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
     made = outputs(
         content="photo.png",
@@ -250,7 +276,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
     assert (settings["content"], settings["styles"], settings["initial"]) == ("photo.png", ["style.png"], "start.png")
     assert settings["weights"] == "net.npz"
     assert not re.search("jane|secret|run.cfg", json.dumps(settings))
-    of_no_effect = {"output", "overwrite", "device"} | {
+    of_no_effect = {"output", "overwrite", "max_pixels", "device"} | {
         n for n, option in OPTIONS.items() if option.group == "Progress"
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}

@@ -57,7 +57,10 @@ def test_wheel_has_the_console_script_and_the_extras(wheel):
         assert "neural-style = neural_style.cli:main" in archive.read(f"{info}/entry_points.txt").decode()
         metadata = archive.read(f"{info}/METADATA").decode()
     assert "License: Apache-2.0" in metadata
-    for requirement in ("absl-py>=", "h5py>=", "numpy>=", "pillow>=", "scipy>=", "tensorflow>=", "tqdm>="):
+    for requirement in (
+        *("absl-py>=", "h5py>=", "imagecodecs>=", "numpy>=", "pillow>=", "scipy>=", "tensorflow>=", "tifffile>="),
+        "tqdm>=",
+    ):
         assert f"Requires-Dist: {requirement}" in metadata
     assert 'Requires-Dist: tensorflow[and-cuda]>=2.17; extra == "gpu"' in metadata
 

@@ -82,6 +82,15 @@ def test_alpha_is_put_back():
     np.testing.assert_array_equal(step().image_with_alpha, pixels())  # opaque: three channels
 
 
+def test_alpha_is_put_back_in_16_bits():
+    alpha = np.array([[0, 1, 0.5, 1], [1, 1, 0.2, 0]], np.float32)
+    deep = pixels().astype(np.uint16) * 1000
+    image = step(alpha=alpha, render=deep.copy).image_with_alpha
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(image[..., :3], deep)
+    np.testing.assert_array_equal(image[..., 3], [[0, 65535, 32768, 65535], [65535, 65535, 13107, 0]])
+
+
 def test_repr_is_short():
     assert len(repr(step(alpha=np.zeros((500, 500))))) < 200
 
