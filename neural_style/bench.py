@@ -376,6 +376,7 @@ def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int,
     """
     from neural_style import engine, precision
     from neural_style.objective import LossGraph, Objective
+    from neural_style.planner import Planner
 
     chosen = precision.choose(config.precision, _device(config)).precision
     content, style, start = _random_pictures(width)
@@ -394,7 +395,8 @@ def _measure_optimizers(config: Config, network: weights.VGGWeights, width: int,
         settings = dataclasses.replace(config, **changed).settled(network.settings)
         evaluate = functools.partial(timed, name)
         start_image = objective.encode(start)
-        runs[name] = engine.minimize(settings, evaluate, start_image, 10**6, precision.LOSS_NOISE[chosen])
+        plan = Planner(settings, chosen).whole(width, width)
+        runs[name] = engine.minimize(settings, plan, evaluate, start_image, 10**6, precision.LOSS_NOISE[chosen])
     shares: dict[str, list[float]] = {name: [] for name in inside}
     evaluations: list[float] = []
     with contextlib.ExitStack() as stack:

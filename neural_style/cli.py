@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neural_style import __version__, files, flags, images, pyramid, weights
+from neural_style import __version__, files, flags, images, memory, pyramid, weights
 from neural_style.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.inputs import read_inputs
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"error: {error}")
             return error.exit_code
         except MemoryError:
-            say("error: this machine has too little memory for pictures of this size; lower --width")
+            say("error: this machine has too little memory for pictures of this size; lower --width or --memory")
             return OutOfMemoryError.exit_code
         except _Interrupted as stop:
             say("stopped")
@@ -77,9 +77,11 @@ def _stylize(config: Config) -> int:
 
     device = engine.device_name(config.device)
     choice = precision.choose(config.precision, device)
-    settled: Any = {"precision": choice.precision}  # so that the run can be repeated
+    budget = memory.flag(memory.parse(config.memory) or memory.budget(device))
+    settled: Any = {"precision": choice.precision, "memory": budget}  # so that the run can be repeated
     config = dataclasses.replace(config, **settled)
     outputs = Outputs(config, inputs)
+    _, plans = engine.plan(config.settled(network.settings), inputs, choice.precision, device)
     steps = engine.run(config, inputs, network, choice)
     say(
         f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
@@ -87,6 +89,7 @@ def _stylize(config: Config) -> int:
         f"at most {scales[-1].iterations} iterations of {config.optimizer} at the last, weights {network.name}, "
         f"on {device} in {choice.precision} ({choice.reason})"
     )
+    say(f"memory: {plans[-1].described(config)}; about {memory.describe(plans[-1].peak)} at most, of {budget}")
     network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed
     del inputs
     run = _Run(config, outputs, network)

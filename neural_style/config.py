@@ -40,6 +40,10 @@ LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
 """Optimiser -> values of options where they are not given."""
 
 
+LEAST_TILE = 64
+"""Least side of a tile in pixels; smaller ones would be mostly what lies around them."""
+
+
 def _by_optimizer(name: str) -> str:
     """What an option of `LEFT_TO_OPTIMIZER` is by default, in words."""
     return ", ".join(f"{values[name]:g} for {optimizer}" for optimizer, values in LEFT_TO_OPTIMIZER.items())
@@ -192,6 +196,19 @@ class Config:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "Network", "Type that the network computes in: auto is the one that the device computes fast.", "auto"
     )
+    memory: str = option(
+        "Network",
+        "Memory that a run may take, such as 3GB, 800MB or 2.5GiB: what does not fit is computed in tiles. auto is "
+        "what the process has and 80% of what is free.",
+        "auto",
+    )
+    tile_size: int | None = option(
+        "Network",
+        "Compute larger pictures in tiles of this side, in pixels, whatever --memory says; 0 for never. The losses and "
+        "the gradient stay those of the whole picture.",
+        None,
+        bounds=">= 0",
+    )
 
     print_iterations: int | None = option("Progress", "Print the losses every so many iterations.", None, bounds=">= 1")
     checkpoint_output: str | None = option(
@@ -228,6 +245,8 @@ class Config:
             raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
         if self.bit_depth not in (8, 16):
             raise UsageError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
+        if self.tile_size and self.tile_size < LEAST_TILE:
+            raise UsageError(f"tile_size: expected 0 or at least {LEAST_TILE}, got {self.tile_size}")
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 

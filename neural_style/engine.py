@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, images, optimizers, precision, pyramid, weights
+from neural_style import color, images, memory, optimizers, precision, pyramid, weights
 from neural_style.config import Config
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, at_scale, read_inputs
-from neural_style.objective import LossGraph, Objective, decode
+from neural_style.objective import LossGraph, decode
 from neural_style.optimizers import Evaluation
+from neural_style.planned import MEMORY_ERRORS, PlannedObjective
+from neural_style.planner import Plan, Planner
 from neural_style.records import Step
+from neural_style.tiling import TileGraph
 
 _log = logging.getLogger("neural_style")
 
@@ -48,8 +51,10 @@ def stylize(config: Config) -> Iterator[Step]:
     Raises:
         ImageError: a picture cannot be read or is too small.
         WeightsError: the network's weights cannot be had or do not fit.
-        UsageError: the device asked for is not there or does not compute in the precision asked for, or the picture is
-            too small for so many scales.
+        UsageError: the device asked for is not there or does not compute in the precision asked for, the picture is
+            too small for so many scales, or `Config.memory` is too small for the picture.
+        OutOfMemoryError: memory failed in spite of the plan, and smaller tiles did not help; what was yielded before
+            stays good.
         DivergenceError: loss or gradient stopped being finite twice; what was yielded before stays good.
     """
     yield from run(config, read_inputs(config), weights.load(config.weights, config.layers))
@@ -78,7 +83,26 @@ def run(
     """Do what `stylize` does with pictures and weights that are loaded, and a precision that is chosen, already."""
     device = device_name(config.device)
     chosen = (choice or precision.choose(config.precision, device)).precision
-    return _on_device(device, _steps(config, inputs, network, chosen))
+    plans = plan(config.settled(network.settings), inputs, chosen, device)
+    return _on_device(device, _steps(config, inputs, network, chosen, plans))
+
+
+def plan(config: Config, inputs: Inputs, chosen: str, device: str) -> tuple[Planner, list[Plan]]:
+    """How each scale of a run is computed.
+
+    Args:
+        config: settled.
+        inputs: the pictures.
+        chosen: the type to compute in.
+        device: as TensorFlow names it.
+
+    Raises:
+        UsageError: the memory is too small.
+    """
+    planner = Planner(config, chosen, [(style.width, style.height) for style in inputs.styles])
+    budget = memory.parse(config.memory) or memory.budget(device)
+    scales = config.scale_plan(inputs.content.width, inputs.content.height)
+    return planner, [planner.choose(scale.width, scale.height, budget) for scale in scales]
 
 
 def device_name(device: str) -> str:
@@ -111,54 +135,73 @@ def _on_device(device: str, steps: Generator[Step]) -> Generator[Step]:
             try:
                 with tf.device(device):
                     step = next(steps, None)
-            except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            except MEMORY_ERRORS as error:
                 raise OutOfMemoryError(
-                    f"{device} has too little memory for a picture of this size; lower --width"
+                    f"{device} has too little memory for a picture of this size; lower --width, or give a --memory "
+                    "that leaves others enough"
                 ) from error
             if step is None:
                 return
             yield step
 
 
-def _steps(config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: str) -> Generator[Step]:
+def _steps(
+    config: Config,
+    inputs: Inputs,
+    network: weights.VGGWeights,
+    chosen: str,
+    plans: tuple[Planner, list[Plan]],
+) -> Generator[Step]:
     """Steps of all scales, computed in the type chosen."""
     mean, alpha = network.mean, inputs.content.alpha
     size = inputs.content.width, inputs.content.height
     colors = images.to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
-    source = evaluations(config, inputs, network, chosen)
+    source = evaluations(config, inputs, network, chosen, plans)
     del inputs, network  # what is not needed for the rest of the run
     with contextlib.closing(source):
         for iteration, (scale, evaluation, best) in enumerate(source):
             render = functools.partial(_picture, evaluation.image, mean, size, colors, config.bit_depth)
-            yield Step(iteration, evaluation.losses, (scale.width, scale.height), best, alpha, render)
+            step = Step(iteration, evaluation.losses, (scale.width, scale.height), best, alpha, render)
+            if isinstance(evaluation.image, np.ndarray):
+                _ = step.image  # made now, since the optimiser will change what it is made of
+            yield step
 
 
 def evaluations(
-    config: Config, inputs: Inputs, network: weights.VGGWeights, chosen: str
+    config: Config,
+    inputs: Inputs,
+    network: weights.VGGWeights,
+    chosen: str,
+    plans: tuple[Planner, Sequence[Plan]] | None = None,
 ) -> Generator[tuple[pyramid.Scale, Evaluation, bool]]:
     """Every evaluation of a run, with its scale and whether no other at that scale so far had a lower loss.
 
-    A scale starts with the best image of the one before, enlarged.
+    A scale starts with the best image of the one before, enlarged, or its last where it was changed in place.
 
     Args:
         config: the run.
         inputs: its pictures.
         network: its weights.
         chosen: the type to compute in.
+        plans: how to compute each scale; by default what `plan` says.
     """
     config = config.settled(network.settings)
+    planner, of_scales = plans or plan(config, inputs, chosen, device_name(config.device))
     graph = LossGraph(config, network, chosen)
+    tile_graph = TileGraph(graph)
     del network  # the graph has its own
     scales = config.scale_plan(inputs.content.width, inputs.content.height)
     noise = precision.LOSS_NOISE[chosen]
     best: Evaluation | None = None
     before = 0  # evaluations at coarser scales
-    for scale in scales:
+    for scale, of_scale in zip(scales, of_scales, strict=True):
         scaled = at_scale(inputs, scale.width, scale.height)
-        objective = Objective(graph, scaled.content.rgb, [style.rgb for style in scaled.styles])
-        start = _start_image(config, scaled, objective) if best is None else _enlarged(best.image, scale)
         if scale is scales[-1]:
             del inputs
+        styles = [style.rgb for style in scaled.styles]
+        objective = PlannedObjective(graph, tile_graph, scaled.content.rgb, styles, planner, of_scale)
+        del styles
+        start = _start_image(config, scaled, objective.mean) if best is None else _enlarged(best.image, scale)
         del scaled
         best, totals = None, []
         source = _finite_evaluations(config, objective, start, scale.iterations, noise, before)
@@ -175,52 +218,68 @@ def evaluations(
 
 
 def _finite_evaluations(
-    config: Config, objective: Objective, start: tf.Tensor, iterations: int, noise: float, before: int
+    config: Config, objective: PlannedObjective, start: np.ndarray, iterations: int, noise: float, before: int
 ) -> Generator[Evaluation]:
-    """Finite evaluations at one scale: after one that is not, go on from the best image with smaller steps.
+    """Finite evaluations at one scale, whatever happens.
 
-    `before` is how many there were at others, for the numbers in messages.
+    After one that is not finite, go on from the best image with smaller steps. After the optimiser has found no memory,
+    go on from there with one that needs less.
+
+    `before` is how many evaluations there were at other scales, for the numbers in messages.
     """
-    best, lowest, done = start, np.inf, 0  # done: evaluations yielded, the start's among them
-    for step_scale in STEP_SCALES:
+    best: Any = start if objective.plan.in_place else tf.constant(start)
+    del start
+    lowest, done = np.inf, 0  # done: evaluations yielded, the start's among them
+    step_scales = list(STEP_SCALES)
+    while True:
         left = iterations - max(done - 1, 0)
-        with contextlib.closing(minimize(config, objective.value_and_grad, best, left, noise, step_scale)) as source:
-            if done:
-                next(source)  # the best image, known already
-            for evaluation in source:
-                if not evaluation.finite:
-                    break
-                if evaluation.losses["total"] < lowest:
-                    best, lowest = evaluation.image, evaluation.losses["total"]
-                done += 1
-                yield evaluation
-            else:
-                return
+        source = minimize(config, objective.plan, objective.value_and_grad, best, left, noise, step_scales[0])
+        try:
+            with contextlib.closing(source):
+                if done:
+                    next(source)  # the best image, known already
+                for evaluation in source:
+                    if not evaluation.finite:
+                        break
+                    if evaluation.losses["total"] < lowest:
+                        best, lowest = evaluation.image, evaluation.losses["total"]
+                    done += 1
+                    yield evaluation
+                else:
+                    return
+        except MEMORY_ERRORS as error:
+            objective.save_memory(error)
+            best = np.array(best)
+            continue
         if not done:
             raise DivergenceError(
                 f"loss or gradient of the start image is not finite ({evaluation.losses}); "
                 "lower the loss weights, or use --precision float32"
             )
-        if step_scale != STEP_SCALES[-1]:
-            _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", before + done)
-    raise DivergenceError(
-        f"loss or gradient stopped being finite twice, at last at iteration {before + done}, with steps made "
-        f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights, or use --precision float32"
-    )
+        step_scales.pop(0)
+        if not step_scales:
+            raise DivergenceError(
+                f"loss or gradient stopped being finite twice, at last at iteration {before + done}, with steps made "
+                f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights, or use --precision "
+                "float32"
+            )
+        _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", before + done)
 
 
 def minimize(
     config: Config,
+    plan: Plan,
     value_and_grad: optimizers.ValueAndGrad,
-    start: tf.Tensor,
+    start: Any,
     iterations: int,
     noise: float,
     step_scale: float = 1.0,
 ) -> Generator[Evaluation]:
-    """Evaluations by the optimiser of some settled settings; `optimizers` explains the other arguments."""
-    if config.optimizer == "adam":
+    """Evaluations by the optimiser of a plan with some settled settings; `optimizers` explains the other arguments."""
+    if plan.optimizer == "adam":
         assert config.learning_rate is not None  # settled
-        return optimizers.adam(
+        adam: Callable[..., Generator[Evaluation]] = optimizers.adam_in_place if plan.in_place else optimizers.adam
+        return adam(
             value_and_grad,
             start,
             iterations=iterations,
@@ -229,35 +288,40 @@ def minimize(
             beta2=config.beta2,
             eps=config.eps,
         )
-    arguments: dict[str, Any] = {"history_size": config.history_size, "first_step": step_scale}
-    if config.optimizer == "scipy":
+    arguments: dict[str, Any] = {"history_size": plan.history_size, "first_step": step_scale}
+    if plan.optimizer == "scipy":
         return optimizers.scipy_lbfgs(value_and_grad, start, iterations=iterations, **arguments)
     return optimizers.lbfgs(value_and_grad, start, iterations=iterations, noise=noise, **arguments)
 
 
-def _start_image(config: Config, inputs: Inputs, objective: Objective) -> tf.Tensor:
-    """Blend of the initial picture, or else the content, with noise."""
-    picture = objective.encode((inputs.initial or inputs.content).rgb)
-    noise = np.random.default_rng(config.seed).standard_normal(objective.shape, np.float32)
+def _start_image(config: Config, inputs: Inputs, mean: np.ndarray) -> np.ndarray:
+    """Blend of the initial picture, or else the content, with noise: an image, float32 (1, height, width, 3)."""
     share = config.initial_noiseblend
     assert share is not None  # settled
-    return (1 - share) * picture + share * NOISE_SCALE * noise
+    picture = (inputs.initial or inputs.content).rgb
+    image = np.subtract(picture, mean, dtype=np.float32)[np.newaxis]
+    if share:
+        image *= 1 - share
+        noise = np.random.default_rng(config.seed).standard_normal(image.shape, np.float32)
+        noise *= share * NOISE_SCALE
+        image += noise
+    return image
 
 
-def _enlarged(image: tf.Tensor, scale: pyramid.Scale) -> tf.Tensor:
-    """Image tensor at the size of a scale."""
-    return tf.constant(images.lanczos(image.numpy()[0], scale.width, scale.height)[np.newaxis])
+def _enlarged(image: tf.Tensor | np.ndarray, scale: pyramid.Scale) -> np.ndarray:
+    """An image at the size of a scale."""
+    return images.lanczos(np.asarray(image)[0], scale.width, scale.height)[np.newaxis]
 
 
 def _picture(
-    image: tf.Tensor, mean: np.ndarray, size: tuple[int, int], colors: np.ndarray | None, bit_depth: int
+    image: tf.Tensor | np.ndarray, mean: np.ndarray, size: tuple[int, int], colors: np.ndarray | None, bit_depth: int
 ) -> np.ndarray:
     """The picture that an image tensor stands for: (height, width, 3) of a size, with other colours if given.
 
     Uint8 or, of a depth of 16 bits, uint16; `colors` as well.
     """
     if (image.shape[2], image.shape[1]) == size:
-        picture = images.to_integers(image.numpy()[0], bit_depth, mean)
+        picture = images.to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
         picture = images.to_integers(images.lanczos(decode(image, mean), *size), bit_depth)
     return picture if colors is None else color.preserve_colors(picture, colors, out=picture)

@@ -149,6 +149,7 @@ class Objective:
     Attributes:
         mean: the network's mean pixel, float32 (3,), RGB of 0-255.
         shape: of an image.
+        style_targets: layer -> Gram matrices of the styles, float32 (styles, channels, channels).
     """
 
     def __init__(self, graph: LossGraph, content: np.ndarray, styles: Sequence[np.ndarray]):
@@ -163,10 +164,8 @@ class Objective:
         self.mean = graph.mean
         self.shape = (1, *content.shape)
         grams = [graph.grams(self.encode(style)) for style in styles]
-        self._targets = Targets(
-            graph.content_targets(self.encode(content)),
-            {layer: tf.stack([gram[layer] for gram in grams]) for layer in grams[0]},
-        )
+        self.style_targets = {layer: tf.stack([gram[layer] for gram in grams]) for layer in grams[0]}
+        self._targets = Targets(graph.content_targets(self.encode(content)), self.style_targets)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape.
@@ -189,7 +188,7 @@ class Objective:
 
 def decode(image: tf.Tensor, mean: np.ndarray) -> np.ndarray:
     """Picture, float32 (height, width, 3), RGB, not yet clipped to 0-255, of an image less the mean pixel."""
-    return image.numpy()[0] + mean
+    return np.asarray(image)[0] + mean
 
 
 def content_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

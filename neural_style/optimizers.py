@@ -17,6 +17,8 @@ import numpy as np
 import scipy.optimize
 import tensorflow as tf
 
+from neural_style.bands import bands
+
 ValueAndGrad = Callable[[tf.Tensor], tuple[Any, tf.Tensor]]
 """Takes a tensor; returns a named tuple of scalar losses with the field `total`, and the gradient of `total`."""
 
@@ -25,7 +27,8 @@ ValueAndGrad = Callable[[tf.Tensor], tuple[Any, tf.Tensor]]
 class Evaluation:
     """One evaluation of the objective."""
 
-    image: tf.Tensor
+    image: tf.Tensor | np.ndarray
+    """A tensor, or the array that `adam_in_place` changes."""
     losses: dict[str, float]
     finite: bool
     """Whether every loss and every entry of the gradient is a finite number."""
@@ -60,11 +63,19 @@ def adam_update(
 
     Bias correction is folded into the step size, so `eps` is the paper's ε-hat, as in TensorFlow's own optimiser.
     """
-    count = state.count + 1
     mean = beta1 * state.mean + (1 - beta1) * gradient
     variance = beta2 * state.variance + (1 - beta2) * tf.square(gradient)
-    step = learning_rate * tf.sqrt(1 - beta2**count) / (1 - beta1**count)
-    return image - step * mean / (tf.sqrt(variance) + eps), AdamState(count, mean, variance)
+    state = AdamState(state.count + 1, mean, variance)
+    return image - adam_step(state, learning_rate, beta1, beta2, eps), state
+
+
+@tf.function(reduce_retracing=True)
+def adam_step(
+    state: AdamState, learning_rate: tf.Tensor, beta1: tf.Tensor, beta2: tf.Tensor, eps: tf.Tensor
+) -> tf.Tensor:
+    """What the update that led to a state subtracted from the image."""
+    step = learning_rate * tf.sqrt(1 - beta2**state.count) / (1 - beta1**state.count)
+    return step * state.mean / (tf.sqrt(state.variance) + eps)
 
 
 def adam(
@@ -89,6 +100,50 @@ def adam(
         yield replace(evaluation, state=functools.partial(AdamState, *state))
         if iteration < iterations:
             image, state = adam_update(image, gradient, state, *constants)
+
+
+def adam_in_place(
+    value_and_grad: ValueAndGrad,
+    image: np.ndarray,
+    *,
+    iterations: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> Generator[Evaluation]:
+    """Minimise by Adam with no more memory than four images: this one, its gradient and the gradient's moments.
+
+    Yields `iterations` + 1 evaluations, of the start and after each update. All of them have the one image, which the
+    next update changes. Where loss or gradient is not finite, the image is first taken back to where it was before.
+
+    Args:
+        value_and_grad: the objective; gives gradients as arrays.
+        image: where to begin, float32 (1, height, width, channels); it is overwritten.
+        iterations: how many updates to make.
+        learning_rate: as for `adam`.
+        beta1: as for `adam`.
+        beta2: as for `adam`.
+        eps: as for `adam`.
+    """
+    constants = [tf.constant(value, tf.float32) for value in (learning_rate, beta1, beta2, eps)]
+    mean, variance = np.zeros_like(image), np.zeros_like(image)
+    rows = [(slice(None), band) for band in bands(*image.shape[1:3])]
+    for iteration in range(iterations + 1):
+        losses, gradient = value_and_grad(image)
+        values = {name: float(value) for name, value in losses._asdict().items()}
+        finite = bool(np.isfinite(values["total"]) and np.isfinite(gradient.sum(dtype=np.float64)))
+        if iteration and not finite:
+            for band in rows:
+                state = AdamState(tf.constant(float(iteration)), *map(tf.constant, (mean[band], variance[band])))
+                image[band] += adam_step(state, *constants).numpy()
+        yield Evaluation(image, values, finite)
+        if iteration < iterations:
+            for band in rows:
+                before = AdamState(tf.constant(float(iteration)), *map(tf.constant, (mean[band], variance[band])))
+                now, state = adam_update(tf.constant(image[band]), tf.constant(gradient[band]), before, *constants)
+                image[band], mean[band], variance[band] = now, state.mean, state.variance
+        del gradient  # before the next one takes memory
 
 
 _IDLE_SEARCHES = 10

@@ -19,7 +19,7 @@ from neural_style.weights import VGGWeights
 
 _log = logging.getLogger("neural_style")
 
-_NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device")
+_NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
 """Options of no effect on the picture, which therefore are not part of its metadata; nor is the group "Progress"."""
 
 _CHECKED_CHECKPOINTS = 1000

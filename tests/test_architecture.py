@@ -61,13 +61,14 @@ def test_smallest_side_leaves_two_positions_after_four_poolings():
 # --- floors -----------------------------------------------------------------------------------------------------------
 
 FLOORS = (
-    {"errors", "architecture", "options", "pyramid", "config"},
+    {"errors", "architecture", "options", "pyramid", "config", "tiles"},
     {
         *{"files", "bands", "deep_files", "images", "color", "weights", "weight_files", "download", "seeded_filters"},
-        *{"process", "feature_stats", "sums", "optimizers", "records"},
+        *{"memory", "process", "feature_stats", "sums", "optimizers", "records"},
     },
-    {"vgg", "losses", "inputs", "flags", "precision"},
+    {"vgg", "losses", "inputs", "flags", "precision", "planner"},
     {"objective", "outputs", "progress"},
+    {"tiling", "planned"},
     {"engine"},
     {"doctor", "bench"},
     {"cli"},

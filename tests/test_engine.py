@@ -16,7 +16,7 @@ import reference
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import engine, images, optimizers, precision
+from neural_style import engine, images, optimizers, planned, precision
 from neural_style.color import preserve_colors
 from neural_style.config import Config
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
@@ -94,7 +94,7 @@ def spy(monkeypatch):
         Spy.decoded.append(image.numpy())
         return picture(image, *arguments)
 
-    monkeypatch.setattr(engine, "Objective", Spy)
+    monkeypatch.setattr(planned, "Objective", Spy)
     monkeypatch.setattr(engine, "_picture", decode)
     return Spy
 
@@ -624,7 +624,7 @@ def test_too_little_memory(make_config, network, spy, optimizer, error):
     spy.wrap = wrap
     config = make_config(optimizer=optimizer)
     good = []
-    with pytest.raises(OutOfMemoryError, match=r"CPU:0 has too little memory .*lower --width") as caught:
+    with pytest.raises(OutOfMemoryError, match=r"too little memory .* 64×48 px.*lower --width") as caught:
         for step in engine.run(config, read_inputs(config), network):
             good.append(step)
     assert [step.iteration for step in good] == [0, 1]
@@ -789,7 +789,7 @@ def test_stylize_tells_of_pictures_and_weights_before_it_starts(make_config, tmp
     def never(*_):
         raise AssertionError("nothing may be computed")
 
-    monkeypatch.setattr(engine, "Objective", never)
+    monkeypatch.setattr(planned, "Objective", never)
     with pytest.raises(ImageError, match=r"missing\.png"):
         next(engine.stylize(make_config(content=tmp_path / "missing.png")))
     with pytest.raises(WeightsError, match=r"missing\.h5"):

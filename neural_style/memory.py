@@ -1,0 +1,121 @@
+"""How much memory there is, and how to say it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from neural_style.errors import UsageError
+
+SAFE_SHARE = 0.8
+"""Share of the memory that is free which a run takes, unless told otherwise: other programs want some, too."""
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+_UNLIMITED = 2**60
+"""What is called a limit from here on is none."""
+
+
+def parse(text: str) -> int | None:
+    """Bytes of a size such as "3GB", "800 MB" or "2.5GiB"; None for "auto".
+
+    Raises:
+        UsageError: it is no size.
+    """
+    if text == "auto":
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B)", text.strip(), re.IGNORECASE)
+    if not found or not float(found[1]) or found[2].upper() not in _UNITS:
+        raise UsageError(f"memory: expected auto or a size such as 3GB, 800MB or 2.5GiB, got {text!r}")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def describe(size: float) -> str:
+    """A number of bytes for people, such as "2.94 GB", of 10⁹ bytes."""
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def flag(size: int) -> str:
+    """A number of bytes as `parse` takes it, rounded up to 10⁷."""
+    return f"{-(-size // 10**7) / 100:g}GB"
+
+
+def budget(device: str) -> int:
+    """Bytes that a run may take by default: what this process has, and a safe share of what it may still get.
+
+    The limits of containers and of `ulimit -v` are respected.
+
+    Args:
+        device: as TensorFlow names it, such as "CPU:0". On a GPU the budget is of the GPU's own memory.
+    """
+    free = gpu_free(device) if device.startswith("GPU") else None
+    if free is not None:
+        return int(SAFE_SHARE * free)
+    has = psutil.Process().memory_info().rss
+    return has + int(SAFE_SHARE * max(min([psutil.virtual_memory().available, *_headrooms()]), 0))
+
+
+def gpu_free(device: str) -> int | None:
+    """Bytes that are free on a GPU; None where NVIDIA's tool does not tell."""
+    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.split()
+        return int(told[int(device.partition(":")[2])]) * 2**20
+    return None
+
+
+def _headrooms() -> Iterator[int]:
+    """Bytes that each limit on this process leaves."""
+    yield from _address_space()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                yield from _of_cgroup(_CGROUPS, path, "memory.max", "memory.current", "inactive_file")
+            elif "memory" in controllers.split(","):
+                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                yield from _of_cgroup(_CGROUPS / "memory", path, *names)
+
+
+def _address_space() -> Iterator[int]:
+    """What `ulimit -v` and `ulimit -d` leave."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    has = psutil.Process().memory_info().vms
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        limit = resource.getrlimit(kind)[0]
+        if 0 <= limit < _UNLIMITED:
+            yield limit - has
+
+
+def _of_cgroup(root: Path, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:
+    """What a control group and those above it leave; files read lately count as used there, but give way.
+
+    Inside a container the group's own folder is often mounted as the root, so that its path is not to be found.
+    """
+    folder = root / path.lstrip("/")
+    folders = [folder, *folder.parents] if folder.is_dir() else [root]
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError):
+            most = int((folder / limit).read_text(encoding="ascii"))  # "max" is no number
+            if most < _UNLIMITED:
+                yield most - int((folder / usage).read_text(encoding="ascii")) + _statistic(folder, cache)
+        if folder == root:
+            return
+
+
+def _statistic(folder: Path, name: str) -> int:
+    for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    return 0

@@ -1,0 +1,231 @@
+"""How a picture of some size is computed in a given memory: whole or in tiles, by which optimiser, and what that takes.
+
+What is predicted is the peak of this process's resident memory, TensorFlow's own share among it. The constants were
+fitted to measurements; `scripts/bench memory` compares prediction and peak anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from neural_style import architecture, memory, tiles
+from neural_style.config import Config
+from neural_style.errors import UsageError
+
+TILE_SIZES = (1024, 768, 512, 384, 256, 192, 128)
+"""Sides of tiles that are considered, in pixels."""
+
+SHORT_HISTORIES = (5, 3)
+"""Curvature pairs that L-BFGS makes do with where there is no memory for more."""
+
+_PROCESS = 740e6
+"""Bytes of Python, TensorFlow, the network and what oneDNN keeps."""
+
+_WHOLE = {"float32": 1.45, "bfloat16": 1.7, "float16": 2.5}
+"""Type -> bytes that an evaluation takes, as a multiple of those of the feature maps that it keeps to go back."""
+
+_TILE = {"float32": 1.9, "bfloat16": 2.3, "float16": 3.3}
+"""The same for a tile."""
+
+_IMAGE = 12
+"""Bytes of a pixel of an image: three numbers in float32."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a picture of one size is computed."""
+
+    width: int
+    """Of the picture, in pixels."""
+    height: int
+    """Of the picture, in pixels."""
+    tile_size: int | None
+    """Side of a tile's own part in pixels; None for the picture as a whole."""
+    keep_content: bool
+    """Whether the content's feature maps are kept, or computed anew for each tile."""
+    optimizer: str
+    """As `Config.optimizer`."""
+    history_size: int
+    """As `Config.history_size`."""
+    peak: int
+    """Predicted peak of memory in bytes."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the image is a buffer that the optimiser overwrites."""
+        return self.tile_size is not None and self.optimizer == "adam"
+
+    def described(self, config: Config) -> str:
+        """What is chosen, and what differs from the settings, in words."""
+        tiled = f"tiles of {self.tile_size} px" if self.tile_size else "whole"
+        words = [f"{self.width}×{self.height} px {tiled}"]
+        if self.optimizer != config.optimizer:
+            words.append(f"adam instead of {config.optimizer}, which needs more memory")
+        elif self.optimizer != "adam" and self.history_size != config.history_size:
+            words.append(f"L-BFGS with {self.history_size} pairs instead of {config.history_size} to save memory")
+        if self.tile_size and not self.keep_content:
+            words.append("content features computed anew for each tile")
+        return ", ".join(words)
+
+
+class Planner:
+    """The plans that there are for pictures of any size, and the choice among them."""
+
+    def __init__(self, config: Config, precision: str, styles: Sequence[tuple[int, int]] = ()):
+        """Prepare.
+
+        Args:
+            config: layers, optimiser, and what `tile_size` it asks for.
+            precision: type that the network computes in.
+            styles: width and height of each style picture, at the size of the result; by default as large as that.
+        """
+        self._config, self._precision = config, precision
+        self._style_pixels = [width * height for width, height in styles]
+
+    def choose(self, width: int, height: int, budget: int) -> Plan:
+        """The plan of the fastest and best that fits into a memory of some bytes.
+
+        Raises:
+            UsageError: none fits.
+        """
+        least: Plan | None = None
+        for plan in self._plans(width, height):
+            if plan.peak <= budget:
+                return plan
+            least = plan if least is None or plan.peak < least.peak else least
+        assert least is not None
+        raise UsageError(
+            f"memory: expected at least {memory.describe(least.peak)} for a picture of {width}×{height} px "
+            f"({least.described(self._config)}), got {memory.describe(budget)}; "
+            f"give --memory {memory.flag(least.peak)} if there is as much, or lower --width"
+        )
+
+    def whole(self, width: int, height: int) -> Plan:
+        """The plan of the settings, without tiles, whatever it takes."""
+        return self._plan(width, height, None, True, self._config.optimizer, self._config.history_size)
+
+    def smaller(self, plan: Plan) -> Plan | None:
+        """The same plan with smaller tiles; None if there are none."""
+        most = plan.tile_size or max(plan.width, plan.height)
+        sizes = [size for size in TILE_SIZES if size < most]
+        if not sizes:
+            return None
+        return self._plan(plan.width, plan.height, sizes[0], plan.keep_content, plan.optimizer, plan.history_size)
+
+    def with_adam(self, plan: Plan) -> Plan:
+        """The same plan with Adam."""
+        return self._plan(plan.width, plan.height, plan.tile_size, plan.keep_content, "adam", plan.history_size)
+
+    def _plans(self, width: int, height: int) -> Iterator[Plan]:
+        """Plans for a picture, the best first."""
+        config = self._config
+        optimizer, pairs = config.optimizer, config.history_size
+        forced = config.tile_size
+        if not forced or forced >= max(width, height):
+            yield self.whole(width, height)
+        if forced == 0:
+            return
+        sizes = [forced] if forced else [size for size in TILE_SIZES if size < max(width, height)]
+        fast = [size for size in sizes if size >= 512] or sizes[:1]
+        ways = [(optimizer, pairs)]
+        if optimizer == "lbfgs":
+            ways += [("lbfgs", shorter) for shorter in SHORT_HISTORIES if shorter < pairs]
+        ways += [("adam", pairs)] if optimizer != "adam" else []
+        for way in ways:
+            for size in fast:
+                yield self._plan(width, height, size, True, *way)
+        for size in sizes:
+            yield self._plan(width, height, size, False, "adam", pairs)
+
+    def _plan(self, width: int, height: int, tile_size: int | None, keep: bool, optimizer: str, pairs: int) -> Plan:
+        in_place = tile_size is not None and optimizer == "adam"
+        work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
+        kept = self._kept(tile_size is not None, keep)
+        images = _IMAGE * (4 if in_place else 10 if optimizer == "adam" else 11 + 2 * (pairs + 1))
+        if optimizer == "scipy":
+            images = 2 * images
+        snapshots = 2 * 3 * self._config.bit_depth / 8 if in_place else 0
+        running = width * height * (images + kept + snapshots + _IMAGE * self._config.preserve_colors / 4)
+        styles = sum(self._style_pixels) or width * height * len(self._config.styles)
+        reading = _IMAGE * (3 * width * height + styles)
+        return Plan(
+            width,
+            height,
+            tile_size,
+            keep,
+            optimizer,
+            pairs,
+            int(_PROCESS + self._weights() + max(running, reading) + work),
+        )
+
+    def _weights(self) -> int:
+        convs = architecture.convs_up_to(self._config.layers)
+        numbers = sum(int(np.prod(architecture.kernel_shape(conv))) for conv in convs)
+        return numbers * self._bytes()
+
+    def _bytes(self) -> int:
+        return 4 if self._precision == "float32" else 2
+
+    def _kept(self, tiled: bool, keep_content: bool) -> float:
+        """Bytes per pixel of what is kept from one evaluation to the next, and between the passes of one."""
+        parts = tiles.parts(self._config.layers)
+        content = [part for part in parts if set(part.layers) & set(self._config.content_terms)]
+        cut = _numbers(tiles.CUT) * self._bytes() if len(parts) > 1 else 0
+        features = sum(_numbers(layer) for layer in self._config.content_terms) * self._bytes()
+        if not tiled:
+            return features + _IMAGE  # and the picture, should tiles be needed after all
+        between = cut if self._precision != "float16" else 3 * cut / 2
+        sources = sum(cut if part.start else _IMAGE for part in content)
+        return between + (features if keep_content else sources)
+
+    def _whole_work(self, width: int, height: int) -> float:
+        layers = self._config.layers
+        kept = sum(_kept_numbers(part.layers, part.start, part.end) for part in tiles.parts(layers))
+        return width * height * _WHOLE[self._precision] * self._bytes() * kept
+
+    def _tile_work(self, width: int, height: int, tile_size: int) -> float:
+        work = 0.0
+        for part in tiles.parts(self._config.layers):
+            stride = 1 if part.start is None else architecture.stride(part.start)
+            cover = tiles.cover(height // stride, width // stride, part.side(tile_size), part.reach, part.stride)
+            seen = max((tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) for tile in cover)
+            work = max(work, seen * stride**2 * _kept_numbers(part.layers, part.start, part.end))
+        return _TILE[self._precision] * self._bytes() * work
+
+
+def evaluation_factor(plan: Plan, config: Config) -> float:
+    """Time of an evaluation as a multiple of that of the same picture as a whole, were there memory for it."""
+    if plan.tile_size is None:
+        return 1.0
+    seen = own = 0.0
+    for part in tiles.parts(config.layers):
+        stride = 1 if part.start is None else architecture.stride(part.start)
+        height, width = plan.height // stride, plan.width // stride
+        weight = _kept_numbers(part.layers, part.start, part.end) * stride**2
+        own += height * width * weight
+        for tile in tiles.cover(height, width, part.side(plan.tile_size), part.reach, part.stride):
+            seen += (tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) * weight
+    return TWO_PASSES * seen / own if own else 1.0
+
+
+TWO_PASSES = 1.4
+"""Time of an evaluation whose forward pass is made twice, as a multiple of one whose is made once; measured."""
+
+
+def _numbers(layer: str) -> float:
+    """Numbers per pixel of the picture in a layer's map."""
+    return architecture.kernel_shape(architecture.conv_of(layer))[-1] / architecture.stride(layer) ** 2
+
+
+def _kept_numbers(layers: Sequence[str], start: str | None, end: str | None) -> float:
+    """Numbers per pixel of the picture in the feature maps of a part that are kept for the way back."""
+    wanted = (*layers, end) if end else layers
+    first = 1 if start is None else architecture.block_of(start) + 1
+    convs = [conv for conv in architecture.convs_up_to(wanted) if architecture.block_of(conv) >= first]
+    blocks = sorted({architecture.block_of(conv) for conv in convs})
+    pools = [f"pool{block}" for block in blocks[:-1]] + ([end] if end else [])
+    raw = [layer for layer in layers if layer.startswith("conv")]
+    return sum(map(_numbers, [*convs, *pools, *raw])) + 3 * (start is None)
