@@ -13,10 +13,12 @@ import importlib.metadata
 import importlib.util
 import itertools
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import flags
+from PIL import Image
 
 from neural_style import __version__, architecture, images, weights
 from neural_style.config import Config
@@ -34,8 +37,9 @@ from neural_style.inputs import Inputs, read_inputs
 if TYPE_CHECKING:
     from neural_style.objective import Objective
     from neural_style.optimizers import Evaluation
+    from neural_style.tiling import TiledObjective
 
-SECTIONS = ("eval", "optimizer", "startup", "quality")
+SECTIONS = ("eval", "optimizer", "startup", "quality", "tiles", "memory")
 """What can be measured."""
 
 CLASSIC: Mapping[str, Any] = {
@@ -53,6 +57,14 @@ WITHIN = 1.01
 """How near, as a multiple, a loss must come to that of the classic run to count as the same."""
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+WIDTHS = {"tiles": (768,), "memory": (512, 1024, 2048, 4096, 8192)}
+"""Section -> widths of its pictures, in pixels, if none are given; `OTHER_WIDTHS` for those not named."""
+
+OTHER_WIDTHS = (256, 512)
+
+BUDGETS = ((4096**2, "3GB"), (8192**2, "6GB"))
+"""(Most pixels, memory that a run of the section "memory" is given)."""
 
 _WARM_UP = 2
 """Turns that are not timed, since functions are traced in them."""
@@ -72,10 +84,11 @@ class Options:
 
     Attributes:
         sections: of `SECTIONS`.
-        widths: of the pictures, in pixels; those that are not of `quality` are square.
+        widths: of the pictures, in pixels; those that are not of `quality` are square. Empty for each section's own.
         repeats: how often each is timed.
         short: compute the classic run's losses in the fast precision, and time a sample of it in float32.
         weights: as `Config.weights`.
+        precision: as `Config.precision`; for `memory` alone.
         content: photo of `quality`.
         style: painting of `quality`.
         pictures: folder for the pictures of `quality`, or None.
@@ -87,6 +100,7 @@ class Options:
     repeats: int
     short: bool
     weights: str
+    precision: str
     content: str
     style: str
     pictures: str | None
@@ -101,10 +115,11 @@ def parse(arguments: Sequence[str]) -> Options:
     """
     values = flags.FlagValues()
     least = architecture.MIN_SIDE
-    flags.DEFINE_multi_integer("width", [256, 512], "in pixels; repeat for several", least, flag_values=values)
+    flags.DEFINE_multi_integer("width", [], "in pixels; repeat for several", least, flag_values=values)
     flags.DEFINE_integer("repeats", 7, "how often each is timed", 1, flag_values=values)
     flags.DEFINE_bool("short", False, "extrapolate the time of the classic run", flag_values=values)
     flags.DEFINE_string("weights", "builtin", "as for a run", flag_values=values)
+    flags.DEFINE_string("precision", "auto", "as for a run; for memory alone", flag_values=values)
     flags.DEFINE_string("content", str(EXAMPLES / "lakeside.jpg"), "photo of quality", flag_values=values)
     flags.DEFINE_string("style", str(EXAMPLES / "swirls.jpg"), "painting of quality", flag_values=values)
     flags.DEFINE_string("pictures", None, "folder for the pictures of quality", flag_values=values)
@@ -118,7 +133,7 @@ def parse(arguments: Sequence[str]) -> Options:
         if section not in SECTIONS:
             raise UsageError(f"bench: expected a section, got {section!r}; {usage}")
     given = values.flag_values_dict()
-    widths = tuple(given.pop("width"))
+    widths = tuple(given.pop("width") or ())
     return Options(tuple(s for s in SECTIONS if s in sections) or SECTIONS, widths, **given)
 
 
@@ -131,15 +146,22 @@ def measure(options: Options, say: Callable[[str], None]) -> dict[str, list[Row]
     Raises:
         NeuralStyleError: the network or a picture cannot be had.
     """
-    config = Config(options.content, [options.style], weights=options.weights)
+    precision: Any = options.precision
+    config = Config(options.content, [options.style], weights=options.weights, precision=precision)
     network = weights.load(config.weights, config.layers)
-    measures = {"eval": _measure_eval, "optimizer": _measure_optimizers, "startup": _measure_startup}
+    measures = {
+        "eval": _measure_eval,
+        "optimizer": _measure_optimizers,
+        "startup": _measure_startup,
+        "tiles": _measure_tiles,
+        "memory": _measure_memory,
+    }
     if "quality" in options.sections:  # what is wrong with its pictures shall not be found out at the end
-        for width in options.widths:
+        for width in options.widths or OTHER_WIDTHS:
             read_inputs(dataclasses.replace(config, width=width))
     results: dict[str, list[Row]] = {}
     for section in options.sections:
-        for width in options.widths:
+        for width in options.widths or WIDTHS.get(section, OTHER_WIDTHS):
             say(f"timing {section} at {width} px")
             with _memory_errors():
                 if section == "quality":
@@ -147,6 +169,8 @@ def measure(options: Options, say: Callable[[str], None]) -> dict[str, list[Row]
                 else:
                     rows = measures[section](config, network, width, options.repeats)
             results.setdefault(section, []).extend(rows)
+    if "memory" in results:
+        _compare_sizes(results["memory"])
     return results
 
 
@@ -167,6 +191,10 @@ _NOTES = {
     "startup": "seconds of a new process, one after the other: import, network and targets, first evaluation.",
     "quality": f"to loss: until within {WITHIN - 1:.0%} of the classic run's final loss, in float32; "
     "import is left out on both sides.",
+    "tiles": "differences: to the whole picture's gradient, by its norm, and to its loss; float32.",
+    "memory": "GB of 10⁹ bytes; peak: resident memory of a process that makes as many evaluations as fill L-BFGS's "
+    "history, or 3; vs whole: time per pixel, as a multiple of that of the largest picture computed whole; exponent: how the "
+    "evaluation's time grows with the pixels, over the rows in tiles up to there.",
 }
 
 
@@ -259,7 +287,7 @@ def _measure_eval(config: Config, network: weights.VGGWeights, width: int, repea
     return rows
 
 
-def _finished(objective: Objective, image: Any) -> tuple[Any, Any]:
+def _finished(objective: Objective | TiledObjective, image: Any) -> tuple[Any, Any]:
     """Losses and gradient of an image, once they are there: a GPU gives them beforehand."""
     losses, gradient = objective.value_and_grad(image)
     float(losses.total)
@@ -458,6 +486,117 @@ def _measure_startup(config: Config, network: weights.VGGWeights, width: int, re
         rows.append(json.loads(process.stdout.splitlines()[-1]))
     medians = {phase: statistics.median(row[phase] for row in rows) for phase in rows[0]}
     return [{"px": width, **medians, "together s": statistics.median(sum(row.values()) for row in rows)}]
+
+
+# --- tiles and memory ------------------------------------------------------------------------------------------------
+
+
+def _measure_tiles(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> list[Row]:
+    """How far losses and gradient in tiles of a third of the picture are from the whole picture's, and their times."""
+    from neural_style.objective import LossGraph, Objective
+    from neural_style.tiling import TiledObjective, TileGraph
+
+    tile_size = width // 3
+    content, style, start = _random_pictures(width)
+    graph = LossGraph(config, network)
+    tile_graph = TileGraph(graph)
+    whole = Objective(graph, content, [style])
+    tiled = TiledObjective(tile_graph, content, tile_graph.style_targets([style], tile_size), tile_size, True)
+    image = whole.encode(start)
+    (losses, gradient), (tiled_losses, tiled_gradient) = whole.value_and_grad(image), tiled.value_and_grad(image)
+    times = _medians({"whole": lambda: _finished(whole, image), "tiled": lambda: _finished(tiled, image)}, repeats)
+    difference = np.linalg.norm(tiled_gradient - gradient) / np.linalg.norm(gradient)
+    return [
+        {
+            "px": width,
+            "tile px": tile_size,
+            "gradient difference": float(difference),
+            "loss difference": abs(float(tiled_losses.total) / float(losses.total) - 1),
+            "whole s": times["whole"],
+            "tiled s": times["tiled"],
+            "tiled / whole": times["tiled"] / times["whole"],
+        }
+    ]
+
+
+_EVALUATIONS = 3
+"""Of a run whose memory is measured, besides those that fill a history; in the first one functions are traced."""
+
+
+def _measure_memory(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> list[Row]:
+    """Runs of a square picture as the memory given allows, and small ones in tiles as well."""
+    del repeats
+    memory_size = next((size for most, size in BUDGETS if width**2 <= most), BUDGETS[-1][1])
+    rows = [_measure_run(config, network, width, memory_size, None)]
+    if not rows[0]["tiled"]:
+        rows.append(_measure_run(config, network, width, memory_size, width // 2))
+    return rows
+
+
+def _measure_run(
+    config: Config, network: weights.VGGWeights, width: int, memory_size: str, tile_size: int | None
+) -> Row:
+    """Plan, peak of resident memory, and seconds of an evaluation of a run in a process of its own."""
+    from neural_style import memory, precision
+    from neural_style.planner import Planner
+
+    settings: Any = {"memory": memory_size, "tile_size": tile_size, "scales": "1", "width": width}
+    settled = dataclasses.replace(config, **settings).settled(network.settings)
+    chosen = precision.choose(config.precision, _device(config)).precision
+    plan = Planner(settled, chosen).choose(width, width, memory.parse(memory_size) or 0)
+    with tempfile.TemporaryDirectory() as folder:
+        names = [str(Path(folder, name)) for name in ("content.png", "style.png", "result.jpg")]
+        for seed, name in enumerate(names[:2]):
+            Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)).save(name)
+        command = [sys.executable, "-m", "neural_style", "--content", names[0], "--styles", names[1]]
+        command += ["--output", names[2], "--width", str(width), "--memory", memory_size, "--scales", "1"]
+        evaluations = _EVALUATIONS + (0 if plan.optimizer == "adam" else plan.history_size)
+        command += ["--iterations", str(evaluations - 1), "--print_iterations", "1", "--precision", chosen]
+        command += ["--weights", config.weights, *([f"--tile_size={tile_size}"] if tile_size else [])]
+        marks, peak = _watched(command)
+    return {
+        "px": width,
+        "precision": chosen,
+        "given": memory_size,
+        "plan": plan.described(settled).partition(" px ")[2],
+        "tiled": plan.tile_size is not None,
+        "predicted GB": plan.peak / 1e9,
+        "peak GB": peak / 1e9,
+        "predicted / peak": plan.peak / peak,
+        "evaluation s": statistics.median(np.diff(marks).tolist()),
+    }
+
+
+def _watched(command: Sequence[str]) -> tuple[list[float], int]:
+    """When a run showed each iteration, in seconds, and the peak of its resident memory in bytes."""
+    marks, said = [], []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith("iteration "):
+                marks.append(time.perf_counter())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise NeuralStyleError(f"bench: a run failed: {''.join(said[-1:]).strip()}")
+    return marks, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _compare_sizes(rows: Sequence[Row]) -> None:
+    """Add times per pixel, compared with the largest picture computed whole, and how they grow."""
+    whole = [row for row in rows if not row["tiled"]]
+    tiled: list[Row] = []
+    for row in rows:
+        row["s per Mpx"] = row["evaluation s"] / (row["px"] ** 2 / 1e6)
+        if row.pop("tiled"):
+            tiled.append(row)
+            if whole:
+                largest = max(whole, key=lambda each: each["px"])
+                row["vs whole"] = row["s per Mpx"] / (largest["evaluation s"] / (largest["px"] ** 2 / 1e6))
+            if len({each["px"] for each in tiled}) > 1:
+                pixels, seconds = ([np.log(each[key]) for each in tiled] for key in ("px", "evaluation s"))
+                row["exponent"] = float(np.polyfit(np.multiply(pixels, 2), seconds, 1)[0])
 
 
 # --- time to the same loss ------------------------------------------------------------------------------------------

@@ -10,13 +10,14 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neural_style import __version__, files, flags, images, memory, pyramid, weights
+from neural_style import __version__, architecture, files, flags, images, memory, pyramid, weights
 from neural_style.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.inputs import read_inputs
@@ -155,16 +156,36 @@ class _Run:
 
 
 def _doctor(arguments: Sequence[str]) -> int:
-    if arguments:
-        raise UsageError(f"doctor: expected no arguments, got {' '.join(arguments)!r}")
+    config, size = _size_and_config(arguments) if arguments else (None, (0, 0))
     _show_notes()
     with contextlib.suppress(ImportError):  # what is wrong with it, the report says
         _import_tensorflow()
     from neural_style import doctor
 
-    for line in doctor.report():
-        print(line)
+    for line in doctor.plan(*size, config) if config else doctor.report():
+        print(line, flush=True)
     return 0
+
+
+def _size_and_config(arguments: Sequence[str]) -> tuple[Config, tuple[int, int]]:
+    """What `doctor --size 6000x4000` is asked for, with any flags of a run after it."""
+    usage = "expected nothing, or --size WIDTHxHEIGHT and flags of a run such as --memory 3GB"
+    name, _, value = arguments[0].partition("=")
+    rest = arguments[1:]
+    if not value and rest:
+        value, rest = rest[0], rest[1:]
+    found = re.fullmatch(r"(\d+)[x×](\d+)", value, re.IGNORECASE)
+    if name not in ("--size", "-size") or not found:
+        raise UsageError(f"doctor: {usage}, got {' '.join(arguments)!r}")
+    width, height = int(found[1]), int(found[2])
+    if min(width, height) < architecture.MIN_SIDE:
+        raise UsageError(f"doctor: expected at least {architecture.MIN_SIDE} px a side, got {width}×{height}")
+    config = flags.parse(["--content=content", "--styles=style", *rest])
+    if width * height > config.max_pixels:
+        raise UsageError(
+            f"doctor: expected at most {config.max_pixels} pixels, got {width}×{height}; raise --max_pixels"
+        )
+    return config, (width, height)
 
 
 def _bench(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What this machine has for the program, and what to do about what it lacks."""
+"""What this machine has for the program, what to do about what it lacks, and how it would compute a picture."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
-from neural_style import __version__, weights
+import psutil
+
+from neural_style import __version__, memory, weights
 from neural_style.config import LEFT_TO_NETWORK, OPTIONS, Config
 from neural_style.errors import GPU_ADVICE, WeightsError
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pillow", "h5py", "absl-py", "tqdm", "matplotlib")
+_PACKAGES = (
+    *("tensorflow", "keras", "numpy", "scipy", "pillow", "tifffile", "imagecodecs"),
+    *("h5py", "absl-py", "psutil", "tqdm", "matplotlib"),
+)
 
 
 def report() -> Iterator[str]:
@@ -25,6 +30,54 @@ def report() -> Iterator[str]:
     yield from _weights()
 
 
+def plan(width: int, height: int, config: Config) -> Iterator[str]:
+    """Lines of text on how a picture would be computed here, in what memory and time. One small evaluation is made.
+
+    Args:
+        width: of the result in pixels.
+        height: of the result in pixels.
+        config: of the run, whose pictures are not read; styles are taken to be as large as the result.
+
+    Raises:
+        UsageError: there is no such device or precision, or too little memory.
+        WeightsError: the weights cannot be had.
+    """
+    from neural_style import engine, precision
+    from neural_style.planner import Planner, evaluation_factor
+
+    device = engine.device_name(config.device)
+    choice = precision.choose(config.precision, device)
+    found = weights.find_imagenet(config.layers) if config.weights == "auto" else None
+    network = weights.load("builtin" if config.weights == "auto" and not found else config.weights, config.layers)
+    config = config.settled(network.settings)
+    budget = memory.parse(config.memory) or memory.budget(device)
+    yield (
+        f"{width}×{height} px, weights {network.name}, on {device} in {choice.precision} ({choice.reason}), "
+        f"in {memory.describe(budget)} of memory"
+    )
+    planner = Planner(config, choice.precision)
+    scales = config.scale_plan(width, height)
+    plans = [planner.choose(scale.width, scale.height, budget) for scale in scales]
+    per_pixel = engine.seconds_per_pixel(config, network, choice.precision, device)
+    seconds = 0.0
+    for scale, of_scale in zip(scales, plans, strict=True):
+        evaluation = per_pixel * scale.width * scale.height * evaluation_factor(of_scale, config)
+        seconds += evaluation * (scale.iterations + 1)
+        yield (
+            f"  {of_scale.described(config)}: about {memory.describe(of_scale.peak)} at most; "
+            f"{_duration(evaluation)} for each of at most {scale.iterations} iterations"
+        )
+    yield f"  together at most {_duration(seconds)}, as fast as a small picture was just now"
+
+
+def _duration(seconds: float) -> str:
+    """Time for people."""
+    return next(
+        (f"{seconds / unit:.2g} {name}" for unit, name in ((3600, "hours"), (60, "minutes")) if seconds >= 2 * unit),
+        f"{seconds:.2g} seconds",
+    )
+
+
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
@@ -33,9 +86,11 @@ def _version(package: str) -> str:
 
 
 def _devices() -> Iterator[str]:
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    memory = f", {pages / 2**30:.1f} GiB of memory" if pages else ""
-    yield f"  CPU: {os.cpu_count()} cores{memory}"
+    total = psutil.virtual_memory().total
+    yield (
+        f"  CPU: {os.cpu_count()} cores, {memory.describe(total)} of memory, "
+        f"of which a run takes at most {memory.describe(memory.budget('CPU:0'))} now"
+    )
     try:
         import tensorflow as tf
     except ImportError as error:

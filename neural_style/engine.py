@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from neural_style import color, images, memory, optimizers, precision, pyramid, 
 from neural_style.config import Config
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, at_scale, read_inputs
-from neural_style.objective import LossGraph, decode
+from neural_style.objective import LossGraph, Objective, decode
 from neural_style.optimizers import Evaluation
 from neural_style.planned import MEMORY_ERRORS, PlannedObjective
 from neural_style.planner import Plan, Planner
@@ -29,6 +30,10 @@ NOISE_SCALE = 0.256
 
 STEP_SCALES = (1.0, 0.1)
 """Factor on the optimiser's step at first, and after loss or gradient stopped being finite once."""
+
+
+_TIMED_SIDE, _TIMED_REPEATS = 512, 2
+"""Pixels of a side of the picture by which an evaluation is timed, and how often."""
 
 
 def compute_reproducibly() -> None:
@@ -103,6 +108,20 @@ def plan(config: Config, inputs: Inputs, chosen: str, device: str) -> tuple[Plan
     budget = memory.parse(config.memory) or memory.budget(device)
     scales = config.scale_plan(inputs.content.width, inputs.content.height)
     return planner, [planner.choose(scale.width, scale.height, budget) for scale in scales]
+
+
+def seconds_per_pixel(config: Config, network: weights.VGGWeights, chosen: str, device: str) -> float:
+    """Time of an evaluation of a small picture as a whole, by its pixels."""
+    picture = np.random.default_rng(0).uniform(0, 255, (_TIMED_SIDE, _TIMED_SIDE, 3)).astype(np.float32)
+    with tf.device(device):
+        objective = Objective(LossGraph(config, network, chosen), picture, [picture] * len(config.styles))
+        image = objective.encode(picture[::-1])
+        seconds = []
+        for _ in range(1 + _TIMED_REPEATS):  # functions are traced in the first
+            began = time.perf_counter()
+            float(objective.value_and_grad(image)[0].total)
+            seconds.append(time.perf_counter() - began)
+    return min(seconds) / _TIMED_SIDE**2
 
 
 def device_name(device: str) -> str:
