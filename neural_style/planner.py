@@ -24,6 +24,9 @@ SHORT_HISTORIES = (5, 3)
 _PROCESS = 740e6
 """Bytes of Python, TensorFlow, the network and what oneDNN keeps."""
 
+_TILED_PROCESS = 80e6
+"""Bytes more of those where tiles are computed."""
+
 _WHOLE = {"float32": 1.45, "bfloat16": 1.7, "float16": 2.5}
 """Type -> bytes that an evaluation takes, as a multiple of those of the feature maps that it keeps to go back."""
 
@@ -158,7 +161,7 @@ class Planner:
             keep,
             optimizer,
             pairs,
-            int(_PROCESS + self._weights() + max(running, reading) + work),
+            int(_PROCESS + _TILED_PROCESS * (tile_size is not None) + self._weights() + max(running, reading) + work),
         )
 
     def _weights(self) -> int:

@@ -89,7 +89,8 @@ def cover(height: int, width: int, side: int, reach: int, stride: int) -> Iterat
 
     Their own parts begin at multiples of the stride and end there or with the map, and each holds at least one whole
     position of the coarsest layer if the map does. What they see does so as well, and so is divided by poolings like
-    the whole map.
+    the whole map. All see as much, but for the rest that a map has beyond a multiple of the stride: tiles at the border
+    see further inwards, since memory that is freed and taken again in pieces of other sizes would be torn to shreds.
 
     Args:
         height: of the map in positions.
@@ -99,16 +100,19 @@ def cover(height: int, width: int, side: int, reach: int, stride: int) -> Iterat
         stride: positions of the map, along each side, per position of the coarsest layer.
     """
     halo = -(-reach // stride) * stride
-    rows, columns = _edges(height, side, stride), _edges(width, side, stride)
-    for top, bottom in itertools.pairwise(rows):
-        for left, right in itertools.pairwise(columns):
-            seen = Box(max(top - halo, 0), max(left - halo, 0), min(bottom + halo, height), min(right + halo, width))
-            yield Tile(Box(top, left, bottom, right), seen)
+    rows, columns = (list(_spans(length, side, halo, stride)) for length in (height, width))
+    for (top, bottom), (first_row, last_row) in rows:
+        for (left, right), (first_column, last_column) in columns:
+            yield Tile(Box(top, left, bottom, right), Box(first_row, first_column, last_row, last_column))
 
 
-def _edges(length: int, side: int, stride: int) -> list[int]:
-    """Where the parts of a line begin, and its end."""
+def _spans(length: int, side: int, halo: int, stride: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where each own part of a line begins and ends, and what is seen with it."""
     units = max(length // stride, 1)
-    most = max(side // stride, 1)
-    count = -(-units // most)
-    return [units * index // count * stride for index in range(count)] + [length]
+    count = -(-units // max(side // stride, 1))
+    edges = [units * index // count * stride for index in range(count)] + [length]
+    seen = -(-units // count) * stride + 2 * halo
+    last = max(units * stride - seen, 0)  # where what the tiles at the end see begins
+    for begin, end in itertools.pairwise(edges):
+        first = max(begin - halo, 0)
+        yield (begin, end), (first, first + seen) if first < last else (last, length)
