@@ -148,7 +148,7 @@ def evaluations(
     config = config.settled(network.settings)
     graph = LossGraph(config, network, chosen)
     del network  # the graph has its own
-    scales = config.scale_plan(inputs.content.width, inputs.content.height)
+    scales = config.scale_plan(*inputs.plan_size)
     noise = precision.LOSS_NOISE[chosen]
     best: Evaluation | None = None
     before = 0  # evaluations at coarser scales

@@ -304,7 +304,7 @@ def test_the_coarsest_scale_starts_with_noise_of_its_own(run, spy):
 
 def test_the_coarsest_scale_starts_with_a_picture_at_its_size(run, spy, pictures, network):
     run(**TWO, initial=pictures / "other.jpg")
-    initial = images.resize(images.resize(images.read_image(pictures / "other.jpg"), 128, 96), 64, 48)
+    initial = images.resize(images.read_image(pictures / "other.jpg"), 64, 48)
     np.testing.assert_allclose(spy.made[-2].evaluated[0][0], initial.rgb - network.mean, atol=1e-3)
 
 
@@ -329,6 +329,8 @@ def test_three_scales_of_odd_sizes(run):
         ({"initial_noiseblend": 0.6}, [(64, 48), (128, 96)]),
         ({"min_scale": 49}, [(128, 96)]),
         ({"initial": "photo.png"}, [(128, 96)]),
+        ({"initial_noiseblend": 0, "preview_width": 64}, [(64, 48), (128, 96)]),
+        ({"initial": "photo.png", "preview_width": 64}, [(128, 96)]),
     ],
     ids=str,
 )
@@ -338,6 +340,24 @@ def test_scales_by_themselves(run, pictures, settings, scales):
         settings = {"initial": pictures / settings["initial"]}
     steps = run(width=128, scales="auto", iterations=1, **settings)
     assert list(dict.fromkeys(step.scale for step in steps)) == scales
+
+
+@ALL
+def test_a_large_picture_begins_with_the_preview_to_the_bit(run, spy, optimizer):
+    """From the content; the preview itself is a run of one scale."""
+    look = {"optimizer": optimizer, "scales": "auto", "initial_noiseblend": 0, "preview_width": 45, "iterations": 5}
+    preview = run(width=45, **look)
+    for width in (93, 190):
+        large = run(width=width, scale_iterations=2, **look)
+        for ours, theirs in zip(large[:6], preview, strict=True):
+            assert ours.scale == (45, 34)
+            assert ours.losses == theirs.losses
+            assert ours.best == theirs.best
+        assert [step.scale for step in large[-3:]] == [(width, round(width * 0.75))] * 3
+    first, *others = [made.evaluated for made in spy.made if made.shape == (1, 34, 45, 3)]
+    assert len(others) == 2
+    for evaluated in others:
+        np.testing.assert_array_equal(evaluated, first)
 
 
 def test_network_has_a_say_in_the_scales(make_config, network):
