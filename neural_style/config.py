@@ -182,6 +182,13 @@ class Config:
     tv_weight: float = option(
         "Losses", "Weight of the total variation loss, which smooths noise away.", 100.0, bounds=">= 0"
     )
+    tv_width: int | None = option(
+        "Losses",
+        "Width in pixels for which --tv_weight is meant: at another, and so at each of several sizes, it is multiplied "
+        "by the square of their ratio. By default it is the same at every width.",
+        None,
+        bounds=">= 1",
+    )
 
     weights: str = option(
         "Network",
@@ -264,6 +271,13 @@ class Config:
         if scales is None and self.initial is not None:
             scales = 1
         return pyramid.plan_from_picture(width, height, scales, self.preview_width, *lengths, photograph)
+
+    def tv_weight_at(self, width: int) -> float:
+        """Weight of the total variation of an image of a width in pixels.
+
+        An image enlarged s times has neighbours that differ by 1/s, so a variation of 1/s², which s² makes up for.
+        """
+        return self.tv_weight * (width / (self.tv_width or width)) ** 2
 
     @property
     def content_terms(self) -> Mapping[str, float]:

@@ -32,6 +32,8 @@ class Targets(NamedTuple):
     """Layer -> feature map (1, height, width, channels), in the type that the network computes in."""
     style: dict[str, tf.Tensor]
     """Layer -> Gram matrices, float32 (styles, channels, channels)."""
+    tv_weight: tf.Tensor
+    """Weight of the total variation at the image's size, a float32 scalar."""
 
 
 class LossGraph:
@@ -48,7 +50,7 @@ class LossGraph:
             weights: of the network.
             precision: type that the network computes in, as `vgg.build_vgg19` takes it.
         """
-        self.mean = weights.mean
+        self.mean, self.tv_weight_at = weights.mean, config.tv_weight_at
         self._config, self._precision = config, precision
         self._model = vgg.build_vgg19(weights, config.layers, config.pooling, precision) if config.layers else None
         maps = {layer: output.shape for layer, output in self._model.output.items()} if self._model else {}
@@ -56,6 +58,7 @@ class LossGraph:
         targets = Targets(
             {layer: tf.TensorSpec(maps[layer], precision) for layer in config.content_terms},
             {layer: tf.TensorSpec((None, *2 * maps[layer][-1:]), tf.float32) for layer in config.style_terms},
+            tf.TensorSpec((), tf.float32),
         )
         self.content_targets = tf.function(self._content_targets, input_signature=[image])
         self.grams = tf.function(self._grams, input_signature=[image])
@@ -111,7 +114,7 @@ class LossGraph:
         terms = (
             config.content_weight * sums.sum_in_order(content or [0.0]),
             config.style_weight * sums.sum_in_order(style or [0.0]),
-            config.tv_weight * losses.tv_loss(image),
+            targets.tv_weight * losses.tv_loss(image),
         )
         return Losses(*terms, sums.sum_in_order(terms))
 
@@ -142,6 +145,7 @@ class Objective:
         self._targets = Targets(
             graph.content_targets(self.encode(content)),
             {layer: tf.stack([gram[layer] for gram in grams]) for layer in grams[0]},
+            tf.constant(graph.tv_weight_at(content.shape[1]), tf.float32),
         )
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:

@@ -149,6 +149,16 @@ def test_scale_iterations():
     assert [[scale.iterations for scale in plan] for plan in plans] == [[4, 4, 9], [9, 9, 9]]
 
 
+@pytest.mark.parametrize(
+    ("options", "factors"),
+    [({}, [1, 1, 1]), ({"tv_width": 200}, [0.25, 1, 16]), ({"tv_width": 1}, [1e4, 4e4, 64e4])],
+    ids=str,
+)
+def test_tv_weight_by_width(options, factors):
+    made = config(tv_weight=3, **options)
+    assert [made.tv_weight_at(width) for width in (100, 200, 800)] == [3 * factor for factor in factors]
+
+
 def test_too_many_scales_are_refused():
     with pytest.raises(UsageError, match=r"^scales: .* got 4 scales of 200×400"):
         config(scales=4).settled({}).scale_plan(200, 400)

@@ -360,6 +360,20 @@ def test_a_large_picture_begins_with_the_preview_to_the_bit(run, spy, optimizer)
         np.testing.assert_array_equal(evaluated, first)
 
 
+def test_variation_weighs_by_the_width_of_each_scale(run, spy):
+    given, scaled = run(**TWO), run(**TWO, tv_width=128)
+    assert scaled[0].losses["tv"] == pytest.approx(given[0].losses["tv"] / 4)
+    assert scaled[0].losses["style"] == given[0].losses["style"]
+    before, after = spy.made[1], spy.made[3]  # those of 128 px: the same image has the same losses
+    assert after.losses(spy.made[1].evaluated[0]) == before.losses(spy.made[1].evaluated[0])
+
+
+def test_variation_of_the_same_picture_weighs_the_same_at_every_width(run):
+    ramp = np.broadcast_to(np.arange(0, 160, 2, np.uint8)[None, :, None], (60, 80, 3))
+    losses = [run(width=width, initial=ramp, tv_width=80)[0].losses["tv"] for width in (48, 80, 160)]
+    assert losses == pytest.approx([losses[1]] * 3, rel=0.05)  # but for the edges
+
+
 def test_network_has_a_say_in_the_scales(make_config, network):
     calm = copy.copy(network)
     calm.settings = {"initial_noiseblend": 0.0}
