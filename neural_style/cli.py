@@ -72,7 +72,7 @@ def _stylize(config: Config) -> int:
     inputs = read_inputs(config)
     Outputs(config, inputs).check()
     network = weights.load(config.weights, config.layers, progress=True)
-    scales = config.settled(network.settings).scale_plan(inputs.content.width, inputs.content.height)
+    scales = config.settled(network.settings).scale_plan(*inputs.plan_size)
     _import_tensorflow()
     from neural_style import engine, precision
 
@@ -87,8 +87,8 @@ def _stylize(config: Config) -> int:
     say(
         f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in scales)} px, "
-        f"at most {scales[-1].iterations} iterations of {config.optimizer} at the last, weights {network.name}, "
-        f"on {device} in {choice.precision} ({choice.reason})"
+        f"at most {' + '.join(str(scale.iterations) for scale in scales)} iterations of {config.optimizer}, "
+        f"weights {network.name}, on {device} in {choice.precision} ({choice.reason})"
     )
     say(f"memory: {plans[-1].described(config)}; about {memory.describe(plans[-1].peak)} at most, of {budget}")
     network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed

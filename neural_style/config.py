@@ -112,8 +112,8 @@ class Config:
     )
     iterations: int | None = option(
         "Optimisation",
-        "Most evaluations of loss and gradient at the full size, after that of its start image. By default "
-        f"{_by_optimizer('iterations')}.",
+        "Most evaluations of loss and gradient, after that of the start image, at the full size, or where a run begins "
+        f"with a picture at the coarsest. By default {_by_optimizer('iterations')}.",
         None,
         bounds=">= 1",
     )
@@ -126,19 +126,28 @@ class Config:
     )
     scales: str = option(
         "Optimisation",
-        "Sizes to paint at from coarse to fine, each half the next: a number, or auto for as many as --min_scale "
-        f"allows where the start image has more than {FORMLESS:.0%} of noise, and 1, the full size, where it has not.",
+        "Sizes to paint at from coarse to fine: a number, each half the next, or auto. Auto is as many as --min_scale "
+        f"allows where the start image has more than {FORMLESS:.0%} of noise, as many as lead there from "
+        "--preview_width where it is the content, and 1, the full size, where it is an initial picture.",
         "auto",
     )
     min_scale: int = option(
         "Optimisation",
-        "With --scales auto: least shorter side of the coarsest size, in pixels.",
+        "With --scales auto, where a run begins with noise: least shorter side of the coarsest size, in pixels.",
         48,
+        bounds=f">= {architecture.MIN_SIDE}",
+    )
+    preview_width: int = option(
+        "Optimisation",
+        "With --scales auto, where a run begins with the content: width in pixels of the coarsest size of results at "
+        "least twice as wide. A run of that --width shows the look of them all; less takes more of the style's forms, "
+        "more keeps more of the content's.",
+        256,
         bounds=f">= {architecture.MIN_SIDE}",
     )
     scale_iterations: int = option(
         "Optimisation",
-        "Most evaluations at each size but the full one; no more than --iterations are made.",
+        "Most evaluations at each of the other sizes; no more than --iterations are made.",
         60,
         bounds=">= 1",
     )
@@ -183,6 +192,13 @@ class Config:
     )
     tv_weight: float = option(
         "Losses", "Weight of the total variation loss, which smooths noise away.", 100.0, bounds=">= 0"
+    )
+    tv_width: int | None = option(
+        "Losses",
+        "Width in pixels for which --tv_weight is meant: at another, and so at each of several sizes, it is multiplied "
+        "by the square of their ratio. By default it is the same at every width.",
+        None,
+        bounds=">= 1",
     )
 
     weights: str = option(
@@ -262,15 +278,34 @@ class Config:
         left: dict[str, Any] = {name: value for name, value in values.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **left)
 
-    def scale_plan(self, width: int, height: int) -> tuple[pyramid.Scale, ...]:
+    def scale_plan(
+        self, width: int, height: int, photograph: tuple[int, int] | None = None
+    ) -> tuple[pyramid.Scale, ...]:
         """Sizes to paint a picture of this size at, coarse to fine, of settled settings.
+
+        Args:
+            width: in pixels.
+            height: in pixels.
+            photograph: as `pyramid.plan_from_picture` takes it.
 
         Raises:
             UsageError: the picture is too small for so many scales.
         """
         assert self.iterations is not None and self.initial_noiseblend is not None  # settled
-        scales = int(self.scales) if self.scales != "auto" else None if self.initial_noiseblend > FORMLESS else 1
-        return pyramid.plan(width, height, scales, self.min_scale, self.iterations, self.scale_iterations)
+        scales = int(self.scales) if self.scales != "auto" else None
+        lengths = self.iterations, self.scale_iterations
+        if self.initial_noiseblend > FORMLESS:
+            return pyramid.plan(width, height, scales, self.min_scale, *lengths)
+        if scales is None and self.initial is not None:
+            scales = 1
+        return pyramid.plan_from_picture(width, height, scales, self.preview_width, *lengths, photograph)
+
+    def tv_weight_at(self, width: int) -> float:
+        """Weight of the total variation of an image of a width in pixels.
+
+        An image enlarged s times has neighbours that differ by 1/s, so a variation of 1/s², which s² makes up for.
+        """
+        return self.tv_weight * (width / (self.tv_width or width)) ** 2
 
     @property
     def content_terms(self) -> Mapping[str, float]:

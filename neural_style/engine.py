@@ -106,8 +106,12 @@ def plan(config: Config, inputs: Inputs, chosen: str, device: str) -> tuple[Plan
     """
     planner = Planner(config, chosen, [(style.width, style.height) for style in inputs.styles])
     budget = memory.parse(config.memory) or memory.budget(device)
-    scales = config.scale_plan(inputs.content.width, inputs.content.height)
-    return planner, [planner.choose(scale.width, scale.height, budget) for scale in scales]
+    *coarser, finest = config.scale_plan(*inputs.plan_size)
+    left = budget - inputs.nbytes  # they are given up for the last scale alone
+    return planner, [
+        *(planner.choose(scale.width, scale.height, left) for scale in coarser),
+        planner.choose(finest.width, finest.height, budget),
+    ]
 
 
 def seconds_per_pixel(config: Config, network: weights.VGGWeights, chosen: str, device: str) -> float:
@@ -209,7 +213,7 @@ def evaluations(
     graph = LossGraph(config, network, chosen)
     tile_graph = TileGraph(graph)
     del network  # the graph has its own
-    scales = config.scale_plan(inputs.content.width, inputs.content.height)
+    scales = config.scale_plan(*inputs.plan_size)
     noise = precision.LOSS_NOISE[chosen]
     best: Evaluation | None = None
     before = 0  # evaluations at coarser scales

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neural_style import images
 from neural_style.architecture import MIN_SIDE
@@ -21,6 +21,21 @@ class Inputs:
     """Each as wide as the result times its style scale, its aspect kept."""
     initial: Picture | None
     """At the size of the result; None where the content takes its place."""
+    originals: Inputs | None = field(default=None, repr=False)
+    """As they were read, from which smaller ones are made; None where these are all there is."""
+
+    @property
+    def plan_size(self) -> tuple[int, int, tuple[int, int]]:
+        """Width and height of the result and size of the content as read, for `Config.scale_plan`."""
+        content, original = self.content, (self.originals or self).content
+        return content.width, content.height, (original.width, original.height)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all the pictures."""
+        pictures = [self.content, *self.styles, *([self.initial] if self.initial else [])]
+        own = sum(part.nbytes for picture in pictures for part in (picture.rgb, picture.alpha) if part is not None)
+        return own + (self.originals.nbytes if self.originals else 0)
 
 
 def read_inputs(config: Config) -> Inputs:
@@ -31,38 +46,47 @@ def read_inputs(config: Config) -> Inputs:
             has or would have more than `Config.max_pixels` of them.
     """
     limit = config.max_pixels
-    content = images.read_image(config.content, "content picture", limit)
-    content = _to_width(content, config.width or content.width, limit, "content picture", config.content)
+    original = images.read_image(config.content, "content picture", limit)
+    content = _to_width(original, config.width or original.width, limit, "content picture", config.content)
     scales = config.style_scales or (1.0,) * len(config.styles)
     widths = [round(min(content.width * scale, limit)) for scale in scales]
+    originals = [images.read_image(style, "style picture", limit) for style in config.styles]
     styles = tuple(
-        _to_width(images.read_image(style, "style picture", limit), width, limit, "style picture", style)
-        for style, width in zip(config.styles, widths, strict=True)
+        _to_width(read, width, limit, "style picture", style)
+        for read, width, style in zip(originals, widths, config.styles, strict=True)
     )
-    initial = None
+    initial = read = None
     if config.initial is not None:
-        initial = images.read_image(config.initial, "initial picture", limit)
-        _check_not_tiny(initial, f"initial picture {images.describe(config.initial)}")
-        initial = images.resize(initial, content.width, content.height)
-    return Inputs(content, styles, initial)
+        read = images.read_image(config.initial, "initial picture", limit)
+        _check_not_tiny(read, f"initial picture {images.describe(config.initial)}")
+        initial = images.resize(read, content.width, content.height)
+    return Inputs(content, styles, initial, Inputs(original, tuple(originals), read))
 
 
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
     """The same pictures for a smaller result: styles shrink with it, but no side of theirs below `MIN_SIDE`.
+
+    They are made from the originals, so that they are those of a run at that size.
 
     Args:
         inputs: at the size of the full result.
         width: of the smaller one, in pixels.
         height: of the smaller one, in pixels.
     """
-    factor = width / inputs.content.width
+    if (width, height) == (inputs.content.width, inputs.content.height):
+        return Inputs(inputs.content, inputs.styles, inputs.initial)
+    factor, originals = width / inputs.content.width, inputs.originals or inputs
 
-    def shrunk(style: Picture) -> Picture:
+    def shrunk(style: Picture, original: Picture) -> Picture:
         least = MIN_SIDE / min(style.width, style.height)
-        return images.resize(style, *(round(side * max(factor, least)) for side in (style.width, style.height)))
+        wide = round(style.width * max(factor, least))
+        return images.resize(original, wide, max(MIN_SIDE, images.scaled_height(original, wide)))
 
-    initial = inputs.initial and images.resize(inputs.initial, width, height)
-    return Inputs(images.resize(inputs.content, width, height), tuple(map(shrunk, inputs.styles)), initial)
+    return Inputs(
+        images.resize(originals.content, width, height),
+        tuple(shrunk(*pair) for pair in zip(inputs.styles, originals.styles, strict=True)),
+        originals.initial and images.resize(originals.initial, width, height),
+    )
 
 
 def _to_width(picture: Picture, width: int, max_pixels: int, role: str, source: PictureSource) -> Picture:

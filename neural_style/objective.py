@@ -32,6 +32,8 @@ class Targets(NamedTuple):
     """Layer -> feature map (1, height, width, channels), in the type that the network computes in."""
     style: dict[str, tf.Tensor]
     """Layer -> Gram matrices, float32 (styles, channels, channels)."""
+    tv_weight: tf.Tensor
+    """Weight of the total variation at the image's size, a float32 scalar."""
 
 
 class LossGraph:
@@ -62,6 +64,7 @@ class LossGraph:
         targets = Targets(
             {layer: tf.TensorSpec(maps[layer], precision) for layer in config.content_terms},
             {layer: tf.TensorSpec((None, *2 * maps[layer][-1:]), tf.float32) for layer in config.style_terms},
+            tf.TensorSpec((), tf.float32),
         )
         self.content_targets = tf.function(self._content_targets, input_signature=[image])
         self.grams = tf.function(self._grams, input_signature=[image])
@@ -126,7 +129,7 @@ class LossGraph:
         terms = (
             config.content_weight * sums.sum_in_order(content or [0.0]),
             self.style_term(grams, targets.style),
-            config.tv_weight * losses.tv_loss(image),
+            targets.tv_weight * losses.tv_loss(image),
         )
         return Losses(*terms, sums.sum_in_order(terms))
 
@@ -165,7 +168,8 @@ class Objective:
         self.shape = (1, *content.shape)
         grams = [graph.grams(self.encode(style)) for style in styles]
         self.style_targets = {layer: tf.stack([gram[layer] for gram in grams]) for layer in grams[0]}
-        self._targets = Targets(graph.content_targets(self.encode(content)), self.style_targets)
+        tv_weight = tf.constant(graph.config.tv_weight_at(content.shape[1]), tf.float32)
+        self._targets = Targets(graph.content_targets(self.encode(content)), self.style_targets, tv_weight)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape.

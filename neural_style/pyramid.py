@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,9 +25,9 @@ class Scale(NamedTuple):
 
 
 def plan(
-    width: int, height: int, scales: int | None, min_scale: int, iterations: int, coarse: int
+    width: int, height: int, scales: int | None, min_scale: int, iterations: int, others: int
 ) -> tuple[Scale, ...]:
-    """Scales of a picture, coarse to fine, each half as wide and high as the next.
+    """Scales of a picture that begins with noise, coarse to fine, each half as wide and high as the next.
 
     Args:
         width: of the picture in pixels.
@@ -34,11 +35,49 @@ def plan(
         scales: how many; None for as many as leave the coarsest `min_scale`.
         min_scale: least shorter side of the coarsest, in pixels.
         iterations: most evaluations at the finest scale.
-        coarse: most evaluations at each of the others, if `iterations` are not fewer.
+        others: most evaluations at each of the others, if `iterations` are not fewer.
 
     Raises:
         UsageError: `scales` would leave the coarsest less than `architecture.MIN_SIDE`.
     """
+    *coarser, finest = _halved(width, height, scales, min_scale)
+    return (*(Scale(*size, min(others, iterations)) for size in coarser), Scale(*finest, iterations))
+
+
+def plan_from_picture(
+    width: int,
+    height: int,
+    scales: int | None,
+    preview_width: int,
+    iterations: int,
+    others: int,
+    photograph: tuple[int, int] | None = None,
+) -> tuple[Scale, ...]:
+    """Scales of a picture that begins with a photograph, coarse to fine: the coarsest decides on its look.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to
+            `width` by equal factors of at most 2, or 1 where `width` is less than twice as much.
+        preview_width: of the coarsest in pixels, where `scales` are None.
+        iterations: most evaluations at the coarsest scale.
+        others: most evaluations at each of the others, if `iterations` are not fewer.
+        photograph: its width and height in pixels, so that heights are rounded as in a run of that width; by default
+            those of the picture.
+
+    Raises:
+        UsageError: `scales` would leave the coarsest less than `architecture.MIN_SIDE`.
+    """
+    if scales is None:
+        coarsest, *finer = _from_preview(width, height, preview_width, photograph or (width, height))
+    else:
+        coarsest, *finer = _halved(width, height, scales, MIN_SIDE)
+    return (Scale(*coarsest, iterations), *(Scale(*size, min(others, iterations)) for size in finer))
+
+
+def _halved(width: int, height: int, scales: int | None, min_scale: int) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine; `plan` explains the arguments."""
     shorter = min(width, height)
     if scales is None:
         scales = 1
@@ -49,11 +88,16 @@ def plan(
             f"scales: expected a coarsest picture of at least {MIN_SIDE} px a side, got {scales} scales of "
             f"{width}×{height}; give fewer, or auto"
         )
-    coarser = [
-        Scale(round(width / 2**octave), round(height / 2**octave), min(coarse, iterations))
-        for octave in range(scales - 1, 0, -1)
-    ]
-    return (*coarser, Scale(width, height, iterations))
+    return [(round(width / 2**octave), round(height / 2**octave)) for octave in range(scales - 1, -1, -1)]
+
+
+def _from_preview(width: int, height: int, preview_width: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine; `plan_from_picture` explains the arguments."""
+    factor = width / preview_width
+    steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
+    widths = [round(preview_width * factor ** (step / steps)) for step in range(steps)]
+    coarser = [(each, round(photograph[1] * each / photograph[0])) for each in widths]
+    return [*(coarser if coarser and coarser[0][1] >= MIN_SIDE else ()), (width, height)]
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:

@@ -121,6 +121,7 @@ class _PartGraph:
         own: tf.Tensor,
         targets: Mapping[str, tf.Tensor],
         sizes: Mapping[str, tf.Tensor],
+        tv_weight: tf.Tensor,
         of_grams: Mapping[str, tf.Tensor],
         upstream: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -132,6 +133,7 @@ class _PartGraph:
             targets: content layer -> its own part of the content's feature map.
             sizes: content layer -> number of values in the whole picture's map; of "rows" and "columns", of the
                 differences between the image's neighbours.
+            tv_weight: weight of the total variation.
             of_grams: style layer -> derivative of the loss by the sum of Gram matrices.
             upstream: own part of the gradient by the map that the part ends with, if it does.
         """
@@ -144,7 +146,7 @@ class _PartGraph:
             terms_tape.watch([seen, *features.values()])
             own_maps = self._own(features, own)
             content = self._content_term(own_maps, targets, sizes)
-            tv = self._tv_term(seen, own, sizes) if self.part.start is None else tf.constant(0.0)
+            tv = tv_weight * self._variation(seen, own, sizes) if self.part.start is None else tf.constant(0.0)
             linear = [tf.reduce_sum(of_grams[layer] * feature_stats.gram_sum(own_maps[layer])) for layer in self.style]
             if self.part.end and upstream is not None:
                 linear.append(tf.reduce_sum(tf.cast(upstream * own_maps[self.part.end], tf.float32)))
@@ -177,7 +179,7 @@ class _PartGraph:
         ]
         return config.content_weight * sums.sum_in_order(terms or [0.0])
 
-    def _tv_term(self, seen: tf.Tensor, own: tf.Tensor, sizes: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def _variation(self, seen: tf.Tensor, own: tf.Tensor, sizes: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Of the differences from the tile's own pixels to the next below and to the right, where there is one."""
         top, left, bottom, right = tf.unstack(own)
         below, beyond = tf.minimum(bottom + 1, tf.shape(seen)[1]), tf.minimum(right + 1, tf.shape(seen)[2])
@@ -186,7 +188,7 @@ class _PartGraph:
             losses.variation(down, 1) * _share(down[:, 1:], sizes["rows"]),
             losses.variation(across, 2) * _share(across[:, :, 1:], sizes["columns"]),
         ]
-        return self._graph.config.tv_weight * sums.sum_in_order(terms)
+        return sums.sum_in_order(terms)
 
 
 def _cropped(maps: tf.Tensor, top: tf.Tensor, left: tf.Tensor, bottom: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
@@ -230,6 +232,7 @@ class TiledObjective:
         self.mean, self.shape = graph.whole.mean, (1, *content.shape)
         self.tile_size = tile_size
         self._style = style_targets
+        self._tv_weight = tf.constant(graph.whole.config.tv_weight_at(content.shape[1]), tf.float32)
         self._content = self._content_sources(content, keep_content)
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
@@ -291,7 +294,9 @@ class TiledObjective:
             if end and upstream is not None:
                 of_end = _slices(upstream)(tile.own.shrunk(part.stride(end)))
             targets = self._content_of(part, tile, own)
-            of_content, of_tv, of_seen = part.gradient(source(tile.seen), own, targets, sizes, of_part, of_end)
+            of_content, of_tv, of_seen = part.gradient(
+                source(tile.seen), own, targets, sizes, self._tv_weight, of_part, of_end
+            )
             content, tv = content + float(of_content), tv + float(of_tv)
             if gradient is None:
                 gradient = np.zeros((height, width, of_seen.shape[-1]), of_seen.dtype.as_numpy_dtype)

@@ -105,7 +105,7 @@ def test_scales_are_told(folder, capsys):
     cli.main([*RUN, "--width=96", "--scales=2", "--output=out.png", "--precision=auto"])
     captured = capsys.readouterr()
     first, *rest = captured.err.splitlines()
-    assert ": 48×36 → 96×72 px, at most 2 iterations" in first
+    assert ": 48×36 → 96×72 px, at most 2 + 2 iterations of adam" in first
     assert re.search(r" on \S+ in (bfloat16|float32|float16) \(.+\)$", first)
     sizes = ["48×36"] * 3 + ["96×72"] * 3
     assert [line.partition(":")[0] for line in rest] == [f"iteration {i}/5 ({s} px)" for i, s in enumerate(sizes)]

@@ -106,26 +106,40 @@ def test_bounds_of_what_is_minimised_how(name, value):
 
 
 @pytest.mark.parametrize(
-    ("options", "network", "sizes"),
+    ("options", "network", "plan"),
     [
-        ({}, {}, [(50, 100), (100, 200), (200, 400)]),
-        ({"min_scale": 51}, {}, [(100, 200), (200, 400)]),
-        ({"scales": 1}, {}, [(200, 400)]),
-        ({"scales": 2}, {}, [(100, 200), (200, 400)]),
-        ({"scales": 2, "initial_noiseblend": 0}, {}, [(100, 200), (200, 400)]),
-        ({"initial_noiseblend": 0.5}, {}, [(200, 400)]),
-        ({"initial_noiseblend": 0.51}, {}, [(50, 100), (100, 200), (200, 400)]),
-        ({"initial": "start.png"}, {}, [(200, 400)]),
-        ({}, {"initial_noiseblend": 0.0}, [(200, 400)]),
-        ({"initial_noiseblend": 1}, {"initial_noiseblend": 0.0}, [(50, 100), (100, 200), (200, 400)]),
+        ({}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"min_scale": 51}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"scales": 1}, {}, [(200, 400, 300)]),
+        ({"scales": 2}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"scales": 2, "initial_noiseblend": 0}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"scales": 2, "initial": "start.png"}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
+        ({"initial_noiseblend": 0.51}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"initial": "start.png"}, {}, [(200, 400, 300)]),
+        ({"initial": "start.png", "preview_width": 50}, {}, [(200, 400, 300)]),
+        ({}, {"initial_noiseblend": 0.0}, [(200, 400, 300)]),
+        ({"preview_width": 101}, {"initial_noiseblend": 0.0}, [(200, 400, 300)]),
+        ({"preview_width": 100}, {"initial_noiseblend": 0.0}, [(100, 200, 300), (200, 400, 60)]),
+        ({"preview_width": 50}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"initial_noiseblend": 1}, {"initial_noiseblend": 0.0}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
     ],
     ids=str,
 )
-def test_scale_plan(options, network, sizes):
-    """Where the start has forms already, automatically the full size alone."""
-    plan = config(**options).settled(network).scale_plan(200, 400)
-    assert [(scale.width, scale.height) for scale in plan] == sizes
-    assert [scale.iterations for scale in plan] == [60] * (len(sizes) - 1) + [300]
+def test_scale_plan(options, network, plan):
+    """From noise to the full size, from the content to what it is at the preview's width, or the full size alone."""
+    assert [*config(**options).settled(network).scale_plan(200, 400)] == plan
+
+
+def test_large_pictures_begin_with_the_preview():
+    from_photo = config(initial_noiseblend=0).settled({})
+    assert [*from_photo.scale_plan(384, 256)] == [(384, 256, 300)]
+    preview = from_photo.scale_plan(256, 171)
+    assert [*preview] == [(256, 171, 300)]
+    for octave in range(1, 6):  # of 512 px 341 are the height, and half of that is not 171
+        first, *finer = from_photo.scale_plan(256 << octave, round((256 << octave) / 1.5), (6000, 4000))
+        assert first == preview[0]
+        assert [scale.iterations for scale in finer] == [60] * octave
 
 
 def test_scale_iterations():
@@ -133,6 +147,16 @@ def test_scale_iterations():
         config(iterations=9, scales=3, scale_iterations=coarse).settled({}).scale_plan(200, 400) for coarse in (4, 20)
     ]
     assert [[scale.iterations for scale in plan] for plan in plans] == [[4, 4, 9], [9, 9, 9]]
+
+
+@pytest.mark.parametrize(
+    ("options", "factors"),
+    [({}, [1, 1, 1]), ({"tv_width": 200}, [0.25, 1, 16]), ({"tv_width": 1}, [1e4, 4e4, 64e4])],
+    ids=str,
+)
+def test_tv_weight_by_width(options, factors):
+    made = config(tv_weight=3, **options)
+    assert [made.tv_weight_at(width) for width in (100, 200, 800)] == [3 * factor for factor in factors]
 
 
 def test_too_many_scales_are_refused():

@@ -306,7 +306,7 @@ def test_the_coarsest_scale_starts_with_noise_of_its_own(run, spy):
 
 def test_the_coarsest_scale_starts_with_a_picture_at_its_size(run, spy, pictures, network):
     run(**TWO, initial=pictures / "other.jpg")
-    initial = images.resize(images.resize(images.read_image(pictures / "other.jpg"), 128, 96), 64, 48)
+    initial = images.resize(images.read_image(pictures / "other.jpg"), 64, 48)
     np.testing.assert_allclose(spy.made[-2].evaluated[0][0], initial.rgb - network.mean, atol=1e-3)
 
 
@@ -331,6 +331,8 @@ def test_three_scales_of_odd_sizes(run):
         ({"initial_noiseblend": 0.6}, [(64, 48), (128, 96)]),
         ({"min_scale": 49}, [(128, 96)]),
         ({"initial": "photo.png"}, [(128, 96)]),
+        ({"initial_noiseblend": 0, "preview_width": 64}, [(64, 48), (128, 96)]),
+        ({"initial": "photo.png", "preview_width": 64}, [(128, 96)]),
     ],
     ids=str,
 )
@@ -340,6 +342,38 @@ def test_scales_by_themselves(run, pictures, settings, scales):
         settings = {"initial": pictures / settings["initial"]}
     steps = run(width=128, scales="auto", iterations=1, **settings)
     assert list(dict.fromkeys(step.scale for step in steps)) == scales
+
+
+@ALL
+def test_a_large_picture_begins_with_the_preview_to_the_bit(run, spy, optimizer):
+    """From the content; the preview itself is a run of one scale."""
+    look = {"optimizer": optimizer, "scales": "auto", "initial_noiseblend": 0, "preview_width": 45, "iterations": 5}
+    preview = run(width=45, **look)
+    for width in (93, 190):
+        large = run(width=width, scale_iterations=2, **look)
+        for ours, theirs in zip(large[:6], preview, strict=True):
+            assert ours.scale == (45, 34)
+            assert ours.losses == theirs.losses
+            assert ours.best == theirs.best
+        assert [step.scale for step in large[-3:]] == [(width, round(width * 0.75))] * 3
+    first, *others = [made.evaluated for made in spy.made if made.shape == (1, 34, 45, 3)]
+    assert len(others) == 2
+    for evaluated in others:
+        np.testing.assert_array_equal(evaluated, first)
+
+
+def test_variation_weighs_by_the_width_of_each_scale(run, spy):
+    given, scaled = run(**TWO), run(**TWO, tv_width=128)
+    assert scaled[0].losses["tv"] == pytest.approx(given[0].losses["tv"] / 4)
+    assert scaled[0].losses["style"] == given[0].losses["style"]
+    before, after = spy.made[1], spy.made[3]  # those of 128 px: the same image has the same losses
+    assert after.losses(spy.made[1].evaluated[0]) == before.losses(spy.made[1].evaluated[0])
+
+
+def test_variation_of_the_same_picture_weighs_the_same_at_every_width(run):
+    ramp = np.broadcast_to(np.arange(0, 160, 2, np.uint8)[None, :, None], (60, 80, 3))
+    losses = [run(width=width, initial=ramp, tv_width=80)[0].losses["tv"] for width in (48, 80, 160)]
+    assert losses == pytest.approx([losses[1]] * 3, rel=0.05)  # but for the edges
 
 
 def test_network_has_a_say_in_the_scales(make_config, network):

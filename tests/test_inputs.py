@@ -179,9 +179,30 @@ def test_at_scale_everything_shrinks():
     assert sizes(*inputs.styles) == [(300, 150), (200, 200)]
     half = at_scale(inputs, 100, 80)
     assert sizes(half.content, half.initial, *half.styles) == [(100, 80), (100, 80), (150, 75), (100, 100)]
-    shrunk, whole = ((made.content, made.initial, *made.styles) for made in (half, inputs))
-    for ours, before in zip(shrunk, whole, strict=True):
-        np.testing.assert_array_equal(ours.rgb, images.resize(before, ours.width, ours.height).rgb)
+
+
+@pytest.mark.parametrize("scale", [1, 0.9, 1.3])
+def test_at_scale_pictures_are_those_of_a_run_at_that_size(scale):
+    """To the bit, whatever the size of the result: so a large one can begin as a small one is."""
+    photo, style, initial = picture(90, 60), picture(100, 70, seed=1), picture(80, 80, seed=2)
+
+    def read(width):
+        return read_inputs(Config(photo, [style], initial=initial, width=width, style_scales=(scale,)))
+
+    small = read(60)
+    for width in (90, 120, 240):
+        again = at_scale(read(width), 60, 40)
+        for ours, theirs in (
+            (again.content, small.content),
+            (again.styles[0], small.styles[0]),
+            (again.initial, small.initial),
+        ):
+            np.testing.assert_array_equal(ours.rgb, theirs.rgb)
+
+
+@pytest.mark.parametrize("size", [(100, 80), (50, 40)])
+def test_at_scale_gives_up_what_was_read(size):
+    assert at_scale(read_inputs(Config(picture(100, 80), [picture(64, 64)])), *size).originals is None
 
 
 def test_at_scale_without_an_initial_picture():

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,66 @@ def test_every_plan_ends_with_the_picture_and_halves_towards_the_coarsest():
             assert abs(scale.height - height / 2**finer) <= 0.5
             assert min(scale.width, scale.height) >= 48
         assert not coarser or min(coarser[0].width, coarser[0].height) <= 96
+
+
+# --- from a picture ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((128, 96), [(128, 96)]),
+        ((256, 171), [(256, 171)]),
+        ((384, 256), [(384, 256)]),
+        ((511, 341), [(511, 341)]),
+        ((512, 342), [(256, 171), (512, 342)]),
+        ((514, 343), [(256, 171), (514, 343)]),
+        ((640, 480), [(256, 192), (405, 304), (640, 480)]),
+        ((1024, 683), [(256, 171), (512, 342), (1024, 683)]),
+        ((2048, 2048), [(256, 256), (512, 512), (1024, 1024), (2048, 2048)]),
+        ((3000, 2000), [(256, 171), (474, 316), (876, 584), (1621, 1081), (3000, 2000)]),
+        ((512, 64), [(256, 32), (512, 64)]),
+        ((512, 62), [(512, 62)]),  # the coarsest would be 31 px high
+    ],
+)
+def test_large_pictures_begin_at_the_width_of_the_preview(size, expected):
+    assert sizes(pyramid.plan_from_picture(*size, None, 256, 300, 60)) == expected
+
+
+def test_heights_are_those_that_the_photograph_has_at_each_width():
+    assert sizes(pyramid.plan_from_picture(512, 341, None, 256, 300, 60, (6000, 4000))) == [(256, 171), (512, 341)]
+    assert sizes(pyramid.plan_from_picture(512, 341, None, 256, 300, 60, (512, 341))) == [(256, 170), (512, 341)]
+
+
+@pytest.mark.parametrize(("iterations", "others", "expected"), [(300, 60, [300, 60, 60]), (10, 60, [10, 10, 10])])
+@pytest.mark.parametrize("scales", [None, 3])
+def test_iterations_from_a_picture(scales, iterations, others, expected):
+    """The coarsest decides on the look, so it has the most."""
+    plan = pyramid.plan_from_picture(1024, 512, scales, 256, iterations, others)
+    assert [scale.iterations for scale in plan] == expected
+
+
+def test_as_many_as_are_asked_for_from_a_picture():
+    assert sizes(pyramid.plan_from_picture(641, 483, 3, 256, 300, 60)) == [(160, 121), (320, 242), (641, 483)]
+    assert pyramid.plan_from_picture(2048, 999, 1, 256, 300, 60) == (Scale(2048, 999, 300),)
+    with pytest.raises(UsageError, match=r"^scales: .* 3 scales of 500×125"):
+        pyramid.plan_from_picture(500, 125, 3, 256, 300, 60)
+
+
+def test_every_plan_from_a_picture_leads_from_the_preview_to_it_in_even_steps():
+    rng = np.random.default_rng(0)
+    for width, height, preview in rng.integers((64, 64, 32), (5000, 5000, 500), (300, 3)).tolist():
+        plan = sizes(pyramid.plan_from_picture(width, height, None, preview, 300, 60))
+        assert plan[-1] == (width, height)
+        if len(plan) == 1:
+            assert width < 2 * preview or round(height * preview / width) < 32
+            continue
+        assert plan[0][0] == preview
+        for (before, _), (after, _) in itertools.pairwise(plan):
+            assert 1.3 < after / before < 2.1
+        for each, high in plan:
+            assert high >= 32
+            assert abs(high - height * each / width) <= 0.5
 
 
 @pytest.mark.parametrize(("iterations", "total"), [([300], 300), ([60, 300], 361), ([4, 4, 9], 19), ([1], 1)])
