@@ -193,8 +193,8 @@ _NOTES = {
     "import is left out on both sides.",
     "tiles": "differences: to the whole picture's gradient, by its norm, and to its loss; float32.",
     "memory": "GB of 10⁹ bytes; peak: resident memory of a process that makes as many evaluations as fill L-BFGS's "
-    "history, or 3; vs whole: time per pixel, as a multiple of that of the largest picture computed whole; exponent: how "
-    "the evaluation's time grows with the pixels, over the rows in tiles up to there.",
+    "history, or 3; vs whole: time per pixel, as a multiple of that of the largest picture computed whole; "
+    "exponent: how the evaluation's time grows with the pixels, over the rows in tiles up to there.",
 }
 
 

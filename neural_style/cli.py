@@ -78,19 +78,20 @@ def _stylize(config: Config) -> int:
 
     device = engine.device_name(config.device)
     choice = precision.choose(config.precision, device)
-    budget = memory.flag(memory.parse(config.memory) or memory.budget(device))
+    budget = memory.flag(memory.budget(config.memory, device))
     settled: Any = {"precision": choice.precision, "memory": budget}  # so that the run can be repeated
     config = dataclasses.replace(config, **settled)
     outputs = Outputs(config, inputs)
-    _, plans = engine.plan(config.settled(network.settings), inputs, choice.precision, device)
-    steps = engine.run(config, inputs, network, choice)
+    plans = engine.plan(config.settled(network.settings), inputs, choice.precision, memory.parse(budget) or 0)
+    steps = engine.run(config, inputs, network, choice, plans)
+    plan = plans[1][-1]
     say(
         f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in scales)} px, "
         f"at most {' + '.join(str(scale.iterations) for scale in scales)} iterations of {config.optimizer}, "
         f"weights {network.name}, on {device} in {choice.precision} ({choice.reason})"
     )
-    say(f"memory: {plans[-1].described(config)}; about {memory.describe(plans[-1].peak)} at most, of {budget}")
+    say(f"memory: {plan.described(config)}; about {memory.describe(plan.peak)} at most, of {budget}")
     network = dataclasses.replace(network, kernels={}, biases={})  # from here on only its name is needed
     del inputs
     run = _Run(config, outputs, network)

@@ -50,7 +50,7 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
     found = weights.find_imagenet(config.layers) if config.weights == "auto" else None
     network = weights.load("builtin" if config.weights == "auto" and not found else config.weights, config.layers)
     config = config.settled(network.settings)
-    budget = memory.parse(config.memory) or memory.budget(device)
+    budget = memory.budget(config.memory, device)
     yield (
         f"{width}×{height} px, weights {network.name}, on {device} in {choice.precision} ({choice.reason}), "
         f"in {memory.describe(budget)} of memory"
@@ -89,7 +89,7 @@ def _devices() -> Iterator[str]:
     total = psutil.virtual_memory().total
     yield (
         f"  CPU: {os.cpu_count()} cores, {memory.describe(total)} of memory, "
-        f"of which a run takes at most {memory.describe(memory.budget('CPU:0'))} now"
+        f"of which a run takes at most {memory.describe(memory.budget('auto', 'CPU:0'))} now"
     )
     try:
         import tensorflow as tf

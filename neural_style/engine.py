@@ -83,29 +83,40 @@ def render(config: Config) -> np.ndarray:
 
 
 def run(
-    config: Config, inputs: Inputs, network: weights.VGGWeights, choice: precision.Choice | None = None
+    config: Config,
+    inputs: Inputs,
+    network: weights.VGGWeights,
+    choice: precision.Choice | None = None,
+    plans: tuple[Planner, Sequence[Plan]] | None = None,
 ) -> Generator[Step]:
-    """Do what `stylize` does with pictures and weights that are loaded, and a precision that is chosen, already."""
+    """Do what `stylize` does with pictures and weights that are loaded, and what may be chosen already.
+
+    Args:
+        config: the run.
+        inputs: its pictures.
+        network: its weights.
+        choice: the precision.
+        plans: how each scale is computed, as `plan` gives it.
+    """
     device = device_name(config.device)
     chosen = (choice or precision.choose(config.precision, device)).precision
-    plans = plan(config.settled(network.settings), inputs, chosen, device)
+    plans = plans or plan(config.settled(network.settings), inputs, chosen, memory.budget(config.memory, device))
     return _on_device(device, _steps(config, inputs, network, chosen, plans))
 
 
-def plan(config: Config, inputs: Inputs, chosen: str, device: str) -> tuple[Planner, list[Plan]]:
+def plan(config: Config, inputs: Inputs, chosen: str, budget: int) -> tuple[Planner, list[Plan]]:
     """How each scale of a run is computed.
 
     Args:
         config: settled.
         inputs: the pictures.
         chosen: the type to compute in.
-        device: as TensorFlow names it.
+        budget: bytes of memory.
 
     Raises:
         UsageError: the memory is too small.
     """
     planner = Planner(config, chosen, [(style.width, style.height) for style in inputs.styles])
-    budget = memory.parse(config.memory) or memory.budget(device)
     *coarser, finest = config.scale_plan(*inputs.plan_size)
     left = budget - inputs.nbytes  # they are given up for the last scale alone
     return planner, [
@@ -173,7 +184,7 @@ def _steps(
     inputs: Inputs,
     network: weights.VGGWeights,
     chosen: str,
-    plans: tuple[Planner, list[Plan]],
+    plans: tuple[Planner, Sequence[Plan]],
 ) -> Generator[Step]:
     """Steps of all scales, computed in the type chosen."""
     mean, alpha = network.mean, inputs.content.alpha
@@ -209,7 +220,7 @@ def evaluations(
         plans: how to compute each scale; by default what `plan` says.
     """
     config = config.settled(network.settings)
-    planner, of_scales = plans or plan(config, inputs, chosen, device_name(config.device))
+    planner, of_scales = plans or plan(config, inputs, chosen, memory.budget(config.memory, device_name(config.device)))
     graph = LossGraph(config, network, chosen)
     tile_graph = TileGraph(graph)
     del network  # the graph has its own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,10 +13,15 @@ import psutil
 
 from neural_style.errors import UsageError
 
+_log = logging.getLogger("neural_style")
+
 SAFE_SHARE = 0.8
 """Share of the memory that is free which a run takes, unless told otherwise: other programs want some, too."""
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+_RESERVED_ADDRESSES, _USED_ADDRESSES = 500 * 10**6, 0.8
+"""Bytes of addresses that a run takes besides its memory, and share of the rest that becomes memory; measured."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -43,23 +49,35 @@ def describe(size: float) -> str:
 
 
 def flag(size: int) -> str:
-    """A number of bytes as `parse` takes it, rounded up to 10⁷."""
-    return f"{-(-size // 10**7) / 100:g}GB"
+    """A number of bytes as `parse` takes it, rounded down to 10⁷."""
+    return f"{size // 10**7 / 100:g}GB"
 
 
-def budget(device: str) -> int:
-    """Bytes that a run may take by default: what this process has, and a safe share of what it may still get.
+def budget(wanted: str, device: str) -> int:
+    """Bytes that a run may take.
 
-    The limits of containers and of `ulimit -v` are respected.
+    Limits on this process, such as a container's or that of `ulimit -v`, are never exceeded, since native code does not
+    survive it.
 
     Args:
-        device: as TensorFlow names it, such as "CPU:0". On a GPU the budget is of the GPU's own memory.
+        wanted: `Config.memory`; "auto" for what this process has, and a safe share of what is free.
+        device: as TensorFlow names it, such as "CPU:0". On a GPU the memory is the GPU's own.
+
+    Raises:
+        UsageError: what is wanted is no size.
     """
-    free = gpu_free(device) if device.startswith("GPU") else None
-    if free is not None:
-        return int(SAFE_SHARE * free)
+    asked_for = parse(wanted)
+    if device.startswith("GPU"):
+        free = gpu_free(device)
+        if asked_for or free is not None:
+            return asked_for or int(SAFE_SHARE * (free or 0))
     has = psutil.Process().memory_info().rss
-    return has + int(SAFE_SHARE * max(min([psutil.virtual_memory().available, *_headrooms()]), 0))
+    hard = [has + int(SAFE_SHARE * max(headroom, 0)) for headroom in _headrooms()]
+    if asked_for is None:
+        return min([has + int(SAFE_SHARE * psutil.virtual_memory().available), *hard])
+    if asked_for > min(hard, default=asked_for):
+        _log.warning("memory: this process is limited, so %s are used instead of %s", describe(min(hard)), wanted)
+    return min([asked_for, *hard])
 
 
 def gpu_free(device: str) -> int | None:
@@ -85,7 +103,7 @@ def _headrooms() -> Iterator[int]:
 
 
 def _address_space() -> Iterator[int]:
-    """What `ulimit -v` and `ulimit -d` leave."""
+    """What `ulimit -v` and `ulimit -d` leave, once threads have their stacks and allocators their reserves."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -94,7 +112,7 @@ def _address_space() -> Iterator[int]:
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         limit = resource.getrlimit(kind)[0]
         if 0 <= limit < _UNLIMITED:
-            yield limit - has
+            yield int(_USED_ADDRESSES * (limit - has - _RESERVED_ADDRESSES))
 
 
 def _of_cgroup(root: Path, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:

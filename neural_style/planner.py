@@ -24,13 +24,13 @@ SHORT_HISTORIES = (5, 3)
 _PROCESS = 740e6
 """Bytes of Python, TensorFlow, the network and what oneDNN keeps."""
 
-_TILED_PROCESS = 80e6
+_TILED_PROCESS = 150e6
 """Bytes more of those where tiles are computed."""
 
-_WHOLE = {"float32": 1.45, "bfloat16": 1.7, "float16": 2.5}
+_WHOLE = {"float32": 1.45, "bfloat16": 1.85, "float16": 2.5}
 """Type -> bytes that an evaluation takes, as a multiple of those of the feature maps that it keeps to go back."""
 
-_TILE = {"float32": 1.9, "bfloat16": 2.3, "float16": 3.3}
+_TILE = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 """The same for a tile."""
 
 _IMAGE = 12
@@ -103,7 +103,7 @@ class Planner:
         raise UsageError(
             f"memory: expected at least {memory.describe(least.peak)} for a picture of {width}×{height} px "
             f"({least.described(self._config)}), got {memory.describe(budget)}; "
-            f"give --memory {memory.flag(least.peak)} if there is as much, or lower --width"
+            f"give --memory {memory.flag(least.peak + 10**7)} if there is as much, or lower --width"
         )
 
     def whole(self, width: int, height: int) -> Plan:
