@@ -23,7 +23,7 @@ CASES = {
     "deep": {"content_layers": ("relu4_1",), "style_layers": ("relu4_4", "relu5_4")},
     "before rectification": {"content_layers": ("conv1_1", "conv4_2"), "style_layers": ("conv1_2", "conv3_1")},
     "content in both parts": {"content_layers": ("relu1_2", "relu3_3", "relu5_2"), "style_layers": ("relu2_1",)},
-    "one layer for both": {"content_layers": ("relu2_1", "relu4_1"), "style_layers": ("relu2_1", "relu4_1")},
+    "layers of both": {"content_layers": ("relu2_1", "relu4_1"), "style_layers": ("relu2_1", "relu4_1")},
     "two styles": {"styles": 2, "style_blend_weights": (1, 3), "style_layer_weight_exp": 2},
     "no content": {"content_weight": 0},
     "no style": {"style_weight": 0},
@@ -82,13 +82,13 @@ def assert_equal(whole, tiled, image, share=1e-5):
 @pytest.mark.parametrize("case", CASES)
 def test_losses_and_gradient_are_those_of_the_whole_picture(case, keep):
     """Odd sizes, of which each pooling drops a row or a column."""
-    whole, tiled = objectives(51, 67, 32, keep, case)
-    assert_equal(whole, tiled, tiled.encode(picture(51, 67, 4)))
+    whole, tiled = objectives(37, 99, 40, keep, case)
+    assert_equal(whole, tiled, tiled.encode(picture(37, 99, 4)))
 
 
 @pytest.mark.parametrize(
     ("height", "width", "tile_size"),
-    [(33, 200, 64), (200, 33, 64), (32, 32, 16), (65, 64, 64), (100, 140, 100), (47, 95, 20)],
+    [(33, 200, 64), (200, 33, 64), (32, 32, 16), (65, 64, 64), (67, 95, 24)],
 )
 def test_pictures_of_any_size_in_tiles_of_any_size(height, width, tile_size):
     whole, tiled = objectives(height, width, tile_size)
@@ -97,8 +97,8 @@ def test_pictures_of_any_size_in_tiles_of_any_size(height, width, tile_size):
 
 def test_random_sizes():
     rng = np.random.default_rng(0)
-    for keep in (True, False) * 3:
-        height, width, tile_size = (int(size) for size in rng.integers([32, 32, 16], [150, 100, 80]))
+    for keep in (True, False) * 2:
+        height, width, tile_size = (int(size) for size in rng.integers([32, 32, 24], [150, 80, 80]))
         whole, tiled = objectives(height, width, tile_size, keep)
         assert_equal(whole, tiled, tiled.encode(picture(height, width, 4)))
 
@@ -123,27 +123,26 @@ def test_nothing_shows_at_the_seams():
 
     They are of rounding, of which there is more in all the band that two tiles see.
     """
-    whole, tiled = objectives(96, 96, 48)
-    image = tiled.encode(picture(96, 96, 4))
+    whole, tiled = objectives(128, 128, 32)
+    image = tiled.encode(picture(128, 128, 4))
     slope = whole.value_and_grad(tf.constant(image))[1].numpy()
     difference = np.abs(tiled.value_and_grad(image)[1] - slope)[0].max(-1)
     assert difference.max() < 1e-5 * np.abs(slope).max()
-    for across in (difference[:, 16:80], difference.T[:, 16:80]):
-        around = np.concatenate([across[34:44], across[52:62]])
-        assert across[46:50].mean() < 1.5 * around.mean()
-        assert across[46:50].max() < 2 * around.max()
+    for lines in (difference, difference.T):  # both parts of the network have a border at 64 px
+        around = np.concatenate([lines[52:62], lines[66:76]])
+        assert lines[62:66].mean() < 1.5 * around.mean()
+        assert lines[62:66].max() < 2 * around.max()
 
 
 @pytest.mark.parametrize(("kind", "share"), [("bfloat16", 0.02), ("float16", 0.01)])
-@pytest.mark.parametrize("case", ["defaults", "content in both parts"])
-def test_in_other_types(kind, share, case):
+def test_in_other_types(kind, share):
     """As near as the rounding of a type lets them be."""
     try:
         precision.choose(kind, "CPU:0")
     except UsageError:
         pytest.skip(f"this machine does not compute in {kind}")
-    whole, tiled = objectives(67, 40, 32, case=case, kind=kind)
-    image = tiled.encode(picture(67, 40, 4))
+    whole, tiled = objectives(37, 99, 40, case="content in both parts", kind=kind)
+    image = tiled.encode(picture(37, 99, 4))
     losses, gradient = tiled.value_and_grad(image)
     expected, slope = whole.value_and_grad(tf.constant(image))
     np.testing.assert_allclose(losses, expected, rtol=share / 4)
@@ -171,9 +170,9 @@ def test_style_targets_are_those_of_the_whole(tile_size):
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_the_content_itself_has_no_content_loss(keep):
-    _, tiled = objectives(51, 67, 32, keep, "content in both parts")
-    losses, _ = tiled.value_and_grad(tiled.encode(picture(51, 67, 1)))
-    other, _ = tiled.value_and_grad(tiled.encode(picture(51, 67, 4)))
+    _, tiled = objectives(37, 99, 40, keep, "content in both parts")
+    losses, _ = tiled.value_and_grad(tiled.encode(picture(37, 99, 1)))
+    other, _ = tiled.value_and_grad(tiled.encode(picture(37, 99, 4)))
     assert float(losses.content) < 1e-9 * float(other.content)
 
 
@@ -225,10 +224,9 @@ def test_tiles_may_change_their_size_between_evaluations(keep):
         assert_equal(whole, tiled, image)
 
 
-@pytest.mark.parametrize("case", ["defaults", "content in both parts"])
-def test_every_evaluation_gives_the_same_bits(case):
+def test_every_evaluation_gives_the_same_bits():
     outcomes = set()
-    _, tiled = objectives(100, 140, 96, case=case)
+    _, tiled = objectives(100, 140, 48, case="layers of both")
     for _ in range(4):
         losses, gradient = tiled.value_and_grad(tiled.encode(picture(100, 140, 4)))
         outcomes.add((*(float(loss) for loss in losses), gradient.tobytes()))
@@ -239,7 +237,7 @@ def test_every_evaluation_gives_the_same_bits(case):
 
 
 def test_the_network_never_sees_more_than_a_tile(monkeypatch):
-    """Of 32 px, and up to 8 more on its grid, and 24 px around it; or of 64 px, and up to 16, and 48 px around it."""
+    """Of 32 px, and up to 8 more on its grid, and 24 px around it; or of 64 px, and up to 16, and 64 px around it."""
     _, tile_graph = graphs("content in both parts")
     seen = {None: set(), "pool3": set()}
 
@@ -253,11 +251,11 @@ def test_the_network_never_sees_more_than_a_tile(monkeypatch):
     for part in tile_graph.parts:
         for name in ("statistics", "content_maps", "gradient"):
             monkeypatch.setattr(part, name, spied(getattr(part, name), seen[part.part.start]))
-    height, width = 203, 110
-    targets = tile_graph.style_targets([picture(130, 60, 2)], 32)
+    height, width = 170, 60
+    targets = tile_graph.style_targets([picture(60, 75, 2)], 32)
     tiled = TiledObjective(tile_graph, picture(height, width, 1), targets, 32, keep_content=False)
     tiled.value_and_grad(tiled.encode(picture(height, width, 4)))
-    for start, most in ((None, 39 + 2 * 24), ("pool3", (79 + 2 * 48) // 8)):
+    for start, most in ((None, 39 + 2 * 24), ("pool3", (79 + 2 * 64) // 8)):
         assert max(max(shape[1:3]) for shape in seen[start]) <= most
         assert {shape[3] for shape in seen[start]} == {3 if start is None else 256}
 
