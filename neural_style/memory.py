@@ -117,8 +117,10 @@ def _of_cgroup(root: Path, path: str, limit: str, usage: str, cache: str) -> Ite
 
 
 def _statistic(folder: Path, name: str) -> int:
-    for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
-        key, _, value = line.partition(" ")
-        if key == name:
-            return int(value)
+    """A number of a control group's statistics; 0 where it has none."""
+    with contextlib.suppress(OSError):
+        for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return int(value)
     return 0

@@ -140,6 +140,14 @@ def test_a_group_that_is_not_to_be_found_is_the_root_itself(machine):
     assert memory.budget("CPU:0") == expected(3 * GB)
 
 
+def test_a_limit_holds_without_statistics(machine):
+    """All that is in use then counts."""
+    files = group("app__", 8 * GB, 3 * GB)
+    del files["app__memory_dot_stat"]
+    machine("0::/app\n", **files)
+    assert memory.budget("CPU:0") == expected(5 * GB)
+
+
 def test_groups_without_a_limit(machine):
     machine("0::/app\n", **group("app__", "max", 3 * GB))
     assert memory.budget("CPU:0") == expected(100 * GB)
