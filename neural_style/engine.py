@@ -266,6 +266,9 @@ def _finite_evaluations(
     lowest, done = np.inf, 0  # done: evaluations yielded, the start's among them
     step_scales = list(STEP_SCALES)
     while True:
+        in_place = objective.plan.in_place  # which an evaluation without memory may change
+        if in_place and not isinstance(best, np.ndarray):
+            best = np.array(best)
         left = iterations - max(done - 1, 0)
         source = minimize(config, objective.plan, objective.value_and_grad, best, left, noise, step_scales[0])
         try:
@@ -282,8 +285,8 @@ def _finite_evaluations(
                 else:
                     return
         except MEMORY_ERRORS as error:
-            objective.save_memory(error)
-            best = np.array(best)
+            if in_place or not objective.plan.in_place:
+                objective.save_memory(error)
             continue
         if not done:
             raise DivergenceError(

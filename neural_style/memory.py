@@ -25,6 +25,8 @@ _RESERVED_ADDRESSES, _USED_ADDRESSES = 500 * 10**6, 0.8
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
+_MEMBERSHIP = Path("/proc/self/cgroup")
+
 _UNLIMITED = 2**60
 """What is called a limit from here on is none."""
 
@@ -38,9 +40,10 @@ def parse(text: str) -> int | None:
     if text == "auto":
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B)", text.strip(), re.IGNORECASE)
-    if not found or not float(found[1]) or found[2].upper() not in _UNITS:
+    size = float(found[1]) * _UNITS.get(found[2].upper(), 0) if found else 0
+    if not 1 <= size < _UNLIMITED:
         raise UsageError(f"memory: expected auto or a size such as 3GB, 800MB or 2.5GiB, got {text!r}")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return int(size)
 
 
 def describe(size: float) -> str:
@@ -50,7 +53,7 @@ def describe(size: float) -> str:
 
 def flag(size: int) -> str:
     """A number of bytes as `parse` takes it, rounded down to 10⁷."""
-    return f"{size // 10**7 / 100:g}GB"
+    return f"{size // 10**7 / 100:.12g}GB"
 
 
 def budget(wanted: str, device: str) -> int:
@@ -93,7 +96,7 @@ def _headrooms() -> Iterator[int]:
     """Bytes that each limit on this process leaves."""
     yield from _address_space()
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        for line in _MEMBERSHIP.read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             if not controllers:
                 yield from _of_cgroup(_CGROUPS, path, "memory.max", "memory.current", "inactive_file")
@@ -132,8 +135,10 @@ def _of_cgroup(root: Path, path: str, limit: str, usage: str, cache: str) -> Ite
 
 
 def _statistic(folder: Path, name: str) -> int:
-    for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
-        key, _, value = line.partition(" ")
-        if key == name:
-            return int(value)
+    """A number of a control group's statistics; 0 where it has none."""
+    with contextlib.suppress(OSError):
+        for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return int(value)
     return 0

@@ -87,9 +87,23 @@ class _PartGraph:
         self._graph, self.part = graph, part
         self.content = [layer for layer in part.layers if layer in graph.config.content_terms]
         self.style = [layer for layer in part.layers if layer in graph.config.style_terms]
-        self.statistics = tf.function(self._statistics, reduce_retracing=True)
-        self.content_maps = tf.function(self._content_maps, reduce_retracing=True)
-        self.gradient = tf.function(self._gradient, reduce_retracing=True)
+        seen = _spec(part.start, graph.precision if part.start else "float32")
+        own, number = tf.TensorSpec((4,), tf.int32), tf.TensorSpec((), tf.float32)
+        of_end = "float32" if graph.precision == "float16" else graph.precision
+        self.statistics = tf.function(self._statistics, input_signature=[seen, own])
+        self.content_maps = tf.function(self._content_maps, input_signature=[seen, own])
+        self.gradient = tf.function(
+            self._gradient,
+            input_signature=[
+                seen,
+                own,
+                {layer: _spec(layer, graph.precision) for layer in self.content},
+                dict.fromkeys([*self.content, "rows", "columns"], number),
+                number,
+                {layer: tf.TensorSpec(2 * (_channels(layer),), tf.float32) for layer in self.style},
+                {part.end: _spec(part.end, of_end)} if part.end else {},
+            ],
+        )
 
     def tiles(self, height: int, width: int, tile_size: int) -> Iterator[Tile]:
         """Tiles of the part's input, of a height and width in its positions."""
@@ -123,7 +137,7 @@ class _PartGraph:
         sizes: Mapping[str, tf.Tensor],
         tv_weight: tf.Tensor,
         of_grams: Mapping[str, tf.Tensor],
-        upstream: tf.Tensor | None,
+        upstream: Mapping[str, tf.Tensor],
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """A tile's share of the content and total variation loss, and the gradient by what it sees of the loss's terms.
 
@@ -135,7 +149,7 @@ class _PartGraph:
                 differences between the image's neighbours.
             tv_weight: weight of the total variation.
             of_grams: style layer -> derivative of the loss by the sum of Gram matrices.
-            upstream: own part of the gradient by the map that the part ends with, if it does.
+            upstream: pooling that the part ends with, if it does -> own part of the gradient by its map.
         """
         with tf.GradientTape() as network_tape:
             network_tape.watch(seen)
@@ -148,8 +162,7 @@ class _PartGraph:
             content = self._content_term(own_maps, targets, sizes)
             tv = tv_weight * self._variation(seen, own, sizes) if self.part.start is None else tf.constant(0.0)
             linear = [tf.reduce_sum(of_grams[layer] * feature_stats.gram_sum(own_maps[layer])) for layer in self.style]
-            if self.part.end and upstream is not None:
-                linear.append(tf.reduce_sum(tf.cast(upstream * own_maps[self.part.end], tf.float32)))
+            linear += [tf.reduce_sum(tf.cast(slope * own_maps[end], tf.float32)) for end, slope in upstream.items()]
             value = sums.sum_in_order([content, tv, *linear])
         of_seen, *of_maps = terms_tape.gradient(value, [seen, *features.values()])
         if not maps:
@@ -290,9 +303,9 @@ class TiledObjective:
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):
             own = _own_in_seen(tile)
-            of_end = None
+            of_end: dict[str, tf.Tensor] = {}
             if end and upstream is not None:
-                of_end = _slices(upstream)(tile.own.shrunk(part.stride(end)))
+                of_end[end] = _slices(upstream)(tile.own.shrunk(part.stride(end)))
             targets = self._content_of(part, tile, own)
             of_content, of_tv, of_seen = part.gradient(
                 source(tile.seen), own, targets, sizes, self._tv_weight, of_part, of_end
@@ -349,8 +362,17 @@ def _encoded_parts(picture: np.ndarray, mean: np.ndarray) -> _Source:
 
 def _size(layer: str, height: int, width: int) -> int:
     """Number of values of a layer's map of a whole picture of some height and width."""
-    stride, channels = architecture.stride(layer), architecture.kernel_shape(architecture.conv_of(layer))[-1]
-    return (height // stride) * (width // stride) * channels
+    stride = architecture.stride(layer)
+    return (height // stride) * (width // stride) * _channels(layer)
+
+
+def _channels(layer: str) -> int:
+    return architecture.kernel_shape(architecture.conv_of(layer))[-1]
+
+
+def _spec(layer: str | None, dtype: str) -> tf.TensorSpec:
+    """Of maps of a layer, or images, of any size."""
+    return tf.TensorSpec((1, None, None, _channels(layer) if layer else 3), dtype)
 
 
 def _empty(like: tf.Tensor, height: int, width: int) -> np.ndarray:

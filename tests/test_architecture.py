@@ -37,6 +37,8 @@ def test_table_1_of_the_paper():
         ("relu1_1", "conv1_1", 1, "block1_conv1"),
         ("conv3_4", "conv3_4", 3, "block3_conv4"),
         ("relu5_2", "conv5_2", 5, "block5_conv2"),
+        ("pool1", "conv1_2", 1, "block1_conv2"),
+        ("pool3", "conv3_4", 3, "block3_conv4"),
     ],
 )
 def test_names_of_one_layer(layer, conv, block, keras):
@@ -45,12 +47,61 @@ def test_names_of_one_layer(layer, conv, block, keras):
     assert architecture.keras_name(conv) == keras
 
 
+def test_poolings_lie_between_blocks():
+    assert architecture.POOLINGS == ("pool1", "pool2", "pool3", "pool4")
+    assert not set(architecture.POOLINGS) & set(LAYERS)  # nobody may ask for them
+
+
 @pytest.mark.parametrize(
     ("layers", "count"),
-    [((), 0), (("relu1_1",), 1), (("relu4_2", "conv1_1"), 10), (iter(("conv2_2", "relu3_1")), 5), (LAYERS, 16)],
+    [
+        ((), 0),
+        (("relu1_1",), 1),
+        (("pool3", "relu1_1"), 8),
+        (("relu4_2", "conv1_1"), 10),
+        (iter(("conv2_2", "relu3_1")), 5),
+        (LAYERS, 16),
+    ],
 )
 def test_convs_up_to(layers, count):
     assert architecture.convs_up_to(layers) == CONV_LAYERS[:count]
+
+
+@pytest.mark.parametrize(
+    ("layer", "start", "stride"),
+    [
+        *(("relu1_2", None, 1), ("conv2_1", None, 2), ("pool1", None, 2), ("relu5_1", None, 16), ("pool3", None, 8)),
+        *(("relu4_1", "pool3", 1), ("relu5_1", "pool3", 2), ("pool4", "pool3", 2), ("conv2_2", "pool1", 1)),
+    ],
+)
+def test_stride(layer, start, stride):
+    assert architecture.stride(layer, start) == stride
+
+
+@pytest.mark.parametrize(
+    ("layers", "start", "reach"),
+    [
+        ((), None, 0),
+        (("relu1_1",), None, 1),
+        (("relu1_2", "conv1_1"), None, 2),
+        (("pool1",), None, 2),
+        (("relu2_1",), None, 2 + 2),
+        (("pool3",), None, 2 + 2 * 2 + 4 * 4),
+        (("relu5_1",), None, 2 + 2 * 2 + 4 * 4 + 4 * 8 + 16),
+        (("relu5_1",), "pool3", 4 + 2),
+        (("relu5_4", "relu4_1"), "pool3", 4 + 4 * 2),
+    ],
+)
+def test_reach(layers, start, reach):
+    assert architecture.reach(layers, start) == reach
+
+
+@pytest.mark.parametrize(
+    ("layer", "side"), [("relu1_1", 3), ("relu1_2", 5), ("relu2_1", 10), ("relu3_1", 24), ("relu5_1", 156)]
+)
+def test_receptive_fields(layer, side):
+    """Which are known: a position of a layer and its reach on both sides."""
+    assert architecture.stride(layer) + 2 * architecture.reach([layer]) == side
 
 
 def test_smallest_side_leaves_two_positions_after_four_poolings():

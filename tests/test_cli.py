@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import __version__, cli, engine, images
-from neural_style.config import OPTIONS
+from neural_style import __version__, cli, engine, images, memory
+from neural_style.config import OPTIONS, Config
 from neural_style.errors import OutOfMemoryError, OutputError
+from neural_style.planner import Planner
 from neural_style.progress import Reporter
 
 TINY = ["--weights=builtin", "--content-layers=relu1_2", "--style-layers=relu1_1", "--precision=float32"]
@@ -92,24 +93,55 @@ def test_a_run_of_16_bits_from_16_bits(folder, capsys):
 
 def test_what_is_done_is_told_on_standard_error(folder, capsys):
     cli.main([*RUN, "--output=out.png"])
-    first, *rest = capsys.readouterr().err.splitlines()
+    first, second, *rest = capsys.readouterr().err.splitlines()
     for said in (
         *("photo.png", "style.png", ": 64×48 px", "2 iterations", "adam", "builtin", "PU:0"),
         "in float32 (as asked for)",
     ):
         assert said in first
+    told = r"neural_style: memory: 64×48 px whole; about \d+ MB at most, of \S+[GM]B"
+    assert re.fullmatch(told, second)
     assert [line.partition(":")[0] for line in rest] == [f"iteration {i}/2 (64×48 px)" for i in range(3)]
 
 
 def test_scales_are_told(folder, capsys):
     cli.main([*RUN, "--width=96", "--scales=2", "--output=out.png", "--precision=auto"])
     captured = capsys.readouterr()
-    first, *rest = captured.err.splitlines()
+    first, second, *rest = captured.err.splitlines()
     assert ": 48×36 → 96×72 px, at most 2 + 2 iterations of adam" in first
+    assert "memory: 96×72 px whole;" in second
     assert re.search(r" on \S+ in (bfloat16|float32|float16) \(.+\)$", first)
     sizes = ["48×36"] * 3 + ["96×72"] * 3
     assert [line.partition(":")[0] for line in rest] == [f"iteration {i}/5 ({s} px)" for i, s in enumerate(sizes)]
     assert re.fullmatch(r"wrote out\.png \(96×72 px, loss \S+ at iteration [345]\)\n", captured.out)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_run_in_tiles_is_told_of_and_can_be_repeated(folder, capsys, optimizer):
+    options = [*RUN, "--width=100", "--tile_size=64", f"--optimizer={optimizer}"]
+    assert cli.main([*options, "--output=a.png", "--save_flags=run.cfg"]) == 0
+    captured = capsys.readouterr()
+    (told,) = (line for line in captured.err.splitlines() if "memory" in line)
+    pattern = r"neural_style: memory: 100×75 px tiles of 64 px; about \d+ MB at most, of (\S+)"
+    budget = re.fullmatch(pattern, told)[1]
+    assert captured.out.startswith("wrote a.png (100×75 px, ")
+    assert f"--memory={budget}\n" in (folder / "run.cfg").read_text()
+    assert cli.main(["--flagfile=run.cfg", "--output=b.png", "--save_flags=again.cfg"]) == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert f"--memory={budget}\n" in (folder / "again.cfg").read_text()
+
+
+def test_what_is_done_for_want_of_memory_is_told(folder, capsys):
+    """Of a bit less than the whole picture takes."""
+    config = Config("photo.png", "style.png", content_layers=["relu1_2"], style_layers=["relu1_1"])
+    plans = Planner(config, "float32", [(480, 360)])
+    budget = memory.flag(int(0.95 * plans.whole(480, 360).peak))
+    options = ["--width=480", "--optimizer=lbfgs", "--iterations=1", f"--memory={budget}"]
+    assert cli.main([*RUN, *options, "--output=out.png"]) == 0
+    plan = plans.choose(480, 360, memory.parse(budget))
+    told = f"memory: {plan.described(config)}; about {memory.describe(plan.peak)} at most, of {budget}\n"
+    assert f"neural_style: {told}" in capsys.readouterr().err
+    assert plan.tile_size
 
 
 def test_the_optimizer_by_default_may_end_before_its_iterations(folder, capsys):
@@ -387,6 +419,11 @@ BAD = [
     ),
     ("--checkpoint-output=x/{}.gif --checkpoint-iterations=1", "checkpoint_output: expected a name that ends"),
     ("--checkpoint-output=photo.png/{}.png --checkpoint-iterations=1", "checkpoint_output: 'photo.png/1.png' needs"),
+    ("--memory=nonsense", "memory: expected auto or a size such as 3GB, 800MB or 2.5GiB, got 'nonsense'"),
+    ("--memory=0GB", "memory: expected auto or a size"),
+    ("--memory=1MB", "memory: expected at least "),
+    ("--tile_size=10", "tile_size: expected 0 or at least 64, got 10"),
+    ("--tile_size=-1", "tile_size: expected a whole number >= 0"),
 ]
 """Arguments added to a good command line with two styles, and what the error says."""
 
@@ -412,6 +449,22 @@ def test_bad_input_is_one_line_with_exit_code_2_and_changes_nothing(added, said,
     assert lines[0].startswith("neural_style: error: ")
     assert said in lines[0]
     assert tree(bad) == before
+
+
+def test_a_memory_that_is_no_size_is_told_before_anything_is_fetched(folder, monkeypatch, capsys):
+    def load(*_, **__):
+        raise AssertionError("there is no need for weights")
+
+    monkeypatch.setattr(cli.weights, "load", load)
+    assert cli.main([*RUN, "--memory=3"]) == 2
+    assert capsys.readouterr().err.startswith("neural_style: error: memory: expected auto or a size")
+
+
+def test_too_little_memory_is_told_with_how_much_would_do(folder, capsys):
+    """Which then does."""
+    assert cli.main([*RUN, "--memory=1MB", "--output=out.png"]) == 2
+    enough = re.search(r"give --memory (\S+) if", capsys.readouterr().err)[1]
+    assert cli.main([*RUN, f"--memory={enough}", "--output=out.png"]) == 0
 
 
 @pytest.mark.parametrize("arguments", [[], ["--styles=style.png"], ["--content=photo.png"], ["--width=64"]], ids=str)

@@ -25,6 +25,7 @@ from neural_style.objective import LossGraph, Objective
 from neural_style.precision import Choice
 from neural_style.pyramid import PATIENCE
 from neural_style.records import Step
+from neural_style.tiling import TiledObjective
 
 SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
 ALL = pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "scipy"])
@@ -845,3 +846,259 @@ def test_the_library_prints_nothing_unless_logging_is_asked_for(tmp_path):
     ours = [line for line in done.stderr.splitlines() if "built-in" in line or "finite" in line]
     assert done.stdout == ""
     assert [line for line in ours if "Error" not in line] == []
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+WIDE = np.kron(np.random.default_rng(5).integers(0, 256, (5, 25, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+LARGE = {"content": WIDE, "iterations": 6, "learning_rate": 3}
+"""200×40 px, larger than tiles of 192 and 128 px."""
+
+EXHAUSTED = tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+
+class Tried:
+    """What is evaluated, whole or in tiles: the tile sizes, None for the whole, and copies of the images.
+
+    `failing(call, tile_size)`, of calls numbered from 0, gives an error that is raised instead, or "nan" for that loss.
+    """
+
+    def __init__(self, monkeypatch):
+        self.tile_sizes, self.images, self.failing = [], [], lambda call, tile_size: None
+        for kind in (Objective, TiledObjective):
+            monkeypatch.setattr(kind, "value_and_grad", self._watched(kind.value_and_grad))
+
+    def _watched(self, real):
+        def value_and_grad(objective, image):
+            self.tile_sizes.append(getattr(objective, "tile_size", None))
+            self.images.append(np.array(image))
+            outcome = self.failing(len(self.images) - 1, self.tile_sizes[-1])
+            if isinstance(outcome, Exception):
+                raise outcome
+            losses, gradient = real(objective, image)
+            return (losses._replace(total=tf.constant(np.nan)) if outcome == "nan" else losses), gradient
+
+        return value_and_grad
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    return Tried(monkeypatch)
+
+
+def notes(caplog):
+    """Ours alone; TensorFlow has its own, of what it traces anew."""
+    return [record.getMessage() for record in caplog.records if record.name == "neural_style"]
+
+
+def assert_alike(steps, expected):
+    """But for rounding, which the steps of an optimiser enlarge."""
+    assert [(step.iteration, step.scale) for step in steps] == [(step.iteration, step.scale) for step in expected]
+    for step, other in zip(steps, expected, strict=True):
+        assert step.losses == pytest.approx(other.losses, rel=1e-3)
+    lowest = np.minimum.accumulate(totals(steps))
+    assert [step.best for step in steps] == [True, *(lowest[1:] < lowest[:-1])]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "error"), [("adam", MemoryError()), ("lbfgs", EXHAUSTED), ("scipy", EXHAUSTED)], ids=str
+)
+def test_a_run_goes_on_in_tiles_where_memory_fails(run, tried, caplog, optimizer, error):
+    expected = run(**LARGE, optimizer=optimizer)
+    del tried.tile_sizes[:], tried.images[:]
+    tried.failing = lambda call, tile_size: error if tile_size is None and call >= 3 else None
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        steps = run(**LARGE, optimizer=optimizer)
+    assert_alike(steps, expected)
+    assert tried.tile_sizes == [None] * 4 + [192] * 4
+    np.testing.assert_array_equal(tried.images[3], tried.images[4])
+    assert len(notes(caplog)) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_run_goes_down_to_the_smallest_tiles(make_config, network, tried, optimizer):
+    """And ends there, with what was yielded before."""
+    tried.failing = lambda call, tile_size: EXHAUSTED if call in (2, 4) or call > 6 else None
+    config = make_config(**LARGE, optimizer=optimizer)
+    good = []
+    with pytest.raises(OutOfMemoryError, match=r"200×40 px, which, even in tiles of 128 px,") as caught:
+        for step in engine.run(config, read_inputs(config), network):
+            good.append(step)
+    assert tried.tile_sizes == [None, None, None, 192, 192, 128, 128, 128]
+    assert [step.iteration for step in good] == [0, 1, 2, 3, 4]
+    assert good[-1].image.shape == (40, 200, 3)
+    assert caught.value.__cause__ is EXHAUSTED
+
+
+def test_a_start_without_memory(run, tried):
+    expected = run(**LARGE)
+    tried.failing = lambda call, tile_size: MemoryError() if tile_size != 128 else None
+    assert_alike(run(**LARGE), expected)
+
+
+def test_each_scale_has_its_own_tiles(run, tried):
+    """The coarser is as large as memory lets it."""
+    tried.failing = lambda call, tile_size: EXHAUSTED if call == 5 else None
+    run(**{**TWO, "content": WIDE, "width": 400})
+    assert tried.tile_sizes == [None] * 6 + [384] * 5
+
+
+@pytest.fixture
+def exhausted_lbfgs(monkeypatch):
+    """L-BFGS that finds no memory after its first evaluations; call it with how many."""
+    real = optimizers.lbfgs
+
+    def after(count):
+        def lbfgs(*arguments, **settings):
+            for number, evaluation in enumerate(real(*arguments, **settings), 1):
+                yield evaluation
+                if number == count:
+                    raise EXHAUSTED
+
+        monkeypatch.setattr(optimizers, "lbfgs", lbfgs)
+
+    return after
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize(("tile_size", "then"), [(None, 192), (64, 64)])
+def test_adam_takes_the_place_of_an_optimizer_without_memory(
+    run, tried, exhausted_lbfgs, caplog, tile_size, then, count
+):
+    """From the best image on; with its first step, Adam changes every pixel by the rate."""
+    exhausted_lbfgs(count)
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        steps = run(**LARGE, optimizer="lbfgs", tile_size=tile_size)
+    assert [step.iteration for step in steps] == list(range(7))
+    assert_alike(steps, steps)
+    assert tried.tile_sizes == [tile_size] * count + [then] * (1 + 7 - count)
+    best = tried.images[int(np.argmin(totals(steps[:count])))]
+    np.testing.assert_array_equal(tried.images[count], best)
+    np.testing.assert_allclose(np.median(np.abs(tried.images[count + 1] - best)), 3, rtol=1e-3)
+    assert any("going on with adam" in note for note in notes(caplog))
+
+
+def test_adam_without_memory_goes_on_in_place(run, tried, monkeypatch):
+    """Though tiles had been taken before, for an evaluation."""
+    real = optimizers.adam
+
+    def adam(*arguments, **settings):
+        for number, evaluation in enumerate(real(*arguments, **settings)):
+            yield evaluation
+            if number == 4:
+                raise EXHAUSTED
+
+    monkeypatch.setattr(optimizers, "adam", adam)
+    tried.failing = lambda call, tile_size: EXHAUSTED if call == 2 else None
+    steps = run(**LARGE)
+    assert [step.iteration for step in steps] == list(range(7))
+    assert tried.tile_sizes == [None] * 3 + [192] * 6
+
+
+def test_going_back_after_tiles_were_taken(run, tried):
+    """Adam, which had not overwritten its image until then, does so from there on."""
+    tried.failing = lambda call, tile_size: {2: EXHAUSTED, 5: "nan"}.get(call)
+    steps = run(**LARGE)
+    assert [step.iteration for step in steps] == list(range(7))
+    assert np.isfinite(totals(steps)).all()
+    assert tried.tile_sizes == [None] * 3 + [192] * 7
+
+
+# --- in place ---------------------------------------------------------------------------------------------------------
+
+IN_PLACE = {"width": 100, "tile_size": 64, "iterations": 6, "learning_rate": 3}
+"""100×75 px, by Adam."""
+
+
+def test_steps_of_a_run_in_place_keep_their_images(run, network, tried):
+    """Though they are looked at only when all is over."""
+    steps = run(**IN_PLACE)
+    assert tried.tile_sizes == [64] * 7
+    for step, evaluated in zip(steps, tried.images, strict=True):
+        np.testing.assert_array_equal(step.image, np.clip(np.rint(evaluated[0] + network.mean), 0, 255))
+    assert len({step.image.tobytes() for step in steps}) == 7
+
+
+def test_a_run_in_place_is_that_of_the_whole_picture(run):
+    expected, steps = run(**{**IN_PLACE, "tile_size": 0}), run(**IN_PLACE)
+    assert_alike(steps, expected)
+    for step, other in zip(steps, expected, strict=True):
+        assert np.abs(step.image.astype(int) - other.image).mean() < 0.02
+
+
+def test_a_run_in_place_gives_the_same_images_again(run):
+    for step, again in zip(run(**IN_PLACE), run(**IN_PLACE), strict=True):
+        np.testing.assert_array_equal(step.image, again.image)
+        assert step.losses == again.losses
+
+
+def test_the_best_of_a_run_in_place(run):
+    """Which need not be the last, with steps so large."""
+    steps = run(**{**IN_PLACE, "iterations": 12, "learning_rate": 80})
+    lowest = np.minimum.accumulate(totals(steps))
+    assert [step.best for step in steps] == [True, *(lowest[1:] < lowest[:-1])]
+    assert not all(step.best for step in steps)
+
+
+def test_going_back_in_place(run, tried, caplog):
+    """To the image before, which is the only one that can be had, with a tenth of the step."""
+    tried.failing = lambda call, tile_size: "nan" if call == 3 else None
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        steps = run(**IN_PLACE)
+    assert [step.iteration for step in steps] == list(range(7))
+    assert np.isfinite(totals(steps)).all()
+    assert len(notes(caplog)) == 1
+    assert len(tried.images) == 7 + 2
+    np.testing.assert_allclose(tried.images[4], tried.images[2], atol=1e-4)
+    np.testing.assert_allclose(np.median(np.abs(tried.images[5] - tried.images[4])), 0.3, rtol=1e-3)
+
+
+def test_scales_of_which_the_last_is_in_place(run, tried):
+    steps = run(**{**TWO, "tile_size": 64})
+    assert [step.scale for step in steps] == [(64, 48)] * 4 + [(128, 96)] * 6
+    assert tried.tile_sizes == [None] * 4 + [64] * 6
+    best = tried.images[int(np.argmin(totals(steps[:4])))]
+    np.testing.assert_allclose(tried.images[4][0], images.lanczos(best[0], 128, 96), atol=1e-3)
+
+
+def test_a_scale_after_one_in_place_starts_with_its_last_image(run, tried):
+    steps = run(**{**TWO, "width": 136, "tile_size": 64})
+    assert [step.scale for step in steps] == [(68, 51)] * 4 + [(136, 102)] * 6
+    assert tried.tile_sizes == [64] * 10
+    np.testing.assert_allclose(tried.images[4][0], images.lanczos(tried.images[3][0], 136, 102), atol=1e-3)
+
+
+def test_alpha_and_colours_in_place(run, pictures):
+    content = np.dstack([np.asarray(Image.open(pictures / "photo.png")), np.full((48, 64), 51, np.uint8)])
+    kept = run(content=content, preserve_colors=True, bit_depth=16, **IN_PLACE)
+    assert {step.image_with_alpha.dtype for step in kept} == {np.dtype(np.uint16)}
+    assert len({step.image_with_alpha.tobytes() for step in kept}) == 7
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_each_scale_is_planned_for_the_memory_given(make_config, pictures):
+    config = make_config(width=1600, scales=2, initial_noiseblend=1, memory="1.6GB", optimizer="lbfgs", learning_rate=1)
+    _, plans = engine.plan(config, read_inputs(config), "float32", "CPU:0")
+    assert [(plan.width, plan.height) for plan in plans] == [(800, 600), (1600, 1200)]
+    assert all(plan.peak <= 1.6e9 for plan in plans)
+    assert plans[0].tile_size is None
+    assert plans[1].tile_size is not None
+
+
+def test_memory_is_that_of_the_device_unless_it_is_given(make_config, monkeypatch):
+    asked = []
+    monkeypatch.setattr(engine.memory, "budget", lambda device: asked.append(device) or 10**12)
+    config = make_config(initial_noiseblend=1, learning_rate=1)
+    engine.plan(config, read_inputs(config), "float32", "GPU:3")
+    assert asked == ["GPU:3"]
+    engine.plan(dataclasses.replace(config, memory="5GB"), read_inputs(config), "float32", "GPU:3")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("memory", ["1MB", "nonsense"])
+def test_memory_that_will_not_do_is_told_before_the_first_step(make_config, network, memory):
+    config = make_config(memory=memory)
+    with pytest.raises(UsageError, match=r"^memory: expected"):
+        engine.run(config, read_inputs(config), network)

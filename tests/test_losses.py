@@ -4,7 +4,7 @@ import reference
 import tensorflow as tf
 
 from neural_style.feature_stats import gram_matrix, gram_sum
-from neural_style.losses import content_loss, style_loss, tv_loss
+from neural_style.losses import content_loss, style_loss, tv_loss, variation
 
 
 def random_maps(*shape, seed=0):
@@ -74,6 +74,31 @@ def test_tv_and_its_gradient_against_reference():
     np.testing.assert_allclose(
         tape.gradient(value, tensor)[0], reference.total_variation_gradient(exact), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(1, (5, 8)), (2, (5, 8)), (1, (2, 1)), (2, (1, 2)), (1, (2, 7))], ids=str)
+def test_variation_along_one_axis_against_differences(axis, shape):
+    """Of one kind of neighbours alone, of which there may be but one pair, and of its weighted gradient."""
+    image = random_maps(1, *shape, 3) * 50
+    tensor = tf.constant(image)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        value = variation(tensor, axis)
+        weighted = 7 * value
+    exact = image[0].astype(np.float64)
+    differences = np.diff(exact, axis=axis - 1)
+    assert float(value) == pytest.approx(np.mean(differences**2), rel=1e-6)
+    before, after = ([(0, 0)] * 3 for _ in range(2))
+    before[axis - 1], after[axis - 1] = (1, 0), (0, 1)
+    share = 7 * 2 * differences / differences.size
+    np.testing.assert_allclose(
+        tape.gradient(weighted, tensor)[0], np.pad(share, before) - np.pad(share, after), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_both_variations_are_the_total():
+    image = tf.constant(random_maps(1, 5, 8, 3))
+    assert float(variation(image, 1) + variation(image, 2)) == float(tv_loss(image))
 
 
 def test_gradient_of_the_reference_itself():

@@ -9,7 +9,16 @@ import scipy.optimize
 import tensorflow as tf
 
 from neural_style import optimizers
-from neural_style.optimizers import AdamState, LBFGSState, LineSearch, adam, lbfgs, resized, scipy_lbfgs
+from neural_style.optimizers import (
+    AdamState,
+    LBFGSState,
+    LineSearch,
+    adam,
+    adam_in_place,
+    lbfgs,
+    resized,
+    scipy_lbfgs,
+)
 
 SHAPE = (1, 4, 6, 3)
 ALL = pytest.mark.parametrize("optimizer", [adam, lbfgs, scipy_lbfgs])
@@ -216,6 +225,113 @@ def test_adam_traces_its_update_once():
     before = optimizers.adam_update.experimental_get_tracing_count()
     list(start_of(adam, learning_rate=0.25, iterations=20))
     assert optimizers.adam_update.experimental_get_tracing_count() == before
+
+
+# --- Adam in place ----------------------------------------------------------------------------------------------------
+
+
+def in_arrays(value_and_grad):
+    """The same objective, with arrays for gradients."""
+
+    def of_array(image):
+        losses, gradient = value_and_grad(tf.constant(image))
+        return losses, gradient.numpy()
+
+    return of_array
+
+
+def in_place(value_and_grad=quadratic, start=START, **settings):
+    """Adam at work on a copy of the start."""
+    return adam_in_place(in_arrays(value_and_grad), np.array(start), **{"iterations": 5, **ADAM, **settings})
+
+
+@pytest.mark.parametrize("settings", [{}, {"learning_rate": 3, "beta1": 0.5}, {"eps": 0.1, "beta2": 0.9}], ids=str)
+@pytest.mark.parametrize("of", [quadratic, rosenbrock], ids=["quadratic", "rosenbrock"])
+def test_adam_in_place_is_adam(of, settings):
+    expected = adam(of, START, **{**ADAM, "iterations": 12, **settings})
+    count = 0
+    for ours, other in zip(in_place(of, iterations=12, **settings), expected, strict=True):
+        np.testing.assert_allclose(ours.image, other.image, rtol=1e-5, atol=1e-6)
+        assert ours.losses == pytest.approx(other.losses, rel=1e-4)
+        assert ours.finite is other.finite is True
+        count += 1
+    assert count == 13
+
+
+def test_adam_in_place_over_several_bands(monkeypatch):
+    """Of one row each."""
+    monkeypatch.setattr(optimizers, "bands", lambda height, _: [slice(row, row + 1) for row in range(height)])
+    *_, ours = in_place(iterations=7)
+    *_, expected = adam(quadratic, START, **{**ADAM, "iterations": 7})
+    np.testing.assert_allclose(ours.image, expected.image, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_in_place_has_one_image():
+    start = np.array(START)
+    steps = adam_in_place(in_arrays(quadratic), start, iterations=3, **ADAM)
+    for count, evaluation in enumerate(steps):
+        assert evaluation.image is start
+        assert np.allclose(start, START) is (count == 0)
+
+
+def test_adam_in_place_evaluates_nothing_ahead():
+    calls = []
+
+    def value_and_grad(image):
+        calls.append(image.copy())
+        return in_arrays(quadratic)(image)
+
+    steps = adam_in_place(value_and_grad, np.array(START), iterations=1000, **ADAM)
+    assert calls == []
+    for count in range(1, 4):
+        np.testing.assert_array_equal(next(steps).image, calls[-1])
+        assert len(calls) == count
+    steps.close()
+    assert list(steps) == []
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["total", "gradient"])
+@pytest.mark.parametrize("call", [1, 2, 5])
+def test_adam_in_place_goes_back_from_what_is_not_finite(call, place, bad):
+    """To the image of the evaluation before."""
+    evaluated = []
+
+    def value_and_grad(image):
+        evaluated.append(image.copy())
+        losses, gradient = in_arrays(quadratic)(image)
+        if len(evaluated) == call + 1:
+            if place == "total":
+                losses = losses._replace(total=tf.constant(bad, tf.float32))
+            else:
+                gradient[0, 1, 2, 0] = bad
+        return losses, gradient
+
+    steps = adam_in_place(value_and_grad, np.array(START), iterations=9, **ADAM)
+    assert [next(steps).finite for _ in range(call)] == [True] * call
+    last = next(steps)
+    steps.close()
+    assert last.finite is False
+    np.testing.assert_allclose(last.image, evaluated[call - 1], atol=1e-5)
+    assert np.abs(evaluated[call] - last.image).max() > 0.1
+
+
+def test_adam_in_place_leaves_a_start_that_is_not_finite_as_it_is():
+    steps = in_place(objective(lambda image: tf.reduce_sum(image) * np.inf))
+    first = next(steps)
+    steps.close()
+    assert first.finite is False
+    np.testing.assert_array_equal(first.image, START)
+
+
+def test_a_step_of_adam_is_what_its_update_subtracts():
+    state = optimizers.adam_init(START)
+    constants = [tf.constant(value) for value in (0.5, 0.9, 0.999, 1e-8)]
+    image = START
+    for seed in range(2, 6):
+        moved, state = optimizers.adam_update(image, tf.constant(random(seed)), state, *constants)
+        np.testing.assert_allclose(image - moved, optimizers.adam_step(state, *constants), atol=1e-6)
+        image = moved
 
 
 # --- both kinds of L-BFGS ---------------------------------------------------------------------------------------------

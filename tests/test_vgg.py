@@ -11,7 +11,7 @@ from neural_style import weights
 from neural_style.architecture import CONV_LAYERS, RELU_LAYERS, convs_up_to, keras_name
 from neural_style.errors import UsageError
 from neural_style.precision import choose
-from neural_style.vgg import build_vgg19
+from neural_style.vgg import build_vgg19, maps_between
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
 
@@ -259,3 +259,54 @@ def test_real_filters_see_colours_as_keras_does():
     model = build_vgg19(loaded, ["relu1_1"])
     assert relative_error(model((picture - loaded.mean)[np.newaxis])["relu1_1"][0], expected) < 1e-5
     assert relative_error(model((picture[..., ::-1] - loaded.mean)[np.newaxis])["relu1_1"][0], expected) > 0.1
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+PART_LAYERS = ("conv1_1", "relu1_2", "relu2_1", "conv3_4", "relu3_4", "relu4_1", "conv5_1")
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+@pytest.mark.parametrize("cut", ["pool1", "pool2", "pool3", "pool4"])
+def test_two_parts_are_the_whole_network(network, pooling, cut):
+    """Wherever it is divided."""
+    image = tf.constant((random_picture(37, 53) - network.mean)[np.newaxis])
+    model = build_vgg19(network, PART_LAYERS, pooling)
+    block = int(cut[4])
+    shallow, deep = (
+        [layer for layer in PART_LAYERS if (int(layer[4]) > block) is is_deep] for is_deep in (False, True)
+    )
+    maps = tf.function(maps_between)(model, image, [*shallow, cut])
+    assert maps[cut].shape[1:3] == (37 >> block, 53 >> block)
+    maps |= tf.function(maps_between)(model, maps[cut], deep, cut)
+    expected = model(image)
+    for layer in PART_LAYERS:
+        assert maps[layer].shape == expected[layer].shape
+        assert relative_error(maps[layer], expected[layer]) < 1e-6
+
+
+def test_parts_come_in_the_order_asked_for_and_no_deeper_than_needed(network):
+    model = build_vgg19(network, ["relu3_1"])
+    image = tf.constant((random_picture(32, 32) - network.mean)[np.newaxis])
+
+    @tf.function
+    def part(image):
+        return list(maps_between(model, image, ["relu2_1", "conv1_1", "pool1"]).items())
+
+    assert [layer for layer, _ in part(image)] == ["relu2_1", "conv1_1", "pool1"]
+    convolutions = [op for op in part.get_concrete_function(image).graph.get_operations() if op.type == "Conv2D"]
+    assert len(convolutions) == 3
+    assert maps_between(model, image, []) == {}
+
+
+def test_parts_in_bfloat16_split_the_image(network):
+    """Which keeps what that type cannot hold."""
+    try:
+        choose("bfloat16", "CPU:0")
+    except UsageError:
+        pytest.skip("this machine does not compute in bfloat16")
+    model = build_vgg19(network, ["relu1_2"], precision="bfloat16")
+    image = tf.constant((random_picture(32, 40) - network.mean)[np.newaxis])
+    maps = tf.function(maps_between)(model, image, ["relu1_2"])["relu1_2"]
+    expected = tf.function(model)(image)["relu1_2"]
+    np.testing.assert_array_equal(tf.cast(maps, tf.float32), tf.cast(expected, tf.float32))
