@@ -69,7 +69,6 @@ def _dispatch(arguments: Sequence[str]) -> int:
 def _stylize(config: Config) -> int:
     """One run from files to files."""
     _show_notes()
-    memory.parse(config.memory)  # a mistake is told before anything is read or fetched
     inputs = read_inputs(config)
     Outputs(config, inputs).check()
     network = weights.load(config.weights, config.layers, progress=True)

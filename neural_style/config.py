@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_type_hints
 
-from neural_style import architecture, pyramid
+from neural_style import architecture, memory, pyramid
 from neural_style.errors import UsageError
 from neural_style.options import Option, option
 from neural_style.pyramid import PATIENCE
@@ -261,6 +261,7 @@ class Config:
             raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
         if self.bit_depth not in (8, 16):
             raise UsageError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
+        memory.parse(self.memory)  # which raises for what is no size
         if self.tile_size and self.tile_size < LEAST_TILE:
             raise UsageError(f"tile_size: expected 0 or at least {LEAST_TILE}, got {self.tile_size}")
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):

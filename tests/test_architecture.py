@@ -112,10 +112,10 @@ def test_smallest_side_leaves_two_positions_after_four_poolings():
 # --- floors -----------------------------------------------------------------------------------------------------------
 
 FLOORS = (
-    {"errors", "architecture", "options", "pyramid", "config", "tiles"},
+    {"errors", "architecture", "options", "pyramid", "memory", "config", "tiles"},
     {
         *{"files", "bands", "deep_files", "images", "color", "weights", "weight_files", "download", "seeded_filters"},
-        *{"memory", "process", "feature_stats", "sums", "optimizers", "records"},
+        *{"process", "feature_stats", "sums", "optimizers", "records"},
     },
     {"vgg", "losses", "inputs", "flags", "precision", "planner"},
     {"objective", "outputs", "progress"},

@@ -56,16 +56,16 @@ def test_sizes_for_people(size, words):
     ("size", "flag"),
     [
         (3 * GB, "3GB"),
-        (2_940_000_001, "2.95GB"),
-        (1, "0.01GB"),
-        (123_456_780_000, "123.46GB"),
+        (2_949_999_999, "2.94GB"),
+        (10**7, "0.01GB"),
+        (123_456_780_000, "123.45GB"),
         (2 * 10**15, "2000000GB"),
     ],
 )
 def test_flags(size, flag):
-    """Rounded up, so that what is needed is had."""
+    """Rounded down, so that a limit is kept."""
     assert memory.flag(size) == flag
-    assert memory.parse(flag) >= size
+    assert memory.parse(flag) <= size
     assert memory.flag(memory.parse(flag)) == flag
 
 
@@ -116,28 +116,28 @@ def expected(headroom):
 
 
 def test_budget_is_what_the_process_has_and_a_share_of_what_is_free(machine):
-    assert memory.budget("CPU:0") == expected(100 * GB)  # no /proc either, as on other systems
+    assert memory.budget("auto", "CPU:0") == expected(100 * GB)  # no /proc either, as on other systems
     machine("0::/\n")
-    assert memory.budget("CPU:0") == expected(100 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(100 * GB)
 
 
 def test_limit_of_a_control_group(machine):
     """Of 8 GB, 3 are in use, one of them by files that give way."""
     machine("0::/app\n", **group("app__", 8 * GB, 3 * GB, GB))
-    assert memory.budget("CPU:0") == expected(6 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(6 * GB)
 
 
 def test_limits_of_groups_above_count_as_well(machine):
     machine(
         "0::/a/b/c\n", **group("a__", 5 * GB, 2 * GB), **group("a__b__", 9 * GB, GB), **group("a__b__c__", "max", GB)
     )
-    assert memory.budget("CPU:0") == expected(3 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(3 * GB)
 
 
 def test_a_group_that_is_not_to_be_found_is_the_root_itself(machine):
     """As inside a container, whose group is mounted there."""
     machine("0::/system.slice/docker-123.scope\n", **group("", 4 * GB, GB))
-    assert memory.budget("CPU:0") == expected(3 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(3 * GB)
 
 
 def test_a_limit_holds_without_statistics(machine):
@@ -145,54 +145,67 @@ def test_a_limit_holds_without_statistics(machine):
     files = group("app__", 8 * GB, 3 * GB)
     del files["app__memory_dot_stat"]
     machine("0::/app\n", **files)
-    assert memory.budget("CPU:0") == expected(5 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(5 * GB)
 
 
 def test_groups_without_a_limit(machine):
     machine("0::/app\n", **group("app__", "max", 3 * GB))
-    assert memory.budget("CPU:0") == expected(100 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(100 * GB)
 
 
 def test_a_group_that_is_used_up_leaves_what_the_process_has(machine):
     machine("0::/app\n", **group("app__", 2 * GB, 3 * GB))
-    assert memory.budget("CPU:0") == GB
+    assert memory.budget("auto", "CPU:0") == GB
 
 
 def test_limit_of_a_control_group_of_version_1(machine):
     lines = "12:cpu,cpuacct:/other\n4:memory:/app\n1:name=systemd:/init\n"
     machine(lines, **old_group("app__", 8 * GB, 3 * GB, GB), **old_group("", 9223372036854771712, 50 * GB))
-    assert memory.budget("CPU:0") == expected(6 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(6 * GB)
 
 
 def test_both_versions_at_once(machine):
     machine("3:memory,hugetlb:/x\n0::/y\n", **old_group("x__", 8 * GB, GB), **group("y__", 5 * GB, GB))
-    assert memory.budget("CPU:0") == expected(4 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(4 * GB)
 
 
 def test_what_other_programs_left_free_counts(machine, monkeypatch):
     machine("0::/app\n", **group("app__", 80 * GB, 3 * GB))
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * GB))
-    assert memory.budget("CPU:0") == expected(2 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(2 * GB)
 
 
 def test_budget_of_this_machine():
     """Whatever it is."""
     has = psutil.Process().memory_info().rss
-    assert 0.9 * has < memory.budget("CPU:0") < has + 0.9 * psutil.virtual_memory().total
+    assert 0.9 * has < memory.budget("auto", "CPU:0") < has + 0.9 * psutil.virtual_memory().total
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
 def test_ulimit_is_respected():
     script = (
-        "import resource; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))\n"
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 * 10**9, 3 * 10**9))\n"
         "from neural_style import memory; import psutil\n"
-        "info = psutil.Process().memory_info(); print(memory.budget('CPU:0'), info.rss, info.vms)"
+        "info = psutil.Process().memory_info(); print(memory.budget('auto', 'CPU:0'), info.rss, info.vms)"
     )
     root = Path(memory.__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True)
     budget, resident, virtual = map(int, done.stdout.split())
     assert resident < budget
-    assert budget == pytest.approx(resident + 0.8 * (GB - virtual), abs=5e7)
+    assert budget == pytest.approx(resident + 0.8 * 0.8 * (3 * GB - virtual - 0.5 * GB), abs=5e7)
+
+
+def test_what_is_asked_for_holds(machine):
+    assert memory.budget("3GB", "CPU:0") == 3 * GB
+    assert memory.budget("3000GB", "CPU:0") == 3000 * GB  # more than is free: the user knows best
+
+
+def test_what_is_asked_for_does_not_go_beyond_a_limit_on_the_process(machine, caplog):
+    machine("0::/\n", **group("", 8 * GB, 3 * GB))
+    assert memory.budget("4GB", "CPU:0") == 4 * GB
+    assert not caplog.messages
+    assert memory.budget("7GB", "CPU:0") == expected(5 * GB)
+    assert caplog.messages == ["memory: this process is limited, so 5 GB are used instead of 7GB"]
 
 
 # --- GPUs -------------------------------------------------------------------------------------------------------------
@@ -218,7 +231,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script
 def test_budget_on_a_gpu_is_a_share_of_what_is_free_on_it(nvidia_smi):
     nvidia_smi("echo 1000; echo 81559")
     assert memory.gpu_free("GPU:0") == 1000 * 2**20
-    assert memory.budget("GPU:1") == int(0.8 * 81559 * 2**20)
+    assert memory.budget("auto", "GPU:1") == int(0.8 * 81559 * 2**20)
 
 
 @posix
@@ -239,7 +252,7 @@ def test_without_nvidias_tool_the_computers_memory_is_taken(tmp_path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     machine("0::/\n")
     assert memory.gpu_free("GPU:0") is None
-    assert memory.budget("GPU:0") == expected(100 * GB)
+    assert memory.budget("auto", "GPU:0") == expected(100 * GB)
 
 
 def test_a_cpu_does_not_ask_for_a_gpu(machine, monkeypatch):
@@ -248,4 +261,4 @@ def test_a_cpu_does_not_ask_for_a_gpu(machine, monkeypatch):
 
     machine("0::/\n")
     monkeypatch.setattr(memory.subprocess, "run", run)
-    assert memory.budget("CPU:0") == expected(100 * GB)
+    assert memory.budget("auto", "CPU:0") == expected(100 * GB)

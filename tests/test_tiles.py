@@ -77,11 +77,11 @@ def test_every_layer_is_in_one_part():
 
 
 def test_a_cover_by_hand():
-    """On a grid of 8 px, seeing 24 px for the 22 asked for."""
+    """On a grid of 8 px, seeing 24 px for the 22 asked for: 40 + 2·24 rows, and at the end the 5 beyond the grid."""
     first, second, third = cover(109, 40, 48, 22, 8)
-    assert (first.own, first.seen) == (Box(0, 0, 32, 40), Box(0, 0, 56, 40))
-    assert (second.own, second.seen) == (Box(32, 0, 64, 40), Box(8, 0, 88, 40))
-    assert (third.own, third.seen) == (Box(64, 0, 109, 40), Box(40, 0, 109, 40))
+    assert (first.own, first.seen) == (Box(0, 0, 32, 40), Box(0, 0, 88, 40))
+    assert (second.own, second.seen) == (Box(32, 0, 64, 40), Box(8, 0, 96, 40))
+    assert (third.own, third.seen) == (Box(64, 0, 109, 40), Box(16, 0, 109, 40))
 
 
 def random_covers():
@@ -121,9 +121,16 @@ def test_tiles_see_as_far_as_their_values_reach_or_to_the_border():
             assert seen.left <= max(own.left - reach, 0)
             assert min(own.bottom + reach, height) <= seen.bottom <= height
             assert min(own.right + reach, width) <= seen.right <= width
-            farther = reach + stride  # and hardly beyond it
-            assert own.top - seen.top < farther > own.left - seen.left
-            assert seen.bottom - own.bottom < farther > seen.right - own.right
+
+
+def test_all_tiles_see_as_much():
+    """But for what a map has beyond the grid, at its end."""
+    for height, width, side, reach, stride in random_covers():
+        found = [tile.seen for tile in cover(height, width, side, reach, stride)]
+        assert {box.bottom - box.top - height % stride * (box.bottom == height) for box in found} == {
+            found[0].bottom - height % stride * (found[0].bottom == height)
+        }
+        assert len({box.right - box.left for box in found}) <= 2
 
 
 def test_tiles_are_no_larger_than_asked_and_of_about_the_same_size():
