@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -85,10 +86,12 @@ def budget(wanted: str, device: str) -> int:
 
 def gpu_free(device: str) -> int | None:
     """Bytes that are free on a GPU; None where NVIDIA's tool does not tell."""
-    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
-        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.split()
-        return int(told[int(device.partition(":")[2])]) * 2**20
+    index = int(device.partition(":")[2])
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    name = visible[index] if index < len(visible) else str(index)
+    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={name}"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
+        return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout) * 2**20
     return None
 
 

@@ -215,6 +215,7 @@ def test_what_is_asked_for_does_not_go_beyond_a_limit_on_the_process(machine, ca
 def nvidia_smi(tmp_path, monkeypatch):
     """A program of that name, alone on the path; call it with the shell script it shall be."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     def made(script):
         path = tmp_path / "nvidia-smi"
@@ -229,7 +230,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script
 
 @posix
 def test_budget_on_a_gpu_is_a_share_of_what_is_free_on_it(nvidia_smi):
-    nvidia_smi("echo 1000; echo 81559")
+    nvidia_smi('case "$*" in *--id=1) echo 81559;; *) echo 1000;; esac')
     assert memory.gpu_free("GPU:0") == 1000 * 2**20
     assert memory.budget("auto", "GPU:1") == int(0.8 * 81559 * 2**20)
 
@@ -237,12 +238,20 @@ def test_budget_on_a_gpu_is_a_share_of_what_is_free_on_it(nvidia_smi):
 @posix
 def test_what_is_asked_of_nvidias_tool(nvidia_smi):
     """Numbers alone."""
-    nvidia_smi('[ "$*" = "--query-gpu=memory.free --format=csv,noheader,nounits" ] && echo 5')
+    nvidia_smi('[ "$*" = "--query-gpu=memory.free --format=csv,noheader,nounits --id=0" ] && echo 5')
     assert memory.gpu_free("GPU:0") == 5 * 2**20
 
 
 @posix
-@pytest.mark.parametrize("script", ["exit 9", "echo '[N/A]'", "echo", "echo 1000", "echo 1; echo 2; exit 1"])
+def test_gpus_are_counted_as_tensorflow_sees_them(nvidia_smi, monkeypatch):
+    nvidia_smi('case "$*" in *--id=3) echo 7;; *--id=GPU-5f) echo 9;; esac')
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-5f")
+    assert memory.gpu_free("GPU:0") == 7 * 2**20
+    assert memory.gpu_free("GPU:1") == 9 * 2**20
+
+
+@posix
+@pytest.mark.parametrize("script", ["exit 9", "echo '[N/A]'", "echo", "echo 1; exit 1"])
 def test_where_nvidias_tool_does_not_tell(nvidia_smi, script):
     nvidia_smi(script)
     assert memory.gpu_free("GPU:1") is None
@@ -250,6 +259,7 @@ def test_where_nvidias_tool_does_not_tell(nvidia_smi, script):
 
 def test_without_nvidias_tool_the_computers_memory_is_taken(tmp_path, monkeypatch, machine):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     machine("0::/\n")
     assert memory.gpu_free("GPU:0") is None
     assert memory.budget("auto", "GPU:0") == expected(100 * GB)
