@@ -76,10 +76,10 @@ def help_text(program: str) -> str:
     lines = [
         f"Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]",
         f"       {program} doctor   tells what is installed, which devices and weights are found, what is missing",
-        f"       {program} doctor --size 6000x4000 [flags]   tells how such a picture would be computed, and in what",
+        f"       {program} doctor --size 6000x4000 [flags]   tells how such a picture would be computed, in what",
         "           memory and time",
-        f"       {program} bench    measures speed and memory: [eval] [optimizer] [startup] [quality] [tiles] [memory]",
-        "           [--width N ...] [--repeats N] [--short] [--weights W] [--precision P]",
+        f"       {program} bench    measures speed and memory: [eval] [optimizer] [startup] [quality] [tiles]",
+        "           [memory] [--width N ...] [--repeats N] [--short] [--weights W] [--precision P]",
         "           [--content PHOTO] [--style PAINTING] [--pictures FOLDER]",
         "           [--json FILE]",
         "",

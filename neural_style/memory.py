@@ -44,7 +44,7 @@ def parse(text: str) -> int | None:
     size = float(found[1]) * _UNITS.get(found[2].upper(), 0) if found else 0
     if not 1 <= size < _UNLIMITED:
         raise UsageError(f"memory: expected auto or a size such as 3GB, 800MB or 2.5GiB, got {text!r}")
-    return int(size)
+    return round(size)
 
 
 def describe(size: float) -> str:

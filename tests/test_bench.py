@@ -4,7 +4,7 @@ import pytest
 
 from neural_style import bench, cli
 from neural_style.config import Config
-from neural_style.errors import UsageError
+from neural_style.errors import NeuralStyleError, UsageError
 
 EXAMPLE = {"weights": "builtin", "style": str(bench.EXAMPLES / "swirls.jpg")}
 
@@ -12,6 +12,7 @@ EXAMPLE = {"weights": "builtin", "style": str(bench.EXAMPLES / "swirls.jpg")}
 def options(*sections, content=str(bench.EXAMPLES / "lakeside.jpg"), **changes):
     """What to measure, small."""
     given = {"widths": (48,), "repeats": 1, "short": True, "pictures": None, "json": None, "content": content}
+    given["precision"] = "auto"
     return bench.Options(sections=sections, **{**given, **EXAMPLE, **changes})
 
 
@@ -23,7 +24,7 @@ def short_classic(monkeypatch):
 
 def test_defaults_and_flags():
     parsed = bench.parse([])
-    assert (parsed.sections, parsed.widths, parsed.repeats, parsed.short) == (bench.SECTIONS, (256, 512), 7, False)
+    assert (parsed.sections, parsed.widths, parsed.repeats, parsed.short) == (bench.SECTIONS, (), 7, False)
     parsed = bench.parse(["quality", "--width=64", "--width=48", "--repeats=2", "--short", "eval", "--json=x.json"])
     assert (parsed.sections, parsed.widths, parsed.repeats) == (("eval", "quality"), (64, 48), 2)
     assert (parsed.short, parsed.json, parsed.pictures) == (True, "x.json", None)
@@ -33,7 +34,7 @@ def test_defaults_and_flags():
     "arguments", [["--width=31"], ["--width=wide"], ["--repeats=0"], ["--speed"], ["now"]], ids=str
 )
 def test_mistakes_are_told(arguments):
-    with pytest.raises(UsageError, match=r"^bench: .*sections: eval, optimizer, startup, quality$"):
+    with pytest.raises(UsageError, match=r"^bench: .*sections: eval, optimizer, startup, quality, tiles, memory$"):
         bench.parse(arguments)
 
 
@@ -107,6 +108,64 @@ def test_quality_says_nothing_of_a_loss_that_is_not_reached(monkeypatch):
     (row,) = bench.measure(options("quality"), say=lambda _: None)["quality"]
     assert row["to loss s"] is None
     assert row["sooner"] is None
+
+
+def test_tiles_are_compared_with_the_whole_picture():
+    (row,) = bench.measure(options("tiles", widths=(96,)), say=lambda _: None)["tiles"]
+    assert (row["px"], row["tile px"]) == (96, 32)
+    assert 0 < row["gradient difference"] < 1e-5
+    assert row["loss difference"] < 1e-5
+    assert row["tiled / whole"] == pytest.approx(row["tiled s"] / row["whole s"])
+
+
+def test_memory_is_that_of_runs_of_their_own(monkeypatch):
+    """Whole and in tiles: 2 seconds for each evaluation, and 2 GB."""
+    commands = []
+
+    def watched(command):
+        commands.append(command)
+        return [1.0, 3.0, 5.0], 2 * 10**9
+
+    monkeypatch.setattr(bench, "_watched", watched)
+    whole, tiled = bench.measure(options("memory", widths=(128,)), say=lambda _: None)["memory"]
+    assert (whole["plan"], tiled["plan"]) == ("whole", "tiles of 64 px")
+    assert [row["peak GB"] for row in (whole, tiled)] == [2, 2]
+    assert whole["predicted / peak"] == pytest.approx(whole["predicted GB"] / 2)
+    assert whole["s per Mpx"] == tiled["s per Mpx"] == pytest.approx(2 / (128**2 / 1e6))
+    assert tiled["vs whole"] == 1
+    assert not any("--tile_size" in word for word in commands[0])
+    assert "--tile_size=64" in commands[1]
+    assert all(command[command.index("--memory") + 1] == "3GB" for command in commands)
+    assert commands[0][commands[0].index("--iterations") + 1] == "12"  # as many as fill a history of 10 pairs
+
+
+def test_peak_and_times_of_a_run(pictures, tmp_path):
+    command = [
+        bench.sys.executable,
+        "-m",
+        "neural_style",
+        "--content",
+        str(pictures / "photo.png"),
+        "--iterations",
+        "2",
+    ]
+    command += ["--styles", str(pictures / "style.png"), "--output", str(tmp_path / "out.jpg"), "--weights", "builtin"]
+    marks, peak = bench._watched([*command, "--print_iterations", "1", "--scales", "1"])
+    assert marks == sorted(marks)
+    assert len(marks) == 3
+    assert 3e8 < peak < 5e9
+    with pytest.raises(NeuralStyleError, match=r"^bench: a run failed: .*tile_size"):
+        bench._watched([*command, "--tile_size", "3"])
+
+
+def test_growth_is_told_over_the_rows_in_tiles():
+    rows = [{"px": px, "tiled": True, "evaluation s": (px / 100) ** 2.2} for px in (100, 200, 400)]
+    rows.insert(1, {"px": 100, "tiled": False, "evaluation s": 0.5})
+    bench._compare_sizes(rows)
+    assert "exponent" not in rows[0]
+    assert [row["exponent"] for row in rows[2:]] == pytest.approx([1.1, 1.1])
+    assert rows[0]["vs whole"] == pytest.approx(2)
+    assert not any("tiled" in row for row in rows)
 
 
 def test_table_lines_up_and_explains_itself():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import __version__, cli, doctor, precision, weights
+from neural_style import __version__, cli, doctor, engine, memory, precision, weights
 from neural_style.architecture import keras_name, kernel_shape
 
 BUILTIN = weights.weights_folder() / weights.builtin_entry().file
@@ -46,7 +46,7 @@ def test_versions():
 
 def test_devices_and_precision():
     text = report()
-    assert re.search(r"CPU: \d+ cores, [\d.]+ GiB", text)
+    assert re.search(r"CPU: \d+ cores, [\d.]+ GB of memory, of which a run takes at most [\d.]+ [GM]B now", text)
     assert re.search(r"GPU:0: .|GPU: none that TensorFlow can use; .*pip install 'tensorflow\[and-cuda\]'", text)
     uses = re.search(r"^  --device auto --precision auto uses (GPU:0|CPU:0) in (\w+) \((.+)\)$", text, re.MULTILINE)
     device, *choice = uses.groups()
@@ -156,6 +156,58 @@ def test_the_command_prints_the_report(capsys):
     assert "Weights" in captured.out
 
 
+# --- a picture --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fast(monkeypatch, folder):
+    """A machine that takes a microsecond for a pixel, with the built-in network and 8 GB."""
+    shutil.copy(BUILTIN, folder)
+    monkeypatch.setattr(engine, "seconds_per_pixel", lambda *_: 1e-6)
+    monkeypatch.setattr(memory, "budget", lambda wanted, _: memory.parse(wanted) or 8 * 10**9)
+
+
+def test_a_picture_that_fits(capsys, fast):
+    assert cli.main(["doctor", "--size", "200x100", "--precision=float32"]) == 0
+    first, plan, total = capsys.readouterr().out.splitlines()
+    assert first == "200×100 px, weights builtin, on CPU:0 in float32 (as asked for), in 8 GB of memory"
+    assert re.fullmatch(
+        r"  200×100 px whole: about \d+ MB at most; 0.02 seconds for each of at most 300 iterations", plan
+    )
+    assert total == "  together at most 6 seconds, as fast as a small picture was just now"
+
+
+def test_a_picture_in_tiles_from_coarse_to_fine(capsys, fast):
+    flags = ["--memory=4GB", "--optimizer=adam", "--iterations=100", "--precision=float32"]
+    assert cli.main(["doctor", "--size=4096X3072", *flags]) == 0
+    _, *plans, total = capsys.readouterr().out.splitlines()
+    assert [plan.split()[0] for plan in plans] == ["256×192", "512×384", "1024×768", "2048×1536", "4096×3072"]
+    assert all(" whole: " in plan for plan in plans[:3])
+    assert re.search(
+        r" tiles of \d+ px: about 3\.\d+ GB at most; \d+ seconds for each of at most 60 iterations", plans[-1]
+    )
+    assert re.search(r"at most \d+ minutes", total)
+
+
+def test_a_picture_without_enough_memory(capsys, fast):
+    assert cli.main(["doctor", "--size=4096x4096", "--memory=1GB"]) == 2
+    assert re.search(
+        r"error: memory: expected at least \S+ GB for a picture of .*, got 1 GB; give", capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("size", ["", "6000", "6000x", "x4000", "6000x-4", "a", "31x400", "99999x99999"])
+def test_sizes_that_are_none(capsys, size):
+    assert cli.main(["doctor", "--size", size]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("neural_style: error: doctor: expected ")
+    assert captured.err.count("\n") == 1
+    assert not captured.out
+
+
 def test_the_command_takes_nothing_else(capsys):
     assert cli.main(["doctor", "--width=3"]) == 2
-    assert capsys.readouterr().err == "neural_style: error: doctor: expected no arguments, got '--width=3'\n"
+    assert capsys.readouterr().err == (
+        "neural_style: error: doctor: expected nothing, or --size WIDTHxHEIGHT and flags of a run such as "
+        "--memory 3GB, got '--width=3'\n"
+    )
