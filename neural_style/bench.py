@@ -30,7 +30,7 @@ from absl import flags
 from PIL import Image
 
 from neural_style import __version__, architecture, images, weights
-from neural_style.config import Config
+from neural_style.config import LEAST_TILE, Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, read_inputs
 
@@ -526,10 +526,13 @@ _EVALUATIONS = 3
 def _measure_memory(config: Config, network: weights.VGGWeights, width: int, repeats: int) -> list[Row]:
     """Runs of a square picture as the memory given allows, and small ones in tiles as well."""
     del repeats
+    if not hasattr(os, "wait4"):
+        raise UsageError("bench: memory can be measured on Linux and macOS alone; name other sections")
     memory_size = next((size for most, size in BUDGETS if width**2 <= most), BUDGETS[-1][1])
     rows = [_measure_run(config, network, width, memory_size, None)]
-    if not rows[0]["tiled"]:
-        rows.append(_measure_run(config, network, width, memory_size, width // 2))
+    half = max(width // 2, LEAST_TILE)
+    if not rows[0]["tiled"] and half < width:
+        rows.append(_measure_run(config, network, width, memory_size, half))
     return rows
 
 

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,15 +106,24 @@ def _stylize(config: Config) -> int:
         _ignore_signals()
         if run.best is None:
             raise
+        _release(error)
         say(f"{'stopped' if isinstance(error, _Interrupted) else 'error'}: {error}; writing the best image so far")
         return run.finish() or error.exit_code
-    except Exception:
+    except Exception as error:
         _ignore_signals()
         if run.best is not None:
+            _release(error)
             say("error: the run failed, as told below; writing the best image so far")
             run.finish()
         raise
     return run.finish()
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the functions that an error left had in memory, which the writing of the image may need."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class _Run:

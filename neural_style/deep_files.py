@@ -29,7 +29,7 @@ CLASSIC_TIFF_BYTES = 2**32 - 2**26
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {2: 3, 4: 2, 6: 4}
 """Colour type of a PNG -> channels, of those types whose 16 bits Pillow cuts to 8."""
-_OF_PIXELS = (b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
+_OF_PIXELS = (b"IDAT", b"acTL", b"fcTL", b"fdAT")
 """Chunks of a PNG that hold its pixels or speak of several frames of them."""
 _PNG_LEVEL = 4
 """Of zlib: twice as fast as its default of 6, and 2 % larger, on smooth pictures of 16 bits with some noise."""
@@ -94,7 +94,7 @@ def png_without_pixels(stream: IO[bytes]) -> io.BytesIO | None:
     """A PNG of one black pixel with the metadata of another, which may lie behind its pixels; None if it is no PNG.
 
     Args:
-        stream: The other file, from its start; read to its end or to where it is damaged.
+        stream: The other file, from its start; read to its last chunk or to where it is damaged.
     """
     stream.seek(0)
     if stream.read(8) != _PNG_SIGNATURE:
@@ -103,6 +103,8 @@ def png_without_pixels(stream: IO[bytes]) -> io.BytesIO | None:
     made.write(_PNG_SIGNATURE)
     while len(head := stream.read(8)) == 8:
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"IEND":
+            break  # there may be anything behind it
         if kind in _OF_PIXELS:
             stream.seek(length + 4, io.SEEK_CUR)
         elif kind == b"IHDR":

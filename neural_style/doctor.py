@@ -56,8 +56,10 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         f"in {memory.describe(budget)} of memory"
     )
     planner = Planner(config, choice.precision)
-    scales = config.scale_plan(width, height)
-    plans = [planner.choose(scale.width, scale.height, budget) for scale in scales]
+    *coarser, finest = scales = config.scale_plan(width, height)
+    held = 12 * width * height * (1 + len(config.styles))
+    plans = [planner.choose(scale.width, scale.height, budget, held) for scale in coarser]
+    plans.append(planner.choose(finest.width, finest.height, budget))
     per_pixel = engine.seconds_per_pixel(config, network, choice.precision, device)
     seconds = 0.0
     for scale, of_scale in zip(scales, plans, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import time
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import color, images, memory, optimizers, precision, pyramid, weights
-from neural_style.config import Config
+from neural_style.config import LEFT_TO_OPTIMIZER, Config
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, at_scale, read_inputs
 from neural_style.objective import LossGraph, Objective, decode
@@ -46,7 +47,8 @@ def stylize(config: Config) -> Iterator[Step]:
     """Paint `config.content` in the look of `config.styles`.
 
     Pictures are read and weights loaded before the first step. Output options of `config` are left to the caller. The
-    same `config` gives the same images on the same machine, bit for bit only after `compute_reproducibly`.
+    same `config` gives the same images on the same machine, bit for bit only after `compute_reproducibly`, and large
+    ones with a given `Config.memory`, since tiles round otherwise.
 
     Yields:
         A `Step` for the start image (iteration 0) and for every evaluation of the loss after it, at each scale of
@@ -116,11 +118,12 @@ def plan(config: Config, inputs: Inputs, chosen: str, budget: int) -> tuple[Plan
     Raises:
         UsageError: the memory is too small.
     """
-    planner = Planner(config, chosen, [(style.width, style.height) for style in inputs.styles])
+    relative = inputs.content.width * inputs.content.height
+    planner = Planner(config, chosen, [style.width * style.height / relative for style in inputs.styles])
     *coarser, finest = config.scale_plan(*inputs.plan_size)
-    left = budget - inputs.nbytes  # they are given up for the last scale alone
+    held = inputs.nbytes  # they are given up for the last scale alone
     return planner, [
-        *(planner.choose(scale.width, scale.height, left) for scale in coarser),
+        *(planner.choose(scale.width, scale.height, budget, held) for scale in coarser),
         planner.choose(finest.width, finest.height, budget),
     ]
 
@@ -194,9 +197,13 @@ def _steps(
     del inputs, network  # what is not needed for the rest of the run
     with contextlib.closing(source):
         for iteration, (scale, evaluation, best) in enumerate(source):
-            render = functools.partial(_picture, evaluation.image, mean, size, colors, config.bit_depth)
+            image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
+            is_result = (scale.width, scale.height) == size
+            if in_place and not is_result:
+                image = np.array(image)
+            render = functools.partial(_picture, image, mean, size, colors, config.bit_depth)
             step = Step(iteration, evaluation.losses, (scale.width, scale.height), best, alpha, render)
-            if isinstance(evaluation.image, np.ndarray):
+            if in_place and is_result:
                 _ = step.image  # made now, since the optimiser will change what it is made of
             yield step
 
@@ -235,17 +242,19 @@ def evaluations(
         styles = [style.rgb for style in scaled.styles]
         objective = PlannedObjective(graph, tile_graph, scaled.content.rgb, styles, planner, of_scale)
         del styles
+        tolerance = _tolerance(config, of_scale)
         start = _start_image(config, scaled, objective.mean) if best is None else _enlarged(best.image, scale)
         del scaled
         best, totals = None, []
         source = _finite_evaluations(config, objective, start, scale.iterations, noise, before)
+        del start
         with contextlib.closing(source):
             for evaluation in source:
                 totals.append(evaluation.losses["total"])
                 if best is None or totals[-1] < best.losses["total"]:
                     best = evaluation
                 yield scale, evaluation, evaluation is best
-                if pyramid.has_converged(totals, config.tolerance or 0.0):
+                if pyramid.has_converged(totals, tolerance):
                     break
         before += len(totals)
         del objective, source, evaluation  # before the next scale takes memory
@@ -271,6 +280,8 @@ def _finite_evaluations(
             best = np.array(best)
         left = iterations - max(done - 1, 0)
         source = minimize(config, objective.plan, objective.value_and_grad, best, left, noise, step_scales[0])
+        failed: Exception | None = None
+        evaluation: Evaluation | None = None
         try:
             with contextlib.closing(source):
                 if done:
@@ -281,13 +292,17 @@ def _finite_evaluations(
                     if evaluation.losses["total"] < lowest:
                         best, lowest = evaluation.image, evaluation.losses["total"]
                     done += 1
-                    yield evaluation
+                    yield dataclasses.replace(evaluation, state=_forgotten)  # or its pairs would outlive the optimiser
                 else:
                     return
         except MEMORY_ERRORS as error:
+            failed = error.with_traceback(None)  # which would keep what the optimiser has
+        if failed:
+            del source, evaluation
             if in_place or not objective.plan.in_place:
-                objective.save_memory(error)
+                objective.save_memory(failed)
             continue
+        assert evaluation is not None
         if not done:
             raise DivergenceError(
                 f"loss or gradient of the start image is not finite ({evaluation.losses}); "
@@ -300,7 +315,23 @@ def _finite_evaluations(
                 f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights, or use --precision "
                 "float32"
             )
-        _log.warning("loss or gradient stopped being finite at iteration %d; back to the best image", before + done)
+        _log.warning(
+            "loss or gradient stopped being finite at iteration %d; back to the %s image",
+            before + done,
+            "last" if in_place else "best",
+        )
+
+
+def _forgotten() -> None:
+    """The state of an optimiser, which a run does not need."""
+
+
+def _tolerance(config: Config, plan: Plan) -> float:
+    """`Config.tolerance`, or the default of the plan's optimiser where the config's is the default of its own."""
+    tolerance = config.tolerance or 0.0
+    if tolerance == LEFT_TO_OPTIMIZER[config.optimizer]["tolerance"]:
+        return LEFT_TO_OPTIMIZER[plan.optimizer]["tolerance"]
+    return tolerance
 
 
 def minimize(

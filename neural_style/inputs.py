@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from neural_style import images
 from neural_style.architecture import MIN_SIDE
@@ -32,10 +35,17 @@ class Inputs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all the pictures."""
-        pictures = [self.content, *self.styles, *([self.initial] if self.initial else [])]
-        own = sum(part.nbytes for picture in pictures for part in (picture.rgb, picture.alpha) if part is not None)
-        return own + (self.originals.nbytes if self.originals else 0)
+        """Bytes of all the pictures, each counted once."""
+        return sum({id(values): values.nbytes for values in self._arrays()}.values())
+
+    def _arrays(self) -> Iterator[np.ndarray]:
+        for picture in (self.content, *self.styles, self.initial):
+            if picture is not None:
+                yield picture.rgb
+                if picture.alpha is not None:
+                    yield picture.alpha
+        if self.originals is not None:
+            yield from self.originals._arrays()
 
 
 def read_inputs(config: Config) -> Inputs:

@@ -19,6 +19,9 @@ _log = logging.getLogger("neural_style")
 SAFE_SHARE = 0.8
 """Share of the memory that is free which a run takes, unless told otherwise: other programs want some, too."""
 
+_WANTED_SHARE = 0.95
+"""The same of what a limit on this process leaves, where a size was asked for."""
+
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 _RESERVED_ADDRESSES, _USED_ADDRESSES = 500 * 10**6, 0.8
@@ -53,8 +56,8 @@ def describe(size: float) -> str:
 
 
 def flag(size: int) -> str:
-    """A number of bytes as `parse` takes it, rounded down to 10⁷."""
-    return f"{size // 10**7 / 100:.12g}GB"
+    """A number of bytes as `parse` takes it, rounded down to 10⁷, but for the first."""
+    return f"{max(size // 10**7, 1) / 100:.12g}GB"
 
 
 def budget(wanted: str, device: str) -> int:
@@ -76,9 +79,10 @@ def budget(wanted: str, device: str) -> int:
         if asked_for or free is not None:
             return asked_for or int(SAFE_SHARE * (free or 0))
     has = psutil.Process().memory_info().rss
-    hard = [has + int(SAFE_SHARE * max(headroom, 0)) for headroom in _headrooms()]
+    share = SAFE_SHARE if asked_for is None else _WANTED_SHARE
+    hard = [has + int(share * max(headroom, 0)) for headroom in _headrooms()]
     if asked_for is None:
-        return min([has + int(SAFE_SHARE * psutil.virtual_memory().available), *hard])
+        return min([has + int(share * psutil.virtual_memory().available), *hard])
     if asked_for > min(hard, default=asked_for):
         _log.warning("memory: this process is limited, so %s are used instead of %s", describe(min(hard)), wanted)
     return min([asked_for, *hard])

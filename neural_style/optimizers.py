@@ -132,7 +132,8 @@ def adam_in_place(
     for iteration in range(iterations + 1):
         losses, gradient = value_and_grad(image)
         values = {name: float(value) for name, value in losses._asdict().items()}
-        finite = bool(np.isfinite(values["total"]) and np.isfinite(gradient.sum(dtype=np.float64)))
+        with np.errstate(invalid="ignore", over="ignore"):
+            finite = bool(np.isfinite(values["total"]) and np.isfinite(gradient.sum(dtype=np.float64)))
         if iteration and not finite:
             for band in rows:
                 state = AdamState(tf.constant(float(iteration)), *map(tf.constant, (mean[band], variance[band])))

@@ -57,7 +57,8 @@ class PlannedObjective:
                 self._objective = self._computed(styles)
                 return
             except MEMORY_ERRORS as error:
-                self._make_smaller(error)
+                failed = error.with_traceback(None)
+            self._make_smaller(failed)
 
     @property
     def mean(self) -> np.ndarray:
@@ -79,8 +80,9 @@ class PlannedObjective:
             try:
                 return self._objective.value_and_grad(image)
             except MEMORY_ERRORS as error:
-                self._make_smaller(error)
-                self._follow_plan()
+                failed = error.with_traceback(None)  # which would keep what the evaluation has
+            self._make_smaller(failed)
+            self._follow_plan()
 
     def save_memory(self, error: Exception) -> None:
         """From now on compute tiles, for an optimiser that changes the image in place.
@@ -90,7 +92,8 @@ class PlannedObjective:
         """
         if self.plan.in_place:
             self._give_up(error)
-        _log.warning("the optimiser finds no memory (%s); going on with adam", _reason(error))
+        change = "" if self.plan.optimizer == "adam" else " with adam"
+        _log.warning("the optimiser finds no memory (%s); going on%s in place", _reason(error), change)
         self.plan = self._planner.with_adam(self.plan)
         if self.plan.tile_size is None:
             self._make_smaller(error)
@@ -120,7 +123,8 @@ class PlannedObjective:
                     self._objective = self._tiled(self._objective.style_targets)
                 return
             except MEMORY_ERRORS as error:
-                self._make_smaller(error)
+                failed = error.with_traceback(None)
+            self._make_smaller(failed)
 
     def _make_smaller(self, error: Exception) -> None:
         """Plan smaller tiles.
@@ -146,5 +150,5 @@ class PlannedObjective:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error, or its kind."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The line of an error that tells of memory, or its kind."""
+    return next((line.strip() for line in str(error).splitlines() if "OOM" in line), type(error).__name__)

@@ -30,6 +30,9 @@ _TILED_PROCESS = 150e6
 _WHOLE = {"float32": 1.45, "bfloat16": 1.85, "float16": 2.5}
 """Type -> bytes that an evaluation takes, as a multiple of those of the feature maps that it keeps to go back."""
 
+_FORWARD = 0.6
+"""The same where nothing is kept, since there is no way back."""
+
 _TILE = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 """The same for a tile."""
 
@@ -77,33 +80,41 @@ class Plan:
 class Planner:
     """The plans that there are for pictures of any size, and the choice among them."""
 
-    def __init__(self, config: Config, precision: str, styles: Sequence[tuple[int, int]] = ()):
+    def __init__(self, config: Config, precision: str, styles: Sequence[float] | None = None):
         """Prepare.
 
         Args:
             config: layers, optimiser, and what `tile_size` it asks for.
             precision: type that the network computes in.
-            styles: width and height of each style picture, at the size of the result; by default as large as that.
+            styles: pixels of each style picture as a multiple of the result's; by default as many.
         """
         self._config, self._precision = config, precision
-        self._style_pixels = [width * height for width, height in styles]
+        self._styles = styles or [1.0] * len(config.styles)
 
-    def choose(self, width: int, height: int, budget: int) -> Plan:
+    def choose(self, width: int, height: int, budget: int, held: int = 0) -> Plan:
         """The plan of the fastest and best that fits into a memory of some bytes.
+
+        Args:
+            width: of the picture in pixels.
+            height: of the picture in pixels.
+            budget: bytes of memory.
+            held: bytes of them that are needed for something else.
 
         Raises:
             UsageError: none fits.
         """
         least: Plan | None = None
         for plan in self._plans(width, height):
-            if plan.peak <= budget:
+            if plan.peak + held <= budget:
                 return plan
             least = plan if least is None or plan.peak < least.peak else least
         assert least is not None
+        needed = least.peak + held
+        beside = f" beside the {memory.describe(held)} of the pictures read" if held else ""
         raise UsageError(
-            f"memory: expected at least {memory.describe(least.peak)} for a picture of {width}×{height} px "
-            f"({least.described(self._config)}), got {memory.describe(budget)}; "
-            f"give --memory {memory.flag(least.peak + 10**7)} if there is as much, or lower --width"
+            f"memory: expected at least {memory.describe(needed)} for a picture of {width}×{height} px "
+            f"({least.described(self._config)}){beside}, got {memory.describe(budget)}; "
+            f"give --memory {memory.flag(needed + 10**7)} if there is as much, or lower --width"
         )
 
     def whole(self, width: int, height: int) -> Plan:
@@ -111,7 +122,9 @@ class Planner:
         return self._plan(width, height, None, True, self._config.optimizer, self._config.history_size)
 
     def smaller(self, plan: Plan) -> Plan | None:
-        """The same plan with smaller tiles; None if there are none."""
+        """The same plan with smaller tiles; None if there are none, or none are wanted."""
+        if self._config.tile_size == 0:
+            return None
         most = plan.tile_size or max(plan.width, plan.height)
         sizes = [size for size in TILE_SIZES if size < most]
         if not sizes:
@@ -152,8 +165,7 @@ class Planner:
             images = 2 * images
         snapshots = 2 * 3 * self._config.bit_depth / 8 if in_place else 0
         running = width * height * (images + kept + snapshots + _IMAGE * self._config.preserve_colors / 4)
-        styles = sum(self._style_pixels) or width * height * len(self._config.styles)
-        reading = _IMAGE * (3 * width * height + styles)
+        reading = _IMAGE * width * height * (3 + sum(self._styles))
         return Plan(
             width,
             height,
@@ -180,14 +192,15 @@ class Planner:
         features = sum(_numbers(layer) for layer in self._config.content_terms) * self._bytes()
         if not tiled:
             return features + _IMAGE  # and the picture, should tiles be needed after all
-        between = cut if self._precision != "float16" else 3 * cut / 2
+        between = cut if self._precision != "float16" else 2 * cut  # its gradient is in float32
         sources = sum(cut if part.start else _IMAGE for part in content)
         return between + (features if keep_content else sources)
 
     def _whole_work(self, width: int, height: int) -> float:
         layers = self._config.layers
         kept = sum(_kept_numbers(part.layers, part.start, part.end) for part in tiles.parts(layers))
-        return width * height * _WHOLE[self._precision] * self._bytes() * kept
+        forward = _FORWARD * max(self._styles, default=0.0)  # of the Gram matrices of the largest style picture
+        return width * height * max(_WHOLE[self._precision], forward) * self._bytes() * kept
 
     def _tile_work(self, width: int, height: int, tile_size: int) -> float:
         work = 0.0

@@ -134,7 +134,7 @@ def test_a_run_in_tiles_is_told_of_and_can_be_repeated(folder, capsys, optimizer
 def test_what_is_done_for_want_of_memory_is_told(folder, capsys):
     """Of a bit less than the whole picture takes."""
     config = Config("photo.png", "style.png", content_layers=["relu1_2"], style_layers=["relu1_1"])
-    plans = Planner(config, "float32", [(480, 360)])
+    plans = Planner(config, "float32")
     budget = memory.flag(int(0.95 * plans.whole(480, 360).peak))
     options = ["--width=480", "--optimizer=lbfgs", "--iterations=1", f"--memory={budget}"]
     assert cli.main([*RUN, *options, "--output=out.png"]) == 0

@@ -18,10 +18,11 @@ from PIL import Image
 
 from neural_style import engine, images, optimizers, planned, precision
 from neural_style.color import preserve_colors
-from neural_style.config import Config
+from neural_style.config import LEFT_TO_OPTIMIZER, Config
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
 from neural_style.inputs import read_inputs
 from neural_style.objective import LossGraph, Objective
+from neural_style.planner import Planner
 from neural_style.precision import Choice
 from neural_style.pyramid import PATIENCE
 from neural_style.records import Step
@@ -1079,26 +1080,47 @@ def test_alpha_and_colours_in_place(run, pictures):
 
 
 def test_each_scale_is_planned_for_the_memory_given(make_config, pictures):
-    config = make_config(width=1600, scales=2, initial_noiseblend=1, memory="1.6GB", optimizer="lbfgs", learning_rate=1)
-    _, plans = engine.plan(config, read_inputs(config), "float32", "CPU:0")
+    config = make_config(width=1600, scales=2, initial_noiseblend=1, optimizer="lbfgs", learning_rate=1)
+    inputs = read_inputs(config)
+    budget = Planner(config, "float32").whole(800, 600).peak + inputs.nbytes
+    _, plans = engine.plan(config, inputs, "float32", budget)
     assert [(plan.width, plan.height) for plan in plans] == [(800, 600), (1600, 1200)]
-    assert all(plan.peak <= 1.6e9 for plan in plans)
+    assert all(plan.peak <= budget for plan in plans)
     assert plans[0].tile_size is None
     assert plans[1].tile_size is not None
 
 
-def test_memory_is_that_of_the_device_unless_it_is_given(make_config, monkeypatch):
+def test_pictures_that_are_read_count_until_the_last_scale(make_config):
+    config = make_config(width=1600, scales=2, initial_noiseblend=1, optimizer="lbfgs", learning_rate=1)
+    inputs = read_inputs(config)
+    planner, (coarse, _) = engine.plan(config, inputs, "float32", 10**12)
+    assert inputs.nbytes > 2 * 12 * 1600 * 1200
+    assert planner.choose(800, 600, coarse.peak) == coarse
+    assert planner.choose(800, 600, coarse.peak, inputs.nbytes) != coarse
+    with pytest.raises(UsageError, match=r"beside the \d+ MB of the pictures read, got 800 MB; give"):
+        planner.choose(800, 600, 8 * 10**8, inputs.nbytes)
+
+
+def test_memory_is_asked_for_by_device(make_config, network, monkeypatch):
     asked = []
-    monkeypatch.setattr(engine.memory, "budget", lambda device: asked.append(device) or 10**12)
-    config = make_config(initial_noiseblend=1, learning_rate=1)
-    engine.plan(config, read_inputs(config), "float32", "GPU:3")
-    assert asked == ["GPU:3"]
-    engine.plan(dataclasses.replace(config, memory="5GB"), read_inputs(config), "float32", "GPU:3")
-    assert len(asked) == 1
+    monkeypatch.setattr(engine.memory, "budget", lambda *wanted: asked.append(wanted) or 10**12)
+    for size in ("auto", "5GB"):
+        config = make_config(memory=size, device="cpu")
+        engine.run(config, read_inputs(config), network)
+    assert asked == [("auto", "CPU:0"), ("5GB", "CPU:0")]
+
+
+def test_adam_in_the_place_of_another_has_its_own_tolerance(make_config):
+    config = make_config(optimizer="lbfgs", tolerance=LEFT_TO_OPTIMIZER["lbfgs"]["tolerance"])
+    lbfgs, adam = (Planner(config, "float32").whole(64, 48), Planner(config, "float32").with_adam)
+    assert engine._tolerance(config, lbfgs) == config.tolerance > 0
+    assert engine._tolerance(config, adam(lbfgs)) == 0
+    wanted = dataclasses.replace(config, tolerance=0.1)
+    assert engine._tolerance(wanted, adam(lbfgs)) == 0.1
 
 
 @pytest.mark.parametrize("memory", ["1MB", "nonsense"])
 def test_memory_that_will_not_do_is_told_before_the_first_step(make_config, network, memory):
-    config = make_config(memory=memory)
     with pytest.raises(UsageError, match=r"^memory: expected"):
+        config = make_config(memory=memory)
         engine.run(config, read_inputs(config), network)

@@ -226,7 +226,7 @@ def test_images_of_lbfgs_by_hand():
         (SHALLOW, {}),
         ({}, {"preserve_colors": True}),
         ({}, {"content_layers": ("relu1_1",)}),
-        ({"pictures": [(800, 600)]}, {"pictures": [(20000, 15000)]}),
+        ({"pictures": [0.25]}, {"pictures": [100.0]}),
         ({"styles": 1, "optimizer": "adam", **SHALLOW}, {"styles": 60, "optimizer": "adam", **SHALLOW}),
     ],
     ids=str,
