@@ -276,7 +276,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
     assert (settings["content"], settings["styles"], settings["initial"]) == ("photo.png", ["style.png"], "start.png")
     assert settings["weights"] == "net.npz"
     assert not re.search("jane|secret|run.cfg", json.dumps(settings))
-    of_no_effect = {"output", "overwrite", "max_pixels", "device"} | {
+    of_no_effect = {"output", "overwrite", "max_pixels", "device", "memory", "tile_size"} | {
         n for n, option in OPTIONS.items() if option.group == "Progress"
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}
