@@ -300,12 +300,6 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_network(short, batches):
         np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), atol=1e-5)
 
 
-def test_a_run_from_another_begins_with_its_weights_and_a_new_optimizer(short, tmp_path):
-    short("first")
-    second = short("second", steps=1, start=tmp_path / "first" / "checkpoint.weights.h5")
-    assert int(second.optimizer.iterations) == 1
-
-
 def test_a_run_does_not_go_on_with_other_flags(short, capsys):
     short("run")
     with pytest.raises(SystemExit) as told:
