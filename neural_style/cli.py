@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from neural_style import __version__, architecture, files, flags, images, memory, pyramid, weights
 from neural_style.config import Config
@@ -111,6 +111,13 @@ def _stylize(config: Config) -> int:
         return run.finish() or error.exit_code
     except Exception as error:
         _ignore_signals()
+        stop = _Interrupted.last
+        if stop is not None:  # native code was interrupted, and took it for a failure of its own
+            if run.best is None:
+                raise stop from error
+            _release(error)
+            say(f"stopped: {stop}; writing the best image so far")
+            return run.finish() or stop.exit_code
         if run.best is not None:
             _release(error)
             say("error: the run failed, as told below; writing the best image so far")
@@ -222,6 +229,9 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"doctor": _doctor, "b
 class _Interrupted(BaseException):
     """A signal asked this process to stop."""
 
+    last: ClassVar[_Interrupted | None] = None
+    """What was raised last, in case that it is caught on the way."""
+
     def __init__(self, number: int):
         super().__init__(f"by {signal.Signals(number).name}")
         self.exit_code = 128 + number
@@ -234,6 +244,7 @@ def _interruptible(restore: bool) -> Iterator[None]:
     Args:
         restore: give the handlers back at the end. Otherwise what is ignored stays so, while Python shuts down.
     """
+    _Interrupted.last = None
     before = {number: signal.getsignal(number) for number in ending_signals()}
     _answer_signals(_raise_interrupted)
     try:
@@ -256,7 +267,8 @@ def _answer_signals(handler: Callable[[int, object], None]) -> None:
 
 def _raise_interrupted(number: int, _frame: object) -> None:
     _ignore_signals()  # an impatient user's second Ctrl-C must not cost the image
-    raise _Interrupted(number)
+    _Interrupted.last = _Interrupted(number)
+    raise _Interrupted.last
 
 
 def _do_nothing(_number: int, _frame: object) -> None:

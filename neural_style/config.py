@@ -220,8 +220,8 @@ class Config:
     )
     tile_size: int | None = option(
         "Network",
-        "Compute larger pictures in tiles of this side, in pixels, whatever --memory says; 0 for never. The losses and "
-        "the gradient stay those of the whole picture.",
+        "Compute larger pictures in tiles of this side, in pixels, whatever --memory says: at least "
+        f"{LEAST_TILE}, or 0 for never. The losses and the gradient stay those of the whole picture.",
         None,
         bounds=">= 0",
     )

@@ -56,10 +56,9 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         f"in {memory.describe(budget)} of memory"
     )
     planner = Planner(config, choice.precision)
-    *coarser, finest = scales = config.scale_plan(width, height)
-    held = 12 * width * height * (1 + len(config.styles))
-    plans = [planner.choose(scale.width, scale.height, budget, held) for scale in coarser]
-    plans.append(planner.choose(finest.width, finest.height, budget))
+    scales = config.scale_plan(width, height)
+    pictures = 12 * width * height * (1 + len(config.styles))  # bytes
+    plans = planner.choose_all([(scale.width, scale.height) for scale in scales], budget, pictures)
     per_pixel = engine.seconds_per_pixel(config, network, choice.precision, device)
     seconds = 0.0
     for scale, of_scale in zip(scales, plans, strict=True):
@@ -74,10 +73,9 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
 
 def _duration(seconds: float) -> str:
     """Time for people."""
-    return next(
-        (f"{seconds / unit:.2g} {name}" for unit, name in ((3600, "hours"), (60, "minutes")) if seconds >= 2 * unit),
-        f"{seconds:.2g} seconds",
-    )
+    units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+    unit, name = next((each for each in units if seconds >= 2 * each[0]), units[-1])
+    return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.2g} {name}"
 
 
 def _version(package: str) -> str:

@@ -120,12 +120,8 @@ def plan(config: Config, inputs: Inputs, chosen: str, budget: int) -> tuple[Plan
     """
     relative = inputs.content.width * inputs.content.height
     planner = Planner(config, chosen, [style.width * style.height / relative for style in inputs.styles])
-    *coarser, finest = config.scale_plan(*inputs.plan_size)
-    held = inputs.nbytes  # they are given up for the last scale alone
-    return planner, [
-        *(planner.choose(scale.width, scale.height, budget, held) for scale in coarser),
-        planner.choose(finest.width, finest.height, budget),
-    ]
+    sizes = [(scale.width, scale.height) for scale in config.scale_plan(*inputs.plan_size)]
+    return planner, planner.choose_all(sizes, budget, held=inputs.nbytes)
 
 
 def seconds_per_pixel(config: Config, network: weights.VGGWeights, chosen: str, device: str) -> float:

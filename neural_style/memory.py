@@ -83,6 +83,10 @@ def budget(wanted: str, device: str) -> int:
     hard = [has + int(share * max(headroom, 0)) for headroom in _headrooms()]
     if asked_for is None:
         return min([has + int(share * psutil.virtual_memory().available), *hard])
+    if asked_for > psutil.virtual_memory().total:
+        _log.warning(
+            "memory: %s were asked for, and this machine has %s", wanted, describe(psutil.virtual_memory().total)
+        )
     if asked_for > min(hard, default=asked_for):
         _log.warning("memory: this process is limited, so %s are used instead of %s", describe(min(hard)), wanted)
     return min([asked_for, *hard])

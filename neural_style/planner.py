@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -91,30 +92,51 @@ class Planner:
         self._config, self._precision = config, precision
         self._styles = styles or [1.0] * len(config.styles)
 
-    def choose(self, width: int, height: int, budget: int, held: int = 0) -> Plan:
+    def choose(self, width: int, height: int, budget: int) -> Plan:
         """The plan of the fastest and best that fits into a memory of some bytes.
 
         Args:
             width: of the picture in pixels.
             height: of the picture in pixels.
             budget: bytes of memory.
-            held: bytes of them that are needed for something else.
 
         Raises:
             UsageError: none fits.
         """
-        least: Plan | None = None
-        for plan in self._plans(width, height):
-            if plan.peak + held <= budget:
-                return plan
-            least = plan if least is None or plan.peak < least.peak else least
-        assert least is not None
-        needed = least.peak + held
-        beside = f" beside the {memory.describe(held)} of the pictures read" if held else ""
+        return self.choose_all([(width, height)], budget, 0)[0]
+
+    def choose_all(self, sizes: Sequence[tuple[int, int]], budget: int, held: int) -> list[Plan]:
+        """Plans for the scales of a run, given as widths and heights, coarse to fine; `choose` explains the rest.
+
+        Args:
+            sizes: of the scales in pixels.
+            budget: bytes of memory.
+            held: bytes of them that all scales but the last need for something else.
+
+        Raises:
+            UsageError: none fits for some scale; it names what the run needs.
+        """
+        helds = [held] * (len(sizes) - 1) + [0]
+        plans = [
+            next((plan for plan in self._plans(*size) if plan.peak + beside <= budget), None)
+            for size, beside in zip(sizes, helds, strict=True)
+        ]
+        if None in plans:
+            self._refuse(sizes, helds, budget)
+        return [plan for plan in plans if plan]
+
+    def _refuse(self, sizes: Sequence[tuple[int, int]], helds: Sequence[int], budget: int) -> NoReturn:
+        """Say what the scale needs that needs most."""
+        leasts = [min(self._plans(*size), key=lambda plan: plan.peak) for size in sizes]
+        needed, least, beside = max(
+            ((plan.peak + held, plan, held) for plan, held in zip(leasts, helds, strict=True)), key=lambda each: each[0]
+        )
+        pictures = f" beside the {memory.describe(beside)} of the pictures read" if beside else ""
+        forced = "" if self._config.tile_size is None else f", leave out --tile_size {self._config.tile_size}"
         raise UsageError(
-            f"memory: expected at least {memory.describe(needed)} for a picture of {width}×{height} px "
-            f"({least.described(self._config)}){beside}, got {memory.describe(budget)}; "
-            f"give --memory {memory.flag(needed + 10**7)} if there is as much, or lower --width"
+            f"memory: expected at least {memory.describe(needed)} for a picture of {least.width}×{least.height} px "
+            f"({least.described(self._config)}){pictures}, got {memory.describe(budget)}; "
+            f"give --memory {memory.flag(needed + 2 * 10**7)} if there is as much{forced}, or lower --width"
         )
 
     def whole(self, width: int, height: int) -> Plan:

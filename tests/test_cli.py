@@ -647,6 +647,19 @@ def test_a_signal_writes_the_best_image_and_everything_asked_for(number, folder,
     assert signal.Signals(number).name in captured.err.splitlines()[-1]
 
 
+def test_a_signal_that_native_code_takes_for_its_own_failure(folder, at_iteration, capsys):
+    def interrupted():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException as stop:
+            raise SystemError("returned a result with an exception set") from stop
+
+    at_iteration(2, interrupted)
+    assert cli.main([*RUN, "--iterations=500", "--output=out.png"]) == 130
+    assert size("out.png") == (64, 48)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("neural_style: stopped: by SIGINT; writing the best")
+
+
 def test_a_signal_before_the_first_image_writes_nothing(folder, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_import_tensorflow", lambda: os.kill(os.getpid(), signal.SIGINT))
     before = tree(folder)

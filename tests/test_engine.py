@@ -1095,10 +1095,11 @@ def test_pictures_that_are_read_count_until_the_last_scale(make_config):
     inputs = read_inputs(config)
     planner, (coarse, _) = engine.plan(config, inputs, "float32", 10**12)
     assert inputs.nbytes > 2 * 12 * 1600 * 1200
-    assert planner.choose(800, 600, coarse.peak) == coarse
-    assert planner.choose(800, 600, coarse.peak, inputs.nbytes) != coarse
-    with pytest.raises(UsageError, match=r"beside the \d+ MB of the pictures read, got 800 MB; give"):
-        planner.choose(800, 600, 8 * 10**8, inputs.nbytes)
+    sizes = [(800, 600), (64, 48)]
+    assert planner.choose_all(sizes, coarse.peak, 0)[0] == coarse
+    assert planner.choose_all(sizes, coarse.peak, inputs.nbytes)[0] != coarse
+    with pytest.raises(UsageError, match=r"800×600 px .* beside the \d+ MB of the pictures read, got 800 MB; give"):
+        planner.choose_all(sizes, 8 * 10**8, inputs.nbytes)
 
 
 def test_memory_is_asked_for_by_device(make_config, network, monkeypatch):
