@@ -82,7 +82,7 @@ def machine(tmp_path, monkeypatch):
     """A process of 1 GB, 100 GB free on its machine, and what control groups it is told of: call it with those."""
     process = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=GB, vms=GB))
     monkeypatch.setattr(memory.psutil, "Process", lambda: process)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=100 * GB))
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=100 * GB, total=128 * GB))
     monkeypatch.setattr(memory, "_address_space", lambda: iter(()))
     monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
     monkeypatch.setattr(memory, "_MEMBERSHIP", tmp_path / "membership")
@@ -195,9 +195,12 @@ def test_ulimit_is_respected():
     assert budget == pytest.approx(resident + 0.8 * 0.8 * (3 * GB - virtual - 0.5 * GB), abs=5e7)
 
 
-def test_what_is_asked_for_holds(machine):
+def test_what_is_asked_for_holds(machine, caplog):
     assert memory.budget("3GB", "CPU:0") == 3 * GB
-    assert memory.budget("3000GB", "CPU:0") == 3000 * GB  # more than is free: the user knows best
+    assert memory.budget("120GB", "CPU:0") == 120 * GB  # more than is free: the user knows best
+    assert not caplog.messages
+    assert memory.budget("3000GB", "CPU:0") == 3000 * GB
+    assert caplog.messages == ["memory: 3000GB were asked for, and this machine has 128 GB"]
 
 
 def test_what_is_asked_for_does_not_go_beyond_a_limit_on_the_process(machine, caplog):
