@@ -43,7 +43,7 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         WeightsError: the weights cannot be had.
     """
     from neural_style import engine, precision
-    from neural_style.planner import Planner, evaluation_factor
+    from neural_style.planner import IMAGE_BYTES, Planner, evaluation_factor
 
     device = engine.device_name(config.device)
     choice = precision.choose(config.precision, device)
@@ -57,7 +57,7 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
     )
     planner = Planner(config, choice.precision)
     scales = config.scale_plan(width, height)
-    pictures = 12 * width * height * (1 + len(config.styles))  # bytes
+    pictures = IMAGE_BYTES * width * height * (1 + len(config.styles))
     plans = planner.choose_all([(scale.width, scale.height) for scale in scales], budget, pictures)
     per_pixel = engine.seconds_per_pixel(config, network, choice.precision, device)
     seconds = 0.0

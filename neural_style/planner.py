@@ -37,7 +37,10 @@ _FORWARD = 0.6
 _TILE = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 """The same for a tile."""
 
-_IMAGE = 12
+TWO_PASSES = 1.45
+"""Time of an evaluation whose forward pass is made twice, as a multiple of one whose is made once; measured."""
+
+IMAGE_BYTES = 12
 """Bytes of a pixel of an image: three numbers in float32."""
 
 
@@ -182,12 +185,12 @@ class Planner:
         in_place = tile_size is not None and optimizer == "adam"
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
         kept = self._kept(tile_size is not None, keep)
-        images = _IMAGE * (4 if in_place else 10 if optimizer == "adam" else 11 + 2 * (pairs + 1))
+        images = IMAGE_BYTES * (4 if in_place else 10 if optimizer == "adam" else 11 + 2 * (pairs + 1))
         if optimizer == "scipy":
             images = 2 * images
         snapshots = 2 * 3 * self._config.bit_depth / 8 if in_place else 0
-        running = width * height * (images + kept + snapshots + _IMAGE * self._config.preserve_colors / 4)
-        reading = _IMAGE * width * height * (3 + sum(self._styles))
+        running = width * height * (images + kept + snapshots + IMAGE_BYTES * self._config.preserve_colors / 4)
+        reading = IMAGE_BYTES * width * height * (3 + sum(self._styles))
         return Plan(
             width,
             height,
@@ -213,9 +216,9 @@ class Planner:
         cut = _numbers(tiles.CUT) * self._bytes() if len(parts) > 1 else 0
         features = sum(_numbers(layer) for layer in self._config.content_terms) * self._bytes()
         if not tiled:
-            return features + _IMAGE  # and the picture, should tiles be needed after all
+            return features + IMAGE_BYTES  # and the picture, should tiles be needed after all
         between = cut if self._precision != "float16" else 2 * cut  # its gradient is in float32
-        sources = sum(cut if part.start else _IMAGE for part in content)
+        sources = sum(cut if part.start else IMAGE_BYTES for part in content)
         return between + (features if keep_content else sources)
 
     def _whole_work(self, width: int, height: int) -> float:
@@ -227,10 +230,8 @@ class Planner:
     def _tile_work(self, width: int, height: int, tile_size: int) -> float:
         work = 0.0
         for part in tiles.parts(self._config.layers):
-            stride = 1 if part.start is None else architecture.stride(part.start)
-            cover = tiles.cover(height // stride, width // stride, part.side(tile_size), part.reach, part.stride)
-            seen = max((tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) for tile in cover)
-            work = max(work, seen * stride**2 * _kept_numbers(part.layers, part.start, part.end))
+            seen = max(_seen_pixels(part, width, height, tile_size))
+            work = max(work, seen * _kept_numbers(part.layers, part.start, part.end))
         return _TILE[self._precision] * self._bytes() * work
 
 
@@ -240,17 +241,17 @@ def evaluation_factor(plan: Plan, config: Config) -> float:
         return 1.0
     seen = own = 0.0
     for part in tiles.parts(config.layers):
-        stride = 1 if part.start is None else architecture.stride(part.start)
-        height, width = plan.height // stride, plan.width // stride
-        weight = _kept_numbers(part.layers, part.start, part.end) * stride**2
-        own += height * width * weight
-        for tile in tiles.cover(height, width, part.side(plan.tile_size), part.reach, part.stride):
-            seen += (tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) * weight
+        weight = _kept_numbers(part.layers, part.start, part.end)
+        own += plan.height * plan.width * weight
+        seen += sum(_seen_pixels(part, plan.width, plan.height, plan.tile_size)) * weight
     return TWO_PASSES * seen / own if own else 1.0
 
 
-TWO_PASSES = 1.45
-"""Time of an evaluation whose forward pass is made twice, as a multiple of one whose is made once; measured."""
+def _seen_pixels(part: tiles.Part, width: int, height: int, tile_size: int) -> Iterator[int]:
+    """Pixels of a picture that each tile of a part sees."""
+    stride = 1 if part.start is None else architecture.stride(part.start)
+    for tile in tiles.cover(height // stride, width // stride, part.side(tile_size), part.reach, part.stride):
+        yield (tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) * stride**2
 
 
 def _numbers(layer: str) -> float:
