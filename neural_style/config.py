@@ -33,12 +33,23 @@ FORMLESS = 0.5
 """Share of noise in the start image above which it has no forms, so that a coarser picture is the way to them."""
 
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
-    "lbfgs": {"iterations": 300, "tolerance": 0.005},
+    "lbfgs": {"iterations": 300, "tolerance": 0.05},
     "adam": {"iterations": 1000, "tolerance": 0.0},
     "scipy": {"iterations": 300, "tolerance": 0.0},
 }
 """Optimiser -> values of options where they are not given."""
 
+
+LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
+    "balanced": {"content_weight": 1.0, "style_weight": 25.0, "tv_weight": 1e-4},
+    "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
+}
+"""Loss -> factors of its terms where their weights are the defaults, which are those of anishathalye/neural-style."""
+
+DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
+
+BALANCED_BLOCKS = {1: 1.5, 2: 1.5, 3: 2.0, 4: 2.0, 5: 0.5}
+"""Block of the network -> weight of a style layer in it, where no weights are given, in the balanced loss."""
 
 LEAST_TILE = 64
 """Least side of a tile in pixels; smaller ones would be mostly what lies around them."""
@@ -53,8 +64,7 @@ def _by_optimizer(name: str) -> str:
 class Config:
     """Settings of one run; fields are named like the flags and checked on creation.
 
-    Losses and their weights are those of anishathalye/neural-style by default, but for what a network's file settles;
-    how they are minimised is not. Loss terms are explained in `losses`.
+    Loss terms are explained in `losses`.
 
     Raises:
         UsageError: an option has a value that cannot be, or two options contradict each other.
@@ -164,7 +174,16 @@ class Config:
     history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 10, bounds=">= 1")
     seed: int = option("Optimisation", "Seed of the noise; the same seed gives the same picture.", 0, bounds=">= 0")
 
-    content_weight: float = option("Losses", "Weight of the content loss.", 5.0, bounds=">= 0")
+    loss: Literal["balanced", "athalye"] = option(
+        "Losses",
+        "How layers are weighed: balanced divides the loss of each by the size of what it is compared with, so that "
+        "all count; athalye is the formula of anishathalye/neural-style. Weights are multiples of their defaults in "
+        "both.",
+        "balanced",
+    )
+    content_weight: float = option(
+        "Losses", "Weight of the content loss.", DEFAULT_WEIGHTS["content_weight"], bounds=">= 0"
+    )
     content_weight_blend: float = option(
         "Losses",
         "Content loss at relu4_2 (1), at relu5_2 (0), or a blend: lower values keep less detail of the content.",
@@ -174,12 +193,16 @@ class Config:
     content_layers: tuple[str, ...] | None = option(
         "Losses", "Layers of the content loss, weighted equally, instead of the blend of relu4_2 and relu5_2.", None
     )
-    style_weight: float = option("Losses", "Weight of the style loss.", 500.0, bounds=">= 0")
+    style_weight: float = option("Losses", "Weight of the style loss.", DEFAULT_WEIGHTS["style_weight"], bounds=">= 0")
     style_layers: tuple[str, ...] = option(
         "Losses", "Layers of the style loss.", ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     )
     style_layer_weights: tuple[float, ...] | None = option(
-        "Losses", "Weight of each style layer, scaled to sum 1; by default equal.", None, bounds=">= 0"
+        "Losses",
+        "Weight of each style layer, scaled to sum 1. By default equal in athalye's loss; in the balanced one "
+        f"{', '.join(f'{weight:g}' for weight in BALANCED_BLOCKS.values())} by block of the network.",
+        None,
+        bounds=">= 0",
     )
     style_layer_weight_exp: float = option(
         "Losses",
@@ -191,7 +214,10 @@ class Config:
         "Losses", "Weight of each style picture, scaled to sum 1; by default equal.", None, bounds=">= 0"
     )
     tv_weight: float = option(
-        "Losses", "Weight of the total variation loss, which smooths noise away.", 100.0, bounds=">= 0"
+        "Losses",
+        "Weight of the total variation loss, which smooths noise away.",
+        DEFAULT_WEIGHTS["tv_weight"],
+        bounds=">= 0",
     )
     tv_width: int | None = option(
         "Losses",
@@ -301,12 +327,16 @@ class Config:
             scales = 1
         return pyramid.plan_from_picture(width, height, scales, self.preview_width, *lengths, photograph)
 
-    def tv_weight_at(self, width: int) -> float:
-        """Weight of the total variation of an image of a width in pixels.
+    def factor(self, weight: str) -> float:
+        """Factor of a term of the loss, by the name of its weight, in the units of that loss."""
+        return getattr(self, weight) * (LOSS_FACTORS[self.loss][weight] / DEFAULT_WEIGHTS[weight])
+
+    def tv_factor_at(self, width: int) -> float:
+        """Factor of the total variation of an image of a width in pixels.
 
         An image enlarged s times has neighbours that differ by 1/s, so a variation of 1/s², which s² makes up for.
         """
-        return self.tv_weight * (width / (self.tv_width or width)) ** 2
+        return self.factor("tv_weight") * (width / (self.tv_width or width)) ** 2
 
     @property
     def content_terms(self) -> Mapping[str, float]:
@@ -322,14 +352,18 @@ class Config:
     def style_terms(self) -> Mapping[str, float]:
         """Style layers in use, with weights that sum to 1. Empty if `style_weight` is 0."""
         if self.style_layer_weights is None:
-            factors = [self.style_layer_weight_exp] * (len(self.style_layers) - 1)
-            shares = _normalised(
-                "style_layer_weight_exp", list(itertools.accumulate(factors, operator.mul, initial=1.0))
-            )
+            growth = itertools.accumulate(itertools.repeat(self.style_layer_weight_exp), operator.mul, initial=1.0)
+            weights = [
+                factor * self._block_weight(layer) for layer, factor in zip(self.style_layers, growth, strict=False)
+            ]
+            shares = _normalised("style_layer_weight_exp", weights)
         else:
             shares = _normalised("style_layer_weights", self.style_layer_weights)
         terms = zip(self.style_layers, shares, strict=True)
         return {layer: share for layer, share in terms if share * self.style_weight > 0}
+
+    def _block_weight(self, layer: str) -> float:
+        return BALANCED_BLOCKS[architecture.block_of(layer)] if self.loss == "balanced" else 1.0
 
     @property
     def style_blend(self) -> tuple[float, ...]:

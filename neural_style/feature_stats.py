@@ -57,3 +57,16 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     """
     gram = gram_sum(features)
     return gram / tf.cast(tf.size(features), gram.dtype)
+
+
+def channel_sums(features: tf.Tensor) -> tf.Tensor:
+    """Sums of each channel and of its squares over positions, which add up over the parts of a picture.
+
+    Args:
+        features: float (1, height, width, channels).
+
+    Returns:
+        float32 (2, channels).
+    """
+    features = tf.cast(features, tf.float32)
+    return tf.stack([tf.reduce_sum(features, axis=(0, 1, 2)), tf.reduce_sum(tf.square(features), axis=(0, 1, 2))])

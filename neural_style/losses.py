@@ -1,6 +1,7 @@
 """The terms of the loss: features or pixels in, scalars out. Weights are applied in `objective`.
 
 Formulas are those of anishathalye/neural-style. M is a feature map's number of positions and C its number of channels.
+The balanced loss divides each layer's by the size of its target, `content_size` or `style_size`.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,39 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         A scalar, or (n,).
     """
     return tf.reduce_mean(tf.math.squared_difference(gram, target), axis=(-2, -1))
+
+
+def content_size(channel_sums: tf.Tensor, positions: float) -> tf.Tensor:
+    """Variance of a feature map over its positions, the mean of its channels': the content loss of its mean colour.
+
+    A map that hardly varies, of a picture of one colour, counts as if a hundredth of its mean square were variance.
+
+    Args:
+        channel_sums: float (2, channels), as `feature_stats.channel_sums` gives it.
+        positions: that they are sums over.
+
+    Returns:
+        A scalar above 0.
+    """
+    mean, square = tf.unstack(channel_sums / positions)
+    return _or_one(tf.reduce_mean(tf.maximum(square - mean**2, 0.01 * square)))
+
+
+def style_size(target: tf.Tensor) -> tf.Tensor:
+    """Mean of the squares of a matrix of `feature_stats.gram_matrix`: the style loss of a picture without features.
+
+    Args:
+        target: float (channels, channels), or several as (n, channels, channels).
+
+    Returns:
+        A scalar above 0, or (n,).
+    """
+    return _or_one(tf.reduce_mean(tf.square(target), axis=(-2, -1)))
+
+
+def _or_one(size: tf.Tensor) -> tf.Tensor:
+    """What a loss can be divided by: 1 for the size of a target without any features."""
+    return tf.where(size > 0, size, tf.ones_like(size))
 
 
 def tv_loss(image: tf.Tensor) -> tf.Tensor:

@@ -25,6 +25,17 @@ class Losses(NamedTuple):
     total: tf.Tensor
 
 
+class LossWeights(NamedTuple):
+    """What the loss of each layer is multiplied by, float32. All that is asked for is in it, and the targets' size."""
+
+    content: dict[str, tf.Tensor]
+    """Layer -> scalar."""
+    style: dict[str, tf.Tensor]
+    """Layer -> (styles,)."""
+    tv: tf.Tensor
+    """A scalar, at the image's size."""
+
+
 class Targets(NamedTuple):
     """What an image is compared with."""
 
@@ -32,8 +43,7 @@ class Targets(NamedTuple):
     """Layer -> feature map (1, height, width, channels), in the type that the network computes in."""
     style: dict[str, tf.Tensor]
     """Layer -> Gram matrices, float32 (styles, channels, channels)."""
-    tv_weight: tf.Tensor
-    """Weight of the total variation at the image's size, a float32 scalar."""
+    weights: LossWeights
 
 
 class LossGraph:
@@ -64,7 +74,11 @@ class LossGraph:
         targets = Targets(
             {layer: tf.TensorSpec(maps[layer], precision) for layer in config.content_terms},
             {layer: tf.TensorSpec((None, *2 * maps[layer][-1:]), tf.float32) for layer in config.style_terms},
-            tf.TensorSpec((), tf.float32),
+            LossWeights(
+                {layer: tf.TensorSpec((), tf.float32) for layer in config.content_terms},
+                {layer: tf.TensorSpec((None,), tf.float32) for layer in config.style_terms},
+                tf.TensorSpec((), tf.float32),
+            ),
         )
         self.content_targets = tf.function(self._content_targets, input_signature=[image])
         self.grams = tf.function(self._grams, input_signature=[image])
@@ -120,27 +134,18 @@ class LossGraph:
 
     def _terms(self, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets) -> Losses:
         """Losses of an image with these features."""
-        config = self.config
+        weights = targets.weights
         content = [
-            share * content_distance(features[layer], targets.content[layer])
-            for layer, share in config.content_terms.items()
+            weight * content_distance(features[layer], targets.content[layer])
+            for layer, weight in weights.content.items()
         ]
-        grams = {layer: _gram_matrix(features[layer]) for layer in config.style_terms}
+        grams = {layer: _gram_matrix(features[layer]) for layer in self.config.style_terms}
         terms = (
-            config.content_weight * sums.sum_in_order(content or [0.0]),
-            self.style_term(grams, targets.style),
-            targets.tv_weight * losses.tv_loss(image),
+            sums.sum_in_order(content or [0.0]),
+            style_term(grams, targets.style, weights.style),
+            weights.tv * losses.tv_loss(image),
         )
         return Losses(*terms, sums.sum_in_order(terms))
-
-    def style_term(self, grams: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Weighted style loss of an image with these Gram matrices (channels, channels)."""
-        blend = tf.constant(self.config.style_blend)
-        style = [
-            share * tf.tensordot(blend, losses.style_loss(grams[layer], targets[layer]), 1)
-            for layer, share in self.config.style_terms.items()
-        ]
-        return self.config.style_weight * sums.sum_in_order(style or [0.0])
 
 
 class Objective:
@@ -168,8 +173,12 @@ class Objective:
         self.shape = (1, *content.shape)
         grams = [graph.grams(self.encode(style)) for style in styles]
         self.style_targets = {layer: tf.stack([gram[layer] for gram in grams]) for layer in grams[0]}
-        tv_weight = tf.constant(graph.config.tv_weight_at(content.shape[1]), tf.float32)
-        self._targets = Targets(graph.content_targets(self.encode(content)), self.style_targets, tv_weight)
+        maps = graph.content_targets(self.encode(content))
+        of_channels = {
+            layer: (feature_stats.channel_sums(of_layer), _positions(of_layer)) for layer, of_layer in maps.items()
+        }
+        weights = loss_weights(graph.config, content.shape[1], of_channels, self.style_targets)
+        self._targets = Targets(maps, self.style_targets, weights)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape.
@@ -193,6 +202,46 @@ class Objective:
 def decode(image: tf.Tensor, mean: np.ndarray) -> np.ndarray:
     """Picture, float32 (height, width, 3), RGB, not yet clipped to 0-255, of an image less the mean pixel."""
     return np.asarray(image)[0] + mean
+
+
+def loss_weights(
+    config: Config,
+    width: int,
+    content: Mapping[str, tuple[tf.Tensor | np.ndarray, float]],
+    style: Mapping[str, tf.Tensor],
+) -> LossWeights:
+    """Weights of all terms.
+
+    Args:
+        config: what is asked for.
+        width: of the image in pixels.
+        content: layer -> sums of the content's channels, (2, channels), and the number of positions added up.
+        style: layer -> Gram matrices of the styles, float32 (styles, channels, channels).
+    """
+    balanced = config.loss == "balanced"
+    of_content, of_style = {}, {}
+    for layer, share in config.content_terms.items():
+        size = losses.content_size(*content[layer]) if balanced else 1.0
+        of_content[layer] = tf.cast(config.factor("content_weight") * share / size, tf.float32)
+    blend = np.array(config.style_blend)
+    for layer, share in config.style_terms.items():
+        sizes = losses.style_size(style[layer]) if balanced else 1.0
+        of_style[layer] = tf.cast(config.factor("style_weight") * share * blend / sizes, tf.float32)
+    return LossWeights(of_content, of_style, tf.constant(config.tv_factor_at(width), tf.float32))
+
+
+def style_term(
+    grams: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor]
+) -> tf.Tensor:
+    """Weighted style loss of an image with these Gram matrices (channels, channels)."""
+    style = [
+        tf.tensordot(weight, losses.style_loss(grams[layer], targets[layer]), 1) for layer, weight in weights.items()
+    ]
+    return sums.sum_in_order(style or [0.0])
+
+
+def _positions(features: tf.Tensor) -> float:
+    return float(np.prod(features.shape[:3]))
 
 
 def content_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import architecture, feature_stats, losses, sums, vgg
-from neural_style.objective import Losses, LossGraph, content_distance
+from neural_style.objective import Losses, LossGraph, content_distance, loss_weights, style_term
 from neural_style.tiles import Box, Part, Tile, cover, parts
 
 _Source = Callable[[Box], tf.Tensor]
@@ -99,6 +99,7 @@ class _PartGraph:
                 own,
                 {layer: _spec(layer, graph.precision) for layer in self.content},
                 dict.fromkeys([*self.content, "rows", "columns"], number),
+                dict.fromkeys(self.content, number),
                 number,
                 {layer: tf.TensorSpec(2 * (_channels(layer),), tf.float32) for layer in self.style},
                 {part.end: _spec(part.end, of_end)} if part.end else {},
@@ -135,6 +136,7 @@ class _PartGraph:
         own: tf.Tensor,
         targets: Mapping[str, tf.Tensor],
         sizes: Mapping[str, tf.Tensor],
+        content_weights: Mapping[str, tf.Tensor],
         tv_weight: tf.Tensor,
         of_grams: Mapping[str, tf.Tensor],
         upstream: Mapping[str, tf.Tensor],
@@ -147,6 +149,7 @@ class _PartGraph:
             targets: content layer -> its own part of the content's feature map.
             sizes: content layer -> number of values in the whole picture's map; of "rows" and "columns", of the
                 differences between the image's neighbours.
+            content_weights: content layer -> its weight.
             tv_weight: weight of the total variation.
             of_grams: style layer -> derivative of the loss by the sum of Gram matrices.
             upstream: pooling that the part ends with, if it does -> own part of the gradient by its map.
@@ -159,7 +162,7 @@ class _PartGraph:
         with tf.GradientTape() as terms_tape:
             terms_tape.watch([seen, *features.values()])
             own_maps = self._own(features, own)
-            content = self._content_term(own_maps, targets, sizes)
+            content = self._content_term(own_maps, targets, sizes, content_weights)
             tv = tv_weight * self._variation(seen, own, sizes) if self.part.start is None else tf.constant(0.0)
             linear = [tf.reduce_sum(of_grams[layer] * feature_stats.gram_sum(own_maps[layer])) for layer in self.style]
             linear += [tf.reduce_sum(tf.cast(slope * own_maps[end], tf.float32)) for end, slope in upstream.items()]
@@ -182,15 +185,17 @@ class _PartGraph:
         return cut
 
     def _content_term(
-        self, maps: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor], sizes: Mapping[str, tf.Tensor]
+        self,
+        maps: Mapping[str, tf.Tensor],
+        targets: Mapping[str, tf.Tensor],
+        sizes: Mapping[str, tf.Tensor],
+        weights: Mapping[str, tf.Tensor],
     ) -> tf.Tensor:
-        config = self._graph.config
         terms = [
-            config.content_terms[layer]
-            * (content_distance(maps[layer], targets[layer]) * _share(maps[layer], sizes[layer]))
-            for layer in self.content
+            weight * (content_distance(maps[layer], targets[layer]) * _share(maps[layer], sizes[layer]))
+            for layer, weight in weights.items()
         ]
-        return config.content_weight * sums.sum_in_order(terms or [0.0])
+        return sums.sum_in_order(terms or [0.0])
 
     def _variation(self, seen: tf.Tensor, own: tf.Tensor, sizes: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Of the differences from the tile's own pixels to the next below and to the right, where there is one."""
@@ -245,8 +250,8 @@ class TiledObjective:
         self.mean, self.shape = graph.whole.mean, (1, *content.shape)
         self.tile_size = tile_size
         self._style = style_targets
-        self._tv_weight = tf.constant(graph.whole.config.tv_weight_at(content.shape[1]), tf.float32)
-        self._content = self._content_sources(content, keep_content)
+        self._content, of_channels = self._content_sources(content, keep_content)
+        self._weights = loss_weights(graph.whole.config, content.shape[1], of_channels, style_targets)
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         """Image of a picture, float (height, width, 3), RGB 0-255."""
@@ -280,7 +285,7 @@ class TiledObjective:
         grams = {layer: tf.constant(gram / sizes[layer], tf.float32) for layer, gram in gram_sums.items()}
         with tf.GradientTape() as tape:
             tape.watch(grams)
-            value = self._whole.style_term(grams, self._style)
+            value = style_term(grams, self._style, self._weights.style)
         of_grams = tape.gradient(value, grams)
         return value, {layer: of_gram / sizes[layer] for layer, of_gram in of_grams.items()}
 
@@ -299,6 +304,7 @@ class TiledObjective:
         sizes["rows"] = tf.constant(float((rows - 1) * columns * channels))
         sizes["columns"] = tf.constant(float(rows * (columns - 1) * channels))
         of_part, end = {layer: of_grams[layer] for layer in part.style}, part.part.end
+        weights = {layer: self._weights.content[layer] for layer in part.content}
         content = tv = 0.0
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):
@@ -308,7 +314,7 @@ class TiledObjective:
                 of_end[end] = _slices(upstream)(tile.own.shrunk(part.stride(end)))
             targets = self._content_of(part, tile, own)
             of_content, of_tv, of_seen = part.gradient(
-                source(tile.seen), own, targets, sizes, self._tv_weight, of_part, of_end
+                source(tile.seen), own, targets, sizes, weights, self._weights.tv, of_part, of_end
             )
             content, tv = content + float(of_content), tv + float(of_tv)
             if gradient is None:
@@ -326,28 +332,42 @@ class TiledObjective:
             return part.content_maps(source(tile.seen), own)
         return {layer: _slices(of_layer)(tile.own.shrunk(part.stride(layer))) for layer, of_layer in source.items()}
 
-    def _content_sources(self, content: np.ndarray, keep: bool) -> dict[_PartGraph, _Source | dict[str, np.ndarray]]:
-        """For each part with content layers, their maps, or what gives the part's input."""
+    def _content_sources(
+        self, content: np.ndarray, keep: bool
+    ) -> tuple[dict[_PartGraph, _Source | dict[str, np.ndarray]], dict[str, tuple[np.ndarray, float]]]:
+        """For each part with content layers, their maps, or what gives the part's input; sums of the layers' channels.
+
+        The sums are those that `loss_weights` takes.
+        """
         deepest = max((index for index, part in enumerate(self._graph.parts) if part.content), default=0)
         height, width = content.shape[:2]
         picture = _encoded_parts(content, self.mean)
         _, inputs = self._graph.forward(picture, height, width, self.tile_size, last=deepest)
         sources: dict[_PartGraph, _Source | dict[str, np.ndarray]] = {}
+        of_channels: dict[str, tuple[np.ndarray, float]] = {}
         for part, (source, height, width) in zip(self._graph.parts, inputs, strict=False):
             if part.content:
-                sources[part] = self._kept(part, source, height, width) if keep else source
-        return sources
+                maps, added = self._content_maps(part, source, height, width, keep)
+                sources[part] = maps if keep else source
+                for layer, total in added.items():
+                    of_channels[layer] = total, _size(layer, *self.shape[1:3]) / _channels(layer)
+        return sources, of_channels
 
-    def _kept(self, part: _PartGraph, source: _Source, height: int, width: int) -> dict[str, np.ndarray]:
-        """Whole feature maps of the content layers."""
+    def _content_maps(
+        self, part: _PartGraph, source: _Source, height: int, width: int, keep: bool
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Whole feature maps of the content layers, if they are to be kept, and sums of their channels."""
         maps: dict[str, np.ndarray] = {}
+        added: dict[str, np.ndarray] = {}
         for tile in part.tiles(height, width, self.tile_size):
             for layer, own in part.content_maps(source(tile.seen), _own_in_seen(tile)).items():
                 stride = part.stride(layer)
-                if layer not in maps:
-                    maps[layer] = _empty(own, height // stride, width // stride)
-                maps[layer][tile.own.shrunk(stride).part] = own[0]
-        return maps
+                added[layer] = added.get(layer, 0) + feature_stats.channel_sums(own).numpy().astype(np.float64)
+                if keep:
+                    if layer not in maps:
+                        maps[layer] = _empty(own, height // stride, width // stride)
+                    maps[layer][tile.own.shrunk(stride).part] = own[0]
+        return maps, added
 
 
 def _encoded(picture: np.ndarray, mean: np.ndarray) -> np.ndarray:

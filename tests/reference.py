@@ -93,15 +93,24 @@ def total_variation_gradient(image):
 
 
 class Objective:
-    """The loss of the preset `athalye`, of an image against the targets of a content and some styles (all images)."""
+    """The loss, athalye's or the balanced, of an image against those of a content and some styles (all images)."""
 
-    def __init__(self, weights, content, styles, *, content_terms, style_terms, blend, pooling="max", factors=None):
+    def __init__(
+        self, weights, content, styles, *, content_terms, style_terms, blend, factors, pooling="max", balanced=False
+    ):
         """`content_terms`, `style_terms`: layer -> share; `blend`: of the styles; `factors`: of content, style, TV."""
         self.weights, self.pooling = weights, pooling
         self.content_terms, self.style_terms, self.blend = content_terms, style_terms, blend
-        self.factors = factors or (5, 500, 100)
+        self.factors = factors
         self.content_targets = features(weights, content, content_terms, pooling)
         self.style_targets = [self._grams(features(weights, style, style_terms, pooling)) for style in styles]
+        self.content_sizes, self.style_sizes = dict.fromkeys(content_terms, 1), [dict.fromkeys(style_terms, 1)] * 9
+        if balanced:
+            variances = {layer: np.mean(np.var(maps, axis=(0, 1))) for layer, maps in self.content_targets.items()}
+            self.content_sizes = variances
+            self.style_sizes = [
+                {layer: np.mean(target**2) for layer, target in targets.items()} for targets in self.style_targets
+            ]
 
     def _grams(self, maps):
         return {layer: gram(maps[layer]) for layer in self.style_terms}
@@ -111,12 +120,12 @@ class Objective:
         maps = features(self.weights, image, [*self.content_terms, *self.style_terms], self.pooling)
         grams = self._grams(maps)
         content = sum(
-            share * np.mean((maps[layer] - self.content_targets[layer]) ** 2)
+            share * np.mean((maps[layer] - self.content_targets[layer]) ** 2) / self.content_sizes[layer]
             for layer, share in self.content_terms.items()
         )
         style = sum(
-            blend * share * np.mean((grams[layer] - targets[layer]) ** 2)
-            for blend, targets in zip(self.blend, self.style_targets, strict=True)
+            blend * share * np.mean((grams[layer] - targets[layer]) ** 2) / sizes[layer]
+            for blend, targets, sizes in zip(self.blend, self.style_targets, self.style_sizes, strict=False)
             for layer, share in self.style_terms.items()
         )
         terms = [

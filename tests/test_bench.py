@@ -3,7 +3,7 @@ import json
 import pytest
 
 from neural_style import bench, cli
-from neural_style.config import Config
+from neural_style.config import LOSS_FACTORS, Config
 from neural_style.errors import NeuralStyleError, UsageError
 
 EXAMPLE = {"weights": "builtin", "style": str(bench.EXAMPLES / "swirls.jpg")}
@@ -93,19 +93,23 @@ def test_startup_is_measured_in_a_new_process():
 @pytest.mark.parametrize("short", [True, False])
 def test_quality_is_the_time_to_the_loss_of_the_classic_run(tmp_path, short_classic, short):
     del short_classic
-    (row,) = bench.measure(options("quality", short=short, pictures=str(tmp_path)), say=lambda _: None)["quality"]
+    rows = bench.measure(options("quality", short=short, pictures=str(tmp_path)), say=lambda _: None)["quality"]
+    assert [row["loss"] for row in rows] == list(LOSS_FACTORS)
+    (row,) = (row for row in rows if row["loss"] == "athalye")
     assert row["px"] == "48×32"
     assert row["end loss"] <= bench.WITHIN * row["classic loss"]
     assert row["evaluations"] >= 1
     assert row["to loss s"] <= row["to end s"]
     assert row["sooner"] == pytest.approx(row["classic s"] / row["to loss s"])
-    assert {path.name for path in tmp_path.iterdir()} == {"classic-48.png", "equal-48.png", "default-48.png"}
+    names = {"classic-48.png", "equal-athalye-48.png", *(f"default-{loss}-48.png" for loss in LOSS_FACTORS)}
+    assert names <= {path.name for path in tmp_path.iterdir()} <= {*names, "equal-balanced-48.png"}
 
 
 def test_quality_says_nothing_of_a_loss_that_is_not_reached(monkeypatch):
     monkeypatch.setattr(bench, "CLASSIC", {**bench.CLASSIC, "iterations": 3})
     monkeypatch.setattr(bench, "WITHIN", 1e-9)
-    (row,) = bench.measure(options("quality"), say=lambda _: None)["quality"]
+    rows = bench.measure(options("quality"), say=lambda _: None)["quality"]
+    row = rows[-1]
     assert row["to loss s"] is None
     assert row["sooner"] is None
 

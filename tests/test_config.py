@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from neural_style import architecture
-from neural_style.config import OPTIONS, Config
+from neural_style.config import LOSS_FACTORS, OPTIONS, Config
 from neural_style.errors import NeuralStyleError, UsageError
 
 
@@ -57,7 +57,7 @@ def test_its_network_option_is_an_alias_of_weights():
     [
         *("content", "styles", "output", "content_layers", "style_layers", "style_layer_weights", "seed", "optimizer"),
         *("history_size", "weights", "device", "save_flags", "precision"),
-        *("scales", "min_scale", "scale_iterations", "tolerance"),
+        *("scales", "min_scale", "scale_iterations", "tolerance", "loss"),
     ],
 )
 def test_options_beside_those_of_anishathalye(name):
@@ -155,8 +155,18 @@ def test_scale_iterations():
     ids=str,
 )
 def test_tv_weight_by_width(options, factors):
-    made = config(tv_weight=3, **options)
-    assert [made.tv_weight_at(width) for width in (100, 200, 800)] == [3 * factor for factor in factors]
+    made = config(loss="athalye", tv_weight=3, **options)
+    assert [made.tv_factor_at(width) for width in (100, 200, 800)] == [3 * factor for factor in factors]
+
+
+@pytest.mark.parametrize("name", ["content_weight", "style_weight", "tv_weight"])
+def test_weights_are_multiples_of_their_defaults_in_every_loss(name):
+    """Athalye's are what they say, to the last digit; so command lines written for it keep their sense in others."""
+    default = ANISHATHALYE[name]
+    assert config(loss="athalye").factor(name) == default
+    assert config(loss="athalye", **{name: 0.3}).factor(name) == 0.3
+    for loss in LOSS_FACTORS:
+        assert config(loss=loss, **{name: 3 * default}).factor(name) == pytest.approx(3 * LOSS_FACTORS[loss][name])
 
 
 def test_too_many_scales_are_refused():

@@ -3,7 +3,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from neural_style.feature_stats import gram_matrix, gram_sum
+from neural_style.feature_stats import channel_sums, gram_matrix, gram_sum
 
 
 @pytest.fixture
@@ -147,3 +147,13 @@ def test_bfloat16_size_may_be_unknown_when_traced():
     traced = tf.function(gram_matrix, input_signature=[tf.TensorSpec((1, None, None, 32), tf.bfloat16)])
     for size in ((31, 33), (2, 3)):
         np.testing.assert_allclose(traced(features_of(*size)), gram_matrix(features_of(*size)), rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_channel_sums_add_up_over_parts(dtype):
+    maps = tf.cast(np.random.default_rng(0).normal(300, 20, (1, 30, 21, 4)).astype(np.float32), dtype)
+    exact = tf.cast(maps, tf.float64).numpy()
+    whole = channel_sums(maps)
+    assert whole.dtype == tf.float32
+    np.testing.assert_allclose(whole, [exact.sum((0, 1, 2)), (exact**2).sum((0, 1, 2))], rtol=1e-5)
+    np.testing.assert_allclose(channel_sums(maps[:, :13]) + channel_sums(maps[:, 13:]), whole, rtol=1e-5)

@@ -3,8 +3,8 @@ import pytest
 import reference
 import tensorflow as tf
 
-from neural_style.feature_stats import gram_matrix, gram_sum
-from neural_style.losses import content_loss, style_loss, tv_loss, variation
+from neural_style.feature_stats import channel_sums, gram_matrix, gram_sum
+from neural_style.losses import content_loss, content_size, style_loss, style_size, tv_loss, variation
 
 
 def random_maps(*shape, seed=0):
@@ -39,6 +39,33 @@ def test_zero_only_where_equal_and_even(loss):
     ours, other = random_maps(5, 5), random_maps(5, 5, seed=1)
     assert loss(ours, ours) == 0
     assert loss(ours, other) == loss(other, ours) > 0
+
+
+def test_content_size_by_hand():
+    """Channels of mean 2 and 5, and variance 1 and 16."""
+    features = tf.constant([1.0, 1, 3, 9], shape=(1, 2, 1, 2))
+    assert float(content_size(channel_sums(features), 2)) == (1 + 16) / 2
+
+
+def test_content_size_is_the_content_loss_of_the_mean():
+    features = random_maps(1, 7, 9, 5) + 3
+    mean = np.broadcast_to(features.mean(axis=(1, 2), keepdims=True), features.shape)
+    expected = float(content_loss(tf.constant(features), tf.constant(mean)))
+    assert float(content_size(channel_sums(features), 63)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_content_size_of_what_does_not_vary():
+    """A hundredth of the mean square, and 1 where there is nothing: a loss can be divided by it."""
+    assert float(content_size(channel_sums(tf.fill((1, 4, 4, 3), 10.0)), 16)) == pytest.approx(1)
+    assert float(content_size(channel_sums(tf.fill((1, 4, 4, 3), 20.0)), 16)) == pytest.approx(4)
+    assert float(content_size(channel_sums(tf.zeros((1, 4, 4, 3))), 16)) == 1
+
+
+def test_style_size_is_the_style_loss_of_nothing():
+    grams = tf.constant(random_maps(2, 5, 5))
+    np.testing.assert_allclose(style_size(grams), style_loss(tf.zeros((5, 5)), grams), rtol=1e-6)
+    assert float(style_size(tf.constant([[1.0, 2.0], [2.0, 5.0]]))) == (1 + 4 + 4 + 25) / 4
+    np.testing.assert_array_equal(style_size(tf.zeros((3, 5, 5))), [1, 1, 1])
 
 
 def test_tv_by_hand():

@@ -17,42 +17,70 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_ima
 SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
 SHALLOW_TERMS = {"content_terms": {"relu1_2": 1}, "style_terms": {"relu1_1": 1 / 2, "relu2_1": 1 / 2}, "blend": (1,)}
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-TV_ALONE = {"content_weight": 0, "style_weight": 0, "tv_weight": 3}
+TV_ALONE = {"loss": "athalye", "content_weight": 0, "style_weight": 0, "tv_weight": 3}
+ATHALYE = {"loss": "athalye"}
+FACTORS = (5, 500, 100)  # of athalye's loss
+BALANCED = {"balanced": True, "factors": (1, 10, 1e-5)}
+
+DEFAULT_TERMS = {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}
 
 CASES = {
-    "defaults": ({}, {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}),
+    "defaults": ({}, {**DEFAULT_TERMS, **BALANCED}),
+    "athalye": (ATHALYE, DEFAULT_TERMS),
     "blend of content layers": (
-        {"content_weight_blend": 0.3, "style_layers": ("relu1_1",)},
+        {**ATHALYE, "content_weight_blend": 0.3, "style_layers": ("relu1_1",)},
         {"content_terms": {"relu4_2": 0.3, "relu5_2": 0.7}, "style_terms": {"relu1_1": 1}, "blend": (1,)},
     ),
     "two styles": (
-        {**SHALLOW, "styles": 2, "style_blend_weights": (1, 3)},
+        {**ATHALYE, **SHALLOW, "styles": 2, "style_blend_weights": (1, 3)},
         {**SHALLOW_TERMS, "styles": 2, "blend": (1 / 4, 3 / 4)},
     ),
-    "two equal styles": ({**SHALLOW, "styles": 2}, {**SHALLOW_TERMS, "styles": 2, "blend": (1 / 2, 1 / 2)}),
+    "two equal styles": ({**ATHALYE, **SHALLOW, "styles": 2}, {**SHALLOW_TERMS, "styles": 2, "blend": (1 / 2, 1 / 2)}),
     "growing layer weights": (
-        {**SHALLOW, "style_layers": ("relu1_1", "relu1_2", "relu2_1"), "style_layer_weight_exp": 2},
+        {**ATHALYE, **SHALLOW, "style_layers": ("relu1_1", "relu1_2", "relu2_1"), "style_layer_weight_exp": 2},
         {**SHALLOW_TERMS, "style_terms": {"relu1_1": 1 / 7, "relu1_2": 2 / 7, "relu2_1": 4 / 7}},
     ),
     "explicit layer weights": (
-        {**SHALLOW, "style_layers": ("relu2_1", "relu1_2", "conv1_1"), "style_layer_weights": (6, 0, 2)},
+        {**ATHALYE, **SHALLOW, "style_layers": ("relu2_1", "relu1_2", "conv1_1"), "style_layer_weights": (6, 0, 2)},
         {**SHALLOW_TERMS, "style_terms": {"relu2_1": 3 / 4, "conv1_1": 1 / 4}},
     ),
     "average pooling": (
-        {**SHALLOW, "style_layers": ("relu2_1", "relu3_1"), "pooling": "avg"},
+        {**ATHALYE, **SHALLOW, "style_layers": ("relu2_1", "relu3_1"), "pooling": "avg"},
         {**SHALLOW_TERMS, "style_terms": {"relu2_1": 1 / 2, "relu3_1": 1 / 2}, "pooling": "avg"},
     ),
     "explicit content layers": (
-        {**SHALLOW, "content_layers": ("relu2_2", "conv1_1", "relu1_2")},
+        {**ATHALYE, **SHALLOW, "content_layers": ("relu2_2", "conv1_1", "relu1_2")},
         {**SHALLOW_TERMS, "content_terms": dict.fromkeys(("relu2_2", "conv1_1", "relu1_2"), 1 / 3)},
     ),
     "other weights": (
-        {**SHALLOW, "content_weight": 0.7, "style_weight": 3, "tv_weight": 11},
+        {**ATHALYE, **SHALLOW, "content_weight": 0.7, "style_weight": 3, "tv_weight": 11},
         {**SHALLOW_TERMS, "factors": (0.7, 3, 11)},
     ),
-    "no content": ({**SHALLOW, "content_weight": 0}, {**SHALLOW_TERMS, "content_terms": {}}),
-    "no style": ({**SHALLOW, "style_weight": 0}, {**SHALLOW_TERMS, "style_terms": {}}),
-    "no variation": ({**SHALLOW, "tv_weight": 0}, {**SHALLOW_TERMS, "factors": (5, 500, 0)}),
+    "no content": ({**ATHALYE, **SHALLOW, "content_weight": 0}, {**SHALLOW_TERMS, "content_terms": {}}),
+    "no style": ({**ATHALYE, **SHALLOW, "style_weight": 0}, {**SHALLOW_TERMS, "style_terms": {}}),
+    "no variation": ({**ATHALYE, **SHALLOW, "tv_weight": 0}, {**SHALLOW_TERMS, "factors": (5, 500, 0)}),
+    "two styles, balanced": (
+        {"loss": "balanced", **SHALLOW, "styles": 2, "style_blend_weights": (1, 3)},
+        {**SHALLOW_TERMS, **BALANCED, "styles": 2, "blend": (1 / 4, 3 / 4)},
+    ),
+    "layer weights, balanced": (
+        {
+            "loss": "balanced",
+            "content_layers": ("relu1_2", "conv2_2"),
+            "style_layers": ("relu1_1", "conv1_2"),
+            "style_layer_weights": (3, 1),
+        },
+        {
+            "content_terms": {"relu1_2": 1 / 2, "conv2_2": 1 / 2},
+            "style_terms": {"relu1_1": 3 / 4, "conv1_2": 1 / 4},
+            "blend": (1,),
+            **BALANCED,
+        },
+    ),
+    "other weights, balanced": (
+        {"loss": "balanced", **SHALLOW, "content_weight": 10, "style_weight": 100, "tv_weight": 300},
+        {**SHALLOW_TERMS, "balanced": True, "factors": (2, 2, 3e-5)},
+    ),
     "variation alone": (TV_ALONE, {"content_terms": {}, "style_terms": {}, "blend": (1,), "factors": (0, 0, 3)}),
 }
 """Name -> (settings of ours, the same said to the reference, with every share worked out by hand)."""
@@ -93,7 +121,7 @@ def objective_of(network, *, styles=1, precision="float32", **settings):
 def expected_objective(network, exact_network, *, styles=1, **terms):
     """The reference's of the same pictures."""
     content, *others = (picture.astype(np.float64) - network.mean for picture in (CONTENT, STYLE, OTHER))
-    return reference.Objective(exact_network, content, others[:styles], **terms)
+    return reference.Objective(exact_network, content, others[:styles], **{"factors": FACTORS, **terms})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -144,7 +172,8 @@ def test_gradient_of_variation_is_exact(network):
 
 def test_styles_at_their_own_sizes_through_style_scales(network, exact_network):
     """From pictures to the loss: each style is scaled to its own width, its aspect kept, and counted by its weight."""
-    config = Config(CONTENT, [STYLE, OTHER], style_scales=(1, 1.5), style_blend_weights=(2, 1), **SHALLOW)
+    scaled = {"style_scales": (1, 1.5), "style_blend_weights": (2, 1)}
+    config = Config(CONTENT, [STYLE, OTHER], **scaled, **ATHALYE, **SHALLOW)
     inputs = read_inputs(config)
     styles = [style.rgb for style in inputs.styles]
     assert [style.shape for style in styles] == [(53, 44, 3), (46, 66, 3)]
@@ -153,7 +182,7 @@ def test_styles_at_their_own_sizes_through_style_scales(network, exact_network):
         exact_network,
         CONTENT - network.mean,
         [style - network.mean for style in styles],
-        **{**SHALLOW_TERMS, "blend": (2 / 3, 1 / 3)},
+        **{**SHALLOW_TERMS, "blend": (2 / 3, 1 / 3), "factors": FACTORS},
     )
     losses, _ = ours.value_and_grad(ours.encode(IMAGE))
     expected = theirs(IMAGE - network.mean)
@@ -164,7 +193,7 @@ def test_styles_at_their_own_sizes_through_style_scales(network, exact_network):
 def test_style_in_terms_of_gatys(network, exact_network):
     """Where style and content are of one size, the style loss is 500 · Σ w · 4E/C² with E of equation 4."""
     style = picture(34, 44, 2)
-    ours = Objective(LossGraph(Config("content", "style", **SHALLOW), network), CONTENT, [style])
+    ours = Objective(LossGraph(Config("content", "style", **ATHALYE, **SHALLOW), network), CONTENT, [style])
     maps, targets = (reference.features(exact_network, x - network.mean, FIVE[:2]) for x in (IMAGE, style))
     expected = 0
     for layer in FIVE[:2]:

@@ -15,6 +15,7 @@ SHALLOW = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1"
 
 CASES = {
     "defaults": {},
+    "athalye": {"loss": "athalye"},
     "average pooling": {"pooling": "avg", "content_layers": ("relu4_1",), "style_layers": ("relu1_1", "relu3_1")},
     "first part alone": {"content_layers": ("relu3_2",), "style_layers": ("relu1_1", "conv3_4", "relu3_4")},
     "second part alone": {"content_layers": ("relu4_1",), "style_layers": ("relu4_4", "relu5_4"), "tv_weight": 0},
@@ -78,7 +79,10 @@ def assert_equal(whole, tiled, image, share=1e-5):
 
 @pytest.mark.parametrize(
     ("case", "keep"),
-    [*((case, True) for case in CASES), *((case, False) for case in ("defaults", "first part alone", *BOTH_PARTS))],
+    [
+        *((case, True) for case in CASES),
+        *((case, False) for case in ("defaults", "athalye", "first part alone", *BOTH_PARTS)),
+    ],
 )
 def test_losses_and_gradient_are_those_of_the_whole_picture(case, keep):
     """Odd sizes, of which each pooling drops a row or a column."""
