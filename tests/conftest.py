@@ -15,8 +15,9 @@ from neural_style import weights
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch):
-    """Keep the user's weights out of sight, and downloads on this machine, where nothing answers."""
+    """Keep the user's weights out of sight, and have nothing fetched, unless a test wants it, from this machine."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
 

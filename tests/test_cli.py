@@ -338,7 +338,10 @@ BAD = [
     ("--content=glass.png", "is fully transparent"),
     ("--styles=nowhere.png", "style picture 'nowhere.png' does not exist"),
     ("--initial=nowhere.png", "initial picture 'nowhere.png' does not exist"),
-    ("--weights=nowhere.npz", "nowhere.npz: expected auto, imagenet, builtin or the path"),
+    (
+        "--weights=nowhere.npz",
+        "nowhere.npz: expected auto, imagenet, imagenet-exact, imagenet-8bit, builtin or",
+    ),
     ("--weights=folder.png", "received a folder"),
     ("--weights=photo.png", "expected VGG19 weights"),
     ("--flagfile=nowhere.cfg", "--flagfile: expected a readable text file, got 'nowhere.cfg'"),

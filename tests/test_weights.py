@@ -31,10 +31,13 @@ real_weights_folder = weights.weights_folder
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
-    """An empty weights folder and an empty Keras cache; no address but those of a test's own server."""
+    """An empty weights folder and an empty Keras cache; no package, no address but those of a test's own server."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    shutil.copy(weights.weights_folder() / "registry.json", folder)
+    registry = json.loads((weights.weights_folder() / "registry.json").read_text())
+    registry["entries"] = [row for row in registry["entries"] if "package" not in row]
+    (folder / "registry.json").write_text(json.dumps(registry))
+    monkeypatch.delenv("NEURAL_STYLE_OFFLINE")
     monkeypatch.setattr(weights, "weights_folder", lambda: folder)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
@@ -332,7 +335,7 @@ def test_other_files_of_the_same_containers(net, tmp_path):
 
 @pytest.mark.parametrize("path", ["absent.h5", "."])
 def test_no_such_file(path, tmp_path):
-    assert_refused(tmp_path / path, "expected auto, imagenet, builtin or the path of a weights file")
+    assert_refused(tmp_path / path, "expected auto, imagenet, imagenet-exact, imagenet-8bit, builtin or the path of")
 
 
 @pytest.mark.parametrize("key", ["channel_order", "mean", "block2_conv1/bias"])
@@ -389,7 +392,8 @@ def publish(folder, path, **changes):
         "channel_order": "BGR",
         "mean": MEAN,
         "licence": "none",
-        "download": True,
+        "name": "imagenet-exact",
+        "about": "a small one",
     }
     registry = json.loads((folder / "registry.json").read_text())
     (folder / "registry.json").write_text(json.dumps(registry | {"entries": [row | changes]}))
@@ -405,12 +409,15 @@ def published(net, tmp_path, places):
     return SimpleNamespace(path=path, entry=publish(places.folder, path), body=path.read_bytes())
 
 
-def test_registry_of_the_checkout():
+def test_registry_of_the_checkout(monkeypatch):
+    monkeypatch.setattr(weights, "weights_folder", real_weights_folder)
     entries = weights.registry()
-    assert [entry.digest[:4] for entry in entries] == ["253f", "cbe5", "8ee3", "1061"]
-    assert [entry.file for entry in entries if entry.download] == ["vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"]
+    assert [entry.digest[:4] for entry in entries] == ["253f", "cbe5", "8ee3", "1061", "b1cd"]
+    assert [entry.name for entry in entries] == ["imagenet-exact", None, None, None, "imagenet-8bit"]
+    assert list(weights.sources()) == ["imagenet-exact", "imagenet-8bit", "builtin"]
     for entry in entries:
-        assert len(entry.digest) == 32
+        assert len(entry.digest) == 2 * hashlib.new(entry.algorithm).digest_size
+        assert bool(entry.addresses) != bool(entry.package)
         assert all(address.endswith(entry.file) for address in entry.addresses)
         assert entry.mean in (MEAN, None)
         assert (entry.channel_order == "RGB") == entry.file.endswith(".mat")
@@ -705,17 +712,17 @@ def test_wrong_hash_names_both(server, published, tmp_path):
     server.body = b"<html>log in first</html>"
     with pytest.raises(WeightsError) as caught:
         weights.download(published.entry, tmp_path / "to")
-    for part in (server.url, published.entry.digest, hashlib.md5(server.body).hexdigest(), "NEURAL_STYLE_WEIGHTS"):
+    for part in (server.url, published.entry.digest, hashlib.md5(server.body).hexdigest()):
         assert part in str(caught.value)
     assert len(server.starts) == 2
     assert [entry.name for entry in (tmp_path / "to").iterdir()] == ["vgg19.h5.lock"]
 
 
 @pytest.mark.parametrize(("status", "asked"), [(404, 1), (403, 1), (503, 1 + download.FIRST_RETRIES)])
-def test_refusal_is_one_line_with_address_reason_and_remedy(status, asked, server, published, places, tmp_path):
+def test_refusal_is_one_line_with_address_reason_and_remedy(status, asked, server, published, places):
     server.status = status
     with pytest.raises(WeightsError) as caught:
-        weights.download(published.entry, tmp_path / "to")
+        weights.fetch("imagenet-exact")
     for part in (server.url, f"HTTP {status}", "in a browser", str(places.folder), "NEURAL_STYLE_WEIGHTS"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
