@@ -38,11 +38,11 @@ def _described(entry: weights.Entry) -> Iterator[str]:
 def next_run() -> Iterator[str]:
     """Lines of text on the weights that the next run with default layers would use."""
     layers = Config("photo", ["painting"]).layers
-    otherwise = "or else uses the built-in network"
+    uses = "uses the built-in network"
     try:
         weights.load(weights.BUILTIN, layers)
     except WeightsError as error:
-        otherwise = ""
+        uses = "fails"
         yield f"--weights builtin cannot be used: {error}"
     found = weights.find_imagenet(layers)
     if found:
@@ -52,12 +52,12 @@ def next_run() -> Iterator[str]:
     entries = [named[name] for name in (weights.ROUNDED, weights.EXACT) if name in named]
     untried = [entry for entry in entries if not weights.last_failure(str(entry.name))]
     if weights.is_offline():
-        wanted = f"{weights.OFFLINE_VARIABLE} is set, so the next run fetches nothing"
+        plan = f"{weights.OFFLINE_VARIABLE} is set, so the next run fetches nothing and {uses}"
     elif untried:
-        wanted = f"The next run fetches {', or else '.join(map(_with_size, untried))}"
+        plan = f"The next run fetches {', or else '.join(map(_with_size, untried))}, or else {uses}"
     else:
-        wanted = "Fetching failed within the last hour, so the next run does not try"
-    yield f"ImageNet weights: not found. {wanted}{otherwise and f', {otherwise}'}."
+        plan = f"Fetching failed within the last hour, so the next run does not try and {uses}"
+    yield f"ImageNet weights: not found. {plan}."
     for entry in entries:
         yield f"  {entry.name} now: {weights.fetch_command(str(entry.name))}; by hand: {weights.by_hand(entry)}"
 
