@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import __version__, cli, engine, images, memory
+from neural_style import __version__, cli, engine, images, memory, weights
 from neural_style.config import OPTIONS, Config
 from neural_style.errors import OutOfMemoryError, OutputError
 from neural_style.planner import Planner

@@ -129,7 +129,7 @@ def test_a_built_in_network_that_cannot_be_used_is_told(folder, damaged):
     text = report()
     assert re.search(r"--weights builtin cannot be used: .*builtin\.npz: .*install neural-style anew", text)
     assert ("builtin.npz: damaged" in text) is damaged
-    assert "or else uses the built-in network" not in text
+    assert "uses the built-in network" not in text
 
 
 def test_the_built_in_network_is_known_by_its_place_and_says_how_it_starts(folder, tmp_path_factory, monkeypatch):

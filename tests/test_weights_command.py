@@ -70,9 +70,9 @@ def test_what_a_run_would_use(both, places, monkeypatch, index):
     assert "not found. The next run fetches imagenet-8bit (" in report()
     assert ", or else imagenet-exact, or else uses the built-in network." in report()
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
-    assert "NEURAL_STYLE_OFFLINE is set, so the next run fetches nothing, or else uses the built-in" in report()
+    assert "NEURAL_STYLE_OFFLINE is set, so the next run fetches nothing and uses the built-in" in report()
     (places.folder / "builtin.npz").unlink()
-    assert "NEURAL_STYLE_OFFLINE is set, so the next run fetches nothing.\n" in report()
+    assert "NEURAL_STYLE_OFFLINE is set, so the next run fetches nothing and fails.\n" in report()
     assert "--weights builtin cannot be used: " in report()
 
 
