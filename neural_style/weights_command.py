@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from neural_style import weights
 from neural_style.config import Config
@@ -12,22 +13,21 @@ from neural_style.errors import UsageError, WeightsError
 
 def report() -> Iterator[str]:
     """Lines of text on every published file: what it is, whether it is here, and which one a run would use."""
-    named = weights.sources()
+    named, here = weights.sources(), weights.published_files()
     for name in (weights.ROUNDED, weights.EXACT, weights.BUILTIN):
         if name in named:
-            yield from _described(named[name])
-    yield "also taken, where they are found"
+            yield from _described(named[name], here.get(named[name]))
+    yield "Also taken, where they are found:"
     for entry in weights.registry():
         if entry.name is None:
-            yield from _described(entry)
+            yield from _described(entry, here.get(entry))
     yield from next_run()
     yield f"Fetched files go into {weights.keras_cache()}."
 
 
-def _described(entry: weights.Entry) -> Iterator[str]:
+def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
     size = f", {entry.fetched_bytes / 1e6:.1f} MB" if entry.fetched_bytes else ""
     yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.licence}"
-    path = weights.find_published(entry)
     if path:
         yield f"  here: {path} ({os.path.getsize(path) / 1e6:.1f} MB, {entry.algorithm} as published)"
         return
@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
 
 def _fetched(name: str) -> str:
     entry = weights.sources()[name]
-    path = weights.find_published(entry)
+    path = weights.published_files().get(entry)
     if path:
         return f"{name} is here already: {path}, {entry.algorithm} as published"
     if name == weights.BUILTIN:

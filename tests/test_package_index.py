@@ -161,6 +161,20 @@ def test_what_uv_complains_of_is_told(index, folder, without):
     refused(index, folder, "package index: Request failed; Connection refused (os error 111)")
 
 
+def test_of_a_failure_of_the_tool_itself_the_last_line_is_told(index, folder, without):
+    complaint = "ERROR: Exception:\\nTraceback (most recent call last):\\n  File x\\nRuntimeError: not today"
+    script(without("pip", "uv", "ensurepip") / "uv", f"import sys; sys.exit('{complaint}')")
+    refused(index, folder, "package index: RuntimeError: not today")
+
+
+@pytest.mark.parametrize(
+    "complaint", ["OSError: [Errno 28] No space left on device", "os error 28: No space left on device"]
+)
+def test_a_full_disk_is_told_as_such(complaint, index, folder, without):
+    script(without("pip", "uv", "ensurepip") / "uv", f"import sys; sys.exit('{complaint}\\nand more')")
+    refused(index, folder, "package index: no space left on device")
+
+
 @pytest.mark.skipif(importlib.util.find_spec("uv") is None, reason="uv is not installed here")
 def test_uv_itself(index, folder, without):
     without("pip", "ensurepip")
