@@ -9,6 +9,7 @@ import time
 import tracemalloc
 
 import packages
+import psutil
 import pytest
 
 from neural_style import package_index
@@ -89,20 +90,20 @@ def test_an_index_that_stalls_is_left_and_told_of_meanwhile(cut, index, folder, 
         "still fetching, 0.1 MB have come after" if cut else "still fetching, waiting for the package index after"
     )
     assert caplog.messages[1].startswith(expected)
-    assert not children()
+    assert not left(folder)
 
 
 def test_there_is_a_limit_to_the_whole(index, folder, monkeypatch):
     monkeypatch.setattr(package_index, "LIMIT", 0.5)
     index.pause = 60
     refused(index, folder, "it took more than 0.5 seconds")
-    assert not children()
+    assert not left(folder)
 
 
-def children():
-    import psutil
-
-    return psutil.Process().children(recursive=True)
+def left(folder):
+    """Programs that still work in a folder."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if any(str(folder) in part for part in child.cmdline())]
 
 
 def test_what_interrupts_it_ends_the_other_program(index, folder):
@@ -110,12 +111,13 @@ def test_what_interrupts_it_ends_the_other_program(index, folder):
 
     def interrupt():
         index.wait_for_wheel()
+        assert left(folder)
         os.kill(os.getpid(), 2)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         package_index.fetch(index.package, folder)
-    assert not children()
+    assert not left(folder)
 
 
 # --- the tools --------------------------------------------------------------------------------------------------------

@@ -85,6 +85,7 @@ def test_cut_off_anywhere_is_told():
     assert_refused(data + b"\0", "bytes of values")
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # of texts that are not ours
 def test_damage_anywhere_never_ends_in_another_error():
     data = legacy_file(ARRAYS)
     rng = np.random.default_rng(0)
