@@ -223,7 +223,16 @@ def _bench(arguments: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"doctor": _doctor, "bench": _bench}
+def _weights(arguments: Sequence[str]) -> int:
+    _show_notes()
+    from neural_style import weights_command
+
+    for line in weights_command.run(arguments):
+        print(line, flush=True)
+    return 0
+
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"doctor": _doctor, "bench": _bench, "weights": _weights}
 
 
 class _Interrupted(BaseException):

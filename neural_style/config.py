@@ -229,7 +229,8 @@ class Config:
 
     weights: str = option(
         "Network",
-        "VGG19 weights: imagenet, builtin, a file, or auto: imagenet if it is present or can be had, else builtin.",
+        "VGG19 weights: imagenet-exact, imagenet-8bit (its kernels rounded), builtin, or a file. auto: the first two, "
+        "as found, or else fetched, the smaller first; otherwise builtin. imagenet: exact, or else 8-bit.",
         "auto",
         alias="network",
     )

@@ -6,13 +6,12 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
-from neural_style import __version__, memory, weights
+from neural_style import __version__, memory, weights, weights_command
 from neural_style.config import LEFT_TO_NETWORK, OPTIONS, Config
-from neural_style.errors import GPU_ADVICE, WeightsError
+from neural_style.errors import GPU_ADVICE
 
 _PACKAGES = (
     *("tensorflow", "keras", "numpy", "scipy", "pillow", "tifffile", "imagecodecs"),
@@ -47,8 +46,7 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
 
     device = engine.device_name(config.device)
     choice = precision.choose(config.precision, device)
-    found = weights.find_imagenet(config.layers) if config.weights == "auto" else None
-    network = weights.load("builtin" if config.weights == "auto" and not found else config.weights, config.layers)
+    network = weights.load(config.weights, config.layers, fetch=False)
     config = config.settled(network.settings)
     budget = memory.budget(config.memory, device)
     yield (
@@ -115,36 +113,13 @@ def _devices() -> Iterator[str]:
 def _weights() -> Iterator[str]:
     own = weights.weights_folder() / weights.builtin_entry().file
     for place in weights.search_places():
-        files = [place] if os.path.isfile(place) else _weights_in(place)
+        files = weights.files_in(place)
         yield f"  {place}:{'' if files else ' no weights'}"
         for file in files:
             by_name = file in (place, own) or file.name in weights.known_names()
             by_path = "" if by_name else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
-    layers = Config("photo", ["painting"]).layers  # those of the defaults
-    otherwise = ", or else uses the built-in network"
-    try:
-        weights.load("builtin", layers)
-    except WeightsError as error:
-        otherwise = ""
-        yield f"  --weights builtin cannot be used: {error}"
-    found = weights.find_imagenet(layers)
-    if found:
-        yield f"  --weights imagenet uses {found}"
-        return
-    entry = next(entry for entry in weights.registry() if entry.download)
-    yield f"  ImageNet weights: not found. The next run downloads them{otherwise}."
-    yield f"  To get them by hand, put {entry.addresses[0]}"
-    yield f"  into {weights.own_folder()}, or set {weights.PLACE_VARIABLE} to where you have them."
-
-
-def _weights_in(folder: Path) -> list[Path]:
-    """Files that look like weights; none of a folder that is not there or cannot be read."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    return [folder / name for name in names if name.endswith((".h5", ".mat", ".npz")) and os.path.isfile(folder / name)]
+    yield from (f"  {line}" for line in weights_command.next_run())
 
 
 def _described(found: weights.Inspection) -> str:

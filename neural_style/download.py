@@ -9,6 +9,7 @@ import errno
 import hashlib
 import http.client
 import logging
+import math
 import os
 import queue
 import sys
@@ -38,7 +39,11 @@ FIRST_RETRIES = 2
 BACKOFF = 0.5
 """Seconds before the first retry; each further one without a new byte waits twice as long."""
 
+NOTE = 10.0
+"""Seconds between two lines on another process that is waited for."""
+
 _BLOCK = 1 << 16
+_POLL = 0.05
 
 
 class _BrokenError(Exception):
@@ -77,56 +82,71 @@ def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = 
     Raises:
         WeightsError: the server cannot be reached or refuses, the file has another hash, or it cannot be written.
     """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target.with_name(f"{target.name}.lock")) as locked:
-            if target.is_file() and file_hash(target, algorithm) == digest:
-                return target
-            part = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{os.getpid()}.part")
-            try:
-                _fetch_verified(url, part, algorithm, digest, progress)
-                os.replace(part, target)
-            finally:
-                if not locked:  # nobody would continue it
-                    part.unlink(missing_ok=True)
-    except OSError as error:  # only the disk's: the network's are answered below
-        raise WeightsError(f"expected to write {target}, but {error.strerror or error}") from error
+    with held(target) as locked:
+        if target.is_file() and file_hash(target, algorithm) == digest:
+            return target
+        part = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{os.getpid()}.part")
+        try:
+            _fetch_verified(url, part, algorithm, digest, progress)
+            os.replace(part, target)
+        finally:
+            if not locked:  # nobody would continue it
+                part.unlink(missing_ok=True)
     return target
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Wait for, then hold, a lock among processes; False where the platform or the file system knows none."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+def held(target: Path) -> Iterator[bool]:
+    """Have a file to oneself among processes that want to write it, once the others are done. Its folder is made.
+
+    Yields:
+        False where the platform or the file system knows no locks.
+
+    Raises:
+        WeightsError: the system does not let the folder, or what is done meanwhile, be written.
+    """
     try:
-        yield _acquire(descriptor)
-    finally:
-        os.close(descriptor)  # which gives the lock back
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(target.with_name(f"{target.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            yield _acquire(descriptor)
+        finally:
+            os.close(descriptor)  # which gives the lock back
+    except OSError as error:  # only the disk's: the network's are answered otherwise
+        raise WeightsError(f"expected to write {target}, but {error.strerror or error}") from error
 
 
 def _acquire(descriptor: int) -> bool:
+    """Wait for a lock, with a line now and then on what is waited for; False where there are no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            while True:
-                try:
-                    msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                    break
-                except OSError as error:  # it waits ten seconds only
-                    if error.errno != errno.EDEADLK:
-                        raise
+            def take() -> None:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+            busy = (errno.EACCES, errno.EDEADLK)
         else:
             import fcntl
 
-            try:
+            def take() -> None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _log.info("waiting for another process, which is downloading the same file")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except (ImportError, OSError):
+
+            busy = (errno.EWOULDBLOCK, errno.EACCES)
+    except ImportError:
         return False
-    return True
+    told = -math.inf
+    while True:
+        try:
+            take()
+            return True
+        except OSError as error:
+            if error.errno not in busy:
+                return False
+        if time.monotonic() - told > NOTE:
+            told = time.monotonic()
+            _log.info("waiting for another process, which is fetching the same file")
+        time.sleep(_POLL)
 
 
 def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool) -> None:

@@ -78,6 +78,8 @@ def help_text(program: str) -> str:
         f"       {program} doctor   tells what is installed, which devices and weights are found, what is missing",
         f"       {program} doctor --size 6000x4000 [flags]   tells how such a picture would be computed, in what",
         "           memory and time",
+        f"       {program} weights  tells which weights there are and which are here",
+        f"       {program} weights fetch NAME   fetches some ahead of time",
         f"       {program} bench    measures speed and memory: [eval] [optimizer] [startup] [quality] [tiles]",
         "           [memory] [--width N ...] [--repeats N] [--short] [--weights W] [--precision P]",
         "           [--content PHOTO] [--style PAINTING] [--pictures FOLDER]",

@@ -15,7 +15,7 @@ from neural_style.config import OPTIONS, Config
 from neural_style.errors import OutputError
 from neural_style.inputs import Inputs
 from neural_style.records import Step
-from neural_style.weights import VGGWeights
+from neural_style.weights import VGGWeights, without_hash
 
 _log = logging.getLogger("neural_style")
 
@@ -105,9 +105,8 @@ class Outputs:
         """Write the flag file that repeats the run, if it is asked for."""
         if self._config.save_flags is None:
             return
-        weights = os.path.abspath(network.path) if network.path else network.name
         config = self._config.settled(network.settings)
-        lines = (f"# neural-style {__version__}", *flags.effective(config, {"weights": weights}))
+        lines = (f"# neural-style {__version__}", *flags.effective(config, {"weights": network.reference}))
         data = "".join(f"{line}\n" for line in lines).encode()
         self._write("save_flags", Path(self._config.save_flags), lambda file: file.write_bytes(data))
 
@@ -133,7 +132,7 @@ class Outputs:
 
     def _sources(self) -> set[str]:
         config = self._config
-        named = (config.content, *config.styles, config.initial, config.weights)
+        named = (config.content, *config.styles, config.initial, without_hash(config.weights))
         return {os.path.realpath(source) for source in named if isinstance(source, (str, os.PathLike))}
 
     def _write(self, option: str, path: Path, write: Callable[[Path], object]) -> None:

@@ -370,7 +370,8 @@ class _NpzArray:
         with archive.zip.open(f"{key}.npy") as file:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            self.shape: tuple[int, ...] = header(file)[0]
+            shape, _, self.dtype = header(file)
+        self.shape: tuple[int, ...] = shape
 
     def __getitem__(self, index: Any) -> Any:
         return self._archive[self._key][index]
@@ -385,6 +386,31 @@ class _SeededKernel:
 
     def __getitem__(self, index: Any) -> Any:
         return (seeded_filters(self._conv) * self._scale)[index]
+
+
+class _PaletteKernel:
+    """A kernel of which the .npz holds a palette of values, and for each weight its place in there; read by `[()]`."""
+
+    def __init__(self, path: Path, what: str, index: _NpzArray, palette: np.ndarray) -> None:
+        if index.dtype != np.uint8:
+            raise WeightsError(f"{path}: expected {what}'s index as uint8, received {index.dtype}; {ANEW}")
+        if palette.dtype.kind != "f" or palette.ndim != 1:
+            raise WeightsError(
+                f"{path}: expected {what}'s palette as a row of floating-point numbers, received {palette.dtype} "
+                f"{palette.shape}; {ANEW}"
+            )
+        self._path, self._what, self._index, self._palette = path, what, index, palette
+        self.shape = index.shape
+
+    def __getitem__(self, index: Any) -> Any:
+        places = self._index[()]
+        last = places.max(initial=0)
+        if last >= len(self._palette):
+            raise WeightsError(
+                f"{self._path}: expected {self._what}'s index below {len(self._palette)}, the size of its palette, "
+                f"received {last}; {ANEW}"
+            )
+        return self._palette.astype(np.float32)[places][index]
 
 
 @contextmanager
@@ -415,13 +441,23 @@ def _npz(path: Path) -> Iterator[_Held]:
 
 def _npz_pairs(path: Path, archive: Any) -> Iterator[tuple[str, _Pair]]:
     for conv in CONV_LAYERS:
-        kernel, scale, bias = (f"{keras_name(conv)}/{part}" for part in ("kernel", "scale", "bias"))
-        if kernel not in archive and scale not in archive:
+        keys = {part: f"{keras_name(conv)}/{part}" for part in ("kernel", "scale", "index", "palette", "bias")}
+        held = {part for part, key in keys.items() if key in archive}
+        if not held & {"kernel", "scale", "index"}:
             continue
-        if bias not in archive:
-            raise WeightsError(f"{path}: expected {conv}'s bias beside its kernel, received no key `{bias}`; {ANEW}")
-        filters = _NpzArray(archive, kernel) if kernel in archive else _SeededKernel(conv, archive[scale])
-        yield conv, (filters, _NpzArray(archive, bias))
+        for part, whose in (("bias", "kernel"), *([("palette", "index")] if "index" in held else [])):
+            if part not in held:
+                raise WeightsError(
+                    f"{path}: expected {conv}'s {part} beside its {whose}, received no key `{keys[part]}`; {ANEW}"
+                )
+        filters: _Array
+        if "kernel" in held:
+            filters = _NpzArray(archive, keys["kernel"])
+        elif "index" in held:
+            filters = _PaletteKernel(path, conv, _NpzArray(archive, keys["index"]), archive[keys["palette"]])
+        else:
+            filters = _SeededKernel(conv, archive[keys["scale"]])
+        yield conv, (filters, _NpzArray(archive, keys["bias"]))
 
 
 def _check_zip(path: Path) -> None:

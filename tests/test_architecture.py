@@ -115,13 +115,14 @@ FLOORS = (
     {"errors", "architecture", "options", "pyramid", "memory", "config", "tiles"},
     {
         *{"files", "bands", "deep_files", "images", "color", "weights", "weight_files", "download", "seeded_filters"},
+        *{"package_index", "torch_legacy", "palette_file", "failures"},
         *{"process", "feature_stats", "sums", "optimizers", "records"},
     },
     {"vgg", "losses", "inputs", "flags", "precision", "planner"},
     {"objective", "outputs", "progress"},
     {"tiling", "planned"},
     {"engine"},
-    {"doctor", "bench"},
+    {"doctor", "bench", "weights_command"},
     {"cli"},
     {"__main__"},
 )

