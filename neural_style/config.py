@@ -26,18 +26,21 @@ PictureSource = Any
 BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
 """The two layers between which `content_weight_blend` blends."""
 
-LEFT_TO_NETWORK = {"initial_noiseblend": 1.0, "learning_rate": 10.0}
+LEFT_TO_NETWORK: Mapping[str, Any] = {"initial_noiseblend": 1.0, "learning_rate": 10.0, "loss": "balanced"}
 """Options that a network's file may settle where they are not given -> their values where it says nothing either."""
 
 FORMLESS = 0.5
 """Share of noise in the start image above which it has no forms, so that a coarser picture is the way to them."""
 
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
-    "lbfgs": {"iterations": 300, "tolerance": 0.05},
-    "adam": {"iterations": 1000, "tolerance": 0.0},
-    "scipy": {"iterations": 300, "tolerance": 0.0},
+    "lbfgs": {"iterations": 300},
+    "adam": {"iterations": 1000},
+    "scipy": {"iterations": 300},
 }
 """Optimiser -> values of options where they are not given."""
+
+TOLERANCES = {"balanced": 0.05, "athalye": 0.005}
+"""Loss -> `tolerance` of L-BFGS where none is given; the other optimisers use up their iterations."""
 
 
 LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
@@ -53,6 +56,11 @@ BALANCED_BLOCKS = {1: 1.5, 2: 1.5, 3: 2.0, 4: 2.0, 5: 0.5}
 
 LEAST_TILE = 64
 """Least side of a tile in pixels; smaller ones would be mostly what lies around them."""
+
+
+def usual_tolerance(optimizer: str, loss: str) -> float:
+    """`Config.tolerance` where none is given."""
+    return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0
 
 
 def _by_optimizer(name: str) -> str:
@@ -130,7 +138,8 @@ class Config:
     tolerance: float | None = option(
         "Optimisation",
         f"A scale is done once {PATIENCE} evaluations lower its loss by no more than this share; 0 to use up all "
-        f"iterations. By default {_by_optimizer('tolerance')}.",
+        f"iterations. By default {', '.join(f'{value:g} for {loss}' for loss, value in TOLERANCES.items())}, where the "
+        "optimizer is lbfgs, and 0 for the others.",
         None,
         bounds="0 to < 1",
     )
@@ -174,12 +183,13 @@ class Config:
     history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 10, bounds=">= 1")
     seed: int = option("Optimisation", "Seed of the noise; the same seed gives the same picture.", 0, bounds=">= 0")
 
-    loss: Literal["balanced", "athalye"] = option(
+    loss: Literal["balanced", "athalye"] | None = option(
         "Losses",
         "How layers are weighed: balanced divides the loss of each by the size of what it is compared with, so that "
         "all count; athalye is the formula of anishathalye/neural-style. Weights are multiples of their defaults in "
-        "both.",
-        "balanced",
+        "both. By default what the weights file says (athalye for the built-in network) or "
+        f"{LEFT_TO_NETWORK['loss']}.",
+        None,
     )
     content_weight: float = option(
         "Losses", "Weight of the content loss.", DEFAULT_WEIGHTS["content_weight"], bounds=">= 0"
@@ -294,8 +304,8 @@ class Config:
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 
-    def settled(self, settings: Mapping[str, float]) -> Config:
-        """These settings with a value for each option of `LEFT_TO_NETWORK`.
+    def settled(self, settings: Mapping[str, Any]) -> Config:
+        """These settings with a value for each option of `LEFT_TO_NETWORK`, and for those that follow from them.
 
         Args:
             settings: what suits the network, `VGGWeights.settings`; it holds where no option says otherwise.
@@ -303,6 +313,7 @@ class Config:
         values = {**LEFT_TO_NETWORK, **settings}
         if self.initial is not None:
             values["initial_noiseblend"] = 0.0
+        values["tolerance"] = usual_tolerance(self.optimizer, self.loss or values["loss"])
         left: dict[str, Any] = {name: value for name, value in values.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **left)
 
@@ -330,7 +341,8 @@ class Config:
 
     def factor(self, weight: str) -> float:
         """Factor of a term of the loss, by the name of its weight, in the units of that loss."""
-        return getattr(self, weight) * (LOSS_FACTORS[self.loss][weight] / DEFAULT_WEIGHTS[weight])
+        factors = LOSS_FACTORS[self.loss or LEFT_TO_NETWORK["loss"]]
+        return getattr(self, weight) * (factors[weight] / DEFAULT_WEIGHTS[weight])
 
     def tv_factor_at(self, width: int) -> float:
         """Factor of the total variation of an image of a width in pixels.
@@ -364,7 +376,12 @@ class Config:
         return {layer: share for layer, share in terms if share * self.style_weight > 0}
 
     def _block_weight(self, layer: str) -> float:
-        return BALANCED_BLOCKS[architecture.block_of(layer)] if self.loss == "balanced" else 1.0
+        return BALANCED_BLOCKS[architecture.block_of(layer)] if self.is_balanced else 1.0
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the loss is the balanced one."""
+        return (self.loss or LEFT_TO_NETWORK["loss"]) == "balanced"
 
     @property
     def style_blend(self) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import color, images, memory, optimizers, precision, pyramid, weights
-from neural_style.config import LEFT_TO_OPTIMIZER, Config
+from neural_style.config import Config, usual_tolerance
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.inputs import Inputs, at_scale, read_inputs
 from neural_style.objective import LossGraph, Objective, decode
@@ -324,10 +324,10 @@ def _forgotten() -> None:
 
 def _tolerance(config: Config, plan: Plan) -> float:
     """`Config.tolerance`, or the default of the plan's optimiser where the config's is the default of its own."""
-    tolerance = config.tolerance or 0.0
-    if tolerance == LEFT_TO_OPTIMIZER[config.optimizer]["tolerance"]:
-        return LEFT_TO_OPTIMIZER[plan.optimizer]["tolerance"]
-    return tolerance
+    assert config.tolerance is not None and config.loss is not None  # settled
+    if config.tolerance == usual_tolerance(config.optimizer, config.loss):
+        return usual_tolerance(plan.optimizer, config.loss)
+    return config.tolerance
 
 
 def minimize(

@@ -218,14 +218,13 @@ def loss_weights(
         content: layer -> sums of the content's channels, (2, channels), and the number of positions added up.
         style: layer -> Gram matrices of the styles, float32 (styles, channels, channels).
     """
-    balanced = config.loss == "balanced"
     of_content, of_style = {}, {}
     for layer, share in config.content_terms.items():
-        size = losses.content_size(*content[layer]) if balanced else 1.0
+        size = losses.content_size(*content[layer]) if config.is_balanced else 1.0
         of_content[layer] = tf.cast(config.factor("content_weight") * share / size, tf.float32)
     blend = np.array(config.style_blend)
     for layer, share in config.style_terms.items():
-        sizes = losses.style_size(style[layer]) if balanced else 1.0
+        sizes = losses.style_size(style[layer]) if config.is_balanced else 1.0
         of_style[layer] = tf.cast(config.factor("style_weight") * share * blend / sizes, tf.float32)
     return LossWeights(of_content, of_style, tf.constant(config.tv_factor_at(width), tf.float32))
 

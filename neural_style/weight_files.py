@@ -62,7 +62,7 @@ class Contents:
     kernels: Mapping[str, np.ndarray]
     biases: Mapping[str, np.ndarray]
     mean: np.ndarray
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class _Held:
     mean: Any
     assumed: bool
     convs: Mapping[str, _Pair]
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(

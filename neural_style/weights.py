@@ -66,7 +66,7 @@ class VGGWeights:
     mean: np.ndarray
     name: str
     path: Path | None
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     source: str | None = None
     digest: str = ""
 
@@ -138,7 +138,7 @@ class Inspection:
     layout: str | None = None
     channel_order: str | None = None
     deepest: str | None = None
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
 
 

@@ -67,8 +67,10 @@ def test_options_beside_those_of_anishathalye(name):
 @pytest.mark.parametrize(
     ("options", "iterations", "tolerance"),
     [
-        ({}, 300, 0.005),
-        ({"optimizer": "lbfgs"}, 300, 0.005),
+        ({}, 300, 0.05),
+        ({"optimizer": "lbfgs"}, 300, 0.05),
+        ({"loss": "athalye"}, 300, 0.005),
+        ({"loss": "athalye", "optimizer": "adam"}, 1000, 0),
         ({"optimizer": "adam"}, 1000, 0),
         ({"optimizer": "scipy"}, 300, 0),
         ({"optimizer": "adam", "iterations": 7}, 7, 0),
@@ -78,8 +80,13 @@ def test_options_beside_those_of_anishathalye(name):
     ids=str,
 )
 def test_what_is_left_to_the_optimizer(options, iterations, tolerance):
-    made = config(**options)
+    made = config(**options).settled({})
     assert (made.iterations, made.tolerance) == (iterations, tolerance)
+
+
+def test_the_tolerance_follows_the_loss_that_is_left_to_the_network():
+    assert config().settled({"loss": "athalye"}).tolerance == 0.005
+    assert config(loss="balanced").settled({"loss": "athalye"}).tolerance == 0.05
 
 
 @pytest.mark.parametrize(("given", "kept"), [("auto", "auto"), (1, "1"), ("1", "1"), (12, "12"), ("99", "99")])
@@ -343,7 +350,9 @@ def test_weights_of_content_layers(options, terms):
 @pytest.mark.parametrize(
     ("options", "terms"),
     [
-        ({}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 0.2, "relu4_1": 0.2, "relu5_1": 0.2}),
+        ({"loss": "athalye"}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 0.2, "relu4_1": 0.2, "relu5_1": 0.2}),
+        ({}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 2 / 7.5, "relu4_1": 2 / 7.5, "relu5_1": 0.5 / 7.5}),
+        ({"style_layers": ["relu3_1", "conv5_2"], "style_layer_weight_exp": 4}, {"relu3_1": 0.5, "conv5_2": 0.5}),
         ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weight_exp": 3}, {"relu1_1": 0.25, "relu2_1": 0.75}),
         ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weight_exp": 0}, {"relu1_1": 1.0}),
         ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weights": [6, 2]}, {"relu1_1": 0.75, "relu2_1": 0.25}),

@@ -18,7 +18,7 @@ from PIL import Image
 
 from neural_style import engine, images, optimizers, planned, precision
 from neural_style.color import preserve_colors
-from neural_style.config import LEFT_TO_OPTIMIZER, Config
+from neural_style.config import Config, usual_tolerance
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
 from neural_style.inputs import read_inputs
 from neural_style.objective import LossGraph, Objective
@@ -1112,7 +1112,7 @@ def test_memory_is_asked_for_by_device(make_config, network, monkeypatch):
 
 
 def test_adam_in_the_place_of_another_has_its_own_tolerance(make_config):
-    config = make_config(optimizer="lbfgs", tolerance=LEFT_TO_OPTIMIZER["lbfgs"]["tolerance"])
+    config = make_config(optimizer="lbfgs", tolerance=usual_tolerance("lbfgs", "balanced"), loss="balanced")
     lbfgs, adam = (Planner(config, "float32").whole(64, 48), Planner(config, "float32").with_adam)
     assert engine._tolerance(config, lbfgs) == config.tolerance > 0
     assert engine._tolerance(config, adam(lbfgs)) == 0

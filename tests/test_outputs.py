@@ -281,7 +281,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
         n for n, option in OPTIONS.items() if option.group == "Progress"
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}
-    unset -= {"content", "styles", "initial", *LEFT_TO_NETWORK, *LEFT_TO_OPTIMIZER["lbfgs"]}
+    unset -= {"content", "styles", "initial", "tolerance", *LEFT_TO_NETWORK, *LEFT_TO_OPTIMIZER["lbfgs"]}
     assert {*settings} == {*OPTIONS} - of_no_effect - unset
 
 
