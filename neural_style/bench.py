@@ -252,6 +252,8 @@ def _measure_eval(config: Config, network: weights.VGGWeights, width: int, repea
     from neural_style import precision
     from neural_style.objective import LossGraph, Objective
 
+    same_loss: Any = {"loss": CLASSIC["loss"]}  # which PyTorch is given
+    config = dataclasses.replace(config, **same_loss)
     content, style, start = _random_pictures(width)
     actions: dict[str, Callable[[], object]] = {}
     computed = []

