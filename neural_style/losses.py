@@ -35,17 +35,15 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 def content_size(channel_sums: tf.Tensor, positions: float) -> tf.Tensor:
     """Variance of a feature map over its positions, the mean of its channels': the content loss of its mean colour.
 
-    A map that hardly varies, of a picture of one colour, counts as if a hundredth of its mean square were variance.
-
     Args:
         channel_sums: float (2, channels), as `feature_stats.channel_sums` gives it.
         positions: that they are sums over.
 
     Returns:
-        A scalar above 0.
+        A scalar.
     """
     mean, square = tf.unstack(channel_sums / positions)
-    return _or_one(tf.reduce_mean(tf.maximum(square - mean**2, 0.01 * square)))
+    return tf.reduce_mean(square - mean**2)
 
 
 def style_size(target: tf.Tensor) -> tf.Tensor:
@@ -55,14 +53,9 @@ def style_size(target: tf.Tensor) -> tf.Tensor:
         target: float (channels, channels), or several as (n, channels, channels).
 
     Returns:
-        A scalar above 0, or (n,).
+        A scalar, or (n,).
     """
-    return _or_one(tf.reduce_mean(tf.square(target), axis=(-2, -1)))
-
-
-def _or_one(size: tf.Tensor) -> tf.Tensor:
-    """What a loss can be divided by: 1 for the size of a target without any features."""
-    return tf.where(size > 0, size, tf.ones_like(size))
+    return tf.reduce_mean(tf.square(target), axis=(-2, -1))
 
 
 def tv_loss(image: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,12 @@ from neural_style.weights import VGGWeights
 
 _FLOAT16_PEAK = 1.0
 """Greatest gradient where it enters a float16 network: those behind it then stay within float16's 6e-8 to 65,504."""
+
+_NOISE_SIDE = 64
+"""Pixels of a side of the picture of noise."""
+
+_LEAST_SIZE = 0.05
+"""Least size of a target, as a share of that of noise. Photographs and paintings, even in fog, are larger."""
 
 
 class Losses(NamedTuple):
@@ -44,6 +51,10 @@ class Targets(NamedTuple):
     style: dict[str, tf.Tensor]
     """Layer -> Gram matrices, float32 (styles, channels, channels)."""
     weights: LossWeights
+
+
+ChannelSums = Mapping[str, tuple[tf.Tensor | np.ndarray, float]]
+"""Content layer -> sums of its channels and of their squares, (2, channels), and the number of positions added up."""
 
 
 class LossGraph:
@@ -84,6 +95,14 @@ class LossGraph:
         self.grams = tf.function(self._grams, input_signature=[image])
         self.losses = tf.function(self._losses, input_signature=[image, targets])
         self.value_and_grad = tf.function(self._value_and_grad, input_signature=[image, targets])
+
+    @functools.cached_property
+    def noise_targets(self) -> tuple[ChannelSums, dict[str, tf.Tensor]]:
+        """What content and style targets are for a small picture of noise, the same at all times."""
+        picture = np.random.default_rng(0).uniform(0, 255, (1, _NOISE_SIDE, _NOISE_SIDE, 3)) - self.mean
+        image = tf.constant(picture, tf.float32)
+        grams = {layer: gram[tf.newaxis] for layer, gram in self.grams(image).items()}
+        return _channel_sums(self.content_targets(image)), grams
 
     def _content_targets(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         features = self._features(image)
@@ -174,10 +193,7 @@ class Objective:
         grams = [graph.grams(self.encode(style)) for style in styles]
         self.style_targets = {layer: tf.stack([gram[layer] for gram in grams]) for layer in grams[0]}
         maps = graph.content_targets(self.encode(content))
-        of_channels = {
-            layer: (feature_stats.channel_sums(of_layer), _positions(of_layer)) for layer, of_layer in maps.items()
-        }
-        weights = loss_weights(graph.config, content.shape[1], of_channels, self.style_targets)
+        weights = loss_weights(graph, content.shape[1], _channel_sums(maps), self.style_targets)
         self._targets = Targets(maps, self.style_targets, weights)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[Losses, tf.Tensor]:
@@ -204,29 +220,52 @@ def decode(image: tf.Tensor, mean: np.ndarray) -> np.ndarray:
     return np.asarray(image)[0] + mean
 
 
-def loss_weights(
-    config: Config,
-    width: int,
-    content: Mapping[str, tuple[tf.Tensor | np.ndarray, float]],
-    style: Mapping[str, tf.Tensor],
-) -> LossWeights:
+def loss_weights(graph: LossGraph, width: int, content: ChannelSums, style: Mapping[str, tf.Tensor]) -> LossWeights:
     """Weights of all terms.
 
+    The balanced loss divides a layer's by the size of its target, but by no less than `_LEAST_SIZE` of that of noise: a
+    picture of one colour would otherwise outweigh all else. Styles that are blended have one size, the mean of theirs,
+    so that what is aimed at is their mean as well.
+
     Args:
-        config: what is asked for.
+        graph: network and losses.
         width: of the image in pixels.
-        content: layer -> sums of the content's channels, (2, channels), and the number of positions added up.
+        content: of the content.
         style: layer -> Gram matrices of the styles, float32 (styles, channels, channels).
     """
-    of_content, of_style = {}, {}
-    for layer, share in config.content_terms.items():
-        size = losses.content_size(*content[layer]) if config.is_balanced else 1.0
-        of_content[layer] = tf.cast(config.factor("content_weight") * share / size, tf.float32)
-    blend = np.array(config.style_blend)
-    for layer, share in config.style_terms.items():
-        sizes = losses.style_size(style[layer]) if config.is_balanced else 1.0
-        of_style[layer] = tf.cast(config.factor("style_weight") * share * blend / sizes, tf.float32)
-    return LossWeights(of_content, of_style, tf.constant(config.tv_factor_at(width), tf.float32))
+    config, blend = graph.config, np.array(graph.config.style_blend, np.float32)
+    divisors: dict[str, dict[str, float]] = {"content": {}, "style": {}}
+    if config.is_balanced:
+        least = _sizes(*graph.noise_targets, np.ones(1, np.float32))
+        for kind, sizes in _sizes(content, style, blend).items():
+            divisors[kind] = {layer: _divisor(size, _LEAST_SIZE * least[kind][layer]) for layer, size in sizes.items()}
+    of_content = {
+        layer: config.factor("content_weight") * share / divisors["content"].get(layer, 1.0)
+        for layer, share in config.content_terms.items()
+    }
+    of_style = {
+        layer: config.factor("style_weight") * share * blend / divisors["style"].get(layer, 1.0)
+        for layer, share in config.style_terms.items()
+    }
+    as_tensor = functools.partial(tf.constant, dtype=tf.float32)
+    return LossWeights(
+        {layer: as_tensor(weight) for layer, weight in of_content.items()},
+        {layer: as_tensor(weight) for layer, weight in of_style.items()},
+        as_tensor(config.tv_factor_at(width)),
+    )
+
+
+def _sizes(content: ChannelSums, style: Mapping[str, tf.Tensor], blend: np.ndarray) -> dict[str, dict[str, float]]:
+    """Sizes of targets, "content" and "style", by layer; `loss_weights` explains the arguments."""
+    return {
+        "content": {layer: float(losses.content_size(*added)) for layer, added in content.items()},
+        "style": {layer: float(np.dot(blend, losses.style_size(grams))) for layer, grams in style.items()},
+    }
+
+
+def _divisor(size: float, least: float) -> float:
+    """What a loss is divided by: 1 where a network has no response at all."""
+    return max(size, least) or 1.0
 
 
 def style_term(
@@ -239,8 +278,11 @@ def style_term(
     return sums.sum_in_order(style or [0.0])
 
 
-def _positions(features: tf.Tensor) -> float:
-    return float(np.prod(features.shape[:3]))
+def _channel_sums(maps: Mapping[str, tf.Tensor]) -> ChannelSums:
+    return {
+        layer: (feature_stats.channel_sums(features), float(np.prod(features.shape[:3])))
+        for layer, features in maps.items()
+    }
 
 
 def content_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

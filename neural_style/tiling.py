@@ -251,7 +251,7 @@ class TiledObjective:
         self.tile_size = tile_size
         self._style = style_targets
         self._content, of_channels = self._content_sources(content, keep_content)
-        self._weights = loss_weights(graph.whole.config, content.shape[1], of_channels, style_targets)
+        self._weights = loss_weights(graph.whole, content.shape[1], of_channels, style_targets)
 
     def encode(self, picture: np.ndarray) -> np.ndarray:
         """Image of a picture, float (height, width, 3), RGB 0-255."""

@@ -96,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
 def synthesize(network: str, path: Path, width: int, iterations: int) -> np.ndarray:
     """Paint the look of a picture from noise, uint8 (height, width, 3), its aspect kept."""
     settings = {
+        "loss": "athalye",
         "content_weight": 0.0,
         "initial_noiseblend": 1.0,
         "optimizer": "scipy",

@@ -34,6 +34,7 @@ def in_float64(weights):
     return SimpleNamespace(
         kernels={conv: kernel.astype(np.float64) for conv, kernel in weights.kernels.items()},
         biases={conv: bias.astype(np.float64) for conv, bias in weights.biases.items()},
+        mean=weights.mean,
     )
 
 
@@ -104,13 +105,16 @@ class Objective:
         self.factors = factors
         self.content_targets = features(weights, content, content_terms, pooling)
         self.style_targets = [self._grams(features(weights, style, style_terms, pooling)) for style in styles]
-        self.content_sizes, self.style_sizes = dict.fromkeys(content_terms, 1), [dict.fromkeys(style_terms, 1)] * 9
+        self.content_sizes, self.style_sizes = dict.fromkeys(content_terms, 1), dict.fromkeys(style_terms, 1)
         if balanced:
-            variances = {layer: np.mean(np.var(maps, axis=(0, 1))) for layer, maps in self.content_targets.items()}
-            self.content_sizes = variances
-            self.style_sizes = [
-                {layer: np.mean(target**2) for layer, target in targets.items()} for targets in self.style_targets
-            ]
+            noise = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)) - weights.mean
+            of_noise = features(weights, noise, [*content_terms, *style_terms], pooling)
+            for layer, maps in self.content_targets.items():
+                variances = [np.mean(np.var(each, axis=(0, 1))) for each in (maps, of_noise[layer])]
+                self.content_sizes[layer] = max(variances[0], variances[1] / 20)
+            for layer in style_terms:
+                squares = [np.mean(targets[layer] ** 2) for targets in self.style_targets]
+                self.style_sizes[layer] = max(np.dot(blend, squares), np.mean(gram(of_noise[layer]) ** 2) / 20)
 
     def _grams(self, maps):
         return {layer: gram(maps[layer]) for layer in self.style_terms}
@@ -124,8 +128,8 @@ class Objective:
             for layer, share in self.content_terms.items()
         )
         style = sum(
-            blend * share * np.mean((grams[layer] - targets[layer]) ** 2) / sizes[layer]
-            for blend, targets, sizes in zip(self.blend, self.style_targets, self.style_sizes, strict=False)
+            blend * share * np.mean((grams[layer] - targets[layer]) ** 2) / self.style_sizes[layer]
+            for blend, targets in zip(self.blend, self.style_targets, strict=True)
             for layer, share in self.style_terms.items()
         )
         terms = [

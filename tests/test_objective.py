@@ -9,7 +9,7 @@ from neural_style import vgg, weights
 from neural_style.config import Config
 from neural_style.errors import UsageError
 from neural_style.inputs import read_inputs
-from neural_style.objective import Losses, LossGraph, Objective, decode
+from neural_style.objective import Losses, LossGraph, Objective, decode, style_term
 from neural_style.precision import choose
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
@@ -205,6 +205,39 @@ def test_style_in_terms_of_gatys(network, exact_network):
     assert float(ours.value_and_grad(ours.encode(IMAGE))[0].style) == pytest.approx(expected, rel=1e-5)
 
 
+def test_blended_styles_are_aimed_at_by_their_shares(network):
+    """The gradient by a Gram matrix vanishes at the mean of the styles' own, whatever their sizes."""
+    config = Config("content", ["a", "b"], style_blend_weights=(3, 1), loss="balanced", **SHALLOW)
+    faint = STYLE / 8 + 100  # of far smaller Gram matrices
+    objective = Objective(LossGraph(config, network), CONTENT, [faint, OTHER])
+    targets, of_layers = objective.style_targets, objective._targets.weights.style
+    mean = {layer: tf.tensordot(tf.constant([0.75, 0.25]), grams, 1) for layer, grams in targets.items()}
+    first = {layer: grams[0] for layer, grams in targets.items()}
+    slopes = []
+    for grams in (mean, first):
+        with tf.GradientTape() as tape:
+            tape.watch(grams)
+            value = style_term(grams, targets, of_layers)
+        slopes.append(tape.gradient(value, grams))
+    for layer in targets:
+        assert float(tf.norm(slopes[0][layer])) < 1e-4 * float(tf.norm(slopes[1][layer]))
+
+
+@pytest.mark.parametrize("flat", [0, 128, 255])
+def test_a_picture_of_one_colour_does_not_outweigh_all_else(network, flat):
+    """Its maps hardly vary, and its Gram matrices may all but vanish; what they are divided by has a floor."""
+    graph = LossGraph(Config("content", ["style"], loss="balanced", **SHALLOW), network)
+    plain = np.full_like(CONTENT, flat)
+    usual, *others = (
+        Objective(graph, content, [style])._targets.weights
+        for content, style in ((CONTENT, STYLE), (plain, STYLE), (CONTENT, plain))
+    )
+    for unusual in others:
+        for of_layers, usually in ((unusual.content, usual.content), (unusual.style, usual.style)):
+            for layer, weight in of_layers.items():
+                assert 0 < float(tf.reduce_sum(weight)) < 100 * float(tf.reduce_sum(usually[layer]))
+
+
 def test_targets_are_met_by_the_pictures_themselves(network):
     objective = objective_of(network, **SHALLOW)
     of_content, of_image = (objective.value_and_grad(objective.encode(x))[0] for x in (CONTENT, IMAGE))
@@ -329,6 +362,7 @@ def cosine(ours, other):
 
 LOWER = {
     "defaults": {},
+    "athalye": ATHALYE,
     "shallow": SHALLOW,
     "two styles": {**SHALLOW, "styles": 2},
     "no style": {**SHALLOW, "style_weight": 0},
@@ -342,7 +376,10 @@ LOWER = {
 @pytest.mark.parametrize("case", LOWER)
 @pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.01), ("float16", 0.002)])
 def test_other_types_against_float32(network, precision, off, case):
-    """Measured: terms up to 0.2 % off in bfloat16, 0.04 % in float16, and cosines from 0.9988 and 0.9999."""
+    """Measured: terms up to 0.2 % off in bfloat16, 0.04 % in float16, and cosines from 0.9988 and 0.9999.
+
+    With the defaults, whose loss lets relu5_1 count, of which a picture this small has four positions, 0.9946.
+    """
     skip_unless_computed(precision)
     exact, ours = (objective_of(network, precision=kind, **LOWER[case]) for kind in ("float32", precision))
     image = exact.encode(IMAGE)
@@ -352,7 +389,7 @@ def test_other_types_against_float32(network, precision, off, case):
     np.testing.assert_allclose(ours.losses(image), losses, rtol=1e-3)
     assert {value.dtype for value in (*losses, gradient)} == {tf.float32}
     assert np.isfinite(gradient).all()
-    assert cosine(gradient, slope) > 0.997
+    assert cosine(gradient, slope) > (0.99 if case == "defaults" else 0.997)
     assert float(tf.norm(gradient) / tf.norm(slope)) == pytest.approx(1, abs=0.01)
 
 
