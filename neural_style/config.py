@@ -57,6 +57,7 @@ LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
 """Loss -> factors of its terms where their weights are the defaults, which are those of anishathalye/neural-style."""
 
 DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
+"""Name of a weight -> its default."""
 
 BALANCED_BLOCKS = {1: 1.5, 2: 1.5, 3: 2.0, 4: 2.0, 5: 0.5}
 """Block of the network -> weight of a style layer in it, where no weights are given, in the balanced loss."""
@@ -192,7 +193,7 @@ class Config:
 
     loss: Literal["balanced", "athalye"] | None = option(
         "Losses",
-        "How layers are weighed: balanced divides the loss of each by the size of what it is compared with, so that "
+        "How layers are weighted: balanced divides the loss of each by the size of what it is compared with, so that "
         "all count; athalye is the formula of anishathalye/neural-style. Weights are multiples of their defaults in "
         "both. By default what the weights file says (athalye for the built-in network) or "
         f"{LEFT_TO_NETWORK['loss']}.",
@@ -223,7 +224,8 @@ class Config:
     )
     style_layer_weight_exp: float = option(
         "Losses",
-        "Each style layer weighs this many times the one before: above 1 favours coarse forms, below 1 fine texture.",
+        "Multiplies the weight of each style layer once more than that of the one before: above 1 favours coarse "
+        "forms, below 1 fine texture.",
         1.0,
         bounds=">= 0",
     )
@@ -246,8 +248,9 @@ class Config:
 
     weights: str = option(
         "Network",
-        "VGG19 weights: imagenet-exact, imagenet-8bit (its kernels rounded), builtin, or a file. auto: the first two, "
-        "as found, or else fetched, the smaller first; otherwise builtin. imagenet: exact, or else 8-bit.",
+        "VGG19 weights: imagenet-exact, imagenet-8bit (kernels rounded), builtin, or a file. auto takes an exact file "
+        "if one is found, or else an 8-bit one; if neither is found it fetches the 8-bit one, or else the exact one; "
+        "if that fails it takes builtin. imagenet takes the exact one, or else the 8-bit one.",
         "auto",
         alias="network",
     )
