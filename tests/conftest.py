@@ -33,6 +33,7 @@ def index(monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
     for name in ("PIP_INDEX_URL", "UV_INDEX_URL"):
         monkeypatch.setenv(name, index.url)
     monkeypatch.setenv("no_proxy", "*")

