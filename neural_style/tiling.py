@@ -347,8 +347,12 @@ class TiledObjective:
         of_channels: dict[str, tuple[np.ndarray, float]] = {}
         for part, (source, height, width) in zip(self._graph.parts, inputs, strict=False):
             if part.content:
+                sources[part] = source
+                if not (keep or self._whole.config.is_balanced):
+                    continue
                 maps, added = self._content_maps(part, source, height, width, keep)
-                sources[part] = maps if keep else source
+                if keep:
+                    sources[part] = maps
                 for layer, total in added.items():
                     of_channels[layer] = total, _size(layer, *self.shape[1:3]) / _channels(layer)
         return sources, of_channels

@@ -187,13 +187,13 @@ def test_default_losses_on_the_whole_depth(run):
 
 
 def test_several_styles(run, pictures, spy):
-    both = {"styles": [pictures / "style.png", pictures / "other.jpg"], "style_scales": (1, 2)}
+    both = {"styles": [pictures / "style.png", pictures / "other.jpg"], "style_scales": (1, 2), "loss": "athalye"}
     (start, *_), (first, *_), (second, *_) = (
         run(iterations=1, style_blend_weights=weights, **both) for weights in ((1, 3), (1, 0), (0, 1))
     )
     blended = first.losses["style"] / 4 + second.losses["style"] * 3 / 4
     assert start.losses["style"] == pytest.approx(blended, rel=1e-5)
-    assert first.losses["style"] != pytest.approx(second.losses["style"], rel=1e-3)
+    assert first.losses["style"] != pytest.approx(second.losses["style"], rel=0.01)
 
 
 # --- start ------------------------------------------------------------------------------------------------------------
