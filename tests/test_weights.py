@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -596,19 +595,8 @@ class Server:
     def __init__(self, body):
         self.body, self.cuts, self.starts = body, [], []
         self.ranges, self.status, self.offset, self.pause = True, 200, 0, 0.0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.answer(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *_: None  # whoever has hung up does not read the answer
+        self.server = packages.serve(self.answer)
         self.url = f"http://127.0.0.1:{self.server.server_port}/vgg19.h5"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def answer(self, request):
         asked = request.headers.get("Range") if self.ranges else None
