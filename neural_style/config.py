@@ -26,11 +26,16 @@ PictureSource = Any
 BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
 """The two layers between which `content_weight_blend` blends."""
 
-LEFT_TO_NETWORK: Mapping[str, Any] = {"initial_noiseblend": 1.0, "learning_rate": 10.0, "loss": "balanced"}
+LEFT_TO_NETWORK: Mapping[str, Any] = {
+    "initial_noiseblend": 0.0,
+    "learning_rate": 10.0,
+    "loss": "balanced",
+    "preview_width": 0,
+}
 """Options that a network's file may settle where they are not given -> their values where it says nothing either."""
 
 FORMLESS = 0.5
-"""Share of noise in the start image above which it has no forms, so that a coarser picture is the way to them."""
+"""Share of noise in the start image above which it has no forms, and so no preview that keeps them."""
 
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
     "lbfgs": {"iterations": 300},
@@ -39,7 +44,7 @@ LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
 }
 """Optimiser -> values of options where they are not given."""
 
-TOLERANCES = {"balanced": 0.05, "athalye": 0.005}
+TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
 """Loss -> `tolerance` of L-BFGS where none is given; the other optimisers use up their iterations."""
 
 
@@ -49,7 +54,7 @@ _BALANCED_UNIT = 2.0**20
 LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
     "balanced": {
         "content_weight": 1.0 * _BALANCED_UNIT,
-        "style_weight": 25.0 * _BALANCED_UNIT,
+        "style_weight": 55.0 * _BALANCED_UNIT,
         "tv_weight": 1e-4 * _BALANCED_UNIT,
     },
     "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
@@ -59,7 +64,7 @@ LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
 DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
 """Name of a weight -> its default."""
 
-BALANCED_BLOCKS = {1: 1.5, 2: 1.5, 3: 2.0, 4: 2.0, 5: 0.5}
+BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.0, 4: 1.25, 5: 0.25}
 """Block of the network -> weight of a style layer in it, where no weights are given, in the balanced loss."""
 
 LEAST_TILE = 64
@@ -117,8 +122,8 @@ class Config:
     initial_noiseblend: float | None = option(
         "Pictures",
         "Share of noise in the start image: 1 is noise alone, 0 the initial picture (or, without one, the content). By "
-        "default 0 with an initial picture, or else what the weights file says (0 for the built-in network) "
-        f"or {LEFT_TO_NETWORK['initial_noiseblend']:g}.",
+        "default 0 with an initial picture, or else what the weights file says or "
+        f"{LEFT_TO_NETWORK['initial_noiseblend']:g}.",
         None,
         bounds="0 to 1",
     )
@@ -138,8 +143,8 @@ class Config:
     )
     iterations: int | None = option(
         "Optimisation",
-        "Most evaluations of loss and gradient, after that of the start image, at the full size, or where a run begins "
-        f"with a picture at the coarsest. By default {_by_optimizer('iterations')}.",
+        "Most evaluations of loss and gradient, after that of the start image, at the full size, or with a preview at "
+        f"its size. By default {_by_optimizer('iterations')}.",
         None,
         bounds=">= 1",
     )
@@ -153,24 +158,26 @@ class Config:
     )
     scales: str = option(
         "Optimisation",
-        "Sizes to paint at from coarse to fine: a number, each half the next, or auto. Auto is as many as --min_scale "
-        f"allows where the start image has more than {FORMLESS:.0%} of noise, as many as lead there from "
-        "--preview_width where it is the content, and 1, the full size, where it is an initial picture.",
+        "Sizes to paint at from coarse to fine: a number, each half the next, or auto. Auto is as many as lead from "
+        "--min_scale, or from --preview_width if there is one, to the full size by equal factors of at most 2; and 1, "
+        f"the full size, where a run begins with an initial picture and no more than {FORMLESS:.0%} of noise.",
         "auto",
     )
     min_scale: int = option(
         "Optimisation",
-        "With --scales auto, where a run begins with noise: least shorter side of the coarsest size, in pixels.",
+        "With --scales auto and no preview: shorter side of the coarsest size in pixels, where the result's is twice "
+        "that or more. Less takes more of the style's forms.",
         48,
         bounds=f">= {architecture.MIN_SIDE}",
     )
-    preview_width: int = option(
+    preview_width: int | None = option(
         "Optimisation",
-        "With --scales auto, where a run begins with the content: width in pixels of the coarsest size of results at "
-        "least twice as wide. A run of that --width shows the look of them all; less takes more of the style's forms, "
-        "more keeps more of the content's.",
-        256,
-        bounds=f">= {architecture.MIN_SIDE}",
+        "Where a run begins with the content: width in pixels of the coarsest size of results at least twice as wide, "
+        "which has most of the evaluations, so that a run of that --width shows the look of them all; 0 for no "
+        "preview. By default what the weights file says (256 for the built-in network) or "
+        f"{LEFT_TO_NETWORK['preview_width']:g}.",
+        None,
+        bounds=">= 0",
     )
     scale_iterations: int = option(
         "Optimisation",
@@ -189,7 +196,12 @@ class Config:
     beta2: float = option("Optimisation", "Adam: decay of the gradient's mean square.", 0.999, bounds="0 to < 1")
     eps: float = option("Optimisation", "Adam: added to the root mean square.", 1e-8, bounds="> 0")
     history_size: int = option("Optimisation", "L-BFGS: curvature pairs kept.", 10, bounds=">= 1")
-    seed: int = option("Optimisation", "Seed of the noise; the same seed gives the same picture.", 0, bounds=">= 0")
+    seed: int = option(
+        "Optimisation",
+        "Seed of the noise, where there is any; the same seed gives the same picture.",
+        0,
+        bounds=">= 0",
+    )
 
     loss: Literal["balanced", "athalye"] | None = option(
         "Losses",
@@ -308,6 +320,8 @@ class Config:
             raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
         if self.bit_depth not in (8, 16):
             raise UsageError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
+        if self.preview_width and self.preview_width < architecture.MIN_SIDE:
+            raise UsageError(f"preview_width: expected 0 or at least {architecture.MIN_SIDE}, got {self.preview_width}")
         memory.parse(self.memory)  # which raises for what is no size
         if self.tile_size and self.tile_size < LEAST_TILE:
             raise UsageError(f"tile_size: expected 0 or at least {LEAST_TILE}, got {self.tile_size}")
@@ -335,7 +349,7 @@ class Config:
         Args:
             width: in pixels.
             height: in pixels.
-            photograph: as `pyramid.plan_from_picture` takes it.
+            photograph: as `pyramid.plan_from_preview` takes it.
 
         Raises:
             UsageError: the picture is too small for so many scales.
@@ -343,11 +357,12 @@ class Config:
         assert self.iterations is not None and self.initial_noiseblend is not None  # settled
         scales = int(self.scales) if self.scales != "auto" else None
         lengths = self.iterations, self.scale_iterations
-        if self.initial_noiseblend > FORMLESS:
-            return pyramid.plan(width, height, scales, self.min_scale, *lengths)
-        if scales is None and self.initial is not None:
+        has_forms = self.initial_noiseblend <= FORMLESS
+        if scales is None and has_forms and self.initial is not None:
             scales = 1
-        return pyramid.plan_from_picture(width, height, scales, self.preview_width, *lengths, photograph)
+        if has_forms and self.preview_width:
+            return pyramid.plan_from_preview(width, height, scales, self.preview_width, *lengths, photograph)
+        return pyramid.plan(width, height, scales, self.min_scale, *lengths)
 
     def factor(self, weight: str) -> float:
         """Factor of a term of the loss, by the name of its weight, in the units of that loss."""

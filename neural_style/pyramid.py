@@ -27,24 +27,28 @@ class Scale(NamedTuple):
 def plan(
     width: int, height: int, scales: int | None, min_scale: int, iterations: int, others: int
 ) -> tuple[Scale, ...]:
-    """Scales of a picture that begins with noise, coarse to fine, each half as wide and high as the next.
+    """Scales of a picture, coarse to fine: the finest decides on its look.
 
     Args:
         width: of the picture in pixels.
         height: of the picture in pixels.
-        scales: how many; None for as many as leave the coarsest `min_scale`.
-        min_scale: least shorter side of the coarsest, in pixels.
+        scales: how many, each half as wide and high as the next; None for as many as lead from `min_scale` to the
+            picture by equal factors of at most 2, or 1 where its shorter side is less than twice as long.
+        min_scale: shorter side of the coarsest in pixels, where `scales` are None.
         iterations: most evaluations at the finest scale.
         others: most evaluations at each of the others, if `iterations` are not fewer.
 
     Raises:
         UsageError: `scales` would leave the coarsest less than `architecture.MIN_SIDE`.
     """
-    *coarser, finest = _halved(width, height, scales, min_scale)
+    if scales is None:
+        *coarser, finest = _by_equal_factors(width, height, min(width, height) / min_scale, (width, height))
+    else:
+        *coarser, finest = _halved(width, height, scales)
     return (*(Scale(*size, min(others, iterations)) for size in coarser), Scale(*finest, iterations))
 
 
-def plan_from_picture(
+def plan_from_preview(
     width: int,
     height: int,
     scales: int | None,
@@ -53,7 +57,7 @@ def plan_from_picture(
     others: int,
     photograph: tuple[int, int] | None = None,
 ) -> tuple[Scale, ...]:
-    """Scales of a picture that begins with a photograph, coarse to fine: the coarsest decides on its look.
+    """Scales of a picture that begins with a preview, coarse to fine: the coarsest decides on its look.
 
     Args:
         width: of the picture in pixels.
@@ -70,20 +74,15 @@ def plan_from_picture(
         UsageError: `scales` would leave the coarsest less than `architecture.MIN_SIDE`.
     """
     if scales is None:
-        coarsest, *finer = _from_preview(width, height, preview_width, photograph or (width, height))
+        coarsest, *finer = _by_equal_factors(width, height, width / preview_width, photograph or (width, height))
     else:
-        coarsest, *finer = _halved(width, height, scales, MIN_SIDE)
+        coarsest, *finer = _halved(width, height, scales)
     return (Scale(*coarsest, iterations), *(Scale(*size, min(others, iterations)) for size in finer))
 
 
-def _halved(width: int, height: int, scales: int | None, min_scale: int) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine; `plan` explains the arguments."""
-    shorter = min(width, height)
-    if scales is None:
-        scales = 1
-        while round(shorter / 2**scales) >= min_scale:
-            scales += 1
-    elif scales > 1 and round(shorter / 2 ** (scales - 1)) < MIN_SIDE:
+def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
+    """Widths and heights of so many scales, coarse to fine, each half as wide and high as the next."""
+    if scales > 1 and round(min(width, height) / 2 ** (scales - 1)) < MIN_SIDE:
         raise UsageError(
             f"scales: expected a coarsest picture of at least {MIN_SIDE} px a side, got {scales} scales of "
             f"{width}×{height}; give fewer, or auto"
@@ -91,13 +90,15 @@ def _halved(width: int, height: int, scales: int | None, min_scale: int) -> list
     return [(round(width / 2**octave), round(height / 2**octave)) for octave in range(scales - 1, -1, -1)]
 
 
-def _from_preview(width: int, height: int, preview_width: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine; `plan_from_picture` explains the arguments."""
-    factor = width / preview_width
+def _by_equal_factors(width: int, height: int, factor: float, photograph: tuple[int, int]) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine, from one that is `factor` times smaller, or the picture alone if that is < 2.
+
+    `plan_from_preview` explains the other arguments.
+    """
     steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
-    widths = [round(preview_width * factor ** (step / steps)) for step in range(steps)]
+    widths = [round(width / factor ** (1 - step / steps)) for step in range(steps)]
     coarser = [(each, round(photograph[1] * each / photograph[0])) for each in widths]
-    return [*(coarser if coarser and coarser[0][1] >= MIN_SIDE else ()), (width, height)]
+    return [*(coarser if coarser and min(coarser[0]) >= MIN_SIDE else ()), (width, height)]
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:

@@ -67,8 +67,8 @@ def test_options_beside_those_of_anishathalye(name):
 @pytest.mark.parametrize(
     ("options", "iterations", "tolerance"),
     [
-        ({}, 300, 0.05),
-        ({"optimizer": "lbfgs"}, 300, 0.05),
+        ({}, 300, 0.08),
+        ({"optimizer": "lbfgs"}, 300, 0.08),
         ({"loss": "athalye"}, 300, 0.005),
         ({"loss": "athalye", "optimizer": "adam"}, 1000, 0),
         ({"optimizer": "adam"}, 1000, 0),
@@ -86,7 +86,7 @@ def test_what_is_left_to_the_optimizer(options, iterations, tolerance):
 
 def test_the_tolerance_follows_the_loss_that_is_left_to_the_network():
     assert config().settled({"loss": "athalye"}).tolerance == 0.005
-    assert config(loss="balanced").settled({"loss": "athalye"}).tolerance == 0.05
+    assert config(loss="balanced").settled({"loss": "athalye"}).tolerance == 0.08
 
 
 @pytest.mark.parametrize(("given", "kept"), [("auto", "auto"), (1, "1"), ("1", "1"), (12, "12"), ("99", "99")])
@@ -104,6 +104,7 @@ def test_other_scales_are_refused(given):
     ("name", "value"),
     [
         *(("tolerance", -0.1), ("tolerance", 1), ("min_scale", 31), ("scale_iterations", 0), ("iterations", 0)),
+        ("preview_width", 31),
         *(("precision", "double"), ("optimizer", "sgd")),
     ],
 )
@@ -115,31 +116,34 @@ def test_bounds_of_what_is_minimised_how(name, value):
 @pytest.mark.parametrize(
     ("options", "network", "plan"),
     [
-        ({}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
-        ({"min_scale": 51}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({}, {}, [(48, 96, 60), (77, 154, 60), (124, 248, 60), (200, 400, 300)]),
+        ({"min_scale": 50}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"min_scale": 101}, {}, [(200, 400, 300)]),
         ({"scales": 1}, {}, [(200, 400, 300)]),
         ({"scales": 2}, {}, [(100, 200, 60), (200, 400, 300)]),
-        ({"scales": 2, "initial_noiseblend": 0}, {}, [(100, 200, 300), (200, 400, 60)]),
-        ({"scales": 2, "initial": "start.png"}, {}, [(100, 200, 300), (200, 400, 60)]),
-        ({"initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
-        ({"initial_noiseblend": 0.51}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"scales": 2}, {"preview_width": 64}, [(100, 200, 300), (200, 400, 60)]),
+        ({"scales": 2, "initial": "start.png"}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"scales": 2, "initial": "start.png", "preview_width": 64}, {}, [(100, 200, 300), (200, 400, 60)]),
         ({"initial": "start.png"}, {}, [(200, 400, 300)]),
         ({"initial": "start.png", "preview_width": 50}, {}, [(200, 400, 300)]),
-        ({}, {"initial_noiseblend": 0.0}, [(200, 400, 300)]),
-        ({"preview_width": 101}, {"initial_noiseblend": 0.0}, [(200, 400, 300)]),
-        ({"preview_width": 100}, {"initial_noiseblend": 0.0}, [(100, 200, 300), (200, 400, 60)]),
-        ({"preview_width": 50}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
-        ({"initial_noiseblend": 1}, {"initial_noiseblend": 0.0}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"initial": "start.png", "initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
+        ({"initial": "start.png", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
+        ({}, {"preview_width": 256}, [(200, 400, 300)]),
+        ({"preview_width": 0, "min_scale": 99}, {"preview_width": 256}, [(99, 198, 60), (200, 400, 300)]),
+        ({"preview_width": 101}, {}, [(200, 400, 300)]),
+        ({"preview_width": 100}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"preview_width": 100, "initial_noiseblend": 0.5}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"min_scale": 99, "preview_width": 100, "initial_noiseblend": 0.6}, {}, [(99, 198, 60), (200, 400, 300)]),
     ],
     ids=str,
 )
 def test_scale_plan(options, network, plan):
-    """From noise to the full size, from the content to what it is at the preview's width, or the full size alone."""
+    """From the least side, from the preview, or the full size alone."""
     assert [*config(**options).settled(network).scale_plan(200, 400)] == plan
 
 
 def test_large_pictures_begin_with_the_preview():
-    from_photo = config(initial_noiseblend=0).settled({})
+    from_photo = config().settled({"preview_width": 256})
     assert [*from_photo.scale_plan(384, 256)] == [(384, 256, 300)]
     preview = from_photo.scale_plan(256, 171)
     assert [*preview] == [(256, 171, 300)]
@@ -329,8 +333,8 @@ def test_share_of_noise_in_the_start(initial, blend, share, of_network):
 def test_what_is_given_wins_over_the_network_and_the_network_over_the_custom(given, of_network, settled):
     made = config(learning_rate=given)
     again = made.settled({} if of_network is None else {"learning_rate": of_network})
-    assert (again.learning_rate, again.initial_noiseblend) == (settled, 1.0)
-    left = {"learning_rate": given, "initial_noiseblend": None, "loss": None, "tolerance": None}
+    assert (again.learning_rate, again.initial_noiseblend) == (settled, 0.0)
+    left = {"learning_rate": given, "initial_noiseblend": None, "loss": None, "preview_width": None, "tolerance": None}
     assert dataclasses.replace(again, **left) == made
 
 
@@ -352,9 +356,9 @@ def test_weights_of_content_layers(options, terms):
     ("options", "terms"),
     [
         ({"loss": "athalye"}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 0.2, "relu4_1": 0.2, "relu5_1": 0.2}),
-        ({}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 2 / 7.5, "relu4_1": 2 / 7.5, "relu5_1": 0.5 / 7.5}),
-        ({"style_layers": ["relu3_1", "conv5_2"], "style_layer_weight_exp": 4}, {"relu3_1": 0.5, "conv5_2": 0.5}),
-        ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weight_exp": 3}, {"relu1_1": 0.25, "relu2_1": 0.75}),
+        ({}, {"relu1_1": 1 / 6, "relu2_1": 1.5 / 6, "relu3_1": 2 / 6, "relu4_1": 1.25 / 6, "relu5_1": 0.25 / 6}),
+        ({"style_layers": ["relu3_1", "conv5_2"], "style_layer_weight_exp": 4}, {"relu3_1": 2 / 3, "conv5_2": 1 / 3}),
+        ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weight_exp": 3}, {"relu1_1": 2 / 11, "relu2_1": 9 / 11}),
         ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weight_exp": 0}, {"relu1_1": 1.0}),
         ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weights": [6, 2]}, {"relu1_1": 0.75, "relu2_1": 0.25}),
         ({"style_layers": ["relu1_1", "relu2_1"], "style_layer_weights": [0, 2]}, {"relu2_1": 1.0}),

@@ -159,7 +159,7 @@ def test_the_built_in_network_is_known_by_its_place_and_says_how_it_starts(folde
     text = report()
     assert "--weights builtin cannot" not in text
     assert text.count("up to conv5_4, hash published") == 2
-    assert text.count("initial_noiseblend 0.0, learning_rate 3.0, loss athalye unless given") == 2
+    assert text.count("initial_noiseblend 0.0, learning_rate 3.0, loss athalye, preview_width 256 unless given") == 2
     assert text.count("used by its path alone") == 1
 
 

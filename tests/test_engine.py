@@ -328,18 +328,18 @@ def test_three_scales_of_odd_sizes(run):
     ("settings", "scales"),
     [
         ({}, [(64, 48), (128, 96)]),
-        ({"initial_noiseblend": 0}, [(128, 96)]),
-        ({"initial_noiseblend": 0.5}, [(128, 96)]),
-        ({"initial_noiseblend": 0.6}, [(64, 48), (128, 96)]),
+        ({"initial_noiseblend": 1}, [(64, 48), (128, 96)]),
         ({"min_scale": 49}, [(128, 96)]),
         ({"initial": "photo.png"}, [(128, 96)]),
-        ({"initial_noiseblend": 0, "preview_width": 64}, [(64, 48), (128, 96)]),
-        ({"initial": "photo.png", "preview_width": 64}, [(128, 96)]),
+        ({"initial": "photo.png", "initial_noiseblend": 0.6}, [(64, 48), (128, 96)]),
+        ({"preview_width": 60}, [(60, 45), (128, 96)]),
+        ({"preview_width": 60, "initial_noiseblend": 1}, [(64, 48), (128, 96)]),
+        ({"initial": "photo.png", "preview_width": 60}, [(128, 96)]),
     ],
     ids=str,
 )
 def test_scales_by_themselves(run, pictures, settings, scales):
-    """As many as there is room for, but for a start that has forms."""
+    """As many as there is room for, but for an initial picture that shows."""
     if "initial" in settings:
         settings = {"initial": pictures / settings["initial"]}
     steps = run(width=128, scales="auto", iterations=1, **settings)
@@ -380,7 +380,7 @@ def test_variation_of_the_same_picture_weighs_the_same_at_every_width(run):
 
 def test_network_has_a_say_in_the_scales(make_config, network):
     calm = copy.copy(network)
-    calm.settings = {"initial_noiseblend": 0.0}
+    calm.settings = {"preview_width": 128}
     config = make_config(width=128, scales="auto", iterations=1)
     assert {step.scale for step in engine.run(config, read_inputs(config), calm)} == {(128, 96)}
 

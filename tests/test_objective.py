@@ -20,10 +20,11 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 TV_ALONE = {"loss": "athalye", "content_weight": 0, "style_weight": 0, "tv_weight": 3}
 ATHALYE = {"loss": "athalye"}
 FACTORS = (5, 500, 100)  # of athalye's loss
-BALANCED = {"balanced": True, "factors": (2**20, 25 * 2**20, 1e-4 * 2**20)}
+BALANCED = {"balanced": True, "factors": (2**20, 55 * 2**20, 1e-4 * 2**20)}
 
 DEFAULT_TERMS = {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}
-BALANCED_TERMS = dict(zip(FIVE, (0.2, 0.2, 2 / 7.5, 2 / 7.5, 0.5 / 7.5), strict=True))
+BALANCED_TERMS = dict(zip(FIVE, (1 / 6, 1.5 / 6, 2 / 6, 1.25 / 6, 0.25 / 6), strict=True))
+BALANCED_SHALLOW = {**SHALLOW_TERMS, "style_terms": {"relu1_1": 1 / 2.5, "relu2_1": 1.5 / 2.5}}
 
 CASES = {
     "defaults": ({}, {**DEFAULT_TERMS, "style_terms": BALANCED_TERMS, **BALANCED}),
@@ -62,7 +63,7 @@ CASES = {
     "no variation": ({**ATHALYE, **SHALLOW, "tv_weight": 0}, {**SHALLOW_TERMS, "factors": (5, 500, 0)}),
     "two styles, balanced": (
         {"loss": "balanced", **SHALLOW, "styles": 2, "style_blend_weights": (1, 3)},
-        {**SHALLOW_TERMS, **BALANCED, "styles": 2, "blend": (1 / 4, 3 / 4)},
+        {**BALANCED_SHALLOW, **BALANCED, "styles": 2, "blend": (1 / 4, 3 / 4)},
     ),
     "layer weights, balanced": (
         {
@@ -80,7 +81,7 @@ CASES = {
     ),
     "other weights, balanced": (
         {"loss": "balanced", **SHALLOW, "content_weight": 10, "style_weight": 100, "tv_weight": 300},
-        {**SHALLOW_TERMS, "balanced": True, "factors": (2 * 2**20, 5 * 2**20, 3e-4 * 2**20)},
+        {**BALANCED_SHALLOW, "balanced": True, "factors": (2 * 2**20, 11 * 2**20, 3e-4 * 2**20)},
     ),
     "variation alone": (TV_ALONE, {"content_terms": {}, "style_terms": {}, "blend": (1,), "factors": (0, 0, 3)}),
 }
@@ -389,7 +390,7 @@ def test_other_types_against_float32(network, precision, off, case):
     np.testing.assert_allclose(ours.losses(image), losses, rtol=1e-3)
     assert {value.dtype for value in (*losses, gradient)} == {tf.float32}
     assert np.isfinite(gradient).all()
-    assert cosine(gradient, slope) > (0.99 if case == "defaults" else 0.997)
+    assert cosine(gradient, slope) > (0.99 if case == "defaults" else 0.996)
     assert float(tf.norm(gradient) / tf.norm(slope)) == pytest.approx(1, abs=0.01)
 
 

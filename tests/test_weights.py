@@ -878,7 +878,7 @@ def test_builtin_of_the_checkout(network):
     assert tuple(network.kernels) == tuple(network.biases) == CONV_LAYERS
     assert (network.name, network.path) == ("builtin", None)
     # as the help of the flags says
-    assert network.settings == {"initial_noiseblend": 0, "learning_rate": 3, "loss": "athalye"}
+    assert network.settings == {"initial_noiseblend": 0, "learning_rate": 3, "loss": "athalye", "preview_width": 256}
     assert (real_weights_folder() / weights.builtin_entry().file).stat().st_size <= 12e6
     rng = np.random.default_rng(0)
     blobs = np.kron(rng.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 8, (64, 64, 3))

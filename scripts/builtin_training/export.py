@@ -39,7 +39,7 @@ FINENESS = 0.7
 """What the predicted pixels are compared by: each frequency counts by this power of itself, since a photograph holds
 less of the high ones."""
 
-SETTINGS = {"initial_noiseblend": 0.0, "learning_rate": 3.0, "loss": "athalye"}
+SETTINGS = {"initial_noiseblend": 0.0, "learning_rate": 3.0, "loss": "athalye", "preview_width": 256}
 """Options that suit the network where they are not given: to begin with the photograph, and not to lose it."""
 
 SEEN = "conv4_2"
