@@ -35,7 +35,7 @@ LEFT_TO_NETWORK: Mapping[str, Any] = {
 """Options that a network's file may settle where they are not given -> their values where it says nothing either."""
 
 FORMLESS = 0.5
-"""Share of noise in the start image above which it has no forms, and so no preview that keeps them."""
+"""Share of noise in the start image above which no forms are seen, so that there is no preview of them."""
 
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
     "lbfgs": {"iterations": 300},
@@ -122,8 +122,7 @@ class Config:
     initial_noiseblend: float | None = option(
         "Pictures",
         "Share of noise in the start image: 1 is noise alone, 0 the initial picture (or, without one, the content). By "
-        "default 0 with an initial picture, or else what the weights file says or "
-        f"{LEFT_TO_NETWORK['initial_noiseblend']:g}.",
+        f"default {LEFT_TO_NETWORK['initial_noiseblend']:g}, or without an initial picture what the weights file says.",
         None,
         bounds="0 to 1",
     )
@@ -158,26 +157,27 @@ class Config:
     )
     scales: str = option(
         "Optimisation",
-        "Sizes to paint at from coarse to fine: a number, each half the next, or auto. Auto is as many as lead from "
-        "--min_scale, or from --preview_width if there is one, to the full size by equal factors of at most 2; and 1, "
-        f"the full size, where a run begins with an initial picture and no more than {FORMLESS:.0%} of noise.",
+        "Sizes to paint at from coarse to fine: a number, each half the next, or auto. Auto doubles from --min_scale "
+        "up to the full size, or goes there from --preview_width in equal steps; where an initial picture has at least "
+        f"{FORMLESS:.0%} of the start, it is the full size alone.",
         "auto",
     )
     min_scale: int = option(
         "Optimisation",
-        "With --scales auto and no preview: shorter side of the coarsest size in pixels, where the result's is twice "
-        "that or more. Less takes more of the style's forms.",
+        "With --scales auto and no preview: shorter side of the coarsest size in pixels. Less takes more of the "
+        "style's forms.",
         48,
         bounds=f">= {architecture.MIN_SIDE}",
     )
     preview_width: int | None = option(
         "Optimisation",
-        "Where a run begins with the content: width in pixels of the coarsest size of results at least twice as wide, "
-        "which has most of the evaluations, so that a run of that --width shows the look of them all; 0 for no "
-        "preview. By default what the weights file says (256 for the built-in network) or "
+        "Width in pixels of the coarsest size of results at least twice as wide, or 0 for no preview. With a preview "
+        "the coarsest size has most of the evaluations, so that a run of that --width shows the look of them all; less "
+        "takes more of the style's forms. There is none where the start has more than "
+        f"{FORMLESS:.0%} of noise. By default what the weights file says (256 for the built-in network) or "
         f"{LEFT_TO_NETWORK['preview_width']:g}.",
         None,
-        bounds=">= 0",
+        bounds=f"0 or >= {architecture.MIN_SIDE}",
     )
     scale_iterations: int = option(
         "Optimisation",
@@ -279,10 +279,10 @@ class Config:
     )
     tile_size: int | None = option(
         "Network",
-        "Compute larger pictures in tiles of this side, in pixels, whatever --memory says: at least "
-        f"{LEAST_TILE}, or 0 for never. The losses and the gradient stay those of the whole picture.",
+        "Compute larger pictures in tiles of this side, in pixels, whatever --memory says, or 0 for never. The losses "
+        "and the gradient stay those of the whole picture.",
         None,
-        bounds=">= 0",
+        bounds=f"0 or >= {LEAST_TILE}",
     )
 
     print_iterations: int | None = option("Progress", "Print the losses every so many iterations.", None, bounds=">= 1")
@@ -320,11 +320,7 @@ class Config:
             raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
         if self.bit_depth not in (8, 16):
             raise UsageError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
-        if self.preview_width and self.preview_width < architecture.MIN_SIDE:
-            raise UsageError(f"preview_width: expected 0 or at least {architecture.MIN_SIDE}, got {self.preview_width}")
         memory.parse(self.memory)  # which raises for what is no size
-        if self.tile_size and self.tile_size < LEAST_TILE:
-            raise UsageError(f"tile_size: expected 0 or at least {LEAST_TILE}, got {self.tile_size}")
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
 
@@ -349,7 +345,7 @@ class Config:
         Args:
             width: in pixels.
             height: in pixels.
-            photograph: as `pyramid.plan_from_preview` takes it.
+            photograph: as `pyramid.plan` takes it.
 
         Raises:
             UsageError: the picture is too small for so many scales.
@@ -362,7 +358,7 @@ class Config:
             scales = 1
         if has_forms and self.preview_width:
             return pyramid.plan_from_preview(width, height, scales, self.preview_width, *lengths, photograph)
-        return pyramid.plan(width, height, scales, self.min_scale, *lengths)
+        return pyramid.plan(width, height, scales, self.min_scale, *lengths, photograph)
 
     def factor(self, weight: str) -> float:
         """Factor of a term of the loss, by the name of its weight, in the units of that loss."""

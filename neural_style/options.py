@@ -40,7 +40,7 @@ def option(
         group: heading under which it is listed.
         help: one sentence or two for the reader.
         default: its default; required without one.
-        bounds: what a number must satisfy, written "> 0", ">= 1", "0 to 1" or "0 to < 1".
+        bounds: what a number must satisfy, written "> 0", ">= 1", "0 or >= 2", "0 to 1" or "0 to < 1".
         alias: a second name for the flag.
         picture: the value is a picture, or several, and may be an object rather than a path.
         path: the value is the path of a file.
@@ -127,10 +127,12 @@ class Option:
 
 
 def _within(value: float, bounds: str) -> bool:
-    """Whether a number is finite and fits bounds written as "> 0", ">= 1", "0 to 1" or "0 to < 1"."""
+    """Whether a number is finite and fits bounds, which `option` explains."""
     if isinstance(value, float) and not math.isfinite(value):
         return False
     words = bounds.split()
+    if "or" in words:
+        return value == float(words[0]) or value >= float(words[-1])
     if words[0] in (">", ">="):
         low = float(words[1])
         return value > low if words[0] == ">" else value >= low

@@ -12,6 +12,9 @@ from neural_style.errors import UsageError
 PATIENCE = 20
 """Evaluations over which convergence is judged."""
 
+_LEAST_STEP = 1.25
+"""Least factor from one size to the next; where it would be less, nearly the same picture would be painted twice."""
+
 
 class Scale(NamedTuple):
     """One size of a pyramid."""
@@ -25,7 +28,13 @@ class Scale(NamedTuple):
 
 
 def plan(
-    width: int, height: int, scales: int | None, min_scale: int, iterations: int, others: int
+    width: int,
+    height: int,
+    scales: int | None,
+    min_scale: int,
+    iterations: int,
+    others: int,
+    photograph: tuple[int, int] | None = None,
 ) -> tuple[Scale, ...]:
     """Scales of a picture, coarse to fine: the finest decides on its look.
 
@@ -33,16 +42,18 @@ def plan(
         width: of the picture in pixels.
         height: of the picture in pixels.
         scales: how many, each half as wide and high as the next; None for as many as lead from `min_scale` to the
-            picture by equal factors of at most 2, or 1 where its shorter side is less than twice as long.
+            picture, each twice as wide and high as the one before but for the last.
         min_scale: shorter side of the coarsest in pixels, where `scales` are None.
         iterations: most evaluations at the finest scale.
         others: most evaluations at each of the others, if `iterations` are not fewer.
+        photograph: its width and height in pixels, so that pictures of all widths begin alike; by default those of the
+            picture.
 
     Raises:
         UsageError: `scales` would leave the coarsest less than `architecture.MIN_SIDE`.
     """
     if scales is None:
-        *coarser, finest = _by_equal_factors(width, height, min(width, height) / min_scale, (width, height))
+        *coarser, finest = _doubled(width, height, min_scale, photograph or (width, height))
     else:
         *coarser, finest = _halved(width, height, scales)
     return (*(Scale(*size, min(others, iterations)) for size in coarser), Scale(*finest, iterations))
@@ -63,18 +74,18 @@ def plan_from_preview(
         width: of the picture in pixels.
         height: of the picture in pixels.
         scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to
-            `width` by equal factors of at most 2, or 1 where `width` is less than twice as much.
+            `width` by equal factors of about 2 at most, or 1 where `width` is less than twice as much or the coarsest
+            would be less than `architecture.MIN_SIDE` high.
         preview_width: of the coarsest in pixels, where `scales` are None.
         iterations: most evaluations at the coarsest scale.
         others: most evaluations at each of the others, if `iterations` are not fewer.
-        photograph: its width and height in pixels, so that heights are rounded as in a run of that width; by default
-            those of the picture.
+        photograph: as for `plan`.
 
     Raises:
         UsageError: `scales` would leave the coarsest less than `architecture.MIN_SIDE`.
     """
     if scales is None:
-        coarsest, *finer = _by_equal_factors(width, height, width / preview_width, photograph or (width, height))
+        coarsest, *finer = _by_equal_factors(width, height, preview_width, photograph or (width, height))
     else:
         coarsest, *finer = _halved(width, height, scales)
     return (Scale(*coarsest, iterations), *(Scale(*size, min(others, iterations)) for size in finer))
@@ -90,15 +101,23 @@ def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
     return [(round(width / 2**octave), round(height / 2**octave)) for octave in range(scales - 1, -1, -1)]
 
 
-def _by_equal_factors(width: int, height: int, factor: float, photograph: tuple[int, int]) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine, from one that is `factor` times smaller, or the picture alone if that is < 2.
+def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine, all but the last in common to all widths; `plan` explains the arguments."""
+    coarsest = [round(side * min_scale / min(photograph)) for side in photograph]
+    factor = min(width, height) / min_scale / _LEAST_STEP
+    octaves = math.floor(math.log2(factor)) + 1 if factor >= 1 else 0
+    return [*((coarsest[0] << octave, coarsest[1] << octave) for octave in range(octaves)), (width, height)]
 
-    `plan_from_preview` explains the other arguments.
-    """
+
+def _by_equal_factors(
+    width: int, height: int, preview_width: int, photograph: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine; `plan_from_preview` explains the arguments."""
+    factor = width / preview_width
     steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
-    widths = [round(width / factor ** (1 - step / steps)) for step in range(steps)]
+    widths = [round(preview_width * factor ** (step / steps)) for step in range(steps)]
     coarser = [(each, round(photograph[1] * each / photograph[0])) for each in widths]
-    return [*(coarser if coarser and min(coarser[0]) >= MIN_SIDE else ()), (width, height)]
+    return [*(coarser if coarser and coarser[0][1] >= MIN_SIDE else ()), (width, height)]
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:

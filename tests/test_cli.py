@@ -437,8 +437,8 @@ BAD = [
     ("--memory=nonsense", "memory: expected auto or a size such as 3GB, 800MB or 2.5GiB, got 'nonsense'"),
     ("--memory=0GB", "memory: expected auto or a size"),
     ("--memory=1MB", "memory: expected at least "),
-    ("--tile_size=10", "tile_size: expected 0 or at least 64, got 10"),
-    ("--tile_size=-1", "tile_size: expected a whole number >= 0"),
+    ("--tile_size=10", "tile_size: expected a whole number 0 or >= 64, got 10"),
+    ("--tile_size=-1", "tile_size: expected a whole number 0 or >= 64"),
 ]
 """Arguments added to a good command line with two styles, and what the error says."""
 

@@ -18,6 +18,12 @@ def commands(document):
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
 
 
+def anchors(document):
+    """What links to headings of a document end with."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_flag_table_is_up_to_date():
     assert (
         subprocess.run([sys.executable, "scripts/update_readme.py", "--check"], cwd=ROOT, check=False).returncode == 0
@@ -40,8 +46,10 @@ def test_every_script_named_in_the_documents_is_there():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_local_links_lead_somewhere(document):
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")):
-        assert (document.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text(encoding="utf-8")):
+        found = document.parent / target if target else document
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), (target, anchor)
 
 
 def test_demo_flags_parse_and_their_pictures_are_there(monkeypatch):

@@ -404,7 +404,7 @@ def test_weights_of_the_losses_do_not_leave_the_range_of_a_type(network, precisi
     _, slope = exact.value_and_grad(exact.encode(IMAGE))
     _, gradient = ours.value_and_grad(exact.encode(IMAGE))
     assert np.isfinite(gradient).all()
-    assert cosine(gradient / factor, slope / factor) > 0.999
+    assert cosine(gradient / factor, slope / factor) > 0.998
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -15,14 +15,15 @@ def sizes(scales):
 @pytest.mark.parametrize(
     ("size", "min_scale", "expected"),
     [
-        ((512, 512), 48, [(48, 48), (87, 87), (157, 157), (283, 283), (512, 512)]),
+        ((512, 512), 48, [(48, 48), (96, 96), (192, 192), (384, 384), (512, 512)]),
         ((512, 384), 48, [(64, 48), (128, 96), (256, 192), (512, 384)]),
-        ((512, 384), 64, [(85, 64), (155, 116), (282, 212), (512, 384)]),
-        ((256, 171), 48, [(72, 48), (136, 91), (256, 171)]),
-        ((171, 256), 48, [(48, 72), (91, 136), (171, 256)]),
+        ((512, 384), 64, [(85, 64), (170, 128), (340, 256), (512, 384)]),
+        ((384, 512), 64, [(64, 85), (128, 170), (256, 340), (384, 512)]),
         ((1500, 96), 48, [(750, 48), (1500, 96)]),
-        ((96, 200), 48, [(48, 100), (96, 200)]),
-        ((95, 200), 48, [(95, 200)]),
+        ((60, 120), 48, [(48, 96), (60, 120)]),
+        ((119, 59), 48, [(119, 59)]),  # 59 are less than 1.25 times 48
+        ((120, 300), 48, [(48, 120), (96, 240), (120, 300)]),
+        ((119, 300), 48, [(48, 121), (119, 300)]),
         ((64, 48), 48, [(64, 48)]),
         ((40, 33), 48, [(40, 33)]),  # smaller than the least from the start
     ],
@@ -58,15 +59,21 @@ def test_iterations(iterations, coarse, expected):
     assert [scale.iterations for scale in scales] == expected
 
 
-def test_every_plan_leads_from_the_least_side_to_the_picture_in_even_steps():
+def test_pictures_of_all_widths_begin_alike():
+    """Although heights are rounded: 1000×671 px are 256×172, and of those the coarsest would be 71 px wide."""
     rng = np.random.default_rng(0)
-    for width, height in rng.integers(32, 3000, (200, 2)).tolist():
-        plan = pyramid.plan(width, height, None, 48, 300, 60)
-        assert plan[-1] == Scale(width, height, 300)
-        assert min(width, height) < 96 or min(plan[0].width, plan[0].height) == 48
-        for before, after in itertools.pairwise(plan):
-            assert 1.3 < max(after.width, after.height) / max(before.width, before.height) < 2.1
-            assert abs(before.height - height * before.width / width) <= 0.5 * max(height / width, 1)
+    for photograph in [(1000, 671), *map(tuple, rng.integers(100, 5000, (30, 2)).tolist())]:
+        known = []
+        for width in rng.integers(32, 3000, 20).tolist():
+            height = max(round(width * photograph[1] / photograph[0]), 1)
+            *coarser, last = pyramid.plan(width, height, None, 48, 300, 60, photograph)
+            assert last == Scale(width, height, 300)
+            assert (min(width, height) >= 60) == bool(coarser)
+            known = max(known, coarser, key=len)
+            assert coarser == known[: len(coarser)]
+            for before, after in itertools.pairwise([*coarser, last]):
+                assert 1.2 < min(after.width, after.height) / min(before.width, before.height) < 2.6
+        assert all(min(scale.width, scale.height) == 48 << octave for octave, scale in enumerate(known))
 
 
 # --- from a preview ---------------------------------------------------------------------------------------------------

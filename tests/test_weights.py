@@ -22,6 +22,7 @@ from scipy.io import savemat
 
 from neural_style import download, failures, package_index, palette_file, weight_files, weights
 from neural_style.architecture import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
+from neural_style.config import OPTIONS
 from neural_style.errors import WeightsError
 
 LAYERS = ("relu3_1",)
@@ -824,7 +825,7 @@ def no_imagenet(net, places):
     return path
 
 
-@pytest.mark.parametrize("settings", [{"initial_noiseblend": 0.25}, {"learning_rate": 3.0}, {}])
+@pytest.mark.parametrize("settings", [{"initial_noiseblend": 0.25}, {"learning_rate": 3.0}, {"preview_width": 64}, {}])
 def test_a_file_says_what_suits_it(tmp_path, net, settings):
     path = write_npz(tmp_path / "w.npz", net, **{name: np.array(value) for name, value in settings.items()})
     assert weights.load(str(path), LAYERS).settings == settings
@@ -834,6 +835,12 @@ def test_a_file_says_what_suits_it(tmp_path, net, settings):
 def test_a_setting_that_cannot_be_is_refused(tmp_path, net, blend):
     path = write_npz(tmp_path / "w.npz", net, initial_noiseblend=np.array(blend))
     assert_refused(path, "initial_noiseblend: expected a number")
+
+
+@pytest.mark.parametrize("width", [10, -1, 64.5])
+def test_a_preview_that_cannot_be_is_refused(tmp_path, net, width):
+    path = write_npz(tmp_path / "w.npz", net, preview_width=np.array(width))
+    assert_refused(path, "preview_width: expected a whole number")
 
 
 def register_builtin(folder, path):
@@ -877,7 +884,9 @@ def test_builtin_of_the_checkout(network):
     """Whole, finite, and every layer's response to a picture neither silent nor beyond measure."""
     assert tuple(network.kernels) == tuple(network.biases) == CONV_LAYERS
     assert (network.name, network.path) == ("builtin", None)
-    # as the help of the flags says
+    assert f"{network.settings['preview_width']} for the built-in network" in OPTIONS["preview_width"].help
+    assert f"{network.settings['learning_rate']:g} for the built-in network" in OPTIONS["learning_rate"].help
+    assert f"{network.settings['loss']} for the built-in network" in OPTIONS["loss"].help
     assert network.settings == {"initial_noiseblend": 0, "learning_rate": 3, "loss": "athalye", "preview_width": 256}
     assert (real_weights_folder() / weights.builtin_entry().file).stat().st_size <= 12e6
     rng = np.random.default_rng(0)
