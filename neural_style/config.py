@@ -171,8 +171,8 @@ class Config:
     )
     preview_width: int | None = option(
         "Optimisation",
-        "Width in pixels of the coarsest size of results at least twice as wide (others are painted at full size alone) "
-        "or 0 for no preview. A preview has most of the evaluations, so that a run of that --width shows the look of "
+        "Width in pixels of the coarsest size of results at least twice as wide (others have the full size alone), or "
+        "0 for no preview. A preview has most of the evaluations, so that a run of that --width shows the look of "
         "them all; less takes more of the style's forms. There is none where the start has more than "
         f"{FORMLESS:.0%} of noise. By default what the weights file says (256 for the built-in network) or "
         f"{LEFT_TO_NETWORK['preview_width']:g}.",
