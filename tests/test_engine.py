@@ -328,7 +328,8 @@ def test_three_scales_of_odd_sizes(run):
     [
         ({}, [(64, 48), (128, 96)]),
         ({"initial_noiseblend": 1}, [(64, 48), (128, 96)]),
-        ({"min_scale": 49}, [(128, 96)]),
+        ({"min_scale": 60}, [(80, 60), (128, 96)]),
+        ({"min_scale": 80}, [(128, 96)]),
         ({"initial": "photo.png"}, [(128, 96)]),
         ({"initial": "photo.png", "initial_noiseblend": 0.6}, [(64, 48), (128, 96)]),
         ({"preview_width": 63}, [(63, 47), (128, 96)]),
