@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Config": "config",
-    "Step": "records",
-    "stylize": "engine",
-    "render": "engine",
+    "Config": "config.config",
+    "Step": "runs.step",
+    "stylize": "runs.engine",
+    "render": "runs.engine",
     "NeuralStyleError": "errors",
     "UsageError": "errors",
     "ImageError": "errors",
@@ -30,9 +30,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings
 
 if TYPE_CHECKING:
-    from neural_style.config import Config as Config
-    from neural_style.engine import render as render
-    from neural_style.engine import stylize as stylize
+    from neural_style.config.config import Config as Config
     from neural_style.errors import DivergenceError as DivergenceError
     from neural_style.errors import ImageError as ImageError
     from neural_style.errors import NeuralStyleError as NeuralStyleError
@@ -40,7 +38,9 @@ if TYPE_CHECKING:
     from neural_style.errors import OutputError as OutputError
     from neural_style.errors import UsageError as UsageError
     from neural_style.errors import WeightsError as WeightsError
-    from neural_style.records import Step as Step
+    from neural_style.runs.engine import render as render
+    from neural_style.runs.engine import stylize as stylize
+    from neural_style.runs.step import Step as Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # so that nothing is printed unless it is asked for
 

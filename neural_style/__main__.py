@@ -2,6 +2,6 @@
 
 import sys
 
-from neural_style.cli import main
+from neural_style.cli.main import main
 
 sys.exit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neural_style.process import quiet_import
+from neural_style.cli.process import quiet_import
 
 with quiet_import():
     import tensorflow  # noqa: F401 - first, since what it logs when another module brings it in cannot be kept back
@@ -20,8 +20,10 @@ with quiet_import():
 import numpy as np
 from PIL import Image
 
-from neural_style import Config, images, render, weights
+from neural_style import Config, render
 from neural_style.errors import NeuralStyleError
+from neural_style.images import pictures as images
+from neural_style.networks.weights import sources as weights
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 """Layers of the judge whose Gram matrices are compared."""
@@ -148,8 +150,8 @@ def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
 
     It gives the mean over `JUDGED` of Σ(G - A)² / ΣA².
     """
-    from neural_style.feature_stats import gram_matrix
-    from neural_style.vgg import build_vgg19
+    from neural_style.losses.moments import gram_matrix
+    from neural_style.networks.vgg19 import build_vgg19
 
     loaded = weights.load(network, JUDGED)
     model = build_vgg19(loaded, JUDGED)

@@ -24,8 +24,8 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from neural_style.cli.process import ending_signals, quiet_import
 from neural_style.errors import NeuralStyleError
-from neural_style.process import ending_signals, quiet_import
 
 try:
     with quiet_import():

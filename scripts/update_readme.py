@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from neural_style import flags  # noqa: E402 - found through the line above
+from neural_style.cli import flags  # noqa: E402 - found through the line above
 
 README = ROOT / "README.md"
 TABLE = re.compile(r"(?<=<!-- flags -->\n).*?(?=<!-- /flags -->)", re.DOTALL)

@@ -11,7 +11,7 @@ import packages
 import pytest
 from PIL import Image
 
-from neural_style import weights
+from neural_style.networks.weights import sources as weights
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from neural_style.architecture import keras_name, kernel_shape
-from neural_style.package_index import Package
+from neural_style.networks.weights.package_index import Package
+from neural_style.vgg19_spec import keras_name, kernel_shape
 
 # --- pickles, written by hand, so that they may ask for anything ------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neural_style import flags
+from neural_style.cli import flags
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "weights" / "README.md"])

@@ -54,7 +54,7 @@ def test_wheel_holds_the_program_and_the_registry_and_no_more(wheel):
 def test_wheel_has_the_console_script_and_the_extras(wheel):
     with zipfile.ZipFile(wheel) as archive:
         info = f"neural_style-{neural_style.__version__}.dist-info"
-        assert "neural-style = neural_style.cli:main" in archive.read(f"{info}/entry_points.txt").decode()
+        assert "neural-style = neural_style.cli.main:main" in archive.read(f"{info}/entry_points.txt").decode()
         metadata = archive.read(f"{info}/METADATA").decode()
     assert "License: Apache-2.0" in metadata
     for requirement in (

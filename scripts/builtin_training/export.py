@@ -10,9 +10,9 @@ from keras import ops
 from PIL import Image
 from scipy.fft import dctn
 
-from neural_style import architecture
+from neural_style import vgg19_spec
 from neural_style.files import write_atomically
-from neural_style.seeded_filters import seeded_filters
+from neural_style.networks.weights.random_filters import seeded_filters
 
 from .crops import MEAN, SCALE
 from .fields import Array
@@ -67,8 +67,8 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
     arrays = {"channel_order": np.array("RGB"), "mean": np.full(3, MEAN, np.float32)}
     arrays |= {name: np.array(value) for name, value in SETTINGS.items()}
     block, before = 1, 1.0
-    for conv in architecture.CONV_LAYERS:
-        if architecture.block_of(conv) != block:
+    for conv in vgg19_spec.CONV_LAYERS:
+        if vgg19_spec.block_of(conv) != block:
             maps, block = pool(maps), block + 1
         if conv in trained:
             kernel, bias, scale = _trained(trained[conv])
@@ -85,7 +85,7 @@ def write(model: Trainee, path: Path, pictures: Sequence[Array]) -> None:
             raise FloatingPointError(
                 f"{conv} has weights that are not finite in float16; train anew with a lower --learning_rate"
             )
-        arrays |= {f"{architecture.keras_name(conv)}/{part}": array for part, array in held.items()}
+        arrays |= {f"{vgg19_spec.keras_name(conv)}/{part}": array for part, array in held.items()}
         before = factor
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: np.savez_compressed(file, **arrays), overwrite=True, option="workdir")
@@ -111,7 +111,7 @@ def _seeing(model: Trainee, maps: object) -> tuple[Array, Array, float]:
     rows, columns = np.indices(pixels.shape[1:3])
     pixels *= ((1 + rows**2 + columns**2) ** (FINENESS / 2))[..., None]
     pixels = pixels.reshape(len(pixels), -1)
-    channels = architecture.kernel_shape(SEEN)[-1]
+    channels = vgg19_spec.kernel_shape(SEEN)[-1]
     mixing = np.linalg.qr(np.random.default_rng(0).standard_normal((channels, pixels.shape[1])))[0].T
     middle = np.float32(pixels @ mixing)
     response = ops.convert_to_numpy(maps).reshape(-1, len(middle)) @ middle
@@ -135,6 +135,6 @@ def _factor(conv: str, maps: Array, before: float) -> float:
         flat = maps.reshape(len(maps), -1, maps.shape[-1])
         gram = np.einsum("npi,npj->nij", flat, flat, optimize=True) / flat[0].size
         return float((STYLE_STRENGTH[conv] / np.mean(gram**2)) ** 0.25)
-    if architecture.block_of(conv) >= 4:
+    if vgg19_spec.block_of(conv) >= 4:
         return CONTENT_STRENGTH / float(np.sqrt(np.mean(maps**2)))
     return before

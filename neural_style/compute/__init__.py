@@ -1,0 +1,1 @@
+"""How a loss and its gradient are computed on this machine."""

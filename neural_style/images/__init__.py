@@ -1,0 +1,1 @@
+"""Pictures in and out, colour, and what is computed of their pixels."""

@@ -1,0 +1,1 @@
+"""The terms of the loss and what they are computed from."""

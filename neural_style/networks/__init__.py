@@ -1,0 +1,1 @@
+"""VGG19 in Keras, its parts, and where its weights come from."""

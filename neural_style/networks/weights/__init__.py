@@ -1,0 +1,1 @@
+"""VGG19's weights: sources, registry, file formats, download."""

@@ -1,0 +1,30 @@
+"""Filters made from a seed instead of read from a file: what a weights file holds only responses for."""
+
+import numpy as np
+
+from neural_style import vgg19_spec
+
+_MIDDLE = np.zeros((3, 3, 1, 1), bool)
+_MIDDLE[1, 1] = True
+
+
+def seeded_filters(conv: str) -> np.ndarray:
+    """Random filters of a convolution, the same on every machine and with every NumPy.
+
+    They are bytes of PCG64's raw stream, which NumPy keeps stable (NEP 19), less their mean and scaled to length 1; so
+    many random directions are all but orthogonal. A block's first convolution sees nine positions. The others mix the
+    channels of one position, and so lose nothing of what the layer before them says: random filters that see nine
+    would blur it.
+
+    Args:
+        conv: the convolution, which is also the seed, e.g. "conv4_2".
+
+    Returns:
+        Float32 (3, 3, in, out).
+    """
+    shape = vgg19_spec.kernel_shape(conv)
+    raw = np.random.PCG64(vgg19_spec.CONV_LAYERS.index(conv)).random_raw(-(-np.prod(shape) // 8)).astype("<u8")
+    kernel = raw.view(np.int8)[: np.prod(shape)].reshape(shape).astype(np.float32)
+    seen = np.ones((3, 3, 1, 1), bool) if conv.endswith("_1") else _MIDDLE
+    kernel = np.where(seen, kernel - kernel.mean((0, 1, 2), where=seen, keepdims=True), 0)
+    return kernel / np.sqrt(np.sum(kernel**2, (0, 1, 2)))

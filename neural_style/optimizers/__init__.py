@@ -1,0 +1,1 @@
+"""Optimisers; they know nothing of networks."""

@@ -1,0 +1,125 @@
+"""The pictures of a run, read and brought to their sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from neural_style.config.config import Config, PictureSource
+from neural_style.errors import ImageError
+from neural_style.images import pictures as images
+from neural_style.images.pictures import Picture
+from neural_style.vgg19_spec import MIN_SIDE
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Pictures at the sizes at which the network sees them."""
+
+    content: Picture
+    """At the size of the result."""
+    styles: tuple[Picture, ...]
+    """Each as wide as the result times its style scale, its aspect kept."""
+    initial: Picture | None
+    """At the size of the result; None where the content takes its place."""
+    originals: Inputs | None = field(default=None, repr=False)
+    """As they were read, from which smaller ones are made; None where these are all there is."""
+
+    @property
+    def plan_size(self) -> tuple[int, int, tuple[int, int]]:
+        """Width and height of the result and size of the content as read, for `Config.scale_plan`."""
+        content, original = self.content, (self.originals or self).content
+        return content.width, content.height, (original.width, original.height)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all the pictures, each counted once."""
+        return sum({id(values): values.nbytes for values in self._arrays()}.values())
+
+    def _arrays(self) -> Iterator[np.ndarray]:
+        for picture in (self.content, *self.styles, self.initial):
+            if picture is not None:
+                yield picture.rgb
+                if picture.alpha is not None:
+                    yield picture.alpha
+        if self.originals is not None:
+            yield from self.originals._arrays()
+
+
+def read_inputs(config: Config) -> Inputs:
+    """Read and resize every picture that a run needs.
+
+    Raises:
+        ImageError: a picture cannot be read, a side of it is or would be under `vgg19_spec.MIN_SIDE` pixels, or it
+            has or would have more than `Config.max_pixels` of them.
+    """
+    limit = config.max_pixels
+    original = images.read_image(config.content, "content picture", limit)
+    content = _to_width(original, config.width or original.width, limit, "content picture", config.content)
+    scales = config.style_scales or (1.0,) * len(config.styles)
+    widths = [round(min(content.width * scale, limit)) for scale in scales]
+    originals = [images.read_image(style, "style picture", limit) for style in config.styles]
+    styles = tuple(
+        _to_width(read, width, limit, "style picture", style)
+        for read, width, style in zip(originals, widths, config.styles, strict=True)
+    )
+    initial = read = None
+    if config.initial is not None:
+        read = images.read_image(config.initial, "initial picture", limit)
+        _check_not_tiny(read, f"initial picture {images.describe(config.initial)}")
+        initial = images.resize(read, content.width, content.height)
+    return Inputs(content, styles, initial, Inputs(original, tuple(originals), read))
+
+
+def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
+    """The same pictures for a smaller result: styles shrink with it, but no side of theirs below `MIN_SIDE`.
+
+    They are made from the originals, so that they are those of a run at that size.
+
+    Args:
+        inputs: at the size of the full result.
+        width: of the smaller one, in pixels.
+        height: of the smaller one, in pixels.
+    """
+    if (width, height) == (inputs.content.width, inputs.content.height):
+        return Inputs(inputs.content, inputs.styles, inputs.initial)
+    factor, originals = width / inputs.content.width, inputs.originals or inputs
+
+    def shrunk(style: Picture, original: Picture) -> Picture:
+        least = MIN_SIDE / min(style.width, style.height)
+        wide = round(style.width * max(factor, least))
+        return images.resize(original, wide, max(MIN_SIDE, images.scaled_height(original, wide)))
+
+    return Inputs(
+        images.resize(originals.content, width, height),
+        tuple(shrunk(*pair) for pair in zip(inputs.styles, originals.styles, strict=True)),
+        originals.initial and images.resize(originals.initial, width, height),
+    )
+
+
+def _to_width(picture: Picture, width: int, max_pixels: int, role: str, source: PictureSource) -> Picture:
+    height = images.scaled_height(picture, width)
+    scaled = "" if width == picture.width else f" (scaled from {picture.width}×{picture.height})"
+    subject = f"{role} {images.describe(source)}"
+    _check_not_tiny(picture, subject)
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"{subject}: expected at least {MIN_SIDE} px a side, got {width}×{height}{scaled}; "
+            "use a larger picture, --width or --style_scales"
+        )
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{subject}: expected at most {max_pixels} pixels, got {width}×{height}{scaled}; "
+            "lower --width or --style_scales, or raise --max_pixels"
+        )
+    return images.resize(picture, width, height)
+
+
+def _check_not_tiny(picture: Picture, subject: str) -> None:
+    if min(picture.width, picture.height) < MIN_SIDE:
+        raise ImageError(
+            f"{subject}: expected at least {MIN_SIDE} px a side, got {picture.width}×{picture.height}; "
+            "use a larger picture"
+        )

@@ -1,0 +1,138 @@
+"""From coarse to fine: the sizes at which a picture is painted, and how long at each. Arithmetic alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from neural_style.errors import UsageError
+from neural_style.vgg19_spec import MIN_SIDE
+
+PATIENCE = 20
+"""Evaluations over which convergence is judged."""
+
+_LEAST_STEP = 1.25
+"""Least factor from one size to the next; where it would be less, nearly the same picture would be painted twice."""
+
+
+class Scale(NamedTuple):
+    """One size of a pyramid."""
+
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+    iterations: int
+    """Most evaluations after that of the scale's start image."""
+
+
+def plan(
+    width: int,
+    height: int,
+    scales: int | None,
+    min_scale: int,
+    iterations: int,
+    others: int,
+    photograph: tuple[int, int] | None = None,
+) -> tuple[Scale, ...]:
+    """Scales of a picture, coarse to fine: the finest decides on its look.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        scales: how many, each half as wide and high as the next; None for as many as lead from `min_scale` to the
+            picture, each twice as wide and high as the one before but for the last.
+        min_scale: shorter side of the coarsest in pixels, where `scales` are None.
+        iterations: most evaluations at the finest scale.
+        others: most evaluations at each of the others, if `iterations` are not fewer.
+        photograph: its width and height in pixels, so that pictures of all widths begin alike; by default those of the
+            picture.
+
+    Raises:
+        UsageError: `scales` would leave the coarsest less than `vgg19_spec.MIN_SIDE`.
+    """
+    if scales is None:
+        *coarser, finest = _doubled(width, height, min_scale, photograph or (width, height))
+    else:
+        *coarser, finest = _halved(width, height, scales)
+    return (*(Scale(*size, min(others, iterations)) for size in coarser), Scale(*finest, iterations))
+
+
+def plan_from_preview(
+    width: int,
+    height: int,
+    scales: int | None,
+    preview_width: int,
+    iterations: int,
+    others: int,
+    photograph: tuple[int, int] | None = None,
+) -> tuple[Scale, ...]:
+    """Scales of a picture that begins with a preview, coarse to fine: the coarsest decides on its look.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to
+            `width` by equal factors of about 2 at most, or 1 where `width` is less than twice as much or the coarsest
+            would be less than `vgg19_spec.MIN_SIDE` high.
+        preview_width: of the coarsest in pixels, where `scales` are None.
+        iterations: most evaluations at the coarsest scale.
+        others: most evaluations at each of the others, if `iterations` are not fewer.
+        photograph: as for `plan`.
+
+    Raises:
+        UsageError: `scales` would leave the coarsest less than `vgg19_spec.MIN_SIDE`.
+    """
+    if scales is None:
+        coarsest, *finer = _by_equal_factors(width, height, preview_width, photograph or (width, height))
+    else:
+        coarsest, *finer = _halved(width, height, scales)
+    return (Scale(*coarsest, iterations), *(Scale(*size, min(others, iterations)) for size in finer))
+
+
+def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
+    """Widths and heights of so many scales, coarse to fine, each half as wide and high as the next."""
+    if scales > 1 and round(min(width, height) / 2 ** (scales - 1)) < MIN_SIDE:
+        raise UsageError(
+            f"scales: expected a coarsest picture of at least {MIN_SIDE} px a side, got {scales} scales of "
+            f"{width}×{height}; give fewer, or auto"
+        )
+    return [(round(width / 2**octave), round(height / 2**octave)) for octave in range(scales - 1, -1, -1)]
+
+
+def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine, all but the last in common to all widths; `plan` explains the arguments."""
+    coarsest = [round(side * min_scale / min(photograph)) for side in photograph]
+    factor = min(width, height) / min_scale / _LEAST_STEP
+    octaves = math.floor(math.log2(factor)) + 1 if factor >= 1 else 0
+    return [*((coarsest[0] << octave, coarsest[1] << octave) for octave in range(octaves)), (width, height)]
+
+
+def _by_equal_factors(
+    width: int, height: int, preview_width: int, photograph: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Widths and heights, coarse to fine; `plan_from_preview` explains the arguments."""
+    factor = width / preview_width
+    steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
+    widths = [round(preview_width * factor ** (step / steps)) for step in range(steps)]
+    coarser = [(each, round(photograph[1] * each / photograph[0])) for each in widths]
+    return [*(coarser if coarser and coarser[0][1] >= MIN_SIDE else ()), (width, height)]
+
+
+def total_iterations(scales: Sequence[Scale]) -> int:
+    """Most evaluations of a whole run after that of its start image; each further scale's start is one of them."""
+    return sum(scale.iterations + 1 for scale in scales) - 1
+
+
+def has_converged(losses: Sequence[float], tolerance: float) -> bool:
+    """Whether the lowest loss fell by no more than a share of itself over the last `PATIENCE` evaluations.
+
+    Args:
+        losses: of all evaluations at a scale, in order.
+        tolerance: that share; 0 for never.
+    """
+    if not tolerance or len(losses) <= PATIENCE:
+        return False
+    lowest = min(losses)
+    return min(losses[:-PATIENCE]) - lowest <= tolerance * lowest

@@ -1,0 +1,237 @@
+import logging
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from neural_style.compute import tiled_objective as tiling
+from neural_style.compute.fallback import PlannedObjective
+from neural_style.compute.objective import LossGraph, Objective
+from neural_style.compute.planner import Planner
+from neural_style.compute.tiled_objective import TiledObjective, TileGraph
+from neural_style.config.config import Config
+from neural_style.errors import OutOfMemoryError
+
+EXHAUSTED = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nand much more")
+BOTH = pytest.mark.parametrize("error", [EXHAUSTED, MemoryError()], ids=["TensorFlow", "Python"])
+
+pytestmark = pytest.mark.usefixtures("full_precision")
+
+
+def picture(height, width, seed):
+    return np.random.default_rng(seed).uniform(0, 255, (height, width, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    config = Config("content", ["style"], content_layers=["relu1_2"], style_layers=["relu1_1", "relu2_1"])
+    graph = LossGraph(config, reference.random_weights())
+    return graph, TileGraph(graph)
+
+
+@pytest.fixture
+def planned(graphs):
+    """An objective of a picture of 34×200 px, which tiles of 192 and 128 px would divide, and its planner."""
+
+    def made(size=(34, 200), **settings):
+        config = Config("content", ["style"], **settings)
+        planner = Planner(config, "float32")
+        plan = planner.choose(size[1], size[0], 10**12)
+        return PlannedObjective(*graphs, picture(*size, 1), [picture(40, 150, 2)], planner, plan)
+
+    return made
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Tile sizes, None for whole pictures, of all evaluations; those with one in `tried.failing` raise its error."""
+
+    class Tried(list):
+        failing = {}  # noqa: RUF012
+
+    tried = Tried()
+
+    def watched(real):
+        def value_and_grad(self, image):
+            tried.append(getattr(self, "tile_size", None))
+            if tried[-1] in tried.failing:
+                raise tried.failing[tried[-1]]
+            return real(self, image)
+
+        return value_and_grad
+
+    for kind in (Objective, TiledObjective):
+        monkeypatch.setattr(kind, "value_and_grad", watched(kind.value_and_grad))
+    return tried
+
+
+IMAGE = picture(34, 200, 4)[np.newaxis] - 110
+
+
+def assert_same(outcome, expected):
+    """Losses and gradients, but for rounding."""
+    np.testing.assert_allclose(outcome[0], expected[0], rtol=1e-5)
+    assert np.linalg.norm(outcome[1] - expected[1]) < 1e-5 * np.linalg.norm(expected[1])
+
+
+@pytest.mark.parametrize(("tile_size", "size"), [(None, None), (64, 64), (0, None), (300, None)])
+def test_computed_as_planned(planned, tried, tile_size, size):
+    objective = planned(tile_size=tile_size)
+    outcome = objective.value_and_grad(tf.constant(IMAGE))
+    assert tried == [size]
+    assert_same(outcome, planned().value_and_grad(tf.constant(IMAGE)))
+    assert objective.shape == (1, 34, 200, 3)
+    np.testing.assert_array_equal(objective.mean, reference.random_weights().mean)
+
+
+@BOTH
+def test_what_fails_is_repeated_in_smaller_tiles(planned, tried, caplog, error):
+    objective, image = planned(), tf.constant(IMAGE)
+    expected = objective.value_and_grad(image)
+    tried.failing = {None: error, 192: error}
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        outcome = objective.value_and_grad(image)
+    assert tried == [None, None, 192, 128]
+    assert_same(outcome, expected)
+    told = [record.getMessage() for record in caplog.records]
+    reason = "OOM when allocating" if error is EXHAUSTED else "MemoryError"
+    assert told == [f"there is less memory than expected ({reason}); now in tiles of {size} px" for size in (192, 128)]
+
+    assert_same(objective.value_and_grad(image), expected)  # and remains so
+    assert tried[4:] == [128]
+    assert objective.plan.tile_size == 128
+    assert len(caplog.records) == 2
+
+
+@BOTH
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_where_no_tiles_are_small_enough(planned, tried, optimizer, error):
+    objective = planned(optimizer=optimizer)
+    tried.failing = {None: error, 192: error, 128: error}
+    with pytest.raises(
+        OutOfMemoryError, match=r"200×34 px, which, even in tiles of 128 px, takes about \d+ MB"
+    ) as caught:
+        objective.value_and_grad(tf.constant(IMAGE))
+    assert tried == [None, 192, 128]
+    assert caught.value.__cause__ is error
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_that_is_no_larger_than_tiles(planned, tried):
+    objective = planned((34, 128))
+    tried.failing = {None: MemoryError()}
+    with pytest.raises(OutOfMemoryError, match=r"128×34 px, which takes about"):
+        objective.value_and_grad(tf.constant(IMAGE[:, :, :128]))
+    assert tried == [None]
+
+
+def test_tiles_of_any_size_become_smaller(planned, tried):
+    objective = planned(tile_size=150, optimizer="adam")
+    tried.failing = {150: EXHAUSTED}
+    for _ in range(2):
+        _, gradient = objective.value_and_grad(IMAGE)
+    assert tried == [150, 128, 128]
+    assert isinstance(gradient, np.ndarray)
+
+
+def test_other_errors_are_not_ours(planned, tried):
+    objective = planned()
+    tried.failing = {None: ValueError("something else")}
+    with pytest.raises(ValueError, match="something else"):
+        objective.value_and_grad(tf.constant(IMAGE))
+    assert objective.plan.tile_size is None
+
+
+# --- targets ----------------------------------------------------------------------------------------------------------
+
+
+def fail_times(monkeypatch, owner, name, error, times):
+    """Let a function fail so many times first; gives the list of its calls."""
+    real, calls = getattr(owner, name), []
+
+    def failing(*arguments, **settings):
+        calls.append(name)
+        if len(calls) <= times:
+            raise error
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(owner, name, failing)
+    return calls
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["grams", "content_targets"])
+def test_targets_of_the_whole_fail(planned, graphs, tried, monkeypatch, error, name):
+    expected = planned().value_and_grad(tf.constant(IMAGE))
+    fail_times(monkeypatch, graphs[0], name, error, 1)
+    objective = planned()
+    assert objective.plan.tile_size == 192
+    assert_same(objective.value_and_grad(tf.constant(IMAGE)), expected)
+    assert tried == [None, 192]
+
+
+@BOTH
+@pytest.mark.parametrize(("name", "asked"), [("statistics", 2), ("content_maps", 2)])
+def test_targets_of_tiles_fail(planned, graphs, tried, monkeypatch, error, name, asked):
+    expected = planned().value_and_grad(tf.constant(IMAGE))
+    calls = fail_times(monkeypatch, graphs[1].parts[0], name, error, 1)
+    objective = planned(tile_size=190)
+    assert objective.plan.tile_size == 128
+    assert len(calls) >= asked
+    assert_same(objective.value_and_grad(tf.constant(IMAGE)), expected)
+    assert tried == [None, 128]
+
+
+def test_targets_of_no_size_are_to_be_had(planned, graphs, monkeypatch):
+    fail_times(monkeypatch, graphs[0], "grams", EXHAUSTED, 1)
+    calls = fail_times(monkeypatch, graphs[1].parts[0], "statistics", EXHAUSTED, 9)
+    with pytest.raises(OutOfMemoryError, match=r"even in tiles of 128 px") as caught:
+        planned()
+    assert len(calls) == 2
+    assert caught.value.__cause__ is EXHAUSTED
+
+
+@BOTH
+def test_the_contents_targets_fail_while_tiles_take_the_place_of_the_whole(planned, graphs, tried, monkeypatch, error):
+    objective, image = planned(), tf.constant(IMAGE)
+    expected = objective.value_and_grad(image)
+    tried.failing = {None: error}
+    fail_times(monkeypatch, graphs[1].parts[0], "content_maps", error, 1)
+    assert_same(objective.value_and_grad(image), expected)
+    assert tried == [None, None, 128]
+
+
+def test_style_targets_are_not_computed_anew(planned, graphs, tried, monkeypatch):
+    """The pictures of the styles are gone by then."""
+    objective = planned()
+    calls = fail_times(monkeypatch, tiling.TileGraph, "style_targets", EXHAUSTED, 0)
+    tried.failing = {None: EXHAUSTED}
+    objective.value_and_grad(tf.constant(IMAGE))
+    assert calls == []
+
+
+# --- the optimiser ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("tile_size", "then"), [(None, 192), (64, 64)])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "scipy"])
+def test_memory_is_saved_by_adam_in_place(planned, tried, caplog, optimizer, tile_size, then):
+    objective = planned(tile_size=tile_size, optimizer=optimizer)
+    expected = objective.value_and_grad(tf.constant(IMAGE))
+    with caplog.at_level(logging.WARNING, "neural_style"):
+        objective.save_memory(EXHAUSTED)
+    assert objective.plan.in_place
+    assert objective.plan.optimizer == "adam"
+    assert "the optimiser finds no memory (OOM when allocating); going on with adam in place" in caplog.messages
+    assert_same(objective.value_and_grad(IMAGE), expected)
+    assert tried[1:] == [then]
+
+
+def test_where_there_is_no_more_memory_to_save(planned):
+    objective = planned(tile_size=64, optimizer="adam")
+    with pytest.raises(OutOfMemoryError, match=r"even in tiles of 64 px") as caught:
+        objective.save_memory(EXHAUSTED)
+    assert caught.value.__cause__ is EXHAUSTED
+    with pytest.raises(OutOfMemoryError):
+        planned((34, 100)).save_memory(EXHAUSTED)

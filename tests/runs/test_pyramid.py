@@ -1,0 +1,185 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from neural_style.errors import UsageError
+from neural_style.runs import pyramid
+from neural_style.runs.pyramid import PATIENCE, Scale
+
+
+def sizes(scales):
+    return [(scale.width, scale.height) for scale in scales]
+
+
+@pytest.mark.parametrize(
+    ("size", "min_scale", "expected"),
+    [
+        ((512, 512), 48, [(48, 48), (96, 96), (192, 192), (384, 384), (512, 512)]),
+        ((512, 384), 48, [(64, 48), (128, 96), (256, 192), (512, 384)]),
+        ((512, 384), 64, [(85, 64), (170, 128), (340, 256), (512, 384)]),
+        ((384, 512), 64, [(64, 85), (128, 170), (256, 340), (384, 512)]),
+        ((1500, 96), 48, [(750, 48), (1500, 96)]),
+        ((60, 120), 48, [(48, 96), (60, 120)]),
+        ((119, 59), 48, [(119, 59)]),  # 59 are less than 1.25 times 48
+        ((120, 300), 48, [(48, 120), (96, 240), (120, 300)]),
+        ((119, 300), 48, [(48, 121), (119, 300)]),
+        ((64, 48), 48, [(64, 48)]),
+        ((40, 33), 48, [(40, 33)]),  # smaller than the least from the start
+    ],
+)
+def test_as_many_as_lead_from_the_least_side(size, min_scale, expected):
+    assert sizes(pyramid.plan(*size, None, min_scale, 300, 60)) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "scales", "expected"),
+    [
+        ((640, 480), 1, [(640, 480)]),
+        ((640, 480), 2, [(320, 240), (640, 480)]),
+        ((641, 483), 3, [(160, 121), (320, 242), (641, 483)]),
+        ((128, 128), 3, [(32, 32), (64, 64), (128, 128)]),  # `min_scale` has no say
+        ((127, 1000), 3, [(32, 250), (64, 500), (127, 1000)]),  # 31.75 rounds to 32
+        ((32, 32), 1, [(32, 32)]),
+    ],
+)
+def test_as_many_as_are_asked_for(size, scales, expected):
+    assert sizes(pyramid.plan(*size, scales, 48, 300, 60)) == expected
+
+
+@pytest.mark.parametrize(("size", "scales"), [((125, 500), 3), ((500, 125), 3), ((63, 62), 2), ((512, 512), 99)])
+def test_too_many_are_refused(size, scales):
+    with pytest.raises(UsageError, match=f"^scales: .* at least 32 px .* {scales} scales of {size[0]}×{size[1]}; give"):
+        pyramid.plan(*size, scales, 48, 300, 60)
+
+
+@pytest.mark.parametrize(("iterations", "coarse", "expected"), [(300, 60, [60, 60, 300]), (10, 60, [10, 10, 10])])
+def test_iterations(iterations, coarse, expected):
+    scales = pyramid.plan(256, 256, 3, 48, iterations, coarse)
+    assert [scale.iterations for scale in scales] == expected
+
+
+def test_pictures_of_all_widths_begin_alike():
+    """Although heights are rounded: 1000×671 px are 256×172, and of those the coarsest would be 71 px wide."""
+    rng = np.random.default_rng(0)
+    for photograph in [(1000, 671), *map(tuple, rng.integers(100, 5000, (30, 2)).tolist())]:
+        known = []
+        for width in rng.integers(32, 3000, 20).tolist():
+            height = max(round(width * photograph[1] / photograph[0]), 1)
+            *coarser, last = pyramid.plan(width, height, None, 48, 300, 60, photograph)
+            assert last == Scale(width, height, 300)
+            assert (min(width, height) >= 60) == bool(coarser)
+            known = max(known, coarser, key=len)
+            assert coarser == known[: len(coarser)]
+            for before, after in itertools.pairwise([*coarser, last]):
+                assert 1.2 < min(after.width, after.height) / min(before.width, before.height) < 2.6
+        assert all(min(scale.width, scale.height) == 48 << octave for octave, scale in enumerate(known))
+
+
+# --- from a preview ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((128, 96), [(128, 96)]),
+        ((256, 171), [(256, 171)]),
+        ((384, 256), [(384, 256)]),
+        ((511, 341), [(511, 341)]),
+        ((512, 342), [(256, 171), (512, 342)]),
+        ((514, 343), [(256, 171), (514, 343)]),
+        ((640, 480), [(256, 192), (405, 304), (640, 480)]),
+        ((1024, 683), [(256, 171), (512, 342), (1024, 683)]),
+        ((2048, 2048), [(256, 256), (512, 512), (1024, 1024), (2048, 2048)]),
+        ((3000, 2000), [(256, 171), (474, 316), (876, 584), (1621, 1081), (3000, 2000)]),
+        ((512, 64), [(256, 32), (512, 64)]),
+        ((512, 62), [(512, 62)]),  # the coarsest would be 31 px high
+    ],
+)
+def test_large_pictures_begin_at_the_width_of_the_preview(size, expected):
+    assert sizes(pyramid.plan_from_preview(*size, None, 256, 300, 60)) == expected
+
+
+def test_heights_are_those_that_the_photograph_has_at_each_width():
+    assert sizes(pyramid.plan_from_preview(512, 341, None, 256, 300, 60, (6000, 4000))) == [(256, 171), (512, 341)]
+    assert sizes(pyramid.plan_from_preview(512, 341, None, 256, 300, 60, (512, 341))) == [(256, 170), (512, 341)]
+
+
+@pytest.mark.parametrize(("iterations", "others", "expected"), [(300, 60, [300, 60, 60]), (10, 60, [10, 10, 10])])
+@pytest.mark.parametrize("scales", [None, 3])
+def test_iterations_from_a_preview(scales, iterations, others, expected):
+    """The coarsest decides on the look, so it has the most."""
+    plan = pyramid.plan_from_preview(1024, 512, scales, 256, iterations, others)
+    assert [scale.iterations for scale in plan] == expected
+
+
+def test_as_many_as_are_asked_for_from_a_preview():
+    assert sizes(pyramid.plan_from_preview(641, 483, 3, 256, 300, 60)) == [(160, 121), (320, 242), (641, 483)]
+    assert pyramid.plan_from_preview(2048, 999, 1, 256, 300, 60) == (Scale(2048, 999, 300),)
+    with pytest.raises(UsageError, match=r"^scales: .* 3 scales of 500×125"):
+        pyramid.plan_from_preview(500, 125, 3, 256, 300, 60)
+
+
+def test_every_plan_from_a_preview_leads_from_the_preview_to_it_in_even_steps():
+    rng = np.random.default_rng(0)
+    for width, height, preview in rng.integers((64, 64, 32), (5000, 5000, 500), (300, 3)).tolist():
+        plan = sizes(pyramid.plan_from_preview(width, height, None, preview, 300, 60))
+        assert plan[-1] == (width, height)
+        if len(plan) == 1:
+            assert width < 2 * preview or round(height * preview / width) < 32
+            continue
+        assert plan[0][0] == preview
+        for (before, _), (after, _) in itertools.pairwise(plan):
+            assert 1.3 < after / before < 2.1
+        for each, high in plan:
+            assert high >= 32
+            assert abs(high - height * each / width) <= 0.5
+
+
+@pytest.mark.parametrize(("iterations", "total"), [([300], 300), ([60, 300], 361), ([4, 4, 9], 19), ([1], 1)])
+def test_total_iterations(iterations, total):
+    """The first start is iteration 0; those of further scales have numbers of their own."""
+    assert pyramid.total_iterations([Scale(64, 64, count) for count in iterations]) == total
+
+
+# --- convergence ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("losses", [[], [1.0], [1.0] * 100, [0.0] * 100, list(range(100, 0, -1))], ids=len)
+def test_never_with_a_tolerance_of_0(losses):
+    assert not pyramid.has_converged(losses, 0.0)
+
+
+def test_only_after_a_while():
+    assert not pyramid.has_converged([1.0] * PATIENCE, 0.5)
+    assert pyramid.has_converged([1.0] * (PATIENCE + 1), 0.5)
+
+
+@pytest.mark.parametrize(("before", "converged"), [(1.009, True), (1.011, False), (1.0, True), (0.9, True)])
+def test_a_share_of_the_lowest(before, converged):
+    """Of the lowest of all, whether it is an old one or the last."""
+    assert pyramid.has_converged([5.0, before, *[1.0] * PATIENCE], 0.01) is converged
+    assert pyramid.has_converged([5.0, before, *[3.0] * (PATIENCE - 2), 1.0, 7.0], 0.01) is converged
+
+
+def test_losses_that_jump_up_are_not_progress_undone():
+    """Steps of a line search or of Adam may raise the loss: those count as no change, not as one back."""
+    falling = [1000 * 0.99**i for i in range(60)]
+    jumping = [value * (50 if i % 3 else 1) for i, value in enumerate(falling)]
+    assert not pyramid.has_converged(falling, 0.01)
+    assert not pyramid.has_converged(jumping, 0.01)
+    assert pyramid.has_converged([*jumping, *[1e9] * (PATIENCE + 3)], 0.01)
+
+
+def test_against_its_definition():
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        count = rng.integers(1, 80)
+        losses = (1 + np.exp(-np.arange(count) / 15) + rng.exponential(0.02, count)).tolist()
+        tolerance = float(rng.choice([0.001, 0.01, 0.1]))
+        lowest = np.minimum.accumulate(losses)
+        fell = len(losses) > PATIENCE and lowest[-1 - PATIENCE] - lowest[-1] <= tolerance * lowest[-1]
+        assert pyramid.has_converged(losses, tolerance) == fell
+        outcomes.add(bool(fell))
+    assert outcomes == {True, False}
