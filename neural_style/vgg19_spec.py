@@ -24,6 +24,9 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 POOLINGS = tuple(f"pool{b}" for b in range(1, len(BLOCKS)))
 """The poolings between the blocks, each named after the block before it."""
 
+ROUNDINGS = ("up", "down")
+"""What a pooling makes of an odd last row or column: a position of its own, or nothing."""
+
 MIN_SIDE = 32
 """Smallest height or width, in pixels, that leaves every layer at least 2×2 positions."""
 
@@ -50,6 +53,17 @@ def stride(layer: str, start: str | None = None) -> int:
     """Positions of the map at `start`, a pooling or the image, per position of a layer, along each side."""
     first = 1 if start is None else block_of(start) + 1
     return 2 ** (block_of(layer) - first + (layer in POOLINGS))
+
+
+def positions(length: int, stride: int, rounding: str) -> int:
+    """Number of positions along a side of a map that a side of some positions is pooled to.
+
+    Args:
+        length: positions before the poolings.
+        stride: product of the poolings' strides.
+        rounding: one of `ROUNDINGS`.
+    """
+    return -(-length // stride) if rounding == "up" else length // stride
 
 
 def reach(layers: Iterable[str], start: str | None = None) -> int:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.objective import Losses, LossGraph, Objective
+from neural_style.compute.graph_cache import Graphs
+from neural_style.compute.objective import WholeObjective
 from neural_style.compute.planner import Plan, Planner
-from neural_style.compute.tiled_objective import TiledObjective, TileGraph
+from neural_style.compute.tile_graph import Check, go_on
+from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config import byte_sizes
+from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import OutOfMemoryError
+from neural_style.losses.moments import MeanMoments
+from neural_style.losses.spec import LossTerms
 
 MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
 """What is raised where memory cannot be had."""
@@ -21,8 +26,12 @@ MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
 _log = logging.getLogger("neural_style")
 
 
+StyleTargets = Callable[[int | None], Mapping[str, MeanMoments]]
+"""Gives the moments of a run's styles, layer -> moments, computed in tiles of a side in pixels, or whole for None."""
+
+
 class PlannedObjective:
-    """What `objective.Objective` is, computed as a plan says.
+    """An `objective.Objective` computed as a plan says.
 
     Where memory fails, tiles are made smaller, or made in the first place, and the evaluation is repeated.
 
@@ -32,29 +41,31 @@ class PlannedObjective:
 
     def __init__(
         self,
-        graph: LossGraph,
-        tile_graph: TileGraph,
+        graphs: Graphs,
+        config: ResolvedConfig,
         content: np.ndarray,
-        styles: Sequence[np.ndarray],
+        style_targets: StyleTargets,
         planner: Planner,
         plan: Plan,
+        check: Check = go_on,
     ):
         """Compute the targets.
 
         Args:
-            graph: network and losses of whole pictures.
-            tile_graph: the same of tiles.
+            graphs: network and losses, of whole pictures and of tiles.
+            config: weights of the terms.
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
-            styles: pictures of the same kind, each at its own size.
+            style_targets: computes the moments of the styles.
             planner: makes smaller plans.
             plan: what to do.
+            check: called before each tile of an evaluation; what it raises ends the evaluation.
         """
-        self._graph, self._tile_graph, self._planner = graph, tile_graph, planner
+        self._graphs, self._config, self._planner, self._check = graphs, config, planner, check
         self.plan = plan
         self._content: np.ndarray | None = content
         while True:
             try:
-                self._objective = self._computed(styles)
+                self._objective = self._computed(style_targets)
                 return
             except MEMORY_ERRORS as error:
                 failed = error.with_traceback(None)
@@ -63,14 +74,14 @@ class PlannedObjective:
     @property
     def mean(self) -> np.ndarray:
         """The network's mean pixel, float32 (3,), RGB of 0-255."""
-        return self._graph.mean
+        return self._objective.mean
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of an image, (1, height, width, 3)."""
         return self._objective.shape
 
-    def value_and_grad(self, image: tf.Tensor | np.ndarray) -> tuple[Losses, Any]:
+    def value_and_grad(self, image: tf.Tensor | np.ndarray) -> tuple[LossTerms, Any]:
         """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape and kind.
 
         Raises:
@@ -83,6 +94,16 @@ class PlannedObjective:
                 failed = error.with_traceback(None)  # which would keep what the evaluation has
             self._make_smaller(failed)
             self._follow_plan()
+
+    def set_weights(self, config: ResolvedConfig) -> None:
+        """Weight the terms as another configuration says; see `objective.Objective`."""
+        self._config = config
+        self._objective.set_weights(config)
+
+    def release(self) -> None:
+        """Let go of the targets."""
+        self._content = None
+        self._objective.release()
 
     def save_memory(self, error: Exception) -> None:
         """From now on compute tiles, for an optimiser that changes the image in place.
@@ -99,16 +120,19 @@ class PlannedObjective:
             self._make_smaller(error)
         self._follow_plan()
 
-    def _computed(self, styles: Sequence[np.ndarray]) -> Objective | TiledObjective:
+    def _computed(self, style_targets: StyleTargets) -> WholeObjective | TiledObjective:
         assert self._content is not None
+        targets = style_targets(self.plan.tile_size)
         if self.plan.tile_size is None:
-            return Objective(self._graph, self._content, styles)
-        return self._tiled(self._tile_graph.style_targets(styles, self.plan.tile_size))
+            return WholeObjective(self._graphs.whole, self._config, self._content, targets)
+        return self._tiled(targets)
 
-    def _tiled(self, style_targets: Mapping[str, tf.Tensor]) -> TiledObjective:
+    def _tiled(self, style_targets: Mapping[str, MeanMoments]) -> TiledObjective:
         plan, content = self.plan, self._content
         assert plan.tile_size is not None and content is not None
-        made = TiledObjective(self._tile_graph, content, style_targets, plan.tile_size, plan.keep_content)
+        made = TiledObjective(
+            self._graphs.tiled, self._config, content, style_targets, plan.tile_size, plan.keep_content, self._check
+        )
         self._content = None  # it keeps what it needs of it
         return made
 

@@ -253,7 +253,7 @@ def evaluation_factor(plan: Plan, config: Config) -> float:
 def _seen_pixels(part: partition.Part, width: int, height: int, tile_size: int) -> Iterator[int]:
     """Pixels of a picture that each tile of a part sees."""
     stride = 1 if part.start is None else vgg19_spec.stride(part.start)
-    for tile in tile_grid.cover(height // stride, width // stride, part.side(tile_size), part.reach, part.stride):
+    for tile in tile_grid.cover(height // stride, width // stride, part.side(tile_size), part.reach, part.stride, "up"):
         yield (tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) * stride**2
 
 

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from neural_style.vgg19_spec import positions
+
 
 class Box(NamedTuple):
     """A part of a map, in positions: from top and left, up to but not including bottom and right."""
@@ -20,9 +22,9 @@ class Box(NamedTuple):
         """Index of the part in an array (height, width, …)."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def shrunk(self, stride: int) -> Box:
-        """The same part on a map with one position for `stride`² of this one's; an incomplete last one is dropped."""
-        return Box(*(side // stride for side in self))
+    def pooled(self, stride: int, rounding: str) -> Box:
+        """Return the same part on a map that is pooled from this one; `vgg19_spec.positions` explains the arguments."""
+        return Box(*(positions(edge, stride, rounding) for edge in self))
 
     def seen_from(self, other: Box) -> Box:
         """The same part, counted from the top left of another."""
@@ -38,7 +40,7 @@ class Tile(NamedTuple):
     """What the network is shown: its own part and around it what its values depend on."""
 
 
-def cover(height: int, width: int, side: int, reach: int, stride: int) -> Iterator[Tile]:
+def cover(height: int, width: int, side: int, reach: int, stride: int, rounding: str) -> Iterator[Tile]:
     """Tiles that cover a map of any size, row by row, of about the same size.
 
     Their own parts begin at multiples of the stride and end there or with the map, and each holds at least one whole
@@ -52,17 +54,20 @@ def cover(height: int, width: int, side: int, reach: int, stride: int) -> Iterat
         side: most positions of an own part along each side; it may exceed them by less than the stride.
         reach: positions that values depend on beyond an own part.
         stride: positions of the map, along each side, per position of the coarsest layer.
+        rounding: what poolings do with an odd last row or column, of `vgg19_spec.ROUNDINGS`.
     """
     halo = -(-reach // stride) * stride
-    rows, columns = (list(_spans(length, side, halo, stride)) for length in (height, width))
+    rows, columns = (list(_spans(length, side, halo, stride, rounding)) for length in (height, width))
     for (top, bottom), (first_row, last_row) in rows:
         for (left, right), (first_column, last_column) in columns:
             yield Tile(Box(top, left, bottom, right), Box(first_row, first_column, last_row, last_column))
 
 
-def _spans(length: int, side: int, halo: int, stride: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+def _spans(
+    length: int, side: int, halo: int, stride: int, rounding: str
+) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Where each own part of a line begins and ends, and what is seen with it."""
-    units = max(length // stride, 1)
+    units = max(positions(length, stride, rounding), 1)
     count = -(-units // max(side // stride, 1))
     edges = [units * index // count * stride for index in range(count)] + [length]
     seen = -(-units // count) * stride + 2 * halo

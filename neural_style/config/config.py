@@ -16,66 +16,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_type_hints
 
 from neural_style import vgg19_spec
-from neural_style.config import byte_sizes
+from neural_style.config import checks, serialize
+from neural_style.config.defaults import (
+    BALANCED_BLOCKS,
+    BLENDED_CONTENT_LAYERS,
+    DEFAULT_WEIGHTS,
+    LEAST_TILE,
+    LEFT_TO_NETWORK,
+    LEFT_TO_OPTIMIZER,
+    LOSS_FACTORS,
+    MOST_NOISE,
+    PATIENCE,
+    TOLERANCES,
+)
 from neural_style.config.fields import Option, option
 from neural_style.errors import UsageError
-from neural_style.runs import pyramid
-from neural_style.runs.pyramid import PATIENCE
 
 PictureSource = Any
 """A path, a `PIL.Image.Image`, or an array as `images.read_image` takes it."""
-
-BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
-"""The two layers between which `content_weight_blend` blends."""
-
-LEFT_TO_NETWORK: Mapping[str, Any] = {
-    "initial_noiseblend": 0.0,
-    "learning_rate": 10.0,
-    "loss": "balanced",
-    "preview_width": 0,
-}
-"""Options that a network's file may settle where they are not given -> their values where it says nothing either."""
-
-FORMLESS = 0.5
-"""Share of noise in the start image above which no forms are seen, so that there is no preview of them."""
-
-LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
-    "lbfgs": {"iterations": 300},
-    "adam": {"iterations": 1000},
-    "scipy": {"iterations": 300},
-}
-"""Optimiser -> values of options where they are not given."""
-
-TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
-"""Loss -> `tolerance` of L-BFGS where none is given; the other optimisers use up their iterations."""
-
-
-_BALANCED_UNIT = 2.0**20
-"""Factor on the whole balanced loss. Adam's `eps` is meant for gradients of this size; a power of 2 rounds nothing."""
-
-LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
-    "balanced": {
-        "content_weight": 1.0 * _BALANCED_UNIT,
-        "style_weight": 55.0 * _BALANCED_UNIT,
-        "tv_weight": 1e-4 * _BALANCED_UNIT,
-    },
-    "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
-}
-"""Loss -> factors of its terms where their weights are the defaults, which are those of anishathalye/neural-style."""
-
-DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
-"""Name of a weight -> its default."""
-
-BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.0, 4: 1.25, 5: 0.25}
-"""Block of the network -> weight of a style layer in it, where no weights are given, in the balanced loss."""
-
-LEAST_TILE = 64
-"""Least side of a tile in pixels; smaller ones would be mostly what lies around them."""
-
-
-def usual_tolerance(optimizer: str, loss: str) -> float:
-    """`Config.tolerance` where none is given."""
-    return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0
 
 
 def _by_optimizer(name: str) -> str:
@@ -83,11 +41,12 @@ def _by_optimizer(name: str) -> str:
     return ", ".join(f"{values[name]:g} for {optimizer}" for optimizer, values in LEFT_TO_OPTIMIZER.items())
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Config:
     """Settings of one run; fields are named like the flags and checked on creation.
 
-    Loss terms are explained in `losses`.
+    Options that are None have a default that the network or the optimizer decides: see `resolve.resolve`. Two
+    configurations are equal, and have one hash, if their values are: paths by name, pictures in memory by their pixels.
 
     Raises:
         UsageError: an option has a value that cannot be, or two options contradict each other.
@@ -161,7 +120,7 @@ class Config:
         "Optimisation",
         "Sizes to paint at from coarse to fine: a number, each half the next, or auto. Auto doubles from --min_scale "
         "up to the full size, or goes there from --preview_width in equal steps; where an initial picture has at least "
-        f"{FORMLESS:.0%} of the start, it is the full size alone.",
+        f"{MOST_NOISE:.0%} of the start, it is the full size alone.",
         "auto",
     )
     min_scale: int = option(
@@ -176,7 +135,7 @@ class Config:
         "Width in pixels of the coarsest size of results at least twice as wide (others have the full size alone), or "
         "0 for no preview. A preview has most of the evaluations, so that a run of that --width shows the look of "
         "them all; less takes more of the style's forms. There is none where the start has more than "
-        f"{FORMLESS:.0%} of noise. By default what the weights file says (256 for the built-in network) or "
+        f"{MOST_NOISE:.0%} of noise. By default what the weights file says (256 for the built-in network) or "
         f"{LEFT_TO_NETWORK['preview_width']:g}.",
         None,
         bounds=f"0 or >= {vgg19_spec.MIN_SIDE}",
@@ -269,6 +228,12 @@ class Config:
         alias="network",
     )
     pooling: Literal["max", "avg"] = option("Network", "Pooling between the blocks of VGG19.", "max")
+    pool_rounding: Literal["up", "down"] = option(
+        "Network",
+        "What pooling does with an odd last row or column: up pools it by itself, so that the edges of the result look "
+        "like the rest; down drops it, as the published network does.",
+        "up",
+    )
     device: str = option("Network", "auto, cpu, gpu, or gpu:1 and so on.", "auto")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "Network", "Type that the network computes in: auto is the one that the device computes fast.", "auto"
@@ -312,55 +277,19 @@ class Config:
             object.__setattr__(self, "scales", str(self.scales))
         for name, declared in OPTIONS.items():
             object.__setattr__(self, name, declared.checked(getattr(self, name)))
-        for name, value in LEFT_TO_OPTIMIZER[self.optimizer].items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
-        _check_pictures(self)
-        _check_layers(self)
-        _check_progress(self)
-        if not re.fullmatch(r"auto|[1-9]\d?", self.scales):
-            raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {self.scales!r}")
-        if self.bit_depth not in (8, 16):
-            raise UsageError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
-        byte_sizes.parse(self.memory)  # which raises for what is no size
-        if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
-            raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {self.device!r}")
+        checks.check(self)
 
-    def settled(self, settings: Mapping[str, Any]) -> Config:
-        """These settings with a value for each option of `LEFT_TO_NETWORK`, and for those that follow from them.
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and serialize.key(self) == serialize.key(other)
 
-        Args:
-            settings: what suits the network, `VGGWeights.settings`; it holds where no option says otherwise.
-        """
-        values = {**LEFT_TO_NETWORK, **settings}
-        if self.initial is not None:
-            values["initial_noiseblend"] = 0.0
-        values["tolerance"] = usual_tolerance(self.optimizer, self.loss or values["loss"])
-        left: dict[str, Any] = {name: value for name, value in values.items() if getattr(self, name) is None}
-        return dataclasses.replace(self, **left)
+    def __hash__(self) -> int:
+        return hash(serialize.key(self))
 
-    def scale_plan(
-        self, width: int, height: int, photograph: tuple[int, int] | None = None
-    ) -> tuple[pyramid.Scale, ...]:
-        """Sizes to paint a picture of this size at, coarse to fine, of settled settings.
-
-        Args:
-            width: in pixels.
-            height: in pixels.
-            photograph: as `pyramid.plan` takes it.
-
-        Raises:
-            UsageError: the picture is too small for so many scales.
-        """
-        assert self.iterations is not None and self.initial_noiseblend is not None  # settled
-        scales = int(self.scales) if self.scales != "auto" else None
-        lengths = self.iterations, self.scale_iterations
-        has_forms = self.initial_noiseblend <= FORMLESS
-        if scales is None and has_forms and self.initial is not None:
-            scales = 1
-        if has_forms and self.preview_width:
-            return pyramid.plan_from_preview(width, height, scales, self.preview_width, *lengths, photograph)
-        return pyramid.plan(width, height, scales, self.min_scale, *lengths, photograph)
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the options that differ from their defaults."""
+        values = {name: serialize.hashable(getattr(self, name)) for name in OPTIONS}
+        return frozenset(name for name, option in OPTIONS.items() if option.required or values[name] != option.default)
 
     def factor(self, weight: str) -> float:
         """Factor of a term of the loss, by the name of its weight, in the units of that loss."""
@@ -440,75 +369,3 @@ def _normalised(name: str, values: Sequence[float]) -> tuple[float, ...]:
     if not 0 < total < math.inf:
         raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got weights {tuple(values)}")
     return tuple(value / total for value in values)
-
-
-def _check_pictures(config: Config) -> None:
-    """Check that pictures are given, and that lists which go with them have their length."""
-    _check_picture("content", config.content)
-    for style in config.styles or (None,):
-        _check_picture("styles", style)
-    if config.initial is not None:
-        _check_picture("initial", config.initial)
-    for name in ("style_scales", "style_blend_weights"):
-        values = getattr(config, name)
-        if values is not None and len(values) != len(config.styles):
-            raise UsageError(
-                f"{name}: expected {len(config.styles)} number(s), one per style picture, got {len(values)}: {values}"
-            )
-    _ = config.style_blend
-
-
-def _check_picture(name: str, picture: PictureSource) -> None:
-    if picture is None or (isinstance(picture, str) and not picture):
-        raise UsageError(f"{name}: expected a picture, got none; give --{name} FILE")
-    is_object = hasattr(type(picture), "__array_interface__")  # of PIL and of NumPy, neither of which is imported here
-    if not is_object and not isinstance(picture, (str, os.PathLike)):
-        raise UsageError(f"{name}: expected a path, a PIL image or an array, got {picture!r}")
-
-
-def _check_layers(config: Config) -> None:
-    """Check layer names and their weights."""
-    for name in ("style_layers", "content_layers"):
-        layers = getattr(config, name) or ()
-        for layer in layers:
-            if layer not in vgg19_spec.LAYERS:
-                raise UsageError(f"{name}: expected names from relu1_1 to relu5_4 or conv1_1 to conv5_4, got {layer!r}")
-        if len(set(layers)) != len(layers):
-            raise UsageError(f"{name}: expected each layer once, got {layers}")
-    if config.content_layers is not None and config.content_weight_blend != 1:
-        raise UsageError(
-            "content_weight_blend blends relu4_2 and relu5_2, which content_layers replaces; leave one of the two out"
-        )
-    given = config.style_layer_weights
-    if given is not None and len(given) != len(config.style_layers):
-        raise UsageError(
-            f"style_layer_weights: expected {len(config.style_layers)} number(s), one per style layer, "
-            f"got {len(given)}: {given}"
-        )
-    if given is not None and config.style_layer_weight_exp != 1:
-        raise UsageError(
-            "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
-        )
-    style_terms = config.style_terms
-    if not (config.content_terms or style_terms or config.tv_weight):
-        raise UsageError(
-            "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimise"
-        )
-
-
-def _check_progress(config: Config) -> None:
-    """Check that checkpoints have both a place and an interval, and a place that tells iterations apart."""
-    template, every = config.checkpoint_output, config.checkpoint_iterations
-    if (template is None) != (every is None):
-        raise UsageError("checkpoint_output and checkpoint_iterations go together; give both or neither")
-    if template is None:
-        return
-    try:
-        tells_apart = config.checkpoint_path(1) != config.checkpoint_path(2)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        tells_apart = False
-    if not tells_apart:
-        raise UsageError(
-            "checkpoint_output: expected a place for the iteration, as in out_{:05}.jpg or out_%05d.jpg, "
-            f"got {template!r}"
-        )

@@ -1,9 +1,17 @@
-"""Statistics of feature maps, over positions."""
+"""Moments of feature maps over positions: the one statistic that every style loss is a function of.
 
+They are sums, so those of the parts of a picture add up to those of the whole. That makes tiles exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
 import tensorflow as tf
 
 PARTS = 16
-"""Parts of a feature map whose Gram matrices are added in float32, or its own type if that has more bits.
+"""Parts of a feature map whose second moments are added in float32, or in the map's own type if that has more bits.
 
 In float32 the sum over many positions is then ten times as exact as that of a single product, and sooner there. Of
 bfloat16 matrices TensorFlow has no product with a float32 result: within a part, the hardware adds in float32, but the
@@ -11,52 +19,91 @@ part's result is rounded to 8 bits. The roundings of many parts cancel out: 16 l
 """
 
 
-@tf.custom_gradient
-def gram_sum(features: tf.Tensor):
-    """Unnormalised Gram matrix FᵀF of Gatys et al. (CVPR 2016, eq. 3).
+class Moments(NamedTuple):
+    """Sums over the positions of a feature map, each position weighted by a mask if there is one."""
 
-    Being a sum over positions, it adds up over the parts of a picture.
+    mass: Any
+    """Number of positions, or sum of the mask: a scalar."""
+    first: Any
+    """Sum of the features, (channels,); empty, (0,), where no formula needs it."""
+    second: Any
+    """Sum of the outer products FᵀF of Gatys et al. (CVPR 2016, eq. 3), (channels, channels), symmetric."""
+
+    def __add__(self, other: Moments) -> Moments:  # type: ignore[override]
+        """Return the moments of two disjoint sets of positions taken together."""
+        return Moments(*(one + another for one, another in zip(self, other, strict=True)))
+
+    def in_float64(self) -> Moments:
+        """Return the same as NumPy's float64, to add up many."""
+        return Moments(*(np.asarray(value).astype(np.float64) for value in self))
+
+
+class MeanMoments(NamedTuple):
+    """Moments divided by their mass: what style formulas take. Of several styles, with a first axis (styles, …)."""
+
+    first: Any
+    """Mean of the features, float32 (…, channels); empty, (…, 0), where no formula needs it."""
+    second: Any
+    """Mean of the outer products, float32 (…, channels, channels)."""
+
+
+def mean_moments(moments: Moments) -> MeanMoments:
+    """Divide moments by their mass. Float32 tensors, whatever the moments are in."""
+    return MeanMoments(*(tf.cast(sums / moments.mass, tf.float32) for sums in (moments.first, moments.second)))
+
+
+def stacked(means: list[MeanMoments]) -> MeanMoments:
+    """Stack the means of several pictures along a new first axis."""
+    return MeanMoments(*(tf.stack(values) for values in zip(*means, strict=True)))
+
+
+def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: bool = False) -> Moments:
+    """Sum over the positions of a feature map.
 
     Args:
         features: float (1, height, width, channels).
+        mask: weight of each position, float (1, height, width, 1), of any range; None for 1 everywhere.
+        with_first: whether to compute the first moment.
 
     Returns:
-        float (channels, channels), symmetric; float32 for bfloat16 features, otherwise of their type.
-
-    The gradient, F(U + Uᵀ) for an upstream U, is written out: TensorFlow's own takes two products where one does.
+        Float32 for bfloat16 features, otherwise of their type; the mass is float32.
     """
     channels = features.shape[-1]
     flat = tf.reshape(features, (-1, channels))  # (positions, channels)
+    weighted = flat if mask is None else flat * tf.cast(tf.reshape(mask, (-1, 1)), flat.dtype)
     even = tf.shape(flat)[0] // PARTS * PARTS
-    parts = tf.reshape(flat[:even], (PARTS, -1, channels))
-    of_parts = _at_least_float32(tf.matmul(parts, parts, transpose_a=True))  # (parts, channels, channels)
-    rest = _at_least_float32(flat[even:])
-    gram = tf.reduce_sum(of_parts, axis=0) + tf.matmul(rest, rest, transpose_a=True)
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        both = tf.cast(upstream + tf.transpose(upstream), features.dtype)
-        return tf.reshape(tf.matmul(flat, both), tf.shape(features))
-
-    return gram, gradient
+    parts, weighted_parts = (tf.reshape(each[:even], (PARTS, -1, channels)) for each in (flat, weighted))
+    of_parts = _at_least_float32(tf.matmul(parts, weighted_parts, transpose_a=True))  # (parts, channels, channels)
+    rest, weighted_rest = _at_least_float32(flat[even:]), _at_least_float32(weighted[even:])
+    second = tf.reduce_sum(of_parts, axis=0) + tf.matmul(rest, weighted_rest, transpose_a=True)
+    first = tf.reduce_sum(_at_least_float32(weighted[:, : channels if with_first else 0]), axis=0)
+    mass = tf.cast(tf.shape(flat)[0], tf.float32) if mask is None else tf.reduce_sum(tf.cast(mask, tf.float32))
+    return Moments(mass, first, second)
 
 
-def _at_least_float32(values: tf.Tensor) -> tf.Tensor:
-    return tf.cast(values, tf.float32) if values.dtype == tf.bfloat16 else values
+def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None = None) -> tf.Tensor:
+    """Return the gradient of a scalar by a feature map, given that by the map's moments.
 
-
-def gram_matrix(features: tf.Tensor) -> tf.Tensor:
-    """Gram matrix divided by the number of feature values, so that it does not grow with the picture.
-
-    Differs from Gatys et al. by the factor 1 / (positions · channels), as in jcjohnson/neural-style.
+    For the upstream gradients u of the first and U of the second moment, and a mask m, this is m · (F(U + Uᵀ) + u). It
+    is written out since TensorFlow's own takes two products where one does. `upstream.mass` is not used: the mass does
+    not depend on the features.
 
     Args:
-        features: float (1, height, width, channels).
+        features: as `moments` takes them.
+        upstream: gradient by `Moments.first`, if that is not empty, and `Moments.second`, float32.
+        mask: as `moments` takes it.
 
     Returns:
-        float (channels, channels), symmetric, of the type of `gram_sum`.
+        A tensor of the features' shape and type.
     """
-    gram = gram_sum(features)
-    return gram / tf.cast(tf.size(features), gram.dtype)
+    flat = tf.reshape(features, (-1, features.shape[-1]))
+    both = tf.cast(upstream.second + tf.transpose(upstream.second), features.dtype)
+    gradient = tf.matmul(flat, both)
+    if upstream.first.shape[-1]:
+        gradient += tf.cast(upstream.first, features.dtype)
+    if mask is not None:
+        gradient *= tf.cast(tf.reshape(mask, (-1, 1)), features.dtype)
+    return tf.reshape(gradient, tf.shape(features))
 
 
 def channel_sums(features: tf.Tensor) -> tf.Tensor:
@@ -70,3 +117,7 @@ def channel_sums(features: tf.Tensor) -> tf.Tensor:
     """
     features = tf.cast(features, tf.float32)
     return tf.stack([tf.reduce_sum(features, axis=(0, 1, 2)), tf.reduce_sum(tf.square(features), axis=(0, 1, 2))])
+
+
+def _at_least_float32(values: tf.Tensor) -> tf.Tensor:
+    return tf.cast(values, tf.float32) if values.dtype == tf.bfloat16 else values

@@ -1,6 +1,9 @@
 """VGG19 as a frozen Keras model whose outputs are named relu1_1 … relu5_4, or conv* for pre-activations."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -10,11 +13,50 @@ from neural_style import vgg19_spec
 from neural_style.errors import UsageError
 from neural_style.networks.weights.sources import VGGWeights
 
+_PADDING = {"up": "same", "down": "valid"}
 _POOLING = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}
 
 
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network as the losses use it.
+
+    Attributes:
+        model: as `build_vgg19` makes it; None if no layer is looked at.
+        mean: mean pixel to subtract from a picture, float32 (3,), RGB, 0-255.
+        precision: type of filters and feature maps.
+        rounding: what its poolings do with an odd last row or column, of `vgg19_spec.ROUNDINGS`.
+    """
+
+    model: keras.Model | None
+    mean: np.ndarray
+    precision: str
+    rounding: str
+
+    @classmethod
+    def build(
+        cls, weights: VGGWeights, layers: Iterable[str], *, pooling: str, precision: str, rounding: str
+    ) -> Network:
+        """Build the network for some layers; `build_vgg19` explains the arguments."""
+        layers = tuple(layers)
+        model = build_vgg19(weights, layers, pooling, precision, rounding) if layers else None
+        return cls(model, weights.mean, precision, rounding)
+
+    def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Layer -> feature map of an image; to be called where TensorFlow traces."""
+        return dict(self.model(image)) if self.model else {}
+
+    def maps_between(self, maps: tf.Tensor, layers: Collection[str], start: str | None) -> dict[str, tf.Tensor]:
+        """Feature maps of a part of the network; `maps_between` explains the arguments."""
+        return maps_between(self.model, maps, layers, start) if self.model and layers else {}
+
+
 def build_vgg19(
-    weights: VGGWeights, layers: Iterable[str], pooling: str = "max", precision: str = "float32"
+    weights: VGGWeights,
+    layers: Iterable[str],
+    pooling: str = "max",
+    precision: str = "float32",
+    rounding: str = "up",
 ) -> keras.Model:
     """Build the network only as deep as the layers asked for.
 
@@ -23,6 +65,8 @@ def build_vgg19(
         layers: names of the outputs wanted.
         pooling: "max", as in the published network, or "avg", as Gatys et al. preferred.
         precision: type of filters and feature maps, one of those of `Config.precision`.
+        rounding: "up" to pool an odd last row or column by itself, as anishathalye/neural-style does, or "down" to
+            drop it, as the published network does.
 
     Returns:
         A frozen model from pictures, float32 (batch, height, width, 3), RGB of 0-255 less `weights.mean`, any size from
@@ -44,7 +88,7 @@ def build_vgg19(
         x = _SplitImage(dtype="float32", name="split_image")(x)
     for conv in vgg19_spec.convs_up_to(layers):
         if vgg19_spec.block_of(conv) != block:
-            x = _POOLING[pooling](2, 2, data_format="channels_last", dtype=precision, name=f"pool{block}")(x)
+            x = _POOLING[pooling](2, 2, _PADDING[rounding], "channels_last", dtype=precision, name=f"pool{block}")(x)
             block += 1
         outputs[conv] = _Convolution(conv, precision)(x)
         relu = conv.replace("conv", "relu")

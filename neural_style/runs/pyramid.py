@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from neural_style.config.defaults import MOST_NOISE, PATIENCE
+from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
 from neural_style.vgg19_spec import MIN_SIDE
-
-PATIENCE = 20
-"""Evaluations over which convergence is judged."""
 
 _LEAST_STEP = 1.25
 """Least factor from one size to the next; where it would be less, nearly the same picture would be painted twice."""
@@ -25,6 +24,30 @@ class Scale(NamedTuple):
     """In pixels."""
     iterations: int
     """Most evaluations after that of the scale's start image."""
+
+
+def scales_of(
+    config: ResolvedConfig, width: int, height: int, photograph: tuple[int, int] | None = None
+) -> tuple[Scale, ...]:
+    """Return the sizes at which a configuration paints a picture, coarse to fine.
+
+    Args:
+        config: the run.
+        width: of the result in pixels.
+        height: of the result in pixels.
+        photograph: as for `plan`.
+
+    Raises:
+        UsageError: the picture is too small for so many scales.
+    """
+    count = int(config.scales) if config.scales != "auto" else None
+    lengths = config.iterations, config.scale_iterations
+    is_seen = config.initial_noiseblend <= MOST_NOISE
+    if count is None and is_seen and config.initial is not None:
+        count = 1
+    if is_seen and config.preview_width:
+        return plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
+    return plan(width, height, count, config.min_scale, *lengths, photograph)
 
 
 def plan(
@@ -73,10 +96,10 @@ def plan_from_preview(
     Args:
         width: of the picture in pixels.
         height: of the picture in pixels.
-        scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to
-            `width` by equal factors of about 2 at most, or 1 where `width` is less than twice as much or the coarsest
-            would be less than `vgg19_spec.MIN_SIDE` high.
-        preview_width: of the coarsest in pixels, where `scales` are None.
+        scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to the
+            longer side by equal factors of about 2 at most, or 1 where that side is less than twice as much.
+        preview_width: longer side of the coarsest in pixels, where `scales` are None; more where its shorter side
+            would be less than `vgg19_spec.MIN_SIDE`.
         iterations: most evaluations at the coarsest scale.
         others: most evaluations at each of the others, if `iterations` are not fewer.
         photograph: as for `plan`.
@@ -113,11 +136,15 @@ def _by_equal_factors(
     width: int, height: int, preview_width: int, photograph: tuple[int, int]
 ) -> list[tuple[int, int]]:
     """Widths and heights, coarse to fine; `plan_from_preview` explains the arguments."""
-    factor = width / preview_width
+    longer, shorter = max(photograph), min(photograph)
+    coarsest = max(preview_width, math.ceil(MIN_SIDE * longer / shorter))
+    factor = max(width, height) / coarsest
     steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
-    widths = [round(preview_width * factor ** (step / steps)) for step in range(steps)]
-    coarser = [(each, round(photograph[1] * each / photograph[0])) for each in widths]
-    return [*(coarser if coarser and coarser[0][1] >= MIN_SIDE else ()), (width, height)]
+    sides = [round(coarsest * factor ** (step / steps)) for step in range(steps)]
+    return [
+        *((round(photograph[0] * side / longer), round(photograph[1] * side / longer)) for side in sides),
+        (width, height),
+    ]
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:

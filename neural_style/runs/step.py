@@ -1,15 +1,17 @@
-"""What a run leaves behind: its steps, and the table and curves of its losses."""
+"""What a run gives to whoever watches it: its steps, and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
+from neural_style.config.resolve import ResolvedConfig
+from neural_style.errors import NeuralStyleError
 from neural_style.images import pictures as images
 
 LOSS_NAMES = ("content", "style", "tv", "total")
@@ -18,7 +20,10 @@ LOSS_NAMES = ("content", "style", "tv", "total")
 
 @dataclass(frozen=True)
 class Step:
-    """One image of a run with its losses. Immutable."""
+    """One image of a run with its losses. Immutable.
+
+    It can be pickled: its numbers always go along, its image only if it has been made before.
+    """
 
     iteration: int
     """0 is the start image."""
@@ -32,6 +37,8 @@ class Step:
     """The content's opacity, float32 (height, width) of 0-1; None where it is opaque."""
     render: Callable[[], np.ndarray] = field(repr=False)
     """Makes the image, uint8 or uint16 (height, width, 3), at the size of the result."""
+    losses_by_layer: Mapping[str, Mapping[str, float]] = field(repr=False, default_factory=dict)
+    """Weighted losses by term and layer, such as `["style"]["relu1_1"]`."""
 
     def __post_init__(self) -> None:
         """Freeze the losses."""
@@ -49,26 +56,41 @@ class Step:
         """The image with the content's alpha put back: of the same type, (height, width, 3) or (height, width, 4)."""
         return images.with_alpha(self.image, self.alpha)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled."""
+        return {**vars(self), "losses": dict(self.losses), "render": _not_sent}
 
-def write_loss_table(path: Path, history: Mapping[int, Mapping[str, float]]) -> None:
-    """Write the losses of each iteration as text, a line each under a line of names; NumPy's `loadtxt` reads it."""
-    rows = [[iteration, *(losses[name] for name in LOSS_NAMES)] for iteration, losses in history.items()]
-    np.savetxt(path, rows, fmt=["%d"] + ["%.9g"] * len(LOSS_NAMES), header=" ".join(["iteration", *LOSS_NAMES]))
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled."""
+        self.__dict__.update(state)
+        object.__setattr__(self, "losses", MappingProxyType(self.losses))
 
 
-def write_loss_plot(path: Path, history: Mapping[int, Mapping[str, float]]) -> None:
-    """Draw the losses over the iterations, on a logarithmic scale, as a PNG."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+def _not_sent() -> np.ndarray:
+    raise NeuralStyleError(
+        "this step came from another process without its image; read step.image there before it is sent"
+    )
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for name in LOSS_NAMES:
-        values = [losses[name] for losses in history.values()]
-        if any(value > 0 for value in values):
-            axes.plot(list(history), values, label=name)
-    axes.set(xlabel="iteration", ylabel="weighted loss", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120, format="png")
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run came to."""
+
+    image: np.ndarray = field(repr=False)
+    """SRGB, (height, width, 3), or (height, width, 4) with the content's alpha: uint8, or uint16 (0-65535)."""
+    losses: Mapping[str, float]
+    """Weighted losses of this image by name, as `Step.losses`."""
+    iteration: int
+    """The step that it comes from."""
+    iterations: int
+    """The last step of the run."""
+    config: ResolvedConfig
+    """The options, with a value for each."""
+    weights: str
+    """The network's weights, as `Config.weights` takes them to give these and no others."""
+    device: str
+    """As TensorFlow names it."""
+    precision: str
+    """The type that the network computed in."""
+    plan: str
+    """How the largest size was computed, in words."""

@@ -1,0 +1,276 @@
+"""The network and the losses as TensorFlow functions, and one cache of them for the whole process."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import vgg19_spec
+from neural_style.losses.content import FeatureFormula
+from neural_style.losses.moments import MeanMoments, Moments, channel_sums, mean_moments, moments, moments_vjp
+from neural_style.losses.ordered_sum import sum_in_order
+from neural_style.losses.spec import FORMULAS, IMAGE, LossSpec, LossTerms, LossWeights, Targets, Term
+from neural_style.losses.style import MomentFormula
+from neural_style.losses.variation import PixelFormula
+from neural_style.networks.vgg19 import Network
+
+_FLOAT16_PEAK = 1.0
+"""Greatest gradient where it enters a float16 network: those behind it then stay within float16's 6e-8 to 65,504."""
+
+_NOISE_SIDE = 64
+"""Pixels of a side of the picture of noise."""
+
+Gradients = dict[str, tf.Tensor]
+"""Layer -> gradient by its feature map."""
+
+
+class LossGraph:
+    """A network and the losses of a whole picture as TensorFlow functions, traced once for pictures of every size.
+
+    Images, moments, losses and the gradient are float32, whatever the network computes in. An image is float32
+    (1, height, width, 3): RGB of 0-255 less the network's mean pixel.
+
+    Attributes:
+        network: the network.
+        spec: the terms of the loss.
+    """
+
+    def __init__(self, network: Network, spec: LossSpec):
+        """Prepare; TensorFlow traces each function on its first call.
+
+        Args:
+            network: has every layer of the spec.
+            spec: the terms of the loss.
+        """
+        self.network, self.spec = network, spec
+        image = tf.TensorSpec((1, None, None, 3), tf.float32)
+        targets, weights = self._target_specs(), weight_specs(spec)
+        self.content_maps = tf.function(self._content_maps, input_signature=[image])
+        self.style_moments = tf.function(self._style_moments, input_signature=[image])
+        self.terms = tf.function(self._terms, input_signature=[image, targets, weights])
+        self.value_and_grad = tf.function(self._value_and_grad, input_signature=[image, targets, weights])
+
+    def _target_specs(self) -> dict[str, dict[str, Any]]:
+        """What TensorFlow may expect of `Targets`."""
+        specs: dict[str, dict[str, Any]] = {}
+        for term in self.spec.terms:
+            if term.kind is FeatureFormula:
+                specs[term.name] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
+            elif term.kind is MomentFormula:
+                specs[term.name] = {layer: _styles_spec(layer, formula_of(term).with_first) for layer in term.layers}
+        return specs
+
+    def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Layer -> feature map, of every layer that is compared position by position."""
+        features = self.network.features(image)
+        return {layer: features[layer] for layer in layers_of(self.spec, FeatureFormula)}
+
+    def _style_moments(self, image: tf.Tensor) -> dict[str, MeanMoments]:
+        """Layer -> mean moments; traced, so that TensorFlow frees each feature map as soon as it is used."""
+        return {layer: mean_moments(sums) for layer, sums in self._moments(self.network.features(image)).items()}
+
+    def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> LossTerms:
+        """Losses of an image without a gradient."""
+        return self._forward(image, self.network.features(image), targets, weights)[0]
+
+    def _value_and_grad(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> tuple[LossTerms, tf.Tensor]:
+        with tf.GradientTape() as network_tape:
+            network_tape.watch(image)
+            maps = self.network.features(image)
+        features = self.for_losses(maps)
+        terms, gradients, of_image = self._forward(image, features, targets, weights)
+        if not maps:
+            return terms, of_image
+        through = self.through_network(network_tape, maps, image, [gradients[layer] for layer in maps])
+        return terms, through if of_image is None else of_image + through
+
+    def _forward(
+        self, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets, weights: LossWeights
+    ) -> tuple[LossTerms, Gradients, tf.Tensor | None]:
+        """Losses of an image with these features, and their gradients by the features and by the image itself."""
+        values: dict[str, dict[str, tf.Tensor]] = {}
+        gradients: Gradients = {}
+        of_image: tf.Tensor | None = None
+        all_moments = self._moments(features)
+        for term in self.spec.terms:
+            if term.kind is FeatureFormula:
+                values[term.name], found = feature_term(term, features, targets, weights)
+                merge(gradients, found)
+            elif term.kind is MomentFormula:
+                means = {layer: mean_moments(all_moments[layer]) for layer in term.layers}
+                values[term.name], upstream = moment_term(term, means, targets, weights)
+                sums = {layer: per_sum(upstream[layer], all_moments[layer].mass) for layer in term.layers}
+                merge(gradients, {layer: moments_vjp(features[layer], sums[layer]) for layer in term.layers})
+            else:
+                value, gradient = formula_of(term).value_and_gradient(image, weights[term.name][IMAGE])
+                values[term.name] = {IMAGE: value}
+                of_image = gradient if of_image is None else of_image + gradient
+        return added_up(self.spec, values), gradients, of_image
+
+    def _moments(self, features: Mapping[str, tf.Tensor]) -> dict[str, Moments]:
+        wanted = first_moments(self.spec)
+        return {
+            layer: moments(in_loss_type(features[layer]), with_first=with_first) for layer, with_first in wanted.items()
+        }
+
+    def for_losses(self, maps: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Feature maps to compute losses from: slopes of float16 ones would vanish before they can be scaled."""
+        return {layer: in_loss_type(of_layer) for layer, of_layer in maps.items()}
+
+    def through_network(
+        self,
+        tape: tf.GradientTape,
+        maps: Mapping[str, tf.Tensor],
+        source: tf.Tensor,
+        gradients: Sequence[tf.Tensor],
+    ) -> tf.Tensor:
+        """Return the gradient by what the network made some maps from, given that by each map.
+
+        Returns:
+            A tensor of the source's shape and type, or float32 where the network computes in float16.
+        """
+        outputs = list(maps.values())
+        if self.network.precision != "float16":
+            return tape.gradient(outputs, source, output_gradients=list(gradients))
+        scale = _loss_scale(gradients)
+        scaled = [tf.cast(scale * gradient, tf.float16) for gradient in gradients]
+        return tf.cast(tape.gradient(outputs, source, output_gradients=scaled), tf.float32) / scale
+
+    @functools.cached_property
+    def noise_targets(self) -> tuple[dict[str, tuple[tf.Tensor, float]], dict[str, MeanMoments]]:
+        """Channel sums of content layers, and moments of style layers, of a small picture of noise: always the same."""
+        shape = (1, _NOISE_SIDE, _NOISE_SIDE, 3)
+        picture = np.random.default_rng(0).uniform(0, 255, shape) - self.network.mean
+        image = tf.constant(picture, tf.float32)
+        styles = {layer: batch_of_one(mean) for layer, mean in self.style_moments(image).items()}
+        return sums_of_channels(self.content_maps(image)), styles
+
+
+def formula_of(term: Term) -> Any:
+    """Return the formula of a term."""
+    return FORMULAS[term.formula]
+
+
+def layers_of(spec: LossSpec, kind: type) -> tuple[str, ...]:
+    """Return the layers of all terms of a kind, each once."""
+    return tuple(dict.fromkeys(layer for term in spec.of_kind(kind) for layer in term.layers))
+
+
+def first_moments(spec: LossSpec) -> dict[str, bool]:
+    """Return the layers whose moments are needed, and whether the first moment is among them."""
+    wanted: dict[str, bool] = {}
+    for term in spec.of_kind(MomentFormula):
+        for layer in term.layers:
+            wanted[layer] = wanted.get(layer, False) or formula_of(term).with_first
+    return wanted
+
+
+def feature_term(
+    term: Term,
+    features: Mapping[str, tf.Tensor],
+    targets: Targets,
+    weights: LossWeights,
+    share: Mapping[str, tf.Tensor] | None = None,
+) -> tuple[dict[str, tf.Tensor], Gradients]:
+    """Weighted losses by layer, and their gradients by the layers' maps.
+
+    Args:
+        term: a term with a `FeatureFormula`.
+        features: maps, or parts of maps, in any type.
+        targets: of the same shapes.
+        weights: of the loss.
+        share: entries of each part as a share of those of the whole map; None for whole maps.
+    """
+    values: dict[str, tf.Tensor] = {}
+    gradients: Gradients = {}
+    for layer in term.layers:
+        with tf.GradientTape() as tape:
+            tape.watch(features[layer])
+            target = tf.cast(targets[term.name][layer], tf.float32)
+            loss = formula_of(term).loss(tf.cast(features[layer], tf.float32), target)
+            value = weights[term.name][layer] * (loss if share is None else loss * share[layer])
+        values[layer] = value
+        gradients[layer] = tape.gradient(value, features[layer])
+    return values, gradients
+
+
+def moment_term(
+    term: Term, means: Mapping[str, MeanMoments], targets: Targets, weights: LossWeights
+) -> tuple[dict[str, tf.Tensor], dict[str, MeanMoments]]:
+    """Weighted losses by layer, and their gradients by the mean moments."""
+    values: dict[str, tf.Tensor] = {}
+    gradients: dict[str, MeanMoments] = {}
+    for layer in term.layers:
+        with tf.GradientTape() as tape:
+            tape.watch(means[layer])
+            losses = formula_of(term).loss(means[layer], targets[term.name][layer])
+            value = tf.tensordot(weights[term.name][layer], losses, 1)
+        values[layer] = value
+        gradients[layer] = MeanMoments(*tape.gradient(value, means[layer], unconnected_gradients="zero"))
+    return values, gradients
+
+
+def per_sum(upstream: MeanMoments, mass: tf.Tensor) -> Moments:
+    """Return the gradient by moments, given that by the mean moments. That by the mass is left out, as 0."""
+    return Moments(tf.constant(0.0), upstream.first / mass, upstream.second / mass)
+
+
+def added_up(spec: LossSpec, values: Mapping[str, Mapping[str, tf.Tensor]]) -> LossTerms:
+    """Return the losses with their sums; every sum is made in the order of the spec."""
+    by_name = {term.name: sum_in_order([*values[term.name].values()] or [0.0]) for term in spec.terms}
+    return LossTerms(sum_in_order([*by_name.values()]), by_name, {name: dict(value) for name, value in values.items()})
+
+
+def merge(gradients: Gradients, found: Mapping[str, tf.Tensor]) -> None:
+    """Add gradients to those that are there for the same layers."""
+    for layer, gradient in found.items():
+        gradients[layer] = gradients[layer] + gradient if layer in gradients else gradient
+
+
+def sums_of_channels(maps: Mapping[str, tf.Tensor]) -> dict[str, tuple[tf.Tensor, float]]:
+    """Layer -> channel sums of whole maps, and the number of positions."""
+    return {layer: (channel_sums(of_layer), float(np.prod(of_layer.shape[:3]))) for layer, of_layer in maps.items()}
+
+
+def batch_of_one(mean: MeanMoments) -> MeanMoments:
+    """Return the moments of one style with the axis that several have."""
+    return MeanMoments(*(value[tf.newaxis] for value in mean))
+
+
+def in_loss_type(maps: tf.Tensor) -> tf.Tensor:
+    """Maps in the type that losses are computed in: float32 for float16, whose range moments would exceed."""
+    return tf.cast(maps, tf.float32) if maps.dtype == tf.float16 else maps
+
+
+def map_spec(layer: str | None, dtype: str) -> tf.TensorSpec:
+    """What TensorFlow may expect of a layer's maps, or of images, of any size."""
+    return tf.TensorSpec((1, None, None, channels_of(layer) if layer else 3), dtype)
+
+
+def channels_of(layer: str) -> int:
+    """Number of channels of a layer's map."""
+    return vgg19_spec.kernel_shape(vgg19_spec.conv_of(layer))[-1]
+
+
+def weight_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
+    """What TensorFlow may expect of `LossWeights`."""
+    shapes: dict[type, tuple[int | None, ...]] = {FeatureFormula: (), MomentFormula: (None,), PixelFormula: ()}
+    return {
+        term.name: {layer: tf.TensorSpec(shapes[term.kind], tf.float32) for layer in term.layers} for term in spec.terms
+    }
+
+
+def _styles_spec(layer: str, with_first: bool) -> MeanMoments:
+    channels = channels_of(layer)
+    first = tf.TensorSpec((None, channels if with_first else 0), tf.float32)
+    return MeanMoments(first, tf.TensorSpec((None, channels, channels), tf.float32))
+
+
+def _loss_scale(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Power of two that brings the greatest of some gradients just below `_FLOAT16_PEAK`."""
+    peak = tf.reduce_max([tf.reduce_max(tf.abs(gradient)) for gradient in gradients])
+    return 2.0 ** tf.floor(tf.math.log(_FLOAT16_PEAK / tf.maximum(peak, 1e-30)) / np.log(2.0))

@@ -1,0 +1,283 @@
+"""The network in parts, and the losses of one tile of a picture, as TensorFlow functions.
+
+A tile sees as far beyond its own part as its values depend on, so that nothing differs from the whole picture but
+rounding. The network is taken in two parts, which meet at `partition.CUT`. A tile of the first part then sees 24 px
+beyond its own, and one of the second 48 px, where it would be 80 px for both. What is kept of the whole picture in
+between is the pooled map, 4 numbers per pixel, which is about as much as the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import vgg19_spec
+from neural_style.compute.loss_graph import (
+    Gradients,
+    LossGraph,
+    channels_of,
+    feature_term,
+    first_moments,
+    formula_of,
+    layers_of,
+    map_spec,
+    merge,
+    weight_specs,
+)
+from neural_style.compute.tile_grid import Box, Tile, cover
+from neural_style.losses.content import FeatureFormula
+from neural_style.losses.moments import MeanMoments, Moments, mean_moments, moments, moments_vjp
+from neural_style.losses.spec import IMAGE, LossSpec, LossWeights, Targets, Term
+from neural_style.losses.variation import PixelCounts, PixelFormula, cropped, padded
+from neural_style.networks.partition import Part, parts
+
+Source = Callable[[Box], tf.Tensor]
+"""Gives a part of an image or map as a tensor (1, height, width, channels)."""
+
+Check = Callable[[], None]
+"""Is called before each tile, and may raise to end an evaluation."""
+
+
+def go_on() -> None:
+    """Never end an evaluation."""
+
+
+class TileGraph:
+    """The parts of a graph's network, with which its weights are shared, and passes over all tiles of a picture."""
+
+    def __init__(self, graph: LossGraph):
+        """Divide the network of a graph; each function is traced on its first call."""
+        self.whole = graph
+        self.parts = [PartGraph(graph, part) for part in parts(tuple(graph.spec.layers))]
+
+    def style_moments(self, style: np.ndarray, tile_size: int) -> dict[str, MeanMoments]:
+        """Compute the moments of a style picture tile by tile; see `style_targets.style_moments`."""
+        height, width = style.shape[:2]
+        sums, _ = self.forward(encoded_parts(style, self.whole.network.mean), height, width, tile_size)
+        return {layer: mean_moments(of_layer) for layer, of_layer in sums.items()}
+
+    def forward(
+        self, source: Source, height: int, width: int, tile_size: int, last: int | None = None, check: Check = go_on
+    ) -> tuple[dict[str, Moments], list[tuple[Source, int, int]]]:
+        """Add up the moments over a picture, and make the input of each part with its height and width.
+
+        Args:
+            source: gives parts of the picture's image.
+            height: of the picture in pixels.
+            width: of the picture in pixels.
+            tile_size: side of a tile's own part, in pixels.
+            last: the part whose input is the last that is wanted; by default all, and their moments.
+            check: called before each tile.
+        """
+        sums: dict[str, Moments] = {}
+        inputs = [(source, height, width)]
+        for part in self.parts[:last]:
+            source, height, width = inputs[-1]
+            pooled: np.ndarray | None = None
+            for tile in part.tiles(height, width, tile_size):
+                check()
+                of_tile, own_pooled = part.statistics(source(tile.seen), own_in_seen(tile))
+                for layer, moments_there in of_tile.items():
+                    of_layer = moments_there.in_float64()
+                    sums[layer] = sums[layer] + of_layer if layer in sums else of_layer
+                if part.part.end:
+                    if pooled is None:
+                        pooled = empty_map(own_pooled, *part.map_size(part.part.end, height, width))
+                    pooled[part.pooled(tile.own, part.part.end).part] = own_pooled[0]
+            if pooled is not None:
+                inputs.append((slices(pooled), *pooled.shape[:2]))
+        return sums, inputs
+
+
+class PartGraph:
+    """A part of the network as TensorFlow functions of one tile.
+
+    Attributes:
+        part: what it consists of.
+        content: layers in it that are compared position by position.
+    """
+
+    def __init__(self, graph: LossGraph, part: Part):
+        """Prepare; TensorFlow traces each function on its first call."""
+        self._graph, self.part = graph, part
+        self._spec = restricted(graph.spec, part)
+        self.content = layers_of(self._spec, FeatureFormula)
+        self._first_moments = first_moments(self._spec)
+        precision = graph.network.precision
+        seen = map_spec(part.start, precision if part.start else "float32")
+        own, number = tf.TensorSpec((4,), tf.int32), tf.TensorSpec((), tf.float32)
+        of_end = "float32" if precision == "float16" else precision
+        maps = {layer: map_spec(layer, precision) for layer in self.content}
+        self.statistics = tf.function(self._statistics, input_signature=[seen, own])
+        self.content_maps = tf.function(self._content_maps, input_signature=[seen, own])
+        self.gradient = tf.function(
+            self._gradient,
+            input_signature=[
+                seen,
+                own,
+                {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
+                dict.fromkeys(self.content, number),
+                PixelCounts(number, number),
+                weight_specs(self._spec),
+                {layer: _moments_spec(layer, with_first) for layer, with_first in self._first_moments.items()},
+                {part.end: map_spec(part.end, of_end)} if part.end else {},
+            ],
+        )
+
+    def tiles(self, height: int, width: int, tile_size: int) -> Iterator[Tile]:
+        """Yield tiles of the part's input, of a height and width in its positions."""
+        part = self.part
+        return cover(height, width, part.side(tile_size), part.reach, part.stride, self._graph.network.rounding)
+
+    def pooled(self, box: Box, layer: str) -> Box:
+        """Return a part of the part's input as the same part of a layer's map."""
+        return box.pooled(vgg19_spec.stride(layer, self.part.start), self._graph.network.rounding)
+
+    def map_size(self, layer: str, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of a layer's map, given those of the part's input."""
+        box = self.pooled(Box(0, 0, height, width), layer)
+        return box.bottom, box.right
+
+    def weights_of(self, weights: LossWeights) -> dict[str, dict[str, tf.Tensor]]:
+        """Return the weights of the terms and layers in this part."""
+        return {term.name: {layer: weights[term.name][layer] for layer in term.layers} for term in self._spec.terms}
+
+    def targets_of(self, maps: Mapping[str, tf.Tensor]) -> Targets:
+        """Arrange the content's maps by the terms in this part that compare with them."""
+        return {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}
+
+    def upstream_of(self, gradients: Mapping[str, Moments]) -> dict[str, Moments]:
+        """Return the gradients by the moments of layers in this part."""
+        return {layer: gradients[layer] for layer in self._first_moments}
+
+    def _feature_terms(self) -> tuple[Term, ...]:
+        return self._spec.of_kind(FeatureFormula)
+
+    def _statistics(self, seen: tf.Tensor, own: tf.Tensor) -> tuple[dict[str, Moments], tf.Tensor | None]:
+        """Moments over a tile's own positions, and its own part of the map that the part ends with.
+
+        Args:
+            seen: what the tile sees of the part's input.
+            own: its own `Box` in that, int32 (4,).
+        """
+        end, layers = self.part.end, list(self._first_moments)
+        maps = self._own(self._features(seen, [*layers, end] if end else layers), own)
+        sums = {
+            layer: moments(*self._graph.for_losses({layer: maps[layer]}).values(), with_first=with_first)
+            for layer, with_first in self._first_moments.items()
+        }
+        return sums, maps[end] if end else None
+
+    def _content_maps(self, seen: tf.Tensor, own: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A tile's own part of the feature maps that are compared position by position."""
+        return self._own(self._features(seen, self.content), own)
+
+    def _gradient(
+        self,
+        seen: tf.Tensor,
+        own: tf.Tensor,
+        targets: Targets,
+        sizes: Mapping[str, tf.Tensor],
+        counts: PixelCounts,
+        weights: LossWeights,
+        of_moments: Mapping[str, Moments],
+        upstream: Mapping[str, tf.Tensor],
+    ) -> tuple[dict[str, dict[str, tf.Tensor]], tf.Tensor]:
+        """A tile's share of the losses that are sums over positions, and the gradient of all by what it sees.
+
+        Args:
+            seen: as for `_statistics`.
+            own: as for `_statistics`.
+            targets: own parts of the content's feature maps.
+            sizes: layer -> number of values in the whole picture's map.
+            counts: of the whole image.
+            weights: of the terms and layers in this part.
+            of_moments: layer -> gradient of the loss by the sums over the whole picture.
+            upstream: pooling that the part ends with, if it does -> own part of the gradient by its map.
+        """
+        with tf.GradientTape() as tape:
+            tape.watch(seen)
+            maps = self._features(seen, self.part.maps)
+        own_maps = self._own(self._graph.for_losses(maps), own)
+        values: dict[str, dict[str, tf.Tensor]] = {}
+        gradients: Gradients = {}
+        for term in self._feature_terms():
+            shares = {layer: _share(own_maps[layer], sizes[layer]) for layer in term.layers}
+            values[term.name], found = feature_term(term, own_maps, targets, weights, shares)
+            merge(gradients, found)
+        merge(gradients, {layer: moments_vjp(own_maps[layer], of_sum) for layer, of_sum in of_moments.items()})
+        merge(gradients, upstream)
+        of_seen: tf.Tensor | None = None
+        for term in self._spec.of_kind(PixelFormula):
+            tile = formula_of(term).tile_value_and_gradient
+            value, gradient = tile(seen, own, counts, weights[term.name][IMAGE])
+            values[term.name] = {IMAGE: value}
+            of_seen = gradient if of_seen is None else of_seen + gradient
+        if maps:
+            whole = [self._put_back(gradients[layer], maps[layer], layer, own) for layer in maps]
+            through = self._graph.through_network(tape, maps, seen, whole)
+            of_seen = through if of_seen is None else of_seen + through
+        assert of_seen is not None
+        return values, of_seen
+
+    def _features(self, seen: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
+        return self._graph.network.maps_between(seen, layers, self.part.start)
+
+    def _own(self, maps: Mapping[str, tf.Tensor], own: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The own part of each map."""
+        return {layer: cropped(of_layer, *tf.unstack(self._own_on(layer, own))) for layer, of_layer in maps.items()}
+
+    def _put_back(self, gradient: tf.Tensor, of_map: tf.Tensor, layer: str, own: tf.Tensor) -> tf.Tensor:
+        """A gradient by the own part of a map as one by all of it."""
+        top, left, _, _ = tf.unstack(self._own_on(layer, own))
+        return padded(gradient, top, left, of_map)
+
+    def _own_on(self, layer: str, own: tf.Tensor) -> tf.Tensor:
+        """The own part on a layer's map: top, left, bottom, right."""
+        return vgg19_spec.positions(own, vgg19_spec.stride(layer, self.part.start), self._graph.network.rounding)
+
+
+def restricted(spec: LossSpec, part: Part) -> LossSpec:
+    """Return what of a loss looks at a part of the network; pixels belong to the first part."""
+    layers = {*part.layers, IMAGE} if part.start is None else {*part.layers}
+    terms = (term._replace(layers=tuple(layer for layer in term.layers if layer in layers)) for term in spec.terms)
+    return LossSpec(tuple(term for term in terms if term.layers))
+
+
+def encoded_parts(picture: np.ndarray, mean: np.ndarray) -> Source:
+    """Give parts of a picture's image, made when they are asked for."""
+    return lambda box: tf.constant(encoded(picture[box.part], mean))
+
+
+def encoded(picture: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return the image (1, height, width, 3), float32, of a picture."""
+    return np.subtract(picture, mean, dtype=np.float32)[np.newaxis]
+
+
+def slices(values: np.ndarray) -> Source:
+    """Give parts of an array (height, width, channels)."""
+    return lambda box: tf.constant(values[box.part][np.newaxis])
+
+
+def empty_map(like: tf.Tensor, height: int, width: int) -> np.ndarray:
+    """Return a map of the type and channels of a tensor, not filled."""
+    return np.empty((height, width, like.shape[-1]), like.dtype.as_numpy_dtype)
+
+
+def own_in_seen(tile: Tile) -> tf.Tensor:
+    """Return a tile's own box, counted from the top left of what it sees: int32 (4,)."""
+    return tf.constant(tile.own.seen_from(tile.seen), tf.int32)
+
+
+def _moments_spec(layer: str, with_first: bool) -> Any:
+    channels = channels_of(layer)
+    first = tf.TensorSpec((channels if with_first else 0,), tf.float32)
+    return Moments(tf.TensorSpec((), tf.float32), first, tf.TensorSpec((channels, channels), tf.float32))
+
+
+def _share(part: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Number of values in a part, as a share of the whole's."""
+    return tf.cast(tf.size(part), tf.float32) / size

@@ -1,0 +1,104 @@
+"""Checks of options against each other."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from neural_style import vgg19_spec
+from neural_style.config import byte_sizes
+from neural_style.errors import UsageError
+
+if TYPE_CHECKING:
+    from neural_style.config.config import Config
+
+
+def check(config: Config) -> None:
+    """Check the options of a configuration, each of which has a value of its own type, against each other.
+
+    Raises:
+        UsageError: two contradict each other, or one has a value that cannot be.
+    """
+    _check_pictures(config)
+    _check_layers(config)
+    _check_progress(config)
+    if not re.fullmatch(r"auto|[1-9]\d?", config.scales):
+        raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {config.scales!r}")
+    if config.bit_depth not in (8, 16):
+        raise UsageError(f"bit_depth: expected 8 or 16, got {config.bit_depth}")
+    byte_sizes.parse(config.memory)  # which raises for what is no size
+    if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
+        raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")
+
+
+def _check_pictures(config: Config) -> None:
+    """Check that pictures are given, and that lists which go with them have their length."""
+    _check_picture("content", config.content)
+    for style in config.styles or (None,):
+        _check_picture("styles", style)
+    if config.initial is not None:
+        _check_picture("initial", config.initial)
+    for name in ("style_scales", "style_blend_weights"):
+        values = getattr(config, name)
+        if values is not None and len(values) != len(config.styles):
+            raise UsageError(
+                f"{name}: expected {len(config.styles)} number(s), one per style picture, got {len(values)}: {values}"
+            )
+    _ = config.style_blend
+
+
+def _check_picture(name: str, picture: Any) -> None:
+    if picture is None or (isinstance(picture, str) and not picture):
+        raise UsageError(f"{name}: expected a picture, got none; give --{name} FILE")
+    is_object = hasattr(type(picture), "__array_interface__")  # of PIL and of NumPy, neither of which is imported here
+    if not is_object and not isinstance(picture, (str, os.PathLike)):
+        raise UsageError(f"{name}: expected a path, a PIL image or an array, got {picture!r}")
+
+
+def _check_layers(config: Config) -> None:
+    """Check layer names and their weights."""
+    for name in ("style_layers", "content_layers"):
+        layers = getattr(config, name) or ()
+        for layer in layers:
+            if layer not in vgg19_spec.LAYERS:
+                raise UsageError(f"{name}: expected names from relu1_1 to relu5_4 or conv1_1 to conv5_4, got {layer!r}")
+        if len(set(layers)) != len(layers):
+            raise UsageError(f"{name}: expected each layer once, got {layers}")
+    if config.content_layers is not None and config.content_weight_blend != 1:
+        raise UsageError(
+            "content_weight_blend blends relu4_2 and relu5_2, which content_layers replaces; leave one of the two out"
+        )
+    given = config.style_layer_weights
+    if given is not None and len(given) != len(config.style_layers):
+        raise UsageError(
+            f"style_layer_weights: expected {len(config.style_layers)} number(s), one per style layer, "
+            f"got {len(given)}: {given}"
+        )
+    if given is not None and config.style_layer_weight_exp != 1:
+        raise UsageError(
+            "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
+        )
+    style_terms = config.style_terms
+    if not (config.content_terms or style_terms or config.tv_weight):
+        raise UsageError(
+            "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimise"
+        )
+
+
+def _check_progress(config: Config) -> None:
+    """Check that checkpoints have both a place and an interval, and a place that tells iterations apart."""
+    template, every = config.checkpoint_output, config.checkpoint_iterations
+    if (template is None) != (every is None):
+        raise UsageError("checkpoint_output and checkpoint_iterations go together; give both or neither")
+    if template is None:
+        return
+    try:
+        tells_apart = config.checkpoint_path(1) != config.checkpoint_path(2)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        tells_apart = False
+    if not tells_apart:
+        raise UsageError(
+            "checkpoint_output: expected a place for the iteration, as in out_{:05}.jpg or out_%05d.jpg, "
+            f"got {template!r}"
+        )

@@ -1,0 +1,61 @@
+"""Defaults that other facts decide: the loss, the optimizer, the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PATIENCE = 20
+"""Evaluations over which convergence is judged."""
+
+BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
+"""The two layers between which `content_weight_blend` blends."""
+
+LEFT_TO_NETWORK: Mapping[str, Any] = {
+    "initial_noiseblend": 0.0,
+    "learning_rate": 10.0,
+    "loss": "balanced",
+    "preview_width": 0,
+}
+"""Options that a network's file may settle where they are not given -> their values where it says nothing either."""
+
+MOST_NOISE = 0.5
+"""Above this share of noise in the start image, nothing of it is seen: a run then starts at a coarser size."""
+
+LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
+    "lbfgs": {"iterations": 300},
+    "adam": {"iterations": 1000},
+    "scipy": {"iterations": 300},
+}
+"""Optimiser -> values of options where they are not given."""
+
+TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
+"""Loss -> `tolerance` of L-BFGS where none is given; the other optimisers use up their iterations."""
+
+
+_BALANCED_UNIT = 2.0**20
+"""Factor on the whole balanced loss. Adam's `eps` is meant for gradients of this size; a power of 2 rounds nothing."""
+
+LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
+    "balanced": {
+        "content_weight": 1.0 * _BALANCED_UNIT,
+        "style_weight": 55.0 * _BALANCED_UNIT,
+        "tv_weight": 1e-4 * _BALANCED_UNIT,
+    },
+    "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
+}
+"""Loss -> factors of its terms where their weights are the defaults, which are those of anishathalye/neural-style."""
+
+DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
+"""Name of a weight -> its default."""
+
+BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.0, 4: 1.25, 5: 0.25}
+"""Block of the network -> weight of a style layer in it, where no weights are given, in the balanced loss."""
+
+LEAST_TILE = 64
+"""Least side of a tile in pixels; smaller ones would be mostly what lies around them."""
+
+
+def usual_tolerance(optimizer: str, loss: str) -> float:
+    """`Config.tolerance` where none is given."""
+    return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0

@@ -1,0 +1,249 @@
+"""The optimization of an image at one size: one evaluation after the other, whatever happens.
+
+After an evaluation that is not finite, it goes on from the best image with smaller steps. After the optimizer has found
+no memory, it goes on from there with one that needs less.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
+from neural_style.compute.planner import Plan
+from neural_style.config.resolve import ResolvedConfig
+from neural_style.errors import DivergenceError
+from neural_style.losses.spec import LossTerms
+from neural_style.optimizers.adam import Adam, InPlaceAdam
+from neural_style.optimizers.base import Optimizer, is_finite
+from neural_style.optimizers.lbfgs import LBFGS
+from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
+from neural_style.runs import pyramid
+
+_log = logging.getLogger("neural_style")
+
+STEP_SCALES = (1.0, 0.1)
+"""Factor on the optimizer's steps at first, and after the loss or the gradient stopped being finite once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One finite evaluation of the objective."""
+
+    image: Any
+    """A tensor, or the array that the optimizer overwrites with its next step: float32 (1, height, width, 3)."""
+    terms: LossTerms
+    total: float
+    is_best: bool
+    """Whether no image before had a lower loss, since the descent began or was weighted anew."""
+
+
+def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: float = 1.0) -> Optimizer[Any]:
+    """Return the optimizer of a plan.
+
+    Args:
+        plan: names it.
+        config: its settings.
+        noise: share of a loss that is rounding alone.
+        step_scale: factor on its steps.
+    """
+    if plan.optimizer == "adam":
+        kind = InPlaceAdam if plan.in_place else Adam
+        return kind(config.learning_rate * step_scale, config.beta1, config.beta2, config.eps)
+    if plan.optimizer == "scipy":
+        return ScipyLBFGS(plan.history_size, step_scale)
+    return LBFGS(plan.history_size, step_scale, noise)
+
+
+class Descent:
+    """An optimization at one size, as an iterator of `Evaluation`s.
+
+    Attributes:
+        objective: what is minimized.
+        best_image: the image of the lowest loss; the last one where the optimizer overwrites it.
+        best_total: its loss; infinite before the first evaluation.
+    """
+
+    def __init__(
+        self,
+        objective: PlannedObjective,
+        config: ResolvedConfig,
+        start: Any,
+        iterations: int,
+        noise: float,
+        before: int,
+    ):
+        """Begin.
+
+        Args:
+            objective: what is minimized.
+            config: the run.
+            start: image to begin with, float32 (1, height, width, 3).
+            iterations: most evaluations after that of the start.
+            noise: share of a loss that is rounding alone.
+            before: evaluations at other sizes, for the numbers in messages.
+        """
+        self.objective = objective
+        self._config, self._iterations, self._noise, self._before = config, iterations, noise, before
+        self.best_image: Any = start if objective.plan.in_place else tf.constant(start)
+        self.best_total = math.inf
+        self._totals: list[float] = []
+        self._done = 0  # evaluations that counted, the start's among them
+        self._lives = list(STEP_SCALES)
+        self._told: tuple[float, Any] | None = None  # loss and gradient that the optimizer has not taken yet
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let an optimizer begin at the best image."""
+        plan = self.objective.plan
+        self._in_place = plan.in_place
+        if plan.in_place and not isinstance(self.best_image, np.ndarray):
+            self.best_image = np.array(self.best_image)
+        self._optimizer = optimizer_of(plan, self._config, self._noise, self._lives[0])
+        self._is_known = bool(self._done)  # the next evaluation repeats one
+        self._state: Any = self._optimizer.init(self.best_image)
+        self._told = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has converged, used up its iterations, or found nothing to improve."""
+        if pyramid.has_converged(self._totals, self._config.tolerance_of(self.objective.plan.optimizer)):
+            return True
+        return self._done > self._iterations or (self._told is None and self._optimizer.is_done(self._state))
+
+    def __iter__(self) -> Descent:
+        return self
+
+    def __next__(self) -> Evaluation:
+        """Make the next finite evaluation.
+
+        Raises:
+            StopIteration: it is over.
+            DivergenceError: loss or gradient stopped being finite too often.
+            OutOfMemoryError: not even the smallest tiles find memory.
+        """
+        while not self.is_over:
+            if self._told is not None and not self._take_step():
+                continue
+            image = self._optimizer.ask(self._state)
+            terms, gradient = self.objective.value_and_grad(image)
+            total = float(terms.total)
+            self._told = total, gradient
+            is_known, self._is_known = self._is_known, False
+            if is_known:
+                continue
+            self._done += 1
+            if is_finite(total, gradient):
+                return self._kept(image, terms, total)
+            del gradient
+            self._take_step()
+        raise StopIteration
+
+    def _kept(self, image: Any, terms: LossTerms, total: float) -> Evaluation:
+        self._totals.append(total)
+        is_best = total < self.best_total
+        if is_best:
+            self.best_image, self.best_total = image, total
+        return Evaluation(image, terms, total, is_best)
+
+    def _take_step(self) -> bool:
+        """Tell the optimizer what came of its last image; return whether it goes on with the same state."""
+        assert self._told is not None
+        told, self._told = self._told, None
+        failed: Exception | None = None
+        try:
+            self._state = self._optimizer.tell(self._state, *told)
+        except MEMORY_ERRORS as error:
+            failed = error.with_traceback(None)  # which would keep what the optimizer has
+        del told
+        if failed:
+            was_in_place = self._in_place
+            self._state = None
+            if was_in_place or not self.objective.plan.in_place:
+                self.objective.save_memory(failed)
+            self._begin()
+            return False
+        if self._optimizer.has_failed(self._state):
+            self._recover()
+            return False
+        return not self._optimizer.is_done(self._state)
+
+    def _recover(self) -> None:
+        """Go on from the best image with smaller steps.
+
+        Raises:
+            DivergenceError: that was tried before, or there is no finite image.
+        """
+        if self.best_total == math.inf:
+            raise DivergenceError(
+                "loss or gradient of the start image is not finite; lower the loss weights, or use --precision float32"
+            )
+        self._lives.pop(0)
+        at = self._before + self._done - 1
+        if not self._lives:
+            raise DivergenceError(
+                f"loss or gradient stopped being finite twice, the last time at iteration {at}, with steps made "
+                f"{1 / STEP_SCALES[-1]:g} times smaller; lower --learning_rate or the loss weights, or use --precision "
+                "float32"
+            )
+        which = "last" if self._in_place else "best"
+        _log.warning("loss or gradient stopped being finite at iteration %d; going back to the %s image", at, which)
+        self._done -= 1  # it gave nothing
+        self._begin()
+
+    def set_weights(self, config: ResolvedConfig) -> None:
+        """Minimize a loss of other weights from here on. Losses before do not compare with those after."""
+        self.settle()
+        self._config = config
+        self.objective.set_weights(config)
+        image = None if self._in_place else self.best_image
+        if not self._in_place and self.best_total == math.inf:
+            image = self._optimizer.ask(self._state)
+        self._state = self._optimizer.restart(self._state, image)
+        self.best_total, self._totals = math.inf, []
+
+    def settle(self) -> None:
+        """Take the step that is due, so that the optimizer's state holds all that was evaluated."""
+        if self._told is not None:
+            self._take_step()
+
+    def release(self) -> None:
+        """Let go of all but the best image."""
+        self._state = self._told = None
+        self.objective.release()
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return all that a descent needs to go on: arrays, and numbers that JSON can hold."""
+        self.settle()
+        arrays = {f"optimizer/{name}": value for name, value in self._optimizer.to_arrays(self._state).items()}
+        if not self._in_place:
+            arrays["best_image"] = np.asarray(self.best_image)
+        numbers = {
+            "plan": dataclasses.asdict(self.objective.plan),
+            "best_total": self.best_total,
+            "totals": list(self._totals),
+            "done": self._done,
+            "lives": list(self._lives),
+            "is_known": self._is_known,
+        }
+        return arrays, numbers
+
+    def take_arrays(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
+        """Go on where `to_arrays` was called, with an objective of the same plan."""
+        prefix = "optimizer/"
+        of_optimizer = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
+        self._lives = list(numbers["lives"])
+        self._optimizer = optimizer_of(self.objective.plan, self._config, self._noise, self._lives[0])
+        self._state = self._optimizer.from_arrays(of_optimizer)
+        self.best_total, self._totals = numbers["best_total"], list(numbers["totals"])
+        self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None
+        if self._in_place:
+            self.best_image = self._optimizer.ask(self._state)
+        else:
+            self.best_image = tf.constant(arrays["best_image"])

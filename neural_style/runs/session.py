@@ -1,0 +1,370 @@
+"""One run, step by step: it can be weighted anew, canceled, saved and continued while it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import __version__
+from neural_style.compute import precision
+from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
+from neural_style.compute.loss_weights import loss_spec
+from neural_style.compute.planner import Plan, Planner
+from neural_style.config.resolve import ResolvedConfig
+from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
+from neural_style.images import pictures as images
+from neural_style.losses.spec import LossTerms
+from neural_style.networks.weights.sources import VGGWeights
+from neural_style.runs import pyramid
+from neural_style.runs.descent import Descent, Evaluation
+from neural_style.runs.inputs import Inputs, at_scale
+from neural_style.runs.picture import rendered
+from neural_style.runs.start import enlarged, start_image
+from neural_style.runs.step import Result, Step
+
+if TYPE_CHECKING:
+    from neural_style.runs.stylizer import Stylizer
+
+_log = logging.getLogger("neural_style")
+
+WEIGHTS = (
+    "content_weight",
+    "content_weight_blend",
+    "style_weight",
+    "style_layer_weights",
+    "style_layer_weight_exp",
+    "style_blend_weights",
+    "tv_weight",
+)
+"""Options that `Session.set_weights` can change."""
+
+
+class _Canceled(BaseException):
+    """Ends an evaluation between two tiles."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SessionState:
+    """A run as plain data, from which `Stylizer.restore` goes on. It can be pickled."""
+
+    version: str
+    """Of the program that made it."""
+    config: ResolvedConfig
+    """The options, with a value for each."""
+    weights: str
+    """The network's weights, as `Config.weights` takes them."""
+    plans: Sequence[Plan]
+    """How each size is computed."""
+    arrays: Mapping[str, np.ndarray]
+    """Images and what the optimizer has learned."""
+    numbers: Mapping[str, Any]
+    """The rest, of JSON's types."""
+
+
+class Session:
+    """One run, made by `Stylizer.session`.
+
+    Iterate over it for its steps, or call `step`. `set_weights` and `cancel` may be called from any thread; they take
+    effect with the next evaluation, `cancel` with the next tile. Close it, or use it as a context manager, to give its
+    memory back at once.
+
+    Attributes:
+        config: the options, with a value for each.
+        network: its weights, without the kernels.
+        scales: sizes from coarse to fine.
+        plans: how each size is computed.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        config: ResolvedConfig,
+        inputs: Inputs,
+        network: VGGWeights,
+        planner: Planner,
+        plans: Sequence[Plan],
+    ):
+        """Prepare; `Stylizer.session` explains the arguments. Nothing is computed before the first step."""
+        self.config, self.plans = config, tuple(plans)
+        self.scales = pyramid.scales_of(config, *inputs.plan_size)
+        self.network = dataclasses.replace(network, kernels={}, biases={})
+        self._stylizer, self._planner = stylizer, planner
+        self._inputs: Inputs | None = inputs
+        self._size = inputs.content.width, inputs.content.height
+        self._alpha = inputs.content.alpha
+        self._colors = images.to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
+        with tf.device(stylizer.device):
+            self._graphs: Any = stylizer.graphs(config, network)
+        self._spec = loss_spec(config)
+        self._at = 0  # index of the scale that is painted, or comes next
+        self._start: Any = None  # best image of the scale before
+        self._descent: Descent | None = None
+        self._iteration = -1
+        self._best: Step | None = None
+        self._new_config: ResolvedConfig | None = None
+        self._stop = threading.Event()
+        self._lock = threading.RLock()
+
+    # --- going on -----------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Step]:
+        """Yield the steps that are left."""
+        while (step := self.step()) is not None:
+            yield step
+
+    def step(self) -> Step | None:
+        """Make one evaluation of the loss; the first is that of the start image.
+
+        Returns:
+            Its image and losses, or None where the run is over or canceled.
+
+        Raises:
+            OutOfMemoryError: memory failed in spite of the plan, and smaller tiles did not help.
+            DivergenceError: loss or gradient stopped being finite twice.
+        """
+        with self._lock:
+            if self._graphs is None or self._stop.is_set():
+                return None
+            try:
+                with tf.device(self._stylizer.device):
+                    return self._next_step()
+            except _Canceled:
+                return None
+            except MEMORY_ERRORS as error:
+                raise OutOfMemoryError(
+                    f"{self._stylizer.device} has too little memory for a picture of this size; lower --width, or "
+                    "give a --memory that leaves others enough"
+                ) from error
+
+    def _next_step(self) -> Step | None:
+        while self._at < len(self.scales):
+            if self._descent is None:
+                self._begin_scale()
+            assert self._descent is not None
+            self._take_new_weights()
+            evaluation = next(self._descent, None)
+            if evaluation is not None:
+                return self._step_of(evaluation)
+            self._end_scale()
+        self.close()
+        return None
+
+    def _begin_scale(self) -> None:
+        scale, plan, inputs = self.scales[self._at], self.plans[self._at], self._inputs
+        assert inputs is not None
+        scaled = at_scale(inputs, scale.width, scale.height)
+        is_last = scale is self.scales[-1]
+        if is_last:
+            self._inputs = inputs = None
+        styles = [style.rgb for style in scaled.styles]
+        targets = functools.partial(self._stylizer.style_targets, self._graphs, styles)
+        objective = PlannedObjective(
+            self._graphs, self.config, scaled.content.rgb, targets, self._planner, plan, self._check
+        )
+        if self._start is None:
+            start = start_image(self.config, scaled, objective.mean)
+        else:
+            start = enlarged(self._start, scale.width, scale.height)
+        self._start = None
+        noise = precision.LOSS_NOISE[self._stylizer.precision.precision]
+        self._descent = Descent(objective, self.config, start, scale.iterations, noise, self._iteration + 1)
+
+    def _end_scale(self) -> None:
+        assert self._descent is not None
+        if self._best is not None and self._is_start(self._best) and self._iteration > self._best.iteration:
+            width, height = self._best.scale
+            _log.warning(
+                "no step at %d×%d px lowered the loss, so its start image is the result there; "
+                "try other loss weights, or --precision float32",
+                *(width, height),
+            )
+        self._start = self._descent.best_image
+        self._descent.release()
+        self._descent = None
+        self._at += 1
+
+    def _is_start(self, step: Step) -> bool:
+        return step.iteration == self._first_of_scale
+
+    def _step_of(self, evaluation: Evaluation) -> Step:
+        assert self._descent is not None
+        scale = self.scales[self._at]
+        size = scale.width, scale.height
+        self._iteration += 1
+        image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
+        if in_place and size != self._size:
+            image = np.array(image)
+        render = functools.partial(
+            rendered, image, self._descent.objective.mean, self._size, self._colors, self.config.bit_depth
+        )
+        losses, by_layer = _numbers(evaluation.terms)
+        step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
+        if self._best is None or self._best.scale != size:
+            self._first_of_scale = self._iteration
+        if in_place and size == self._size:
+            _ = step.image  # made now, since the optimizer will change what it is made of
+        if step.best:
+            self._best = step
+        return step
+
+    # --- steering -----------------------------------------------------------------------------------------------------
+
+    def set_weights(self, **weights: Any) -> None:
+        """Change loss weights from the next evaluation on, without tracing anything anew.
+
+        What was the best image so far no longer is: losses before do not compare with those after.
+
+        Args:
+            weights: options of `WEIGHTS` by name.
+
+        Raises:
+            UsageError: an option is another, has a value that cannot be, or needs a layer that the run does not compute.
+        """
+        unknown = sorted(set(weights) - set(WEIGHTS))
+        if unknown:
+            raise UsageError(f"set_weights: expected some of {', '.join(WEIGHTS)}, got {', '.join(unknown)}")
+        config = dataclasses.replace(self._new_config or self.config, **weights)
+        for term, new in zip(self._spec.terms, loss_spec(config).terms, strict=True):
+            lacking = sorted(set(new.layers) - set(term.layers))
+            if lacking:
+                raise UsageError(
+                    f"set_weights: expected layers of the {term.name} loss among {', '.join(term.layers) or 'none'}, "
+                    f"got {', '.join(lacking)} as well; begin a new session to add them"
+                )
+        self._new_config = config
+
+    def _take_new_weights(self) -> None:
+        config, self._new_config = self._new_config, None
+        if config is None or self._descent is None:
+            return
+        self.config = config
+        self._descent.set_weights(config)
+
+    def cancel(self) -> None:
+        """End the run, from any thread: a step that is under way ends before its next tile and returns None."""
+        self._stop.set()
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._stop.is_set()
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise _Canceled
+
+    # --- what there is ------------------------------------------------------------------------------------------------
+
+    @property
+    def iteration(self) -> int:
+        """Number of the last step; -1 before the first."""
+        return self._iteration
+
+    @property
+    def best(self) -> Step | None:
+        """The best step of the finest size reached so far."""
+        return self._best
+
+    def result(self) -> Result:
+        """Return the best image so far, with what was used to make it.
+
+        Raises:
+            NeuralStyleError: there has been no step.
+        """
+        if self._best is None:
+            raise NeuralStyleError("expected a session that has made a step, got one before its first; call step()")
+        best = self._best
+        return Result(
+            image=best.image_with_alpha,
+            losses=best.losses,
+            iteration=best.iteration,
+            iterations=self._iteration,
+            config=self.config,
+            weights=self.network.reference,
+            device=self._stylizer.device,
+            precision=self._stylizer.precision.precision,
+            plan=self.plans[-1].described(self.config),
+        )
+
+    def close(self) -> None:
+        """Give the memory back. The session makes no more steps; `result` and `best` stay."""
+        with self._lock:
+            if self._descent is not None:
+                self._descent.release()
+            self._descent = self._inputs = self._graphs = self._start = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- saving -------------------------------------------------------------------------------------------------------
+
+    def state(self) -> SessionState:
+        """Return all that `Stylizer.restore` needs to go on, to the bit, but for SciPy's L-BFGS.
+
+        SciPy keeps to itself what it has learned of the loss: a restored run begins to learn anew.
+
+        Raises:
+            NeuralStyleError: the run is over, or has not begun.
+        """
+        with self._lock, tf.device(self._stylizer.device):
+            if self._graphs is None or self._best is None:
+                when = "before its first step" if self._best is None else "after its last step"
+                raise NeuralStyleError(f"expected a session between two steps, got one {when}, which has no state")
+            self._take_new_weights()
+            arrays: dict[str, np.ndarray] = {}
+            descent: dict[str, Any] | None = None
+            if self._descent is not None:
+                arrays, descent = self._descent.to_arrays()
+            elif self._start is not None:
+                arrays["start"] = np.array(self._start)
+            best = self._best
+            arrays["best_picture"] = np.array(best.image)
+            numbers = {
+                "at": self._at,
+                "iteration": self._iteration,
+                "first_of_scale": self._first_of_scale,
+                "best": {"iteration": best.iteration, "losses": dict(best.losses), "scale": list(best.scale)},
+                "descent": descent,
+            }
+            return SessionState(__version__, self.config, self.network.reference, self.plans, arrays, numbers)
+
+    def take(self, state: SessionState) -> None:
+        """Go on where `state` was called; used by `Stylizer.restore`."""
+        numbers = state.numbers
+        self._at, self._iteration = numbers["at"], numbers["iteration"]
+        self._first_of_scale = numbers["first_of_scale"]
+        best, picture = numbers["best"], state.arrays["best_picture"]
+        render = functools.partial(np.array, picture)
+        scale = best["scale"][0], best["scale"][1]
+        self._best = Step(best["iteration"], best["losses"], scale, True, self._alpha, render)
+        self._start = state.arrays.get("start")
+        if numbers["descent"] is None:
+            return
+        self.plans = tuple(
+            Plan(**numbers["descent"]["plan"]) if index == self._at else plan for index, plan in enumerate(self.plans)
+        )
+        with tf.device(self._stylizer.device):
+            scale_now = self.scales[self._at]
+            self._start = np.zeros((1, scale_now.height, scale_now.width, 3), np.float32)  # the arrays have the image
+            self._begin_scale()
+            assert self._descent is not None
+            self._descent.take_arrays(state.arrays, numbers["descent"])
+
+
+def _numbers(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Losses by name, with the total, and by layer, as numbers."""
+    by_layer = {
+        name: {layer: float(value) for layer, value in of_layers.items()} for name, of_layers in terms.by_layer.items()
+    }
+    return {**{name: float(value) for name, value in terms.by_name.items()}, "total": float(terms.total)}, by_layer

@@ -1,0 +1,177 @@
+"""What runs share: the network, the traced losses, and the statistics of the style pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from neural_style.compute import memory
+from neural_style.compute.device import device_name
+from neural_style.compute.graph_cache import Graphs, cached_graphs
+from neural_style.compute.loss_weights import loss_spec
+from neural_style.compute.planner import Planner
+from neural_style.compute.precision import Choice, choose
+from neural_style.compute.style_targets import style_moments, together
+from neural_style.config import byte_sizes
+from neural_style.config.config import OPTIONS, Config
+from neural_style.config.resolve import ResolvedConfig, resolve
+from neural_style.errors import UsageError
+from neural_style.losses.moments import MeanMoments
+from neural_style.networks.vgg19 import Network
+from neural_style.networks.weights import sources as weights
+from neural_style.networks.weights.sources import VGGWeights
+from neural_style.runs import pyramid
+from neural_style.runs.inputs import Inputs, read_inputs
+from neural_style.runs.session import Session, SessionState
+
+MOST_STYLES = 32
+"""Style pictures at one size whose statistics are kept; each takes about 2.5 MB with the default layers."""
+
+
+class Stylizer:
+    """Begins runs that share their network, their traced losses and the statistics of their style pictures.
+
+    It may be used from several threads. Its sessions may run at the same time; each plans with the memory that the
+    others leave.
+
+    Attributes:
+        device: as TensorFlow names it, such as "CPU:0".
+        precision: the type that networks compute in, and why.
+    """
+
+    def __init__(
+        self,
+        weights: str = OPTIONS["weights"].default,
+        *,
+        device: str = OPTIONS["device"].default,
+        precision: str = OPTIONS["precision"].default,
+        memory: str | None = None,
+    ):
+        """Choose what runs share. No file is read yet.
+
+        Args:
+            weights: as `Config.weights`.
+            device: as `Config.device`.
+            precision: as `Config.precision`.
+            memory: as `Config.memory`, of one session; by default what each configuration says.
+
+        Raises:
+            UsageError: there is no such device, or it does not compute in the precision asked for.
+        """
+        self._weights, self._device, self._precision, self._memory = weights, device, precision, memory
+        self.device = device_name(device)
+        self.precision: Choice = choose(precision, self.device)
+        self._styles: OrderedDict[Any, Mapping[str, MeanMoments]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, config: Config) -> Stylizer:
+        """Make the stylizer that a configuration asks for."""
+        return cls(config.weights, device=config.device, precision=config.precision)
+
+    def session(self, config: Config, inputs: Inputs | None = None, network: VGGWeights | None = None) -> Session:
+        """Begin a run. Pictures are read and the weights are found before it returns.
+
+        Args:
+            config: the run. Its `weights`, `device` and `precision` are those of the stylizer, or are not given.
+            inputs: its pictures, if they have been read.
+            network: its weights, if they have been loaded.
+
+        Raises:
+            NeuralStyleError: as `api.stylize`.
+        """
+        config = self._adopted(config)
+        inputs = inputs or read_inputs(config)
+        network = network or weights.load(self._weights, config.layers)
+        budget = byte_sizes.flag(memory.budget(self._memory or config.memory, self.device))
+        decided: Any = {"precision": self.precision.precision, "memory": budget}  # so that the run can be repeated
+        resolved = dataclasses.replace(resolve(config, network.settings), **decided)
+        planner = self._planner(resolved, inputs)
+        sizes = [(scale.width, scale.height) for scale in pyramid.scales_of(resolved, *inputs.plan_size)]
+        plans = planner.choose_all(sizes, byte_sizes.parse(budget) or 0, held=inputs.nbytes)
+        return Session(self, resolved, inputs, network, planner, plans)
+
+    def restore(self, state: SessionState, inputs: Inputs | None = None) -> Session:
+        """Go on with a run where `Session.state` was called, to the bit, but for SciPy's L-BFGS.
+
+        Args:
+            state: of the run. It needs the weights, the precision and the kind of device that the run had.
+            inputs: its pictures; by default they are read again.
+
+        Raises:
+            NeuralStyleError: as `api.stylize`; a UsageError where weights or precision are others.
+        """
+        config = self._adopted(state.config)
+        inputs = inputs or read_inputs(config)
+        network = weights.load(state.weights, config.layers)
+        session = Session(self, config, inputs, network, self._planner(config, inputs), state.plans)
+        session.take(state)
+        return session
+
+    def _adopted(self, config: Any) -> Any:
+        """The configuration with the weights, device and precision of the stylizer.
+
+        Raises:
+            UsageError: it asks for others.
+        """
+        own = {"weights": self._weights, "device": self._device, "precision": self._precision}
+        for name, value in own.items():
+            asked = getattr(config, name)
+            known = {OPTIONS[name].default, value, *([self.precision.precision] if name == "precision" else [])}
+            if asked not in known and name != "weights":
+                raise UsageError(f"{name}: expected {value}, which the Stylizer was made with, got {asked}")
+            if name == "weights" and weights.without_hash(asked) not in known:
+                raise UsageError(f"{name}: expected {value}, which the Stylizer was made with, got {asked}")
+        return dataclasses.replace(config, **own)
+
+    def _planner(self, config: ResolvedConfig, inputs: Inputs) -> Planner:
+        relative = inputs.content.width * inputs.content.height
+        areas = [style.width * style.height / relative for style in inputs.styles]
+        return Planner(config, self.precision.precision, areas)
+
+    def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
+        """Return the traced network and losses of a configuration, those of an earlier run if they fit."""
+        chosen, layers = self.precision.precision, config.layers
+        network_key = (network.reference, layers, config.pooling, config.pool_rounding, chosen)
+
+        def build() -> Network:
+            return Network.build(
+                network, layers, pooling=config.pooling, precision=chosen, rounding=config.pool_rounding
+            )
+
+        return cached_graphs(network_key, loss_spec(config), self.device, build)
+
+    def style_targets(
+        self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None
+    ) -> dict[str, MeanMoments]:
+        """Compute the moments of style pictures, unless they were computed before for the same pixels.
+
+        Args:
+            graphs: the network and the losses.
+            styles: float32 (height, width, 3), RGB 0-255, each at its own size.
+            tile_size: side of the tiles that they are computed in, in pixels; None for each as a whole.
+
+        Returns:
+            Layer -> moments with a first axis (styles, …).
+        """
+        return together(graphs, [self._style_moments(graphs, style, tile_size) for style in styles])
+
+    def _style_moments(self, graphs: Graphs, style: np.ndarray, tile_size: int | None) -> Mapping[str, MeanMoments]:
+        pixels = hashlib.sha256(np.ascontiguousarray(style)).hexdigest()
+        key = (graphs.key, style.shape, pixels, tile_size)
+        with self._lock:
+            if key in self._styles:
+                self._styles.move_to_end(key)
+                return self._styles[key]
+        made = style_moments(graphs, style, tile_size)
+        with self._lock:
+            self._styles[key] = made
+            while len(self._styles) > MOST_STYLES:
+                self._styles.popitem(last=False)
+        return made
