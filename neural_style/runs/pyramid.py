@@ -1,4 +1,4 @@
-"""From coarse to fine: the sizes at which a picture is painted, and how long at each. Arithmetic alone."""
+"""The sizes at which a picture is painted, coarse to fine, and the most evaluations at each. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from neural_style.errors import UsageError
 from neural_style.vgg19_spec import MIN_SIDE
 
 PATIENCE = 20
-"""Evaluations over which convergence is judged."""
+"""Number of evaluations over which convergence is judged."""
 
 _LEAST_STEP = 1.25
-"""Least factor from one size to the next; where it would be less, nearly the same picture would be painted twice."""
+"""Smallest factor from one size to the next. A smaller factor would paint nearly the same picture twice."""
 
 
 class Scale(NamedTuple):
@@ -24,7 +24,7 @@ class Scale(NamedTuple):
     height: int
     """In pixels."""
     iterations: int
-    """Most evaluations after that of the scale's start image."""
+    """Most evaluations, not counting that of the scale's start image."""
 
 
 def plan(
@@ -36,21 +36,21 @@ def plan(
     others: int,
     photograph: tuple[int, int] | None = None,
 ) -> tuple[Scale, ...]:
-    """Scales of a picture, coarse to fine: the finest decides on its look.
+    """Return the scales of a picture without a preview, coarse to fine. The finest scale determines the look.
 
     Args:
         width: of the picture in pixels.
         height: of the picture in pixels.
-        scales: how many, each half as wide and high as the next; None for as many as lead from `min_scale` to the
-            picture, each twice as wide and high as the one before but for the last.
-        min_scale: shorter side of the coarsest in pixels, where `scales` are None.
+        scales: number of scales, each half as wide and high as the next. None doubles the size from `min_scale` up to
+            the picture; only the last factor may differ from 2.
+        min_scale: shorter side of the coarsest scale in pixels, if `scales` is None.
         iterations: most evaluations at the finest scale.
-        others: most evaluations at each of the others, if `iterations` are not fewer.
-        photograph: its width and height in pixels, so that pictures of all widths begin alike; by default those of the
-            picture.
+        others: most evaluations at each other scale, and never more than `iterations`.
+        photograph: width and height in pixels of the content picture as read, from which the coarse sizes follow, so
+            that pictures of all widths start alike. By default the size of the picture.
 
     Raises:
-        UsageError: `scales` would leave the coarsest less than `vgg19_spec.MIN_SIDE`.
+        UsageError: a side of the coarsest scale would be shorter than `vgg19_spec.MIN_SIDE`.
     """
     if scales is None:
         *coarser, finest = _doubled(width, height, min_scale, photograph or (width, height))
@@ -68,21 +68,21 @@ def plan_from_preview(
     others: int,
     photograph: tuple[int, int] | None = None,
 ) -> tuple[Scale, ...]:
-    """Scales of a picture that begins with a preview, coarse to fine: the coarsest decides on its look.
+    """Return the scales of a picture with a preview, coarse to fine. The coarsest scale determines the look.
 
     Args:
         width: of the picture in pixels.
         height: of the picture in pixels.
-        scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to
-            `width` by equal factors of about 2 at most, or 1 where `width` is less than twice as much or the coarsest
-            would be less than `vgg19_spec.MIN_SIDE` high.
-        preview_width: of the coarsest in pixels, where `scales` are None.
+        scales: number of scales, each half as wide and high as the next. None goes from `preview_width` to `width` in
+            equal factors of at most about 2, or uses one scale if `width` is less than twice `preview_width` or if the
+            coarsest scale would be less than `vgg19_spec.MIN_SIDE` high.
+        preview_width: width of the coarsest scale in pixels, if `scales` is None.
         iterations: most evaluations at the coarsest scale.
-        others: most evaluations at each of the others, if `iterations` are not fewer.
-        photograph: as for `plan`.
+        others: most evaluations at each other scale, and never more than `iterations`.
+        photograph: see `plan`.
 
     Raises:
-        UsageError: `scales` would leave the coarsest less than `vgg19_spec.MIN_SIDE`.
+        UsageError: a side of the coarsest scale would be shorter than `vgg19_spec.MIN_SIDE`.
     """
     if scales is None:
         coarsest, *finer = _by_equal_factors(width, height, preview_width, photograph or (width, height))
@@ -92,7 +92,7 @@ def plan_from_preview(
 
 
 def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
-    """Widths and heights of so many scales, coarse to fine, each half as wide and high as the next."""
+    """Return the widths and heights of `scales` scales, coarse to fine, each half as wide and high as the next."""
     if scales > 1 and round(min(width, height) / 2 ** (scales - 1)) < MIN_SIDE:
         raise UsageError(
             f"scales: expected a coarsest picture of at least {MIN_SIDE} px a side, got {scales} scales of "
@@ -102,7 +102,7 @@ def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
 
 
 def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine, all but the last in common to all widths; `plan` explains the arguments."""
+    """Return widths and heights, coarse to fine. All but the last are the same for every result size; see `plan`."""
     coarsest = [round(side * min_scale / min(photograph)) for side in photograph]
     factor = min(width, height) / min_scale / _LEAST_STEP
     octaves = math.floor(math.log2(factor)) + 1 if factor >= 1 else 0
@@ -112,25 +112,25 @@ def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int
 def _by_equal_factors(
     width: int, height: int, preview_width: int, photograph: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine; `plan_from_preview` explains the arguments."""
+    """Return widths and heights, coarse to fine; see `plan_from_preview`."""
     factor = width / preview_width
-    steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
+    steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step, too
     widths = [round(preview_width * factor ** (step / steps)) for step in range(steps)]
     coarser = [(each, round(photograph[1] * each / photograph[0])) for each in widths]
     return [*(coarser if coarser and coarser[0][1] >= MIN_SIDE else ()), (width, height)]
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:
-    """Most evaluations of a whole run after that of its start image; each further scale's start is one of them."""
+    """Return the most evaluations of a run, not counting its start image but counting that of each further scale."""
     return sum(scale.iterations + 1 for scale in scales) - 1
 
 
 def has_converged(losses: Sequence[float], tolerance: float) -> bool:
-    """Whether the lowest loss fell by no more than a share of itself over the last `PATIENCE` evaluations.
+    """Return whether the last `PATIENCE` evaluations lowered the lowest loss by no more than a share of itself.
 
     Args:
         losses: of all evaluations at a scale, in order.
-        tolerance: that share; 0 for never.
+        tolerance: that share; 0 never converges.
     """
     if not tolerance or len(losses) <= PATIENCE:
         return False
