@@ -1,3 +1,4 @@
+import ast
 import re
 import shlex
 import subprocess
@@ -6,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
+import neural_style
 from neural_style.cli import flags
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "weights" / "README.md"])
 
 
+def code_blocks(document, language):
+    """Code blocks of a language in a document."""
+    return re.findall(rf"```{language}\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+
+
 def commands(document):
     """Command lines in a document's shell blocks, with continued lines joined."""
-    blocks = re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = code_blocks(document, "sh")
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
 
 
@@ -25,16 +32,37 @@ def anchors(document):
 
 
 def test_flag_table_is_up_to_date():
+    table = f"<!-- flags -->\n{flags.markdown_table()}<!-- /flags -->"
+    assert table in (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
     assert (
         subprocess.run([sys.executable, "scripts/update_readme.py", "--check"], cwd=ROOT, check=False).returncode == 0
     )
 
 
-def test_every_command_line_in_the_readme_parses():
-    lines = [line for line in commands(ROOT / "README.md") if line.startswith("python -m neural_style --")]
-    assert lines
-    for line in lines:
-        flags.parse(shlex.split(line)[3:])
+def test_readme_links_to_every_page():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/*.md"):
+        assert f"](docs/{page.name})" in readme, page.name
+
+
+def test_every_command_line_in_the_documents_parses():
+    parsed = set()
+    for document in DOCUMENTS:
+        for line in commands(document):
+            if line.startswith("python -m neural_style --"):
+                flags.parse(shlex.split(line, comments=True)[3:])
+                parsed.add(document.name)
+    assert {"README.md", "flags.md", "any-size.md"} <= parsed
+
+
+def test_python_in_the_documents_compiles_and_imports_public_names():
+    imported = set()
+    for document in DOCUMENTS:
+        for block in code_blocks(document, "python"):
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.ImportFrom) and node.module == "neural_style":
+                    imported |= {name.name for name in node.names}
+    assert {"Config", "render", "stylize"} <= imported <= set(neural_style.__all__)
 
 
 def test_every_script_named_in_the_documents_is_there():

@@ -82,7 +82,7 @@ def _check_layers(config: Config) -> None:
     style_terms = config.style_terms
     if not (config.content_terms or style_terms or config.tv_weight):
         raise UsageError(
-            "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimise"
+            "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimize"
         )
 
 

@@ -9,7 +9,7 @@ PATIENCE = 20
 """Evaluations over which convergence is judged."""
 
 BLENDED_CONTENT_LAYERS = ("relu4_2", "relu5_2")
-"""The two layers between which `content_weight_blend` blends."""
+"""The two layers that `content_weight_blend` blends."""
 
 LEFT_TO_NETWORK: Mapping[str, Any] = {
     "initial_noiseblend": 0.0,
@@ -17,24 +17,24 @@ LEFT_TO_NETWORK: Mapping[str, Any] = {
     "loss": "balanced",
     "preview_width": 0,
 }
-"""Options that a network's file may settle where they are not given -> their values where it says nothing either."""
+"""Options that a weights file may set if the user does not -> their values if the file does not set them either."""
 
 MOST_NOISE = 0.5
-"""Above this share of noise in the start image, nothing of it is seen: a run then starts at a coarser size."""
+"""Above this share of noise a start image shows no forms, and a run starts at a coarser scale, without a preview."""
 
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
     "lbfgs": {"iterations": 300},
     "adam": {"iterations": 1000},
     "scipy": {"iterations": 300},
 }
-"""Optimiser -> values of options where they are not given."""
+"""Optimizer -> default values of options that depend on it."""
 
 TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
-"""Loss -> `tolerance` of L-BFGS where none is given; the other optimisers use up their iterations."""
+"""Loss -> default `tolerance` of L-BFGS. The other optimizers use up their iterations by default."""
 
 
 _BALANCED_UNIT = 2.0**20
-"""Factor on the whole balanced loss. Adam's `eps` is meant for gradients of this size; a power of 2 rounds nothing."""
+"""Factor on the whole balanced loss: Adam's `eps` is meant for gradients of this size. A power of 2 rounds nothing."""
 
 LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
     "balanced": {
@@ -44,18 +44,18 @@ LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
     },
     "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
 }
-"""Loss -> factors of its terms where their weights are the defaults, which are those of anishathalye/neural-style."""
+"""Loss -> factors of its terms at the default weights, which are those of anishathalye/neural-style."""
 
 DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
-"""Name of a weight -> its default."""
+"""Name of a weight -> its default value."""
 
 BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.0, 4: 1.25, 5: 0.25}
-"""Block of the network -> weight of a style layer in it, where no weights are given, in the balanced loss."""
+"""Block of the network -> default weight of a style layer in that block, in the balanced loss."""
 
 LEAST_TILE = 64
-"""Least side of a tile in pixels; smaller ones would be mostly what lies around them."""
+"""Smallest side of a tile in pixels. Smaller tiles would consist mostly of the margin around them."""
 
 
 def usual_tolerance(optimizer: str, loss: str) -> float:
-    """`Config.tolerance` where none is given."""
+    """Return the default of `Config.tolerance` for an optimizer and a loss."""
     return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0

@@ -1,1 +1,1 @@
-"""VGG19 in Keras, its parts, and where its weights come from."""
+"""VGG19 in Keras, its parts for tiles, and its weights."""

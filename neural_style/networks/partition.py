@@ -1,4 +1,4 @@
-"""Parts of the network, each of which is computed tile by tile: arithmetic alone."""
+"""The parts of the network, each of which is computed tile by tile. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from typing import NamedTuple
 from neural_style import vgg19_spec
 
 CUT = "pool3"
-"""Where the network is divided, if it is deeper."""
+"""Pooling at which the network is divided, if it is deeper than that."""
 
 DEEP_SIDE = 2
-"""Side of a tile of the second part as a multiple of that of the first, in pixels; it takes half as much memory."""
+"""Side in pixels of a tile of the second part over that of the first. Such a tile takes half as much memory."""
 
 
 class Part(NamedTuple):
-    """Some blocks of the network, from the image or a pooling up to a pooling or the last layer used."""
+    """Consecutive blocks of the network, from the image or a pooling to a pooling or the last layer used."""
 
     layers: tuple[str, ...]
-    """Those in it that are looked at, shallow to deep."""
+    """Layers of this part that the losses use, shallow to deep."""
     start: str | None
-    """The pooling whose map it takes; None for the image."""
+    """Pooling whose map is the input; None for the image."""
     end: str | None
-    """The pooling whose map it makes, if another part follows."""
+    """Pooling whose map is the output for the next part; None for the last part."""
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """Names of all its outputs."""
+        """Names of all outputs."""
         return (*self.layers, self.end) if self.end else self.layers
 
     @property
     def reach(self) -> int:
-        """Positions of its input that a tile must see beyond its own, on each side; at least 1, for the variation."""
+        """Input positions that a tile needs beyond its own on each side; at least 1, for the total variation."""
         return max(vgg19_spec.reach(self.maps, self.start), 1)
 
     @property
     def stride(self) -> int:
-        """Positions of its input per position of its coarsest output, along each side."""
+        """Input positions per position of the coarsest output, along each side."""
         return max((vgg19_spec.stride(name, self.start) for name in self.maps), default=1)
 
     def side(self, tile_size: int) -> int:
-        """Side of a tile's own part in positions of its input, where that of the image is a number of pixels."""
+        """Return the side of a tile's own area in input positions, for tiles of `tile_size` pixels in the image."""
         return tile_size if self.start is None else tile_size * DEEP_SIDE // vgg19_spec.stride(self.start)
 
 
 def parts(layers: Collection[str]) -> tuple[Part, ...]:
-    """The parts in which a network with these outputs is taken tile by tile."""
+    """Return the parts of a network with these outputs, shallow to deep."""
     last = vgg19_spec.block_of(CUT)
     shallow = tuple(layer for layer in vgg19_spec.LAYERS if layer in layers and vgg19_spec.block_of(layer) <= last)
     deep = tuple(layer for layer in vgg19_spec.LAYERS if layer in layers and vgg19_spec.block_of(layer) > last)

@@ -1,4 +1,4 @@
-"""VGG19 as a frozen Keras model whose outputs are named relu1_1 … relu5_4, or conv* for pre-activations."""
+"""VGG19 as a frozen Keras model. Its outputs are named relu1_1 … relu5_4, or conv1_1 … conv5_4 before the ReLU."""
 
 from __future__ import annotations
 
@@ -58,23 +58,23 @@ def build_vgg19(
     precision: str = "float32",
     rounding: str = "up",
 ) -> keras.Model:
-    """Build the network only as deep as the layers asked for.
+    """Build the network up to the deepest layer asked for.
 
     Args:
         weights: kernels and biases of at least the convolutions up to the deepest layer.
-        layers: names of the outputs wanted.
-        pooling: "max", as in the published network, or "avg", as Gatys et al. preferred.
-        precision: type of filters and feature maps, one of those of `Config.precision`.
+        layers: names of the outputs.
+        pooling: "max", as in the published network, or "avg", which Gatys et al. preferred.
+        precision: type of filters and feature maps: "float32", "bfloat16" or "float16".
         rounding: "up" to pool an odd last row or column by itself, as anishathalye/neural-style does, or "down" to
             drop it, as the published network does.
 
     Returns:
-        A frozen model from pictures, float32 (batch, height, width, 3), RGB of 0-255 less `weights.mean`, any size from
-        32 px up, to a dictionary layer -> feature map, of type `precision` and shape (batch, height / 2ᵏ, width / 2ᵏ,
-        channels) in block k+1.
+        A frozen model from pictures to feature maps. Pictures are float32 (batch, height, width, 3), RGB of 0-255 minus
+        `weights.mean`, with sides of at least 32 px. The output is a dictionary layer -> feature map, of type
+        `precision` and shape (batch, height / 2ᵏ, width / 2ᵏ, channels) in block k+1.
 
     Raises:
-        UsageError: Keras runs on another backend than TensorFlow.
+        UsageError: Keras runs on a backend other than TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
@@ -105,13 +105,13 @@ def build_vgg19(
 def maps_between(
     model: keras.Model, maps: tf.Tensor, layers: Collection[str], start: str | None = None
 ) -> dict[str, tf.Tensor]:
-    """Feature maps of a part of the network, to be called where TensorFlow traces.
+    """Return the feature maps of a part of the network. Call this inside a function that TensorFlow traces.
 
     Args:
-        model: of `build_vgg19`.
-        maps: image as the model takes it, or the map of the pooling `start`.
-        layers: names of the maps wanted, poolings among them; the model must be as deep.
-        start: pooling behind which the part begins; None for the image.
+        model: the result of `build_vgg19`.
+        maps: an image in the form that the model takes, or the map of the pooling `start`.
+        layers: names of the maps to return, which may include poolings. The model must be deep enough.
+        start: pooling after which the part starts; None for the image.
     """
     chain = model.layers[1:]  # all but the input
     if start is not None:
@@ -127,7 +127,7 @@ def maps_between(
 
 
 class _Convolution(keras.layers.Conv2D):
-    """3×3 convolution, zeros around. Keras's own adds the bias in a way that TensorFlow cannot fuse with the rest."""
+    """3×3 convolution with zero padding. TensorFlow can fuse its bias and ReLU, which Keras's own layer prevents."""
 
     def __init__(self, name: str, precision: str):
         channels = vgg19_spec.kernel_shape(name)[-1]
@@ -146,9 +146,10 @@ class _Convolution(keras.layers.Conv2D):
 
 
 class _SplitImage(keras.layers.Layer):
-    """An image as the sum of two of 8 bits each, so that it does not lose what bfloat16 cannot hold.
+    """Split an image into the sum of two bfloat16 images, because one alone would lose precision.
 
-    From (batch, height, width, 3) to (batch, height, width, 9): twice the first, and once the second.
+    With high = bfloat16(image) and low = bfloat16(image - high), map (batch, height, width, 3) to
+    (batch, height, width, 9): high, high, low.
     """
 
     def call(self, image: tf.Tensor) -> tf.Tensor:
@@ -158,6 +159,6 @@ class _SplitImage(keras.layers.Layer):
 
 
 def _split_kernel(kernel: np.ndarray) -> np.ndarray:
-    """Kernel for what `_SplitImage` makes: its two parts of 8 bits each for the first image, and one for the second."""
+    """Return the kernel for the output of `_SplitImage`: kernel_high and kernel_low for high, kernel_high for low."""
     high = kernel.astype(tf.bfloat16.as_numpy_dtype).astype(np.float32)
     return np.concatenate([high, kernel - high, high], axis=2)

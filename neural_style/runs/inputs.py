@@ -1,4 +1,4 @@
-"""The pictures of a run, read and brought to their sizes."""
+"""The pictures of a run, read and resized."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from neural_style.vgg19_spec import MIN_SIDE
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pictures at the sizes at which the network sees them."""
+    """Pictures at the sizes that the network gets."""
 
     content: Picture
     """At the size of the result."""
     styles: tuple[Picture, ...]
-    """Each as wide as the result times its style scale, its aspect kept."""
+    """Each as wide as the result times its style scale, with its aspect ratio kept."""
     initial: Picture | None
-    """At the size of the result; None where the content takes its place."""
+    """At the size of the result; None if the run starts from the content."""
     originals: Inputs | None = field(default=None, repr=False)
-    """As they were read, from which smaller ones are made; None where these are all there is."""
+    """The pictures as read, from which smaller ones are made; None if only this size is available."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
-        """Width and height of the result and size of the content as read, for `Config.scale_plan`."""
+        """Width and height of the result and size of the content as read, in pixels, for `Config.scale_plan`."""
         content, original = self.content, (self.originals or self).content
         return content.width, content.height, (original.width, original.height)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all the pictures, each counted once."""
+        """Bytes of all pictures; each array counts once."""
         return sum({id(values): values.nbytes for values in self._arrays()}.values())
 
     def _arrays(self) -> Iterator[np.ndarray]:
@@ -52,8 +52,8 @@ def read_inputs(config: Config) -> Inputs:
     """Read and resize every picture that a run needs.
 
     Raises:
-        ImageError: a picture cannot be read, a side of it is or would be under `vgg19_spec.MIN_SIDE` pixels, or it
-            has or would have more than `Config.max_pixels` of them.
+        ImageError: a picture cannot be read, or before or after resizing it has a side under `vgg19_spec.MIN_SIDE`
+            pixels or more than `Config.max_pixels` pixels.
     """
     limit = config.max_pixels
     original = images.read_image(config.content, "content picture", limit)
@@ -74,14 +74,15 @@ def read_inputs(config: Config) -> Inputs:
 
 
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
-    """The same pictures for a smaller result: styles shrink with it, but no side of theirs below `MIN_SIDE`.
+    """Return the same pictures for a smaller result.
 
-    They are made from the originals, so that they are those of a run at that size.
+    Style pictures shrink with the result, but no side falls below `MIN_SIDE`. The pictures are resized from the
+    originals, so they equal those of a run at that size.
 
     Args:
-        inputs: at the size of the full result.
-        width: of the smaller one, in pixels.
-        height: of the smaller one, in pixels.
+        inputs: pictures for the full result.
+        width: of the smaller result in pixels.
+        height: of the smaller result in pixels.
     """
     if (width, height) == (inputs.content.width, inputs.content.height):
         return Inputs(inputs.content, inputs.styles, inputs.initial)

@@ -1,4 +1,4 @@
-"""From coarse to fine: the sizes at which a picture is painted, and how long at each. Arithmetic alone."""
+"""The sizes at which a picture is painted, coarse to fine, and the most evaluations at each. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neural_style.errors import UsageError
 from neural_style.vgg19_spec import MIN_SIDE
 
 _LEAST_STEP = 1.25
-"""Least factor from one size to the next; where it would be less, nearly the same picture would be painted twice."""
+"""Smallest factor from one size to the next. A smaller factor would paint nearly the same picture twice."""
 
 
 class Scale(NamedTuple):
@@ -23,7 +23,7 @@ class Scale(NamedTuple):
     height: int
     """In pixels."""
     iterations: int
-    """Most evaluations after that of the scale's start image."""
+    """Most evaluations, not counting that of the scale's start image."""
 
 
 def scales_of(
@@ -59,21 +59,21 @@ def plan(
     others: int,
     photograph: tuple[int, int] | None = None,
 ) -> tuple[Scale, ...]:
-    """Scales of a picture, coarse to fine: the finest decides on its look.
+    """Return the scales of a picture without a preview, coarse to fine. The finest scale determines the look.
 
     Args:
         width: of the picture in pixels.
         height: of the picture in pixels.
-        scales: how many, each half as wide and high as the next; None for as many as lead from `min_scale` to the
-            picture, each twice as wide and high as the one before but for the last.
-        min_scale: shorter side of the coarsest in pixels, where `scales` are None.
+        scales: number of scales, each half as wide and high as the next. None doubles the size from `min_scale` up to
+            the picture; only the last factor may differ from 2.
+        min_scale: shorter side of the coarsest scale in pixels, if `scales` is None.
         iterations: most evaluations at the finest scale.
-        others: most evaluations at each of the others, if `iterations` are not fewer.
-        photograph: its width and height in pixels, so that pictures of all widths begin alike; by default those of the
-            picture.
+        others: most evaluations at each other scale, and never more than `iterations`.
+        photograph: width and height in pixels of the content picture as read, from which the coarse sizes follow, so
+            that pictures of all widths start alike. By default the size of the picture.
 
     Raises:
-        UsageError: `scales` would leave the coarsest less than `vgg19_spec.MIN_SIDE`.
+        UsageError: a side of the coarsest scale would be shorter than `vgg19_spec.MIN_SIDE`.
     """
     if scales is None:
         *coarser, finest = _doubled(width, height, min_scale, photograph or (width, height))
@@ -91,7 +91,7 @@ def plan_from_preview(
     others: int,
     photograph: tuple[int, int] | None = None,
 ) -> tuple[Scale, ...]:
-    """Scales of a picture that begins with a preview, coarse to fine: the coarsest decides on its look.
+    """Return the scales of a picture with a preview, coarse to fine. The coarsest scale determines the look.
 
     Args:
         width: of the picture in pixels.
@@ -101,11 +101,11 @@ def plan_from_preview(
         preview_width: longer side of the coarsest in pixels, where `scales` are None; more where its shorter side
             would be less than `vgg19_spec.MIN_SIDE`.
         iterations: most evaluations at the coarsest scale.
-        others: most evaluations at each of the others, if `iterations` are not fewer.
-        photograph: as for `plan`.
+        others: most evaluations at each other scale, and never more than `iterations`.
+        photograph: see `plan`.
 
     Raises:
-        UsageError: `scales` would leave the coarsest less than `vgg19_spec.MIN_SIDE`.
+        UsageError: a side of the coarsest scale would be shorter than `vgg19_spec.MIN_SIDE`.
     """
     if scales is None:
         coarsest, *finer = _by_equal_factors(width, height, preview_width, photograph or (width, height))
@@ -115,7 +115,7 @@ def plan_from_preview(
 
 
 def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
-    """Widths and heights of so many scales, coarse to fine, each half as wide and high as the next."""
+    """Return the widths and heights of `scales` scales, coarse to fine, each half as wide and high as the next."""
     if scales > 1 and round(min(width, height) / 2 ** (scales - 1)) < MIN_SIDE:
         raise UsageError(
             f"scales: expected a coarsest picture of at least {MIN_SIDE} px a side, got {scales} scales of "
@@ -125,7 +125,7 @@ def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
 
 
 def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine, all but the last in common to all widths; `plan` explains the arguments."""
+    """Return widths and heights, coarse to fine. All but the last are the same for every result size; see `plan`."""
     coarsest = [round(side * min_scale / min(photograph)) for side in photograph]
     factor = min(width, height) / min_scale / _LEAST_STEP
     octaves = math.floor(math.log2(factor)) + 1 if factor >= 1 else 0
@@ -148,16 +148,16 @@ def _by_equal_factors(
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:
-    """Most evaluations of a whole run after that of its start image; each further scale's start is one of them."""
+    """Return the most evaluations of a run, not counting its start image but counting that of each further scale."""
     return sum(scale.iterations + 1 for scale in scales) - 1
 
 
 def has_converged(losses: Sequence[float], tolerance: float) -> bool:
-    """Whether the lowest loss fell by no more than a share of itself over the last `PATIENCE` evaluations.
+    """Return whether the last `PATIENCE` evaluations lowered the lowest loss by no more than a share of itself.
 
     Args:
         losses: of all evaluations at a scale, in order.
-        tolerance: that share; 0 for never.
+        tolerance: that share; 0 never converges.
     """
     if not tolerance or len(losses) <= PATIENCE:
         return False
