@@ -14,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute import memory, precision
+from neural_style.compute.device import configure_process, device_name
 from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
 from neural_style.compute.objective import LossGraph, Objective, decode
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.tiled_objective import TileGraph
 from neural_style.config.config import Config, usual_tolerance
-from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
+from neural_style.errors import DivergenceError, OutOfMemoryError
 from neural_style.images import color_transfer as color
 from neural_style.images import pictures as images
 from neural_style.networks.weights import sources as weights
@@ -43,9 +44,8 @@ _TIMED_SIDE, _TIMED_REPEATS = 512, 2
 
 
 def compute_reproducibly() -> None:
-    """Tell TensorFlow, for the whole process, that GPUs shall not add in any order, nor round float32 to 10 bits."""
-    tf.config.experimental.enable_op_determinism()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    """Set up the process for the command line, until it calls `configure_process` itself."""
+    configure_process(reproducible=True)
 
 
 def stylize(config: Config) -> Iterator[Step]:
@@ -141,29 +141,6 @@ def seconds_per_pixel(config: Config, network: weights.VGGWeights, chosen: str, 
             float(objective.value_and_grad(image)[0].total)
             seconds.append(time.perf_counter() - began)
     return min(seconds) / _TIMED_SIDE**2
-
-
-def device_name(device: str) -> str:
-    """TensorFlow's name of the device that `Config.device` asks for, such as "GPU:0".
-
-    GPUs are told to take memory as they need it, not all at once.
-
-    Raises:
-        UsageError: that GPU is not there.
-    """
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        with contextlib.suppress(RuntimeError):  # TensorFlow has started: its owner has decided
-            tf.config.experimental.set_memory_growth(gpu, True)
-    if device == "cpu" or (device == "auto" and not gpus):
-        return "CPU:0"
-    index = int(device.partition(":")[2] or 0)
-    if index >= len(gpus):
-        raise UsageError(
-            f"device: expected a GPU that TensorFlow can use, got {device} with {len(gpus)} found; "
-            f"use --device cpu, or {GPU_ADVICE}"
-        )
-    return f"GPU:{index}"
 
 
 def _on_device(device: str, steps: Generator[Step]) -> Generator[Step]:
