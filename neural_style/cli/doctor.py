@@ -46,7 +46,8 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         WeightsError: the weights cannot be had.
     """
     from neural_style.compute import precision
-    from neural_style.compute.planner import IMAGE_BYTES, Planner, evaluation_factor
+    from neural_style.compute.cost_model import IMAGE_BYTES, evaluation_factor
+    from neural_style.compute.planner import Planner
     from neural_style.runs import engine
 
     device = engine.device_name(config.device)

@@ -1,4 +1,4 @@
-"""How much memory there is."""
+"""How much memory a run may take: what is free, what limits this process, and what other sessions have reserved."""
 
 from __future__ import annotations
 
@@ -8,64 +8,97 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
+from neural_style.compute import control_groups
+from neural_style.compute.cost_model import PROCESS_BYTES
+from neural_style.compute.ledger import LEDGER, Ledger, Reservation
 from neural_style.config import byte_sizes
 
 _log = logging.getLogger("neural_style")
 
 SAFE_SHARE = 0.8
-"""Share of the memory that is free which a run takes, unless told otherwise: other programs want some, too."""
+"""Share of the free memory that a run takes, unless a size is given: other programs need some, too."""
 
-_WANTED_SHARE = 0.95
-"""The same of what a limit on this process leaves, where a size was asked for."""
+_SHARE_OF_LIMIT = 0.95
+"""Share of what a limit on this process leaves that a run takes where a size is given."""
 
-_RESERVED_ADDRESSES, _USED_ADDRESSES = 500 * 10**6, 0.8
+_SPARE_ADDRESSES, _USED_ADDRESSES = 500 * 10**6, 0.8
 """Bytes of addresses that a run takes besides its memory, and share of the rest that becomes memory; measured."""
 
-_CGROUPS = Path("/sys/fs/cgroup")
-
-_MEMBERSHIP = Path("/proc/self/cgroup")
-
 _UNLIMITED = 2**60
-"""What is called a limit from here on is none."""
+"""Limits of at least so many bytes are none."""
+
+_GROUP_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
+"""Version of control groups -> file of the limit, file of the usage, and name of the file cache in memory.stat."""
 
 
-def budget(wanted: str, device: str) -> int:
-    """Bytes that a run may take.
+def budget(wanted: str, device: str, *, held: int = 0, ledger: Ledger = LEDGER) -> int:
+    """Return how many bytes a run may take, comparable with `Plan.peak`.
+
+    With "auto" that is what the process has already of what a plan counts (at most `PROCESS_BYTES` and what the run
+    holds), and a safe share of the free memory that other sessions of this process have not reserved. What anything
+    else in the process holds is not the run's. A size that is given is taken as it is.
 
     Limits on this process, such as a container's or that of `ulimit -v`, are never exceeded, since native code does not
-    survive it.
+    survive that.
+
+    To plan in several threads, hold `ledger.lock` from here until `reserve` returns. On a GPU, call this before
+    anything computes there: unless memory growth is set, TensorFlow then takes all of the GPU's memory, which looks as
+    if others had it.
 
     Args:
-        wanted: `Config.memory`; "auto" for what this process has, and a safe share of what is free.
+        wanted: `Config.memory`: "auto", or a size such as "3GB".
         device: as TensorFlow names it, such as "CPU:0". On a GPU the memory is the GPU's own.
+        held: bytes in the computer's memory that the run holds already and its plan counts: its pictures and weights.
+        ledger: what other sessions have reserved.
 
     Raises:
-        UsageError: what is wanted is no size.
+        UsageError: `wanted` is no size.
     """
     asked_for = byte_sizes.parse(wanted)
     if device.startswith("GPU"):
         free = gpu_free(device)
-        if asked_for or free is not None:
-            return asked_for or int(SAFE_SHARE * (free or 0))
-    has = psutil.Process().memory_info().rss
-    share = SAFE_SHARE if asked_for is None else _WANTED_SHARE
-    hard = [has + int(share * max(headroom, 0)) for headroom in _headrooms()]
+        if free is not None:
+            ledger.first_free(device, free)
+        if asked_for is not None:
+            return asked_for
+        if free is not None:
+            return _gpu_budget(device, free, ledger)
+    resident = _resident_bytes()
+    own = min(resident, PROCESS_BYTES + held)
+    reserved = ledger.outstanding("CPU", resident - held)
+    share = SAFE_SHARE if asked_for is None else _SHARE_OF_LIMIT
+    limits = [own + int(share * max(left - reserved, 0)) for left in _left_by_limits()]
     if asked_for is None:
-        return min([has + int(share * psutil.virtual_memory().available), *hard])
-    if asked_for > psutil.virtual_memory().total:
-        total = byte_sizes.describe(psutil.virtual_memory().total)
-        _log.warning("memory: %s were asked for, and this machine has %s", wanted, total)
-    if asked_for > min(hard, default=asked_for):
-        most = byte_sizes.describe(min(hard))
-        _log.warning("memory: this process is limited, so %s are used instead of %s", most, wanted)
-    return min([asked_for, *hard])
+        return min([own + int(share * max(psutil.virtual_memory().available - reserved, 0)), *limits])
+    return _within(asked_for, limits, wanted)
+
+
+def reserve(peak: int, device: str, *, held: int = 0, ledger: Ledger = LEDGER) -> Reservation:
+    """Reserve what a session takes at its peak, beyond what all sessions of a process share.
+
+    Release it when the session ends; `Reservation` explains how.
+
+    Args:
+        peak: the greatest `Plan.peak` of the session.
+        device: as TensorFlow names it.
+        held: as in `budget`.
+        ledger: where to note it.
+    """
+    size = max(peak - PROCESS_BYTES, 0)
+    if device.startswith("GPU") and gpu_free(device) is not None:
+        return ledger.reserve(device, size, _gpu_allocator(device).in_use)
+    return ledger.reserve("CPU", size, _resident_bytes() - held)
 
 
 def gpu_free(device: str) -> int | None:
-    """Bytes that are free on a GPU; None where NVIDIA's tool does not tell."""
+    """Return the bytes that are free on a GPU; None where NVIDIA's tool does not tell."""
     index = int(device.partition(":")[2])
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     name = visible[index] if index < len(visible) else str(index)
@@ -75,50 +108,109 @@ def gpu_free(device: str) -> int | None:
     return None
 
 
-def _headrooms() -> Iterator[int]:
-    """Bytes that each limit on this process leaves."""
-    yield from _address_space()
-    with contextlib.suppress(OSError):
-        for line in _MEMBERSHIP.read_text(encoding="utf-8").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if not controllers:
-                yield from _of_cgroup(_CGROUPS, path, "memory.max", "memory.current", "inactive_file")
-            elif "memory" in controllers.split(","):
-                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-                yield from _of_cgroup(_CGROUPS / "memory", path, *names)
+def _within(asked_for: int, limits: list[int], wanted: str) -> int:
+    """Return a size that was given, or what the limits on this process allow; warn where it cannot be had."""
+    total = psutil.virtual_memory().total
+    if asked_for > total:
+        _log.warning("memory: asked for %s, but this machine has %s", wanted, byte_sizes.describe(total))
+    allowed = min([asked_for, *limits])
+    if allowed < asked_for:
+        most = byte_sizes.describe(allowed)
+        _log.warning("memory: using %s instead of %s, since this process is limited", most, wanted)
+    return allowed
 
 
-def _address_space() -> Iterator[int]:
-    """What `ulimit -v` and `ulimit -d` leave, once threads have their stacks and allocators their reserves."""
+# --- GPUs -------------------------------------------------------------------------------------------------------------
+
+
+class _Allocator(NamedTuple):
+    """What TensorFlow's allocator on a GPU knows of itself."""
+
+    in_use: int
+    """Bytes of the tensors that there are now."""
+    peak: int
+    """The most that there were; it keeps at least as many from other programs, and gives none back."""
+
+
+def _gpu_budget(device: str, free: int, ledger: Ledger) -> int:
+    """Return how many bytes a run may take on a GPU.
+
+    Before the first run in this process, everything that a plan counts is yet to be taken. From then on the process's
+    share is taken, and memory that the allocator keeps and does not use is the run's as well.
+    """
+    if not ledger.knows(device):
+        return int(SAFE_SHARE * free)
+    allocator = _gpu_allocator(device)
+    unused = allocator.peak - allocator.in_use
+    if not _grows(device):  # it took nearly all at once: what has gone from the GPU since, without the process's share
+        taken = ledger.first_free(device, free) - free - PROCESS_BYTES
+        unused = max(unused, taken - allocator.in_use)
+    reserved = ledger.outstanding(device, allocator.in_use)
+    left = max(unused - reserved, 0)  # sessions take what the allocator keeps first, and then what is free
+    free -= max(reserved - unused, 0)
+    return PROCESS_BYTES + left + int(SAFE_SHARE * max(free, 0))
+
+
+def _gpu_allocator(device: str) -> _Allocator:
+    """Ask TensorFlow's allocator, which starts TensorFlow if it has not been started."""
+    import tensorflow as tf
+
+    with contextlib.suppress(ValueError, RuntimeError):  # no statistics
+        statistics = tf.config.experimental.get_memory_info(device)
+        return _Allocator(statistics["current"], statistics["peak"])
+    return _Allocator(0, 0)
+
+
+def _grows(device: str) -> bool:
+    """Return whether TensorFlow takes a GPU's memory as it needs it, not all at once."""
+    import tensorflow as tf
+
+    if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
+        return os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    with contextlib.suppress(ValueError, IndexError):
+        gpu = tf.config.list_physical_devices("GPU")[int(device.partition(":")[2])]
+        return bool(tf.config.experimental.get_memory_growth(gpu))
+    return False
+
+
+# --- limits of this process -------------------------------------------------------------------------------------------
+
+
+def _resident_bytes() -> int:
+    return psutil.Process().memory_info().rss
+
+
+def _left_by_limits() -> Iterator[int]:
+    """Yield the bytes that each limit on this process leaves."""
+    yield from _left_by_ulimits()
+    for version, folder in control_groups.folders("memory"):
+        yield from _left_by_group(version, folder)
+
+
+def _left_by_ulimits() -> Iterator[int]:
+    """Yield what `ulimit -v` and `ulimit -d` leave, without the stacks of threads and the reserves of allocators."""
     try:
         import resource
     except ImportError:  # not on Windows
         return
-    has = psutil.Process().memory_info().vms
+    addresses = psutil.Process().memory_info().vms
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         limit = resource.getrlimit(kind)[0]
         if 0 <= limit < _UNLIMITED:
-            yield int(_USED_ADDRESSES * (limit - has - _RESERVED_ADDRESSES))
+            yield int(_USED_ADDRESSES * (limit - addresses - _SPARE_ADDRESSES))
 
 
-def _of_cgroup(root: Path, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:
-    """What a control group and those above it leave; files read lately count as used there, but give way.
-
-    Inside a container the group's own folder is often mounted as the root, so that its path is not to be found.
-    """
-    folder = root / path.lstrip("/")
-    folders = [folder, *folder.parents] if folder.is_dir() else [root]
-    for folder in folders:
-        with contextlib.suppress(OSError, ValueError):
-            most = int((folder / limit).read_text(encoding="ascii"))  # "max" is no number
-            if most < _UNLIMITED:
-                yield most - int((folder / usage).read_text(encoding="ascii")) + _statistic(folder, cache)
-        if folder == root:
-            return
+def _left_by_group(version: int, folder: Path) -> Iterator[int]:
+    """Yield what a control group leaves. Cached files count as used there, but make room when memory is needed."""
+    limit_file, usage_file, cache = _GROUP_FILES[version]
+    with contextlib.suppress(OSError, ValueError):
+        limit = int((folder / limit_file).read_text(encoding="ascii"))  # "max" is no number
+        if limit < _UNLIMITED:
+            yield limit - int((folder / usage_file).read_text(encoding="ascii")) + _statistic(folder, cache)
 
 
 def _statistic(folder: Path, name: str) -> int:
-    """A number of a control group's statistics; 0 where it has none."""
+    """Return a number from a control group's memory.stat; 0 where it has none."""
     with contextlib.suppress(OSError):
         for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
             key, _, value = line.partition(" ")

@@ -1,4 +1,4 @@
-"""The type that the network computes in: what a device computes fast, and whether it computes in a type at all."""
+"""The type that the network computes in: which one a device computes fast in, and whether it supports a type at all."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import functools
 import json
 import os
 import platform
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from neural_style import files
+from neural_style import files, paths
 from neural_style.errors import OutputError, UsageError
-from neural_style.networks.weights.sources import keras_cache
 
 FAST_FROM = {"bfloat16": (8, 0), "float16": (7, 0)}
 """Type -> compute capability of the NVIDIA GPUs that have tensor cores for it."""
 
 LOSS_NOISE = {"float32": 1e-6, "float16": 1e-5, "bfloat16": 1e-4}
-"""Type -> about how much a loss changes, as a share of itself, by rounding alone."""
+"""Type -> roughly how much a loss changes by rounding alone, as a share of the loss."""
 
 FASTER_BY = 1.3
-"""How many times faster than float32 a type must be on a CPU to be chosen. Those that do not lag gain 2 and more."""
+"""How many times faster than float32 bfloat16 must be on a CPU to be chosen. CPUs made for it are 2 or more times."""
+
+SPEED_FILE = "bfloat16_speed.json"
+"""Name of the file, in the cache folder, that keeps the measured speed of bfloat16 by machine."""
+
+_measuring = threading.Lock()
 
 _TIMED_SIDE, _TIMED_CHANNELS, _TIMED_REPEATS = 96, 64, 5
 
@@ -37,14 +42,14 @@ class Choice(NamedTuple):
 
 
 def choose(wanted: str, device: str) -> Choice:
-    """The type to compute in.
+    """Return the type to compute in.
 
     Args:
-        wanted: `Config.precision`; "auto" for the fastest that the device has.
+        wanted: `Config.precision`; "auto" for the fastest of the device.
         device: as TensorFlow names it, such as "GPU:0".
 
     Raises:
-        UsageError: the device does not compute in the type wanted.
+        UsageError: the device does not support the type wanted.
     """
     if wanted == "auto":
         return _fastest_on_gpu(device) if device.startswith("GPU") else _fastest_on_cpu()
@@ -57,7 +62,7 @@ def choose(wanted: str, device: str) -> Choice:
 
 
 def cpu_features() -> frozenset[str] | None:
-    """Names of a CPU's features as Linux lists them; None where it cannot be asked."""
+    """Return the names of the CPU's features as Linux lists them; None on other systems."""
     try:
         return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
@@ -76,7 +81,11 @@ def _fastest_on_gpu(device: str) -> Choice:
 
 
 def _fastest_on_cpu() -> Choice:
-    """AMX computes bfloat16 faster and older CPUs do not; between them, and where oneDNN is held back, time it."""
+    """Choose by the CPU's features where they decide, and otherwise by a measurement.
+
+    CPUs with AMX compute faster in bfloat16, and those without instructions for it do not. CPUs between the two are
+    measured, and so is any CPU whose instructions oneDNN may not use.
+    """
     features, limits = cpu_features(), _limits()
     if features and not limits:
         if "amx_bf16" in features:
@@ -89,33 +98,46 @@ def _fastest_on_cpu() -> Choice:
 
 
 def _limits() -> list[str]:
-    """Settings of the environment that decide which instructions oneDNN uses, and whether it is used."""
+    """Return the environment's settings that decide whether oneDNN is used, and with which instructions."""
     names = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS")
     return [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
 
 
 @functools.cache
 def _remembered_speed(machine: str) -> float:
-    """Speed of bfloat16 in that of float32 on the CPU, 0 where it cannot be used; measured once and kept in a file.
+    """Return the CPU's speed in bfloat16 as a multiple of that in float32; 0 where it does not support bfloat16.
 
-    Being kept, it is the same on every run, and with it the picture.
+    It is measured once and kept in a file, so that every run makes the same choice, and with it the same picture.
+
+    Args:
+        machine: what the measurement depends on.
     """
-    path = keras_cache().parent / "neural_style_bfloat16_speed.json"
-    try:
-        known = {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        known = {}
-    if machine not in known:
-        slow, fast = _seconds("float32", "CPU:0"), _seconds("bfloat16", "CPU:0")
-        known[machine] = slow / fast if slow and fast else 0.0
-        text = json.dumps(known)
-        with contextlib.suppress(OutputError):
-            files.write_atomically(path, lambda file: file.write_text(text), overwrite=True, option="precision")
+    path = paths.cache_folder() / SPEED_FILE
+    with _measuring:  # one thread at a time, or they would slow down one another
+        known = _read_speeds(path)
+        if machine not in known:
+            slow, fast = _seconds("float32", "CPU:0"), _seconds("bfloat16", "CPU:0")
+            known[machine] = slow / fast if slow and fast else 0.0
+            text = json.dumps(known)
+            with contextlib.suppress(OutputError):  # without a place for it, the next process measures again
+                files.write_atomically(path, lambda file: file.write_text(text), overwrite=True, option="precision")
     return known[machine]
 
 
+def _read_speeds(path: Path) -> dict[str, float]:
+    """Return machine -> speed as kept in a file; nothing where it is missing or damaged."""
+    try:
+        return {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+@functools.cache
 def _seconds(precision: str, device: str) -> float | None:
-    """Least time of a small piece of a network's evaluation; None where the device does not compute in that type."""
+    """Return the least time of a small network's gradient; None where the device does not support the type.
+
+    It is measured once per process, since TensorFlow keeps what it traces.
+    """
     with tf.device(device):
         shape = (1, _TIMED_SIDE, _TIMED_SIDE, _TIMED_CHANNELS)
         image = tf.cast(tf.fill(shape, 0.5), precision)

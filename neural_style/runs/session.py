@@ -16,6 +16,7 @@ import tensorflow as tf
 from neural_style import __version__
 from neural_style.compute import precision
 from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
+from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config.resolve import ResolvedConfig
@@ -91,12 +92,13 @@ class Session:
         network: VGGWeights,
         planner: Planner,
         plans: Sequence[Plan],
+        reservation: Reservation,
     ):
         """Prepare; `Stylizer.session` explains the arguments. Nothing is computed before the first step."""
         self.config, self.plans = config, tuple(plans)
         self.scales = pyramid.scales_of(config, *inputs.plan_size)
         self.network = dataclasses.replace(network, kernels={}, biases={})
-        self._stylizer, self._planner = stylizer, planner
+        self._stylizer, self._planner, self._reservation = stylizer, planner, reservation
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
@@ -300,6 +302,7 @@ class Session:
             if self._descent is not None:
                 self._descent.release()
             self._descent = self._inputs = self._graphs = self._start = None
+            self._reservation.release()
 
     def __enter__(self) -> Session:
         return self

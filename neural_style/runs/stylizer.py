@@ -14,8 +14,9 @@ import numpy as np
 from neural_style.compute import memory
 from neural_style.compute.device import device_name
 from neural_style.compute.graph_cache import Graphs, cached_graphs
+from neural_style.compute.ledger import LEDGER, Reservation
 from neural_style.compute.loss_weights import loss_spec
-from neural_style.compute.planner import Planner
+from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.precision import Choice, choose
 from neural_style.compute.style_targets import style_moments, together
 from neural_style.config import byte_sizes
@@ -89,13 +90,16 @@ class Stylizer:
         config = self._adopted(config)
         inputs = inputs or read_inputs(config)
         network = network or weights.load(self._weights, config.layers)
-        budget = byte_sizes.flag(memory.budget(self._memory or config.memory, self.device))
-        decided: Any = {"precision": self.precision.precision, "memory": budget}  # so that the run can be repeated
-        resolved = dataclasses.replace(resolve(config, network.settings), **decided)
-        planner = self._planner(resolved, inputs)
-        sizes = [(scale.width, scale.height) for scale in pyramid.scales_of(resolved, *inputs.plan_size)]
-        plans = planner.choose_all(sizes, byte_sizes.parse(budget) or 0, held=inputs.nbytes)
-        return Session(self, resolved, inputs, network, planner, plans)
+        resolved = resolve(config, network.settings)
+        with LEDGER.lock:  # no other session plans with the same memory
+            budget = memory.budget(self._memory or config.memory, self.device, held=inputs.nbytes)
+            decided: Any = {"precision": self.precision.precision, "memory": byte_sizes.flag(budget)}
+            resolved = dataclasses.replace(resolved, **decided)  # so that the run can be repeated
+            planner = self._planner(resolved, inputs)
+            sizes = [(scale.width, scale.height) for scale in pyramid.scales_of(resolved, *inputs.plan_size)]
+            plans = planner.choose_all(sizes, byte_sizes.parse(resolved.memory) or 0, held=inputs.nbytes)
+            reservation = self._reserve(plans, inputs)
+        return Session(self, resolved, inputs, network, planner, plans, reservation)
 
     def restore(self, state: SessionState, inputs: Inputs | None = None) -> Session:
         """Go on with a run where `Session.state` was called, to the bit, but for SciPy's L-BFGS.
@@ -110,7 +114,8 @@ class Stylizer:
         config = self._adopted(state.config)
         inputs = inputs or read_inputs(config)
         network = weights.load(state.weights, config.layers)
-        session = Session(self, config, inputs, network, self._planner(config, inputs), state.plans)
+        planner, reservation = self._planner(config, inputs), self._reserve(state.plans, inputs)
+        session = Session(self, config, inputs, network, planner, state.plans, reservation)
         session.take(state)
         return session
 
@@ -131,9 +136,12 @@ class Stylizer:
         return dataclasses.replace(config, **own)
 
     def _planner(self, config: ResolvedConfig, inputs: Inputs) -> Planner:
-        relative = inputs.content.width * inputs.content.height
-        areas = [style.width * style.height / relative for style in inputs.styles]
+        pixels = inputs.content.width * inputs.content.height
+        areas = [style.width * style.height / pixels for style in inputs.styles]
         return Planner(config, self.precision.precision, areas)
+
+    def _reserve(self, plans: Sequence[Plan], inputs: Inputs) -> Reservation:
+        return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
 
     def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
         """Return the traced network and losses of a configuration, those of an earlier run if they fit."""

@@ -3,28 +3,39 @@ import os
 import platform
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
+from neural_style import paths
 from neural_style.compute import precision
 from neural_style.compute.precision import FASTER_BY, Choice
 from neural_style.config.config import OPTIONS
 from neural_style.errors import UsageError
 
+REMEMBERED_SPEED, SECONDS = precision._remembered_speed, precision._seconds
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS")
 
 
+def forget():
+    """Forget what this process has measured, as a new one would."""
+    REMEMBERED_SPEED.cache_clear()
+    SECONDS.cache_clear()
+
+
 @pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
+def nothing_known(monkeypatch, tmp_path):
     """No limits in the environment, and nothing remembered, before or after."""
     for name in LIMITS:
         monkeypatch.delenv(name, raising=False)
-    precision._remembered_speed.cache_clear()
+    monkeypatch.setenv("NEURAL_STYLE_CACHE", str(tmp_path / "cache"))
+    forget()
     yield
-    precision._remembered_speed.cache_clear()
+    forget()
 
 
 @pytest.fixture
@@ -53,7 +64,7 @@ def timing(monkeypatch):
 
 def remembered():
     """Path of the file of measurements."""
-    return Path(os.environ["KERAS_HOME"]) / "neural_style_bfloat16_speed.json"
+    return paths.cache_folder() / precision.SPEED_FILE
 
 
 # --- as asked for -----------------------------------------------------------------------------------------------------
@@ -86,6 +97,15 @@ def test_a_type_without_a_convolution_has_no_time(monkeypatch, error):
 
     monkeypatch.setattr(tf.nn, "conv2d", conv2d)
     assert precision._seconds("bfloat16", "CPU:0") is None
+
+
+def test_a_type_is_tried_once_per_process(monkeypatch):
+    """Each try would be traced anew, and stay in TensorFlow's memory."""
+    traced = []
+    monkeypatch.setattr(tf, "function", lambda function: traced.append(function) or function)
+    for _ in range(3):
+        precision.choose("bfloat16", "CPU:0")
+    assert len(traced) == 1
 
 
 def test_float32_has_a_time():
@@ -161,10 +181,36 @@ def test_another_process_takes_the_measurement_from_disk(cpu, timing):
     cpu({"avx512_bf16"})
     first = precision.choose("auto", "CPU:0")
     assert list(json.loads(remembered().read_text()).values()) == [3.0]
-    precision._remembered_speed.cache_clear()
+    forget()
     timing.seconds["bfloat16"] = 1000.0
     assert precision.choose("auto", "CPU:0") == first
     assert len(timing.asked) == 2
+
+
+def test_threads_measure_one_after_the_other(cpu, monkeypatch):
+    """Or they would slow down one another; all get the same speed."""
+    running, most, asked = 0, 0, []
+
+    def seconds(wanted, _device):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.01)
+        running -= 1
+        asked.append(wanted)
+        return float(len(asked))
+
+    cpu({"avx512_bf16"})
+    monkeypatch.setattr(precision, "_seconds", seconds)
+    choices = []
+    threads = [threading.Thread(target=lambda: choices.append(precision.choose("auto", "CPU:0"))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert asked == ["float32", "bfloat16"]
+    assert len(choices) == 6 and len(set(choices)) == 1
 
 
 def test_each_limit_has_a_measurement_of_its_own(cpu, timing, monkeypatch):
@@ -181,6 +227,7 @@ def test_each_limit_has_a_measurement_of_its_own(cpu, timing, monkeypatch):
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3", '{"a": "fast"}', '{"a": null}', "\xff"])
 def test_a_file_of_something_else_is_replaced(cpu, timing, text):
     cpu({"avx512_bf16"})
+    remembered().parent.mkdir()
     remembered().write_text(text, encoding="latin-1")
     assert precision.choose("auto", "CPU:0").precision == "bfloat16"
     assert list(json.loads(remembered().read_text()).values()) == [3.0]
@@ -189,7 +236,7 @@ def test_a_file_of_something_else_is_replaced(cpu, timing, text):
 def test_without_a_place_to_remember_it_is_measured_all_the_same(cpu, timing, monkeypatch, tmp_path):
     cpu({"avx512_bf16"})
     (tmp_path / "file").touch()
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file" / "keras"))
+    monkeypatch.setenv("NEURAL_STYLE_CACHE", str(tmp_path / "file" / "cache"))
     assert precision.choose("auto", "CPU:0").precision == "bfloat16"
 
 
@@ -244,23 +291,25 @@ def test_the_choice_is_a_type_that_this_machine_computes_in():
 )
 def test_a_cpu_held_back_to_avx2_computes_in_float32(tmp_path):
     script = (
-        "from neural_style import precision\n"
-        "neural_style.errors import UsageError\n"
+        "from neural_style.compute import precision\n"
+        "from neural_style.errors import UsageError\n"
         "print(precision.choose('auto', 'CPU:0').precision)\n"
         "try:\n"
         "    precision.choose('bfloat16', 'CPU:0')\n"
         "except UsageError as error:\n"
         "    print(error)\n"
     )
-    settings = {
-        "PYTHONPATH": str(Path(precision.__file__).parents[2]),
-        "KERAS_HOME": str(tmp_path / "keras"),
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-    }
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "KERAS_HOME": str(tmp_path / "keras")}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **settings}, check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(precision.__file__).parents[2],
+        check=True,
     )
     chosen, refused = done.stdout.splitlines()
     assert chosen == "float32"
     assert refused.startswith("precision: expected a type that CPU:0 computes in, got bfloat16")
-    assert list(json.loads((tmp_path / "keras" / "neural_style_bfloat16_speed.json").read_text()).values()) == [0.0]
+    assert list(json.loads(remembered().read_text()).values()) == [0.0]
+    assert not list((tmp_path / "keras").rglob("*speed*"))  # Keras itself may write its settings there

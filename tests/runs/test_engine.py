@@ -699,40 +699,6 @@ def test_gpu_that_is_not_there(run, device):
         run(device=device)
 
 
-@pytest.mark.parametrize(
-    ("device", "gpus", "name"),
-    [
-        ("auto", 0, "CPU:0"),
-        ("auto", 2, "GPU:0"),
-        ("cpu", 2, "CPU:0"),
-        ("gpu", 1, "GPU:0"),
-        ("gpu:0", 1, "GPU:0"),
-        ("gpu:1", 2, "GPU:1"),
-        ("gpu", 0, None),
-        ("gpu:2", 2, None),
-    ],
-)
-def test_device_names(monkeypatch, device, gpus, name):
-    growing = []
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind} {i}" for i in range(gpus)])
-    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: growing.append((gpu, on)))
-    if name is None:
-        with pytest.raises(UsageError, match=f"got {device} with {gpus} found"):
-            engine.device_name(device)
-    else:
-        assert engine.device_name(device) == name
-    assert growing == [(f"GPU {i}", True) for i in range(gpus)]
-
-
-def test_memory_is_left_as_it_is_once_tensorflow_has_started(monkeypatch):
-    def set_memory_growth(*_):
-        raise RuntimeError("Physical devices cannot be modified after being initialized")
-
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["GPU 0"])
-    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", set_memory_growth)
-    assert engine.device_name("auto") == "GPU:0"
-
-
 def test_device_is_set_while_a_step_is_made_and_not_between(make_config, network, spy, monkeypatch):
     active, seen = [], []
     real = tf.device

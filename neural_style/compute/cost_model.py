@@ -1,0 +1,214 @@
+"""What a run takes: the peak of its memory in bytes, and the time of an evaluation.
+
+The predicted peak is the resident memory of a process that makes one run and nothing else, TensorFlow included. The
+constants were fitted to measurements; `scripts/bench memory` compares predictions with measured peaks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from neural_style import vgg19_spec
+from neural_style.compute import tile_grid
+from neural_style.config.config import Config
+from neural_style.networks import partition
+
+if TYPE_CHECKING:
+    from neural_style.compute.planner import Plan
+
+PROCESS_BYTES = 740 * 10**6
+"""What all runs of a process share: Python, TensorFlow, the network's code and what oneDNN keeps."""
+
+TILED_PROCESS_BYTES = 150 * 10**6
+"""What a run in tiles takes besides."""
+
+IMAGE_BYTES = 12
+"""Bytes of a pixel of an image: three float32 values."""
+
+WHOLE_FACTORS = {"float32": 1.45, "bfloat16": 1.85, "float16": 2.5}
+"""Type -> bytes of an evaluation of a whole picture, as a multiple of the bytes of the feature maps it stores."""
+
+TILE_FACTORS = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
+"""Type -> the same factor for a tile."""
+
+FORWARD_FACTOR = 0.6
+"""The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
+
+TWO_PASSES = 1.45
+"""Time of an evaluation in tiles, whose forward pass is made twice, as a multiple of one that makes it once."""
+
+
+class CostModel:
+    """Predicts the peak of memory of runs with the same settings, by picture size, tile size and optimizer."""
+
+    def __init__(self, config: Config, precision: str, style_areas: Sequence[float]):
+        """Prepare.
+
+        Args:
+            config: layers, loss terms, bit depth and colours of the runs.
+            precision: the type that the network computes in, such as "bfloat16".
+            style_areas: pixels of each style picture, as multiples of the result's pixels.
+        """
+        self._config, self._precision, self._style_areas = config, precision, style_areas
+        self._value_bytes = 4 if precision == "float32" else 2
+
+    def peak(
+        self, width: int, height: int, tile_size: int | None, keep_content: bool, optimizer: str, history_size: int
+    ) -> int:
+        """Return the predicted peak of a process's resident memory, in bytes.
+
+        process + weights + max(pictures while read, images while optimizing) + work of one evaluation
+
+        Args:
+            width: of the picture in pixels.
+            height: of the picture in pixels.
+            tile_size: side of a tile's own part in pixels; None for the whole picture at once.
+            keep_content: whether the content's feature maps are kept between evaluations.
+            optimizer: as `Config.optimizer`.
+            history_size: as `Config.history_size`.
+        """
+        tiled, area = tile_size is not None, width * height
+        process = PROCESS_BYTES + TILED_PROCESS_BYTES * tiled
+        reading = IMAGE_BYTES * area * (3 + sum(self._style_areas))
+        optimizing = area * (
+            self._optimizer_bytes(tiled, optimizer, history_size)
+            + self._kept_bytes(tiled, keep_content)
+            + IMAGE_BYTES * self._config.preserve_colors / 4  # the content's colours, in 8 bits
+        )
+        work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
+        return int(process + self._weight_bytes() + max(optimizing, reading) + work)
+
+    def _weight_bytes(self) -> int:
+        convs = vgg19_spec.convs_up_to(self._config.layers)
+        return self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
+
+    def _optimizer_bytes(self, tiled: bool, optimizer: str, history_size: int) -> float:
+        """Bytes per pixel of the images that an optimizer has at once."""
+        if overwrites_image(tiled, optimizer):
+            results = 2 * 3 * self._config.bit_depth / 8  # two finished pictures: copied, since the image changes
+            return 4 * IMAGE_BYTES + results  # image, gradient and Adam's two moments
+        if optimizer == "adam":
+            return 10 * IMAGE_BYTES
+        images = 11 + 2 * (history_size + 1)  # each pair is a step and a change of the gradient
+        return images * IMAGE_BYTES * (2 if optimizer == "scipy" else 1)  # SciPy computes in float64
+
+    def _kept_bytes(self, tiled: bool, keep_content: bool) -> float:
+        """Bytes per pixel of what stays from one evaluation to the next, and between the passes of one."""
+        content_layers = self._config.content_terms
+        features = self._value_bytes * sum(map(_values_per_pixel, content_layers))
+        if not tiled:
+            return features + IMAGE_BYTES  # and the content, in case that tiles are needed after all
+        parts = partition.parts(self._config.layers)
+        cut = self._value_bytes * _values_per_pixel(partition.CUT) if len(parts) > 1 else 0.0
+        between = cut if self._precision != "float16" else 2 * cut  # whose gradient is in float32
+        if keep_content:
+            return between + features
+        return between + sum(
+            cut if part.start else IMAGE_BYTES for part in parts if not content_layers.keys().isdisjoint(part.layers)
+        )
+
+    def _whole_work(self, width: int, height: int) -> float:
+        """Bytes of an evaluation of the whole picture, or of the forward pass of the largest style picture."""
+        parts = partition.parts(self._config.layers)
+        stored = sum(_stored_values(part.layers, part.start, part.end) for part in parts)
+        forward = FORWARD_FACTOR * max(self._style_areas, default=0.0)
+        return width * height * max(WHOLE_FACTORS[self._precision], forward) * self._value_bytes * stored
+
+    def _tile_work(self, width: int, height: int, tile_size: int) -> float:
+        """Bytes of the largest tile: its pixels · the values that it stores per pixel, in the part that takes most."""
+        most = 0.0
+        for part in partition.parts(self._config.layers):
+            seen = max(_seen_pixels(part, width, height, tile_size, self._config.pool_rounding))
+            most = max(most, seen * _stored_values(part.layers, part.start, part.end))
+        return TILE_FACTORS[self._precision] * self._value_bytes * most
+
+
+def overwrites_image(tiled: bool, optimizer: str) -> bool:
+    """Return whether the optimizer overwrites one image in place, instead of making new ones."""
+    return tiled and optimizer == "adam"
+
+
+def style_areas(config: Config, size: tuple[int, int], style_sizes: Sequence[tuple[int, int]]) -> list[float]:
+    """Return the pixels of each style picture, scaled as a run scales it, as multiples of the result's pixels.
+
+    A run makes a style as wide as the result times its style scale, and keeps its aspect: of a result of W×H, a style
+    of w×h and a scale of s, that is (W·s)² · h/w / (W·H).
+
+    Args:
+        config: the style scales.
+        size: width and height of the result.
+        style_sizes: width and height of each style picture as it is in its file; any unit.
+    """
+    width, height = size
+    return [
+        scale**2 * width / height * style_height / style_width
+        for scale, (style_width, style_height) in zip(_style_scales(config), style_sizes, strict=True)
+    ]
+
+
+def default_style_areas(config: Config) -> list[float]:
+    """Return what `style_areas` returns for styles that have the aspect of the result."""
+    return [scale**2 for scale in _style_scales(config)]
+
+
+def _style_scales(config: Config) -> Sequence[float]:
+    return config.style_scales or (1.0,) * len(config.styles)
+
+
+def pictures_bytes(width: int, height: int, style_areas: Sequence[float]) -> int:
+    """Return the bytes of content and style pictures, read and scaled for a result of this size.
+
+    Pictures as they were read, which a run keeps besides, are not counted: their sizes are not known here.
+    """
+    return int(IMAGE_BYTES * width * height * (1 + sum(style_areas)))
+
+
+def evaluation_factor(plan: Plan, config: Config) -> float:
+    """Return the time of an evaluation, as a multiple of that of the whole picture at once if memory allowed it.
+
+    Tiles make the forward pass twice, and see pixels around their own parts:
+    TWO_PASSES · Σ (pixels seen · stored values per pixel) / Σ (pixels · stored values per pixel), over the parts.
+    """
+    if plan.tile_size is None:
+        return 1.0
+    seen = own = 0.0
+    for part in partition.parts(config.layers):
+        stored = _stored_values(part.layers, part.start, part.end)
+        own += plan.height * plan.width * stored
+        seen += sum(_seen_pixels(part, plan.width, plan.height, plan.tile_size, config.pool_rounding)) * stored
+    return TWO_PASSES * seen / own if own else 1.0
+
+
+def _seen_pixels(part: partition.Part, width: int, height: int, tile_size: int, rounding: str) -> Iterator[int]:
+    """Yield how many of the picture's pixels each tile of a part sees."""
+    stride = 1 if part.start is None else vgg19_spec.stride(part.start)
+    rows, columns = (vgg19_spec.positions(side, stride, rounding) for side in (height, width))
+    for tile in tile_grid.cover(rows, columns, part.side(tile_size), part.reach, part.stride, rounding):
+        yield (tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) * stride**2
+
+
+def _values_per_pixel(layer: str) -> float:
+    """Return how many values a layer's feature map has per pixel of the picture: channels / stride²."""
+    return vgg19_spec.kernel_shape(vgg19_spec.conv_of(layer))[-1] / vgg19_spec.stride(layer) ** 2
+
+
+def _stored_values(layers: Sequence[str], start: str | None, end: str | None) -> float:
+    """Return how many values per pixel of the picture a part of the network stores for its backward pass.
+
+    These are the outputs of all its convolutions and poolings, the layers that are taken before their ReLU once more,
+    and the picture itself, where the part begins with it.
+
+    Args:
+        layers: the outputs of the part that the losses look at.
+        start: the pooling whose map the part takes; None for the picture.
+        end: the pooling whose map the part makes for the next one; None in the last part.
+    """
+    wanted = (*layers, end) if end else layers
+    first = 1 if start is None else vgg19_spec.block_of(start) + 1
+    convs = [conv for conv in vgg19_spec.convs_up_to(wanted) if vgg19_spec.block_of(conv) >= first]
+    blocks = sorted({vgg19_spec.block_of(conv) for conv in convs})
+    poolings = [f"pool{block}" for block in blocks[:-1]] + ([end] if end else [])
+    before_relu = [layer for layer in layers if layer.startswith("conv")]
+    return sum(map(_values_per_pixel, [*convs, *poolings, *before_relu])) + 3 * (start is None)

@@ -1,0 +1,105 @@
+"""The device that a run computes on, and the settings of TensorFlow that hold for the whole process."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from neural_style.compute import control_groups
+from neural_style.errors import GPU_ADVICE, UsageError
+
+_CPUS = Path("/sys/devices/system/cpu")
+
+
+def device_name(device: str) -> str:
+    """Return TensorFlow's name of the device that `Config.device` asks for, such as "GPU:0".
+
+    Nothing is set and nothing is started.
+
+    Raises:
+        UsageError: TensorFlow does not find that GPU.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cpu" or (device == "auto" and not gpus):
+        return "CPU:0"
+    index = int(device.partition(":")[2] or 0)
+    if index >= len(gpus):
+        raise UsageError(
+            f"device: expected a GPU that TensorFlow can use, got {device} with {len(gpus)} found; "
+            f"use --device cpu, or {GPU_ADVICE}"
+        )
+    return f"GPU:{index}"
+
+
+def cpu_cores() -> int:
+    """Return how many cores this process may use: its physical cores, or fewer where a control group limits its time.
+
+    A core with two hardware threads counts once. On Linux and Windows, CPUs that the process is kept off do not count;
+    a quota of one and a half CPUs counts as two.
+    """
+    usable = _usable_cpus()
+    try:
+        siblings = [(_CPUS / f"cpu{cpu}/topology/thread_siblings_list").read_text(encoding="ascii") for cpu in usable]
+        cores = len(set(siblings))
+    except OSError:  # not on Linux
+        cores = min(psutil.cpu_count(logical=False) or len(usable), len(usable))
+    return min([cores, *map(math.ceil, control_groups.cpu_quotas())])
+
+
+def _usable_cpus() -> Sequence[int]:
+    """Return the numbers of the logical CPUs that this process may run on; all of them on macOS."""
+    with contextlib.suppress(AttributeError, OSError, psutil.Error):
+        return psutil.Process().cpu_affinity() or [0]
+    return range(os.cpu_count() or 1)
+
+
+def configure_process(
+    *,
+    threads: int | None = None,
+    reproducible: bool = False,
+    gpu_memory_growth: bool = True,
+    log_level: int | None = None,
+) -> tuple[str, ...]:
+    """Change settings of TensorFlow for the whole process, and return the names of those that it refused.
+
+    Nothing else in this package changes such settings. Call this before TensorFlow computes anything: once it has
+    started, or where the process has set up its GPUs in another way, it refuses `threads` and `gpu_memory_growth`.
+
+    Args:
+        threads: how many threads one operation may use, such as `cpu_cores()`; None leaves it to TensorFlow.
+        reproducible: compute the same bits on every run. GPUs then add in a fixed order and do not round float32 to 10
+            bits, and random operations without a seed raise errors. False leaves this as it is.
+        gpu_memory_growth: let GPUs take memory when they need it, not all at the start. False leaves this as it is.
+        log_level: level of TensorFlow's Python logger, such as `logging.ERROR`; None leaves it as it is.
+
+    Raises:
+        UsageError: `threads` is less than 1.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads: expected at least 1, or None to leave it to TensorFlow, got {threads}")
+    import tensorflow as tf
+
+    refused = []
+    if reproducible:
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+    if log_level is not None:
+        tf.get_logger().setLevel(log_level)
+    if threads is not None:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        except RuntimeError:  # TensorFlow has started
+            refused.append("threads")
+    for gpu in tf.config.list_physical_devices("GPU") if gpu_memory_growth else ():
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError):  # TensorFlow has started, or the GPU is divided into virtual ones
+            refused.append("gpu_memory_growth")
+    return tuple(dict.fromkeys(refused))

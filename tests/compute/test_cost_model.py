@@ -1,0 +1,145 @@
+import pytest
+
+from neural_style.compute import cost_model, planner
+from neural_style.compute.cost_model import CostModel
+from neural_style.compute.planner import Plan, Planner
+from neural_style.config.config import Config
+
+GB = 10**9
+SHALLOW = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1")}
+
+
+def config_of(styles=1, **settings):
+    return Config("photo.png", ["style.png"] * styles, **settings)
+
+
+def peak(size=(1600, 1200), precision="float32", tile_size=None, style_areas=(1.0,), **settings):
+    """Predicted for a plan as the settings say."""
+    config = config_of(**settings)
+    costs = CostModel(config, precision, style_areas)
+    return costs.peak(*size, tile_size, True, config.optimizer, config.history_size)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "bytes_of_peak"),
+    [
+        ({}, 5_233_491_968),
+        ({"precision": "bfloat16", "optimizer": "adam"}, 3_344_633_984),
+        ({"tile_size": 512}, 2_232_019_532),
+        ({"tile_size": 128, "optimizer": "adam", "size": (8192, 8192), "precision": "bfloat16"}, 6_194_823_936),
+    ],
+    ids=str,
+)
+def test_predictions_stay_as_they_were_fitted(settings, bytes_of_peak):
+    assert peak(**settings) == bytes_of_peak
+
+
+def test_images_of_lbfgs_by_hand():
+    """Two more of three float32 values for each pair."""
+    for tile_size in (None, 512):
+        more, less = (peak(tile_size=tile_size, history_size=size) for size in (11, 8))
+        assert more - less == 1600 * 1200 * 3 * 2 * cost_model.IMAGE_BYTES
+
+
+@pytest.mark.parametrize("tile_size", [None, 512])
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ({"size": (1600, 1200)}, {"size": (1600, 2400)}),
+        ({"size": (1600, 1200)}, {"size": (3200, 1200)}),
+        ({"history_size": 3}, {"history_size": 4}),
+        ({"optimizer": "adam"}, {"optimizer": "lbfgs"}),
+        ({"optimizer": "lbfgs"}, {"optimizer": "scipy"}),
+        ({"precision": "bfloat16"}, {"precision": "float32"}),
+        (SHALLOW, {}),
+        ({}, {"preserve_colors": True}),
+        ({}, {"content_layers": ("relu1_1",)}),
+        ({"style_areas": [0.25]}, {"style_areas": [100.0]}),
+        ({"optimizer": "adam", **SHALLOW}, {"style_areas": [1.0] * 60, "optimizer": "adam", **SHALLOW}),
+    ],
+    ids=str,
+)
+def test_what_takes_more_memory(tile_size, less, more):
+    assert peak(tile_size=tile_size, **less) < peak(tile_size=tile_size, **more)
+
+
+def test_tiles_take_less_the_smaller_they_are():
+    peaks = [peak((6000, 4000), tile_size=tile_size) for tile_size in (None, *planner.TILE_SIZES)]
+    assert peaks == sorted(peaks, reverse=True)
+
+
+def test_keeping_images_of_16_bits_takes_more_where_steps_are_copied():
+    in_place = {"tile_size": 512, "optimizer": "adam"}
+    assert peak(**in_place, bit_depth=16) - peak(**in_place) == 1600 * 1200 * 2 * 3
+
+
+def test_variation_alone_is_planned_for():
+    alone = {"content_weight": 0, "style_weight": 0}
+    for tile_size in (None, 512):
+        assert peak(tile_size=tile_size, **alone) < peak(tile_size=tile_size)
+
+
+def test_what_the_process_takes_is_part_of_every_peak():
+    assert cost_model.PROCESS_BYTES < peak((32, 32), content_weight=0, style_weight=0) < 1.1 * cost_model.PROCESS_BYTES
+
+
+# --- sizes of styles --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "style_sizes", "scales", "areas"),
+    [
+        ((200, 100), [(200, 100)], None, [1]),
+        ((200, 100), [(20, 10)], None, [1]),  # a run enlarges it
+        ((200, 100), [(50, 50)], None, [2]),  # to 200 px a side
+        ((200, 100), [(50, 100)], None, [4]),
+        ((100, 200), [(300, 300)], None, [0.5]),
+        ((200, 100), [(200, 100), (50, 50)], (0.5, 2.0), [0.25, 8]),
+    ],
+)
+def test_areas_of_styles(size, style_sizes, scales, areas):
+    config = config_of(len(style_sizes), style_scales=scales)
+    assert cost_model.style_areas(config, size, style_sizes) == pytest.approx(areas)
+
+
+def test_areas_of_styles_whose_sizes_are_not_known():
+    """They have the aspect of the result."""
+    config = config_of(2, style_scales=(0.5, 2.0))
+    assert cost_model.default_style_areas(config) == cost_model.style_areas(config, (200, 100), [(20, 10)] * 2)
+    assert cost_model.default_style_areas(config_of(3)) == [1, 1, 1]
+
+
+def test_a_planner_takes_styles_as_large_as_their_scales_say():
+    large, small = (Planner(config_of(style_scales=(scale,)), "float32").whole(1600, 1200).peak for scale in (8.0, 1.0))
+    assert large > small == Planner(config_of(), "float32").whole(1600, 1200).peak
+    assert large == Planner(config_of(), "float32", [64.0]).whole(1600, 1200).peak
+
+
+def test_a_planner_without_styles():
+    assert Planner(config_of(), "float32", []).whole(1600, 1200).peak <= peak()
+
+
+def test_bytes_of_pictures():
+    assert cost_model.pictures_bytes(100, 50, []) == 100 * 50 * 12
+    assert cost_model.pictures_bytes(100, 50, [1.0, 0.5]) == 100 * 50 * 12 * 2.5
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_time_of_tiles_by_hand():
+    """100×100 px of variation alone, in tiles of 50 px that see two more: 52² of 50² each, and two passes."""
+    config = config_of(content_weight=0, style_weight=0, tile_size=64)
+    whole, tiled = (Plan(100, 100, tile_size, True, "adam", 10, GB) for tile_size in (None, 50))
+    assert cost_model.evaluation_factor(whole, config) == 1
+    assert cost_model.evaluation_factor(tiled, config) == pytest.approx(cost_model.TWO_PASSES * 52**2 / 50**2)
+
+
+def test_smaller_tiles_take_longer():
+    plans = [Plan(6000, 4000, size, True, "adam", 10, GB) for size in (None, *planner.TILE_SIZES)]
+    factors = [cost_model.evaluation_factor(plan, config_of()) for plan in plans]
+    assert factors == sorted(factors)
+    assert factors[1] < 2 < factors[-1] < 5
