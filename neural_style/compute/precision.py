@@ -24,7 +24,7 @@ LOSS_NOISE = {"float32": 1e-6, "float16": 1e-5, "bfloat16": 1e-4}
 """Type -> roughly how much a loss changes by rounding alone, as a share of the loss."""
 
 FASTER_BY = 1.3
-"""How many times faster than float32 bfloat16 must be on a CPU to be chosen. CPUs made for it are 2 or more times."""
+"""How many times faster than float32 bfloat16 must be on a CPU to be chosen. CPUs made for it are twice as fast."""
 
 SPEED_FILE = "bfloat16_speed.json"
 """Name of the file, in the cache folder, that keeps the measured speed of bfloat16 by machine."""
