@@ -342,6 +342,11 @@ class Session:
             }
             return SessionState(__version__, self.config, self.network.reference, self.plans, arrays, numbers)
 
+    @classmethod
+    def restore(cls, stylizer: Stylizer, state: SessionState, inputs: Inputs | None = None) -> Session:
+        """Go on with a run where `state` was called; the same as `Stylizer.restore`."""
+        return stylizer.restore(state, inputs)
+
     def take(self, state: SessionState) -> None:
         """Go on where `state` was called; used by `Stylizer.restore`."""
         numbers = state.numbers
