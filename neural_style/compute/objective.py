@@ -14,7 +14,7 @@ from neural_style.losses import moments as feature_stats
 from neural_style.losses import ordered_sum as sums
 from neural_style.losses import terms as losses
 from neural_style.networks import vgg19 as vgg
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 
 _FLOAT16_PEAK = 1.0
 """Greatest gradient where it enters a float16 network: those behind it then stay within float16's 6e-8 to 65,504."""

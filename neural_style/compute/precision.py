@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from neural_style import files
+from neural_style import files, paths
 from neural_style.errors import OutputError, UsageError
-from neural_style.networks.weights.sources import keras_cache
 
 FAST_FROM = {"bfloat16": (8, 0), "float16": (7, 0)}
 """Type -> compute capability of the NVIDIA GPUs that have tensor cores for it."""
@@ -100,7 +99,7 @@ def _remembered_speed(machine: str) -> float:
 
     Being kept, it is the same on every run, and with it the picture.
     """
-    path = keras_cache().parent / "neural_style_bfloat16_speed.json"
+    path = paths.cache_folder() / "bfloat16_speed.json"
     try:
         known = {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError, TypeError):

@@ -22,7 +22,7 @@ from neural_style.config.config import Config, usual_tolerance
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.images import color_transfer as color
 from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 from neural_style.optimizers import generators as optimizers
 from neural_style.optimizers.generators import Evaluation
 from neural_style.runs import pyramid

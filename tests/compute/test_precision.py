@@ -53,7 +53,7 @@ def timing(monkeypatch):
 
 def remembered():
     """Path of the file of measurements."""
-    return Path(os.environ["KERAS_HOME"]) / "neural_style_bfloat16_speed.json"
+    return Path(os.environ["NEURAL_STYLE_CACHE"]) / "bfloat16_speed.json"
 
 
 # --- as asked for -----------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_a_file_of_something_else_is_replaced(cpu, timing, text):
 def test_without_a_place_to_remember_it_is_measured_all_the_same(cpu, timing, monkeypatch, tmp_path):
     cpu({"avx512_bf16"})
     (tmp_path / "file").touch()
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file" / "keras"))
+    monkeypatch.setenv("NEURAL_STYLE_CACHE", str(tmp_path / "file" / "cache"))
     assert precision.choose("auto", "CPU:0").precision == "bfloat16"
 
 
@@ -254,7 +254,7 @@ def test_a_cpu_held_back_to_avx2_computes_in_float32(tmp_path):
     )
     settings = {
         "PYTHONPATH": str(Path(precision.__file__).parents[2]),
-        "KERAS_HOME": str(tmp_path / "keras"),
+        "NEURAL_STYLE_CACHE": str(tmp_path / "cache"),
         "ONEDNN_MAX_CPU_ISA": "AVX2",
     }
     done = subprocess.run(
@@ -263,4 +263,4 @@ def test_a_cpu_held_back_to_avx2_computes_in_float32(tmp_path):
     chosen, refused = done.stdout.splitlines()
     assert chosen == "float32"
     assert refused.startswith("precision: expected a type that CPU:0 computes in, got bfloat16")
-    assert list(json.loads((tmp_path / "keras" / "neural_style_bfloat16_speed.json").read_text()).values()) == [0.0]
+    assert list(json.loads((tmp_path / "cache" / "bfloat16_speed.json").read_text()).values()) == [0.0]
