@@ -23,7 +23,7 @@ from PIL import Image
 from neural_style import Config, render
 from neural_style.errors import NeuralStyleError
 from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 """Layers of the judge whose Gram matrices are compared."""

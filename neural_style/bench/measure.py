@@ -34,7 +34,7 @@ from neural_style.config import byte_sizes
 from neural_style.config.config import LEAST_TILE, LOSS_FACTORS, OPTIONS, Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 from neural_style.runs.inputs import Inputs, read_inputs
 
 if TYPE_CHECKING:

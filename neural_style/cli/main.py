@@ -28,7 +28,8 @@ from neural_style.config import byte_sizes
 from neural_style.config.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
 from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
+from neural_style.networks.keras_import import import_tensorflow
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import read_inputs
 from neural_style.runs.step import Step
@@ -298,6 +299,7 @@ def _import_tensorflow() -> None:
     """Import TensorFlow, told to compute the same on every run; what it logs on import is shown only if it fails."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_import():
+        import_tensorflow()
         import tensorflow as tf
 
         from neural_style.runs import engine

@@ -15,7 +15,7 @@ from neural_style.cli import flags
 from neural_style.config.config import OPTIONS, Config
 from neural_style.errors import OutputError
 from neural_style.images import pictures as images
-from neural_style.networks.weights.sources import VGGWeights, without_hash
+from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
 from neural_style.runs import step as records
 from neural_style.runs.inputs import Inputs

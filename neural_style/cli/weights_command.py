@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neural_style.config.config import Config
 from neural_style.errors import UsageError, WeightsError
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 
 
 def report() -> Iterator[str]:
@@ -18,11 +18,11 @@ def report() -> Iterator[str]:
         if name in named:
             yield from _described(named[name], here.get(named[name]))
     yield "Also taken, where they are found:"
-    for entry in weights.registry():
+    for entry in weights.imagenet_entries():
         if entry.name is None:
             yield from _described(entry, here.get(entry))
     yield from next_run()
-    yield f"Fetched files go into {weights.keras_cache()}."
+    yield f"Fetched files go into {weights.fetched_folder()}."
 
 
 def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:

@@ -23,7 +23,7 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 from neural_style.images import pictures as images
 from neural_style.losses.spec import LossTerms
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale

@@ -25,8 +25,8 @@ from neural_style.config.resolve import ResolvedConfig, resolve
 from neural_style.errors import UsageError
 from neural_style.losses.moments import MeanMoments
 from neural_style.networks.vgg19 import Network
-from neural_style.networks.weights import sources as weights
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks import weights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs
 from neural_style.runs.session import Session, SessionState

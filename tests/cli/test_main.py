@@ -27,7 +27,7 @@ from neural_style.config import byte_sizes
 from neural_style.config.config import OPTIONS, Config
 from neural_style.errors import OutOfMemoryError, OutputError
 from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 from neural_style.runs import engine
 
 TINY = ["--weights=builtin", "--content-layers=relu1_2", "--style-layers=relu1_1", "--precision=float32"]
@@ -557,7 +557,7 @@ def test_locked_files_and_folders_are_one_line_with_exit_code_2(locked, mode, ad
 def test_locked_places_for_weights_are_passed_over(plain_user, monkeypatch, capsys):
     Path("locked").mkdir(mode=0)
     options = [option for option in RUN if not option.startswith("--weights")]
-    for name in ("KERAS_HOME", "NEURAL_STYLE_WEIGHTS"):
+    for name in ("KERAS_HOME", "NEURAL_STYLE_CACHE", "NEURAL_STYLE_WEIGHTS"):
         monkeypatch.setenv(name, "locked/weights")
     assert cli.main([*options, "--output=out.png"]) == 0
     assert "using the built-in network" in capsys.readouterr().err

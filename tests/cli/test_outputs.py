@@ -13,7 +13,7 @@ from neural_style.config.config import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, OPTIO
 from neural_style.errors import OutputError, UsageError
 from neural_style.images import pictures as images
 from neural_style.images.pictures import Picture
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs import step as records
 from neural_style.runs.inputs import Inputs
 from neural_style.runs.step import Step
