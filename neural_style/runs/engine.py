@@ -21,7 +21,7 @@ from neural_style.compute.tiled_objective import TileGraph
 from neural_style.config.config import Config, usual_tolerance
 from neural_style.errors import GPU_ADVICE, DivergenceError, OutOfMemoryError, UsageError
 from neural_style.images import color_transfer as color
-from neural_style.images import pictures as images
+from neural_style.images.picture import lanczos, to_integers
 from neural_style.networks.weights import sources as weights
 from neural_style.optimizers import generators as optimizers
 from neural_style.optimizers.generators import Evaluation
@@ -193,7 +193,7 @@ def _steps(
     """Steps of all scales, computed in the type chosen."""
     mean, alpha = network.mean, inputs.content.alpha
     size = inputs.content.width, inputs.content.height
-    colors = images.to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
+    colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
     source = evaluations(config, inputs, network, chosen, plans)
     del inputs, network  # what is not needed for the rest of the run
     with contextlib.closing(source):
@@ -379,7 +379,7 @@ def _start_image(config: Config, inputs: Inputs, mean: np.ndarray) -> np.ndarray
 
 def _enlarged(image: tf.Tensor | np.ndarray, scale: pyramid.Scale) -> np.ndarray:
     """An image at the size of a scale."""
-    return images.lanczos(np.asarray(image)[0], scale.width, scale.height)[np.newaxis]
+    return lanczos(np.asarray(image)[0], scale.width, scale.height)[np.newaxis]
 
 
 def _picture(
@@ -390,7 +390,7 @@ def _picture(
     Uint8 or, of a depth of 16 bits, uint16; `colors` as well.
     """
     if (image.shape[2], image.shape[1]) == size:
-        picture = images.to_integers(np.asarray(image)[0], bit_depth, mean)
+        picture = to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
-        picture = images.to_integers(images.lanczos(decode(image, mean), *size), bit_depth)
+        picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
     return picture if colors is None else color.preserve_colors(picture, colors, out=picture)

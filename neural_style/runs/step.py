@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from neural_style.images import pictures as images
+from neural_style.images.picture import with_alpha
 
 LOSS_NAMES = ("content", "style", "tv", "total")
 """Names of the losses, as tables and curves list them."""
@@ -47,7 +47,7 @@ class Step:
     @property
     def image_with_alpha(self) -> np.ndarray:
         """The image with the content's alpha put back: of the same type, (height, width, 3) or (height, width, 4)."""
-        return images.with_alpha(self.image, self.alpha)
+        return with_alpha(self.image, self.alpha)
 
 
 def write_loss_table(path: Path, history: Mapping[int, Mapping[str, float]]) -> None:

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from picture_files import SMOOTH, flat
+
+from neural_style.images.picture import Picture, describe, resize, scaled_height, with_alpha
+from neural_style.images.reading import read_image
+
+
+def test_describe(tmp_path):
+    assert describe(tmp_path / "x.jpg") == "x.jpg"
+    assert describe("folder/x.jpg") == "x.jpg"
+    assert describe(flat("L", 0)) == "a PIL image"
+    assert describe(np.zeros((2, 2))) == "an array"
+
+
+def test_resize():
+    picture = read_image(SMOOTH)
+    assert resize(picture, 30, 24) is picture
+    half = resize(picture, 15, 12)
+    assert (half.height, half.width, half.alpha) == (12, 15, None)
+    assert half.rgb.dtype == np.float32
+    inner = SMOOTH.astype(float).reshape(12, 2, 15, 2, 3).mean(axis=(1, 3))[2:-2, 2:-2]
+    np.testing.assert_allclose(half.rgb[2:-2, 2:-2], inner, atol=0.5)
+    assert len(np.unique(half.rgb % 1)) > 10  # not rounded to whole numbers
+
+
+def test_resize_does_not_overshoot():
+    edge = np.zeros((8, 8), np.uint8)
+    edge[:, 4:] = 255
+    enlarged = resize(read_image(edge), 64, 64).rgb
+    assert (enlarged.min(), enlarged.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("side", [7, 10, 45])
+def test_resize_leaves_no_fringe(side):
+    rgb = np.zeros((20, 20, 3), np.float32)
+    alpha = np.zeros((20, 20), np.float32)
+    rgb[6:14, 6:14], alpha[6:14, 6:14] = (200, 100, 50), 1  # black around it, but hidden
+    resized = resize(Picture(rgb, alpha), side, side)
+    assert 0 <= resized.alpha.min() < 0.01
+    assert 0.99 < resized.alpha.max() <= 1
+    assert np.isfinite(resized.rgb).all()
+    visible = resized.alpha > 1 / 255
+    np.testing.assert_allclose(resized.rgb[visible], np.tile([200, 100, 50], (visible.sum(), 1)), atol=0.05)
+
+
+def test_resize_of_next_to_nothing_visible():
+    rgb, alpha = np.full((64, 64, 3), 80, np.float32), np.zeros((64, 64), np.float32)
+    alpha[0, 0] = 1
+    resized = resize(Picture(rgb, alpha), 1, 1)
+    np.testing.assert_allclose(resized.rgb, 80, atol=1e-3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(400, 300), (200, 150), (1, 1), (101, 76), (1000, 750)])
+def test_scaled_height(width, height):
+    assert scaled_height(Picture(np.zeros((300, 400, 3), np.float32), None), width) == height
+
+
+def test_scaled_height_is_at_least_one():
+    assert scaled_height(Picture(np.zeros((2, 400, 3), np.float32), None), 10) == 1
+
+
+def test_with_alpha():
+    rgb = np.full((1, 3, 3), 9, np.uint8)
+    assert with_alpha(rgb, None) is rgb
+    joined = with_alpha(rgb, np.array([[0, 0.2, 1]], np.float32))
+    assert joined.dtype == np.uint8
+    assert joined.tolist() == [[[9, 9, 9, 0], [9, 9, 9, 51], [9, 9, 9, 255]]]
