@@ -12,13 +12,17 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import IO, Any, TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from neural_style.images import png_chunks
 
 Made = TypeVar("Made")
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""What TIFF and BigTIFF files begin with."""
 
 _LIFTING = threading.Lock()
 """Held while `Image.MAX_IMAGE_PIXELS` is lifted."""
@@ -76,12 +80,24 @@ def _makers(head: bytes) -> Iterator[Callable[[Any], Image.Image]]:
     if head.startswith(b"\xff\xd8\xff"):
         yield JpegImageFile  # `Image.open` would also follow the index of further pictures in the file
         return
+    if head.startswith(TIFF_SIGNATURES):
+        yield _UnlimitedTiff
     tried: set[str] = set()
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
         for name in [name for name in Image.ID if name not in tried]:
             tried.add(name)
             yield functools.partial(_open_as, name)
+
+
+class _UnlimitedTiff(TiffImageFile):
+    """A TIFF file that does not check Pillow's limit once more before it is decoded."""
+
+    def load_prepare(self) -> None:
+        if getattr(self, "_tile_size", self.size) == self.size:
+            ImageFile.ImageFile.load_prepare(self)
+        else:  # tiles beyond the edge need room
+            super().load_prepare()
 
 
 def _open_as(name: str, stream: IO[bytes]) -> Image.Image:

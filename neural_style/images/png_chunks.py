@@ -4,6 +4,7 @@ Pillow refuses PNG files with more than 1 MB in one compressed text or profile, 
 process. So a file that exceeds them is copied without the texts that nobody needs before Pillow sees it.
 """
 
+import contextlib
 import io
 import struct
 import zlib
@@ -29,7 +30,7 @@ _PILLOWS_LIMIT = 2**20
 _MOST_TEXT = 2**25
 """Bytes of all texts of a file that Pillow is given; it refuses 2**26."""
 _MOST_PROFILE = 2**26
-"""Bytes of a profile; a longer one is ignored."""
+"""Bytes of a profile; the rest of a longer one is ignored."""
 
 
 class Chunk(NamedTuple):
@@ -71,13 +72,23 @@ def for_pillow(stream: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
         stream: The file; returned as it is unless its texts or its profile exceed Pillow's limits.
     """
     chunks = list(find_chunks(stream))
-    texts = [_text_of(stream, chunk)[1] for chunk in chunks if chunk.kind in _TEXT_CHUNKS]
     profile = _profile_of(stream, chunks)
-    sizes = [_PILLOWS_LIMIT + 1 if text is None else len(text) for text in (*texts, profile or b"")]
-    if max(sizes) <= _PILLOWS_LIMIT and sum(sizes) <= _MOST_TEXT:
-        stream.seek(0)
-        return stream, profile
-    return _tidy_copy(stream, chunks), profile
+    if len(profile or b"") > _PILLOWS_LIMIT or _has_large_texts(stream, chunks):
+        return _tidy_copy(stream, chunks), profile
+    stream.seek(0)
+    return stream, profile
+
+
+def _has_large_texts(stream: IO[bytes], chunks: list[Chunk]) -> bool:
+    """Return whether Pillow may refuse the texts, or whether one of them is damaged."""
+    total = 0
+    for chunk in chunks:
+        if chunk.kind in _TEXT_CHUNKS:
+            text = _text_of(chunk.kind, read_data(stream, chunk), _PILLOWS_LIMIT)
+            total += 0 if text is None else len(text)
+            if text is None or total > _MOST_TEXT:
+                return True
+    return False
 
 
 def without_pixels(stream: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
@@ -96,14 +107,15 @@ def _tidy_copy(stream: IO[bytes], chunks: list[Chunk], *, with_pixels: bool = Tr
     copy.write(SIGNATURE)
     for chunk in chunks:
         if chunk.kind in _TEXT_CHUNKS:
-            keyword, text = _text_of(stream, chunk)
-            if keyword in _NEEDED_TEXTS and text is not None and len(text) <= room:
+            data = read_data(stream, chunk)
+            keyword = data.partition(b"\0")[0]
+            text = _text_of(chunk.kind, data, room) if keyword in _NEEDED_TEXTS else None
+            if text is not None:
                 room -= len(text)
-                is_international = chunk.kind == b"iTXt"  # then: not compressed, no language, no translated keyword
-                write_chunk(
-                    copy,
-                    *((b"iTXt", keyword + bytes(5) + text) if is_international else (b"tEXt", keyword + b"\0" + text)),
-                )
+                if chunk.kind == b"iTXt":  # not compressed, no language, no translated keyword
+                    write_chunk(copy, b"iTXt", keyword + bytes(5) + text)
+                else:
+                    write_chunk(copy, b"tEXt", keyword + b"\0" + text)
         elif chunk.kind == b"IHDR" and not with_pixels:
             write_chunk(copy, b"IHDR", struct.pack(">II", 1, 1) + read_data(stream, chunk)[8:])
         elif chunk.kind != b"iCCP" and (with_pixels or chunk.kind not in (*_PIXEL_CHUNKS, b"IEND")):
@@ -117,30 +129,30 @@ def _tidy_copy(stream: IO[bytes], chunks: list[Chunk], *, with_pixels: bool = Tr
 
 
 def _profile_of(stream: IO[bytes], chunks: list[Chunk]) -> bytes | None:
-    """Return the ICC profile of a PNG file; None if it has none, or a damaged or endless one."""
+    """Return the ICC profile of a PNG file; None if it has none or a damaged one."""
     profiles = [read_data(stream, chunk) for chunk in chunks if chunk.kind == b"iCCP"]
-    return _expanded(profiles[-1].partition(b"\0")[2][1:], _MOST_PROFILE) if profiles else None
-
-
-def _text_of(stream: IO[bytes], chunk: Chunk) -> tuple[bytes, bytes | None]:
-    """Return keyword and text of a tEXt, zTXt or iTXt chunk; None for a text that is damaged or endless."""
-    keyword, _, rest = read_data(stream, chunk).partition(b"\0")
-    if chunk.kind == b"tEXt":
-        return keyword, rest
-    if chunk.kind == b"zTXt":  # method, text
-        return keyword, _expanded(rest[1:], _MOST_TEXT)
-    text = rest[2:].split(b"\0", 2)[-1]  # whether it is compressed, method, language, translated keyword, text
-    return keyword, _expanded(text, _MOST_TEXT) if rest[:1] == b"\1" else text
-
-
-def _expanded(data: bytes, most: int) -> bytes | None:
-    """Return decompressed data; None if they are damaged or longer than `most`."""
-    unpacker = zlib.decompressobj()
-    try:
-        expanded = unpacker.decompress(data, most)
-    except zlib.error:
+    if not profiles:
         return None
-    return None if unpacker.unconsumed_tail else expanded
+    with contextlib.suppress(zlib.error):
+        return zlib.decompressobj().decompress(profiles[-1].partition(b"\0")[2][1:], _MOST_PROFILE)
+    return None
+
+
+def _text_of(kind: bytes, data: bytes, most: int) -> bytes | None:
+    """Return the text of a tEXt, zTXt or iTXt chunk; None if it is damaged or longer than `most`."""
+    text, is_compressed = data.partition(b"\0")[2], kind == b"zTXt"  # after the keyword
+    if kind == b"zTXt":
+        text = text[1:]  # after the method
+    elif kind == b"iTXt":
+        is_compressed = text[:1] == b"\1"
+        text = text[2:].split(b"\0", 2)[-1]  # after the method, language and translated keyword
+    if is_compressed:
+        unpacker = zlib.decompressobj()
+        try:
+            text = unpacker.decompress(text, most + 1)
+        except zlib.error:
+            return None
+    return text if len(text) <= most else None
 
 
 # --- 16 bits per channel ----------------------------------------------------------------------------------------------

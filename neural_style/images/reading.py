@@ -148,7 +148,7 @@ def _one_error(subject: str) -> Iterator[None]:
 def _read_file(stream: IO[bytes], path: PathLike, subject: str, max_pixels: int) -> PixelRows:
     """Decode a file."""
     head = stream.read(16)
-    is_tiff = head.startswith(tiff_pages.SIGNATURES)
+    is_tiff = head.startswith(pillow_files.TIFF_SIGNATURES)
     if camera_raws.has_raw_signature(head) or (is_tiff and camera_raws.is_raw_name(path)):
         raise camera_raws.refusal(subject)
     opened: DeepFile | Image.Image | None = open_deep_png(stream, subject) or open_deep_jpeg2000(stream, subject)

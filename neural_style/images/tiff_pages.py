@@ -22,8 +22,6 @@ from neural_style.images.optional_formats import needing_imagecodecs
 
 LOG = logging.getLogger("neural_style")
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""What TIFF and BigTIFF files begin with."""
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 """Photometric interpretations."""
@@ -39,6 +37,8 @@ _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 """Sample formats."""
 _MASK = 4
 """Bit of NewSubfileType: the page is the transparency of another."""
+_BIG_AND_BIG_ENDIAN = b"MM\0+"
+"""Signature of the files of which Pillow reads the tags wrong."""
 _HEADERS = {b"II*\0": (4, "<I"), b"MM\0*": (4, ">I"), b"II+\0": (8, "<Q"), b"MM\0+": (8, ">Q")}
 """Signature -> where the offset of the first page is, and its format."""
 
@@ -80,8 +80,9 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
     if page is not pages[0]:
         size = f"{page.tiff.imagewidth}×{page.tiff.imagelength}"
         LOG.info("%s: the largest of its %d pages is read, %s", subject, len(pages), size)
-    deep = None if _is_for_pillow(page.tiff) else _open_deep(page, subject)
-    return deep or _open_with_pillow(stream, page, subject)
+    stream.seek(0)
+    pillow_knows = stream.read(4) != _BIG_AND_BIG_ENDIAN and _is_for_pillow(page.tiff)
+    return (None if pillow_knows else _open_deep(page, subject)) or _open_with_pillow(stream, page, subject)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
         ImageError: Its numbers are signed, so it is unknown which is black.
     """
     tiff = page.tiff
-    if not isinstance(tiff.bitspersample, int) or tiff.dtype is None or tiff.dtype.kind not in "uifb":
+    if not isinstance(tiff.bitspersample, int) or tiff.dtype is None or tiff.dtype.kind not in "uif":
         return None
     colours = _COLOURS.get(tiff.photometric, 0)
     extra = tiff.samplesperpixel - colours
@@ -192,16 +193,18 @@ _LABS: dict[tuple[int, int], Callable[[np.ndarray], np.ndarray]] = {
 """Photometric interpretation and bits -> what makes L*, 0-100, a* and b* of the samples."""
 
 
-def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Image:
-    """Open a page as a PIL image.
+def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Image | DeepFile:
+    """Open a page as a PIL image; otherwise if Pillow does not know its kind.
 
     Raises:
-        ImageError: Pillow does not know its kind.
+        ImageError: Nobody knows its kind.
     """
     tiff = page.tiff
     try:
         image = pillow_files.open_with_pillow(_with_page_in_front(stream, tiff.offset))
     except UnidentifiedImageError as error:
+        if deep := _open_deep(page, subject):
+            return deep
         bits = f"{tiff.samplesperpixel} samples of {tiff.bitspersample} bits"
         kind = f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}"
         raise ImageError(
