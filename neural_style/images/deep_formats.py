@@ -100,28 +100,20 @@ def open_deep_jpeg2000(stream: IO[bytes], subject: str) -> DeepFile | None:
     if problem := jpeg2000.unsupported(header):
         raise ImageError(f"{subject} is a JPEG 2000 picture of {problem}; save it as PNG, TIFF or JPEG")
 
+    def decode() -> tuple[np.ndarray, np.ndarray | None]:
+        with needing_imagecodecs(subject):
+            samples = jpeg2000.decode(stream, header)
+        return (samples, None) if len(header.bits) in (1, 3) else (samples[..., :-1], samples[..., -1])
+
+    def decode_with_pillow() -> tuple[np.ndarray, None]:
+        with pillow_files.open_with_pillow(stream) as image:
+            return np.atleast_3d(np.asarray(image)), None
+
     bits = header.bits[0]
-    if len(header.bits) == 1:  # Pillow shifts grey to 16 bits
-        white = (2**bits - 1) << (16 - bits)
-        return DeepFile(header.width, header.height, lambda: (_decode_with_pillow(stream), None), white)
     white = 2**bits - 1
-    return DeepFile(
-        header.width, header.height, lambda: _decode_jpeg2000(stream, subject), white, profile=header.profile
-    )
-
-
-def _decode_with_pillow(stream: IO[bytes]) -> np.ndarray:
-    with pillow_files.open_with_pillow(stream) as image:
-        return np.atleast_3d(np.asarray(image))
-
-
-def _decode_jpeg2000(stream: IO[bytes], subject: str) -> tuple[np.ndarray, np.ndarray | None]:
-    stream.seek(0)
-    with needing_imagecodecs(subject):
-        samples = jpeg2000.decode(stream.read())
-    if samples.shape[2] == 3:
-        return samples, None
-    return samples[..., :-1], samples[..., -1]
+    if len(header.bits) == 1 and bits > 9:  # Pillow shifts these numbers to 16 bits, and takes 9 for 8
+        return DeepFile(header.width, header.height, decode_with_pillow, white << (16 - bits), profile=header.profile)
+    return DeepFile(header.width, header.height, decode, white, profile=header.profile)
 
 
 def convert_to_srgb(file: DeepFile, subject: str) -> PixelRows:

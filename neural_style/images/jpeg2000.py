@@ -1,6 +1,6 @@
 """JPEG 2000 of more than 8 bits per channel.
 
-Pillow reduces colour of more than 8 bits by rounding without a limit, so that white becomes 0; grey it keeps.
+Pillow reduces colour of more than 8 bits, and grey of 9, by rounding without a limit, so that white becomes 0.
 """
 
 import struct
@@ -25,6 +25,7 @@ class Header(NamedTuple):
         is_subsampled: Whether some components have fewer pixels than others.
         color_space: Its number; None if there is none, or a profile.
         profile: The ICC profile, if any.
+        codestream: Where the codestream starts, in bytes.
     """
 
     width: int
@@ -33,6 +34,7 @@ class Header(NamedTuple):
     is_subsampled: bool
     color_space: int | None
     profile: bytes | None
+    codestream: int
 
     @property
     def is_deep(self) -> bool:
@@ -66,6 +68,7 @@ def read_header(stream: IO[bytes]) -> Header | None:
 
 def _read_sizes(stream: IO[bytes], space: int | None, profile: bytes | None) -> Header | None:
     """Read the SIZ marker at the start of a codestream: right, bottom, left, top, tiles, then bits and steps."""
+    start = stream.tell()
     if stream.read(4) != _CODESTREAM:
         return None
     stream.read(4)  # length of the marker, capabilities
@@ -77,7 +80,7 @@ def _read_sizes(stream: IO[bytes], space: int | None, profile: bytes | None) -> 
     if not bits:
         return None
     is_subsampled = any(steps != [1, 1] for _, *steps in components)
-    return Header(right - left, bottom - top, bits, is_subsampled, space, profile)
+    return Header(right - left, bottom - top, bits, is_subsampled, space, profile, start)
 
 
 def _boxes(stream: IO[bytes], at: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
@@ -118,8 +121,8 @@ def unsupported(header: Header) -> str | None:
     return None if len(header.bits) <= 4 else f"{len(header.bits)} components"
 
 
-def decode(data: bytes) -> np.ndarray:
-    """Decode a picture of 2 to 4 components: uint16 (height, width, components).
+def decode(stream: IO[bytes], header: Header) -> np.ndarray:
+    """Decode the numbers as they are stored: uint16 (height, width, components).
 
     Raises:
         ImportError: imagecodecs is missing.
@@ -127,4 +130,5 @@ def decode(data: bytes) -> np.ndarray:
     """
     import imagecodecs
 
-    return imagecodecs.jpeg2k_decode(data)
+    stream.seek(header.codestream)  # with what is before, it may apply the profile itself
+    return np.atleast_3d(imagecodecs.jpeg2k_decode(stream.read()))

@@ -57,10 +57,10 @@ def needing_imagecodecs(subject: str) -> Iterator[None]:
     """Answer a decoder's need of imagecodecs, if it is missing, with the command that installs it."""
     try:
         yield
-    except (ImportError, ValueError, KeyError) as error:  # the latter two by tifffile
-        if "imagecodecs" not in str(error):
+    except (ImportError, ValueError, KeyError, NotImplementedError) as error:
+        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):  # which tifffile names
             raise
-        raise _missing(subject, "a picture of more than 8 bits per channel", "'neural-style[deep]'") from error
+        raise _missing(subject, "a picture of uncommon depth or compression", "'neural-style[deep]'") from error
 
 
 def _reads_avif() -> bool:
@@ -79,10 +79,10 @@ def _heic_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
 
 def _jxl_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
     try:
-        from pillow_jxl.JpegXLImagePlugin import JXLImageFile
+        from pillow_jxl import JpegXLImagePlugin
     except ImportError as error:
         raise _missing(subject, "a JPEG XL picture", "'neural-style[jxl]'") from error
-    return functools.partial(_open_jxl, JXLImageFile)
+    return functools.partial(_open_jxl, JpegXLImagePlugin.JXLImageFile)
 
 
 def _open_jxl(make: Any, stream: IO[bytes]) -> Image.Image:

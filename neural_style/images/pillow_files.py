@@ -39,7 +39,12 @@ def open_with_pillow(stream: IO[bytes], opener: Callable[[IO[bytes]], Image.Imag
         UnidentifiedImageError: No plugin knows the file.
         Exception: Nearly anything on damaged files.
     """
-    return without_limit(lambda: (opener or _open)(stream))
+
+    def open_from_start() -> Image.Image:
+        stream.seek(0)
+        return (opener or _open)(stream)
+
+    return without_limit(open_from_start)
 
 
 def without_limit(make: Callable[[], Made]) -> Made:
@@ -64,7 +69,6 @@ def _lifted_limit() -> Iterator[None]:
 
 def _open(stream: IO[bytes]) -> Image.Image:
     """Open a picture as `Image.open` does, but for the limit, large texts in PNG, and photographs in several parts."""
-    stream.seek(0)
     for make in _makers(stream.read(16)):
         stream.seek(0)
         with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # what plugins say "not mine" with

@@ -1,9 +1,14 @@
+import json
+import os
+
 import numpy as np
 import pytest
 from picture_files import SMOOTH, flat
 
+from neural_style.errors import ImageError
 from neural_style.images.picture import Picture, describe, resize, scaled_height, with_alpha
-from neural_style.images.reading import read_image
+from neural_style.images.reading import read_image, read_settings
+from neural_style.images.writing import OUTPUT_FORMATS, write_image
 
 
 def test_describe(tmp_path):
@@ -11,6 +16,38 @@ def test_describe(tmp_path):
     assert describe("folder/x.jpg") == "x.jpg"
     assert describe(flat("L", 0)) == "a PIL image"
     assert describe(np.zeros((2, 2))) == "an array"
+
+
+def test_names_that_are_no_text(tmp_path):
+    """As of a disk written in another encoding: they can be printed, encoded and stored."""
+    for name in (b"caf\xe9.jpg", b"\xff\xfe", "Küste 海.jpg".encode(), b"\xed\xa0\x80.png"):
+        path = tmp_path / os.fsdecode(name)
+        described = describe(path)
+        assert described.encode().decode() == json.loads(json.dumps(described))
+        with pytest.raises(ImageError, match="does not exist") as caught:
+            read_image(path)
+        str(caught.value).encode()
+        path.write_bytes(b"no picture")
+        with pytest.raises(ImageError, match="not a picture") as caught:
+            read_image(path)
+        str(caught.value).encode()
+    assert describe(os.fsdecode(b"caf\xe9.jpg")) == "caf\N{REPLACEMENT CHARACTER}.jpg"
+    assert describe("Küste 海.jpg") == "Küste 海.jpg"
+
+
+def test_pictures_with_names_that_are_no_text(tmp_path):
+    colour = np.full((4, 5, 3), 9, np.uint8)
+    for extension in OUTPUT_FORMATS:
+        folder = tmp_path / os.fsdecode(b"\xe9t\xe9")
+        path = folder / os.fsdecode(b"caf\xe9" + extension.encode())
+        for pixels in (colour, colour * np.uint16(257)) if OUTPUT_FORMATS[extension].keeps_16_bits else (colour,):
+            assert write_image(path, pixels, settings={"content": os.fsdecode(b"\xe9")}, overwrite=True) == path
+            np.testing.assert_allclose(read_image(path).rgb, 9, atol=1)
+            read_settings(path)
+    for name in ("a.nef", "b.png"):
+        with pytest.raises(ImageError) as caught:
+            read_image(tmp_path / os.fsdecode(b"\xe9") / name)
+        str(caught.value).encode()
 
 
 def test_resize():
