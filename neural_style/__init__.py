@@ -32,7 +32,7 @@ _HOMES = {
 }
 """Public name -> module that defines it."""
 
-_NEED_TENSORFLOW = {"runs.engine"}
+_NEED_TENSORFLOW = {"runs.api", "runs.stylizer", "runs.session"}
 """Those of these modules that import TensorFlow."""
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings

@@ -22,7 +22,8 @@ from PIL import Image
 
 from neural_style import Config, render
 from neural_style.errors import NeuralStyleError
-from neural_style.images import pictures as images
+from neural_style.images.picture import resize, to_uint8
+from neural_style.images.reading import read_image
 from neural_style.networks import weights
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
@@ -169,7 +170,7 @@ def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
 
 def _load(path: Path, width: int, height: int) -> np.ndarray:
     """A picture as the program reads it, uint8."""
-    return images.to_uint8(images.resize(images.read_image(path), width, height).rgb)
+    return to_uint8(resize(read_image(path), width, height).rgb)
 
 
 if __name__ == "__main__":

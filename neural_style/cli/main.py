@@ -27,7 +27,7 @@ from neural_style.compute import memory
 from neural_style.config import byte_sizes
 from neural_style.config.config import Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, OutputError, UsageError
-from neural_style.images import pictures as images
+from neural_style.images.picture import describe
 from neural_style.networks import weights
 from neural_style.networks.keras_import import import_tensorflow
 from neural_style.runs import pyramid
@@ -95,7 +95,7 @@ def _stylize(config: Config) -> int:
     steps = engine.run(config, inputs, network, choice, plans)
     plan = plans[1][-1]
     say(
-        f"painting {images.describe(config.content)} in the look of {', '.join(map(images.describe, config.styles))}: "
+        f"painting {describe(config.content)} in the look of {', '.join(map(describe, config.styles))}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in scales)} px, "
         f"at most {' + '.join(str(scale.iterations) for scale in scales)} iterations of {config.optimizer}, "
         f"weights {network.name}, on {device} in {choice.precision} ({choice.reason})"

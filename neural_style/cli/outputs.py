@@ -14,7 +14,8 @@ from neural_style import __version__, files
 from neural_style.cli import flags
 from neural_style.config.config import OPTIONS, Config
 from neural_style.errors import OutputError
-from neural_style.images import pictures as images
+from neural_style.images import writing
+from neural_style.images.picture import describe
 from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
 from neural_style.runs import step as records
@@ -68,7 +69,7 @@ class Outputs:
                 list(flags.effective(self._config, {}))  # raises for what no flag file can hold
             files.check_writable(path, option, overwrite=self._config.overwrite)
             if option in ("output", "checkpoint_output"):
-                images.check_format(path, option, self._size, self._config.bit_depth)
+                writing.check_format(path, option, self._size, self._config.bit_depth)
 
     def write_result(self, step: Step, network: VGGWeights) -> Path:
         """Write a step's image as the result; if need be in another place, where nothing is replaced.
@@ -144,7 +145,7 @@ class Outputs:
 
     def _write_image(self, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
         settings = _settings(self._config, network)
-        return images.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
+        return writing.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
 
 
 def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
@@ -156,14 +157,14 @@ def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
         if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
             continue
         if option.is_picture:
-            value = [images.describe(v) for v in value] if name == "styles" else images.describe(value)
+            value = [describe(v) for v in value] if name == "styles" else describe(value)
         settings[name] = value
     return settings
 
 
 def _default_name(config: Config) -> Path:
     """`<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
-    stems = [Path(images.describe(source)).stem for source in (config.content, *config.styles)]
+    stems = [Path(describe(source)).stem for source in (config.content, *config.styles)]
     stem = os.fsencode("-".join(stems))[:_STEM_BYTES].decode(errors="ignore")
     path = Path(f"{stem}.png")
     return path if config.overwrite else files.numbered(path)

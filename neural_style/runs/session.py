@@ -21,7 +21,7 @@ from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
-from neural_style.images import pictures as images
+from neural_style.images.picture import to_integers
 from neural_style.losses.spec import LossTerms
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
@@ -102,7 +102,7 @@ class Session:
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
-        self._colors = images.to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
+        self._colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
         with tf.device(stylizer.device):
             self._graphs: Any = stylizer.graphs(config, network)
         self._spec = loss_spec(config)

@@ -26,7 +26,9 @@ from neural_style.compute.planner import Planner
 from neural_style.config import byte_sizes
 from neural_style.config.config import OPTIONS, Config
 from neural_style.errors import OutOfMemoryError, OutputError
-from neural_style.images import pictures as images
+from neural_style.images import writing
+from neural_style.images.picture import to_integers
+from neural_style.images.reading import read_image, read_settings
 from neural_style.networks import weights
 from neural_style.runs import engine
 
@@ -83,7 +85,7 @@ def test_a_run_writes_the_picture_and_says_so_on_standard_output_alone(folder, c
 def test_a_run_of_16_bits_from_16_bits(folder, capsys):
     """From a TIFF of 16 bits to a PNG and a checkpoint of them, which a second run repeats to the byte."""
     deep = np.asarray(Image.open("photo.png").convert("RGB"), np.uint16) * 257 + 100
-    images.write_image("deep.tif", np.minimum(deep, 65535).astype(np.uint16), settings={}, overwrite=False)
+    writing.write_image("deep.tif", np.minimum(deep, 65535).astype(np.uint16), settings={}, overwrite=False)
     arguments = [*RUN, "--content=deep.tif", "--bit-depth=16", "--initial-noiseblend=0", "--preserve-colors"]
     checkpoints = ["--checkpoint-output={}.tif", "--checkpoint-iterations=2"]
     assert cli.main([*arguments, "--output=out.png", *checkpoints]) == 0
@@ -91,9 +93,9 @@ def test_a_run_of_16_bits_from_16_bits(folder, capsys):
     made = imagecodecs.png_decode((folder / "out.png").read_bytes())
     assert (made.shape, made.dtype) == ((48, 64, 3), np.uint16)
     assert len(np.unique(made % 257)) > 100
-    assert images.read_settings("out.png")["bit_depth"] == 16
+    assert read_settings("out.png")["bit_depth"] == 16
     assert (folder / "out.png").read_bytes() == (folder / "again.png").read_bytes()
-    np.testing.assert_array_equal(images.to_integers(images.read_image("2.tif").rgb, 16), made)
+    np.testing.assert_array_equal(to_integers(read_image("2.tif").rgb, 16), made)
 
 
 def test_what_is_done_is_told_on_standard_error(folder, capsys):
@@ -209,7 +211,7 @@ def test_progress_files_lie_beside_the_result_whatever_the_current_folder(folder
 
 def test_settings_are_embedded_in_the_picture(folder):
     assert cli.main([*RUN, "--output=out.jpg", "--style-scales=0.75", "--seed=5"]) == 0
-    settings = images.read_settings("out.jpg")
+    settings = read_settings("out.jpg")
     assert settings["content"] == "photo.png"
     assert settings["styles"] == ["style.png"]
     assert (settings["style_scales"], settings["seed"], settings["weights"]) == ([0.75], 5, "builtin")
@@ -219,7 +221,7 @@ def test_without_imagenet_weights_the_builtin_network_is_used_and_told(folder, c
     options = [option for option in RUN if not option.startswith("--weights")]
     assert cli.main([*options, "--output=out.png", "--save_flags=run.cfg"]) == 0
     assert capsys.readouterr().err.startswith("neural_style: warning: using the built-in network")
-    assert images.read_settings("out.png")["weights"] == "builtin"
+    assert read_settings("out.png")["weights"] == "builtin"
     assert f"--weights=builtin#sha256:{weights.builtin_entry().digest}\n" in Path("run.cfg").read_text()
 
 
@@ -689,14 +691,14 @@ def test_a_signal_before_the_first_image_writes_nothing(folder, monkeypatch, cap
 
 
 def test_further_signals_do_not_interrupt_the_writing(folder, at_iteration, monkeypatch):
-    write_image = images.write_image
+    write_image = writing.write_image
 
     def impatient(*arguments, **options):
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(os.getpid(), number)
         return write_image(*arguments, **options)
 
-    monkeypatch.setattr(images, "write_image", impatient)
+    monkeypatch.setattr(writing, "write_image", impatient)
     at_iteration(1, lambda: os.kill(os.getpid(), signal.SIGINT))
     assert cli.main([*RUN, "--iterations=500", "--output=out.png", "--progress-write"]) == 130
     assert size("out.png") == (64, 48)
@@ -823,7 +825,7 @@ def test_names_that_standard_output_cannot_spell_do_not_end_the_run(folder, monk
 @pytest.fixture
 def refuse(monkeypatch):
     """A function that makes some picture impossible to write once the run is over, as on a full disk."""
-    write_image = images.write_image
+    write_image = writing.write_image
 
     def refuse(name):
         def write(path, *arguments, **options):
@@ -831,7 +833,7 @@ def refuse(monkeypatch):
                 raise OutputError(f"output: {name!r} cannot be written (No space left on device); give another place")
             return write_image(path, *arguments, **options)
 
-        monkeypatch.setattr(images, "write_image", write)
+        monkeypatch.setattr(writing, "write_image", write)
 
     return refuse
 

@@ -11,8 +11,9 @@ from neural_style.cli import flags
 from neural_style.cli.outputs import Outputs
 from neural_style.config.config import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, OPTIONS, Config
 from neural_style.errors import OutputError, UsageError
-from neural_style.images import pictures as images
-from neural_style.images.pictures import Picture
+from neural_style.images import writing
+from neural_style.images.picture import Picture, to_integers
+from neural_style.images.reading import read_image, read_settings
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import step as records
 from neural_style.runs.inputs import Inputs
@@ -243,7 +244,7 @@ def test_the_result_holds_the_image_and_the_settings_that_made_it(name):
     with Image.open(written) as image:
         assert image.size == (WIDTH, HEIGHT)
         assert np.abs(np.asarray(image.convert("RGB"), int) - (1, 2, 3)).max() <= 3
-    settings = images.read_settings(written)
+    settings = read_settings(written)
     assert settings["seed"] == 7
     assert settings["style_scales"] == [1.5]
     assert [settings[n] for n in ("weights", "initial_noiseblend", "learning_rate")] == ["builtin", 0.125, 2.5]
@@ -258,8 +259,8 @@ def test_results_and_checkpoints_of_16_bits(name):
     written = made.write_result(deep, NETWORK)
     made.write_checkpoint(2, deep, NETWORK)
     for path in (written, f"2-{name}"):
-        np.testing.assert_array_equal(images.to_integers(images.read_image(path).rgb, 16), image)
-        assert images.read_settings(path)["bit_depth"] == 16
+        np.testing.assert_array_equal(to_integers(read_image(path).rgb, 16), image)
+        assert read_settings(path)["bit_depth"] == 16
 
 
 def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
@@ -275,7 +276,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
         progress_plot=True,
     )
     network = VGGWeights({}, {}, np.zeros(3, np.float32), "net.npz", None)
-    settings = images.read_settings(made.write_result(step(), network))
+    settings = read_settings(made.write_result(step(), network))
     assert (settings["content"], settings["styles"], settings["initial"]) == ("photo.png", ["style.png"], "start.png")
     assert settings["weights"] == "net.npz"
     assert not re.search("jane|secret|run.cfg", json.dumps(settings))
@@ -314,7 +315,7 @@ def test_with_overwrite_the_result_replaces_what_was_there(folder):
 @pytest.fixture
 def refuse(monkeypatch):
     """A function that makes writing pictures fail in some folders, as on a full disk."""
-    write_image = images.write_image
+    write_image = writing.write_image
 
     def refuse(*folders):
         def write(path, *arguments, **options):
@@ -322,7 +323,7 @@ def refuse(monkeypatch):
                 raise OutputError(f"output: '{path}' cannot be written (No space left on device); give another place")
             return write_image(path, *arguments, **options)
 
-        monkeypatch.setattr(images, "write_image", write)
+        monkeypatch.setattr(writing, "write_image", write)
 
     return refuse
 
@@ -357,7 +358,7 @@ def test_the_current_folder_keeps_what_it_has_when_the_result_goes_there_instead
     (folder / "photo.png").write_bytes(b"precious")
     written = outputs(output="full/photo.png", overwrite=True).write_result(step(), NETWORK)
     assert (folder / "photo.png").read_bytes() == b"precious"
-    assert images.read_settings(written)["content"] == "photo.png"
+    assert read_settings(written)["content"] == "photo.png"
 
 
 @pytest.mark.parametrize("template", ["c_{:05}.png", "c_%05d.png", "new/{:05}.jpg"])
