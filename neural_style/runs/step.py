@@ -1,11 +1,10 @@
-"""What a run leaves behind: its steps, and the table and curves of its losses."""
+"""What a run leaves behind: its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -48,27 +47,3 @@ class Step:
     def image_with_alpha(self) -> np.ndarray:
         """The image with the content's alpha put back: of the same type, (height, width, 3) or (height, width, 4)."""
         return images.with_alpha(self.image, self.alpha)
-
-
-def write_loss_table(path: Path, history: Mapping[int, Mapping[str, float]]) -> None:
-    """Write the losses of each iteration as text, a line each under a line of names; NumPy's `loadtxt` reads it."""
-    rows = [[iteration, *(losses[name] for name in LOSS_NAMES)] for iteration, losses in history.items()]
-    np.savetxt(path, rows, fmt=["%d"] + ["%.9g"] * len(LOSS_NAMES), header=" ".join(["iteration", *LOSS_NAMES]))
-
-
-def write_loss_plot(path: Path, history: Mapping[int, Mapping[str, float]]) -> None:
-    """Draw the losses over the iterations, on a logarithmic scale, as a PNG."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for name in LOSS_NAMES:
-        values = [losses[name] for losses in history.values()]
-        if any(value > 0 for value in values):
-            axes.plot(list(history), values, label=name)
-    axes.set(xlabel="iteration", ylabel="weighted loss", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120, format="png")
