@@ -126,20 +126,17 @@ def _target(path: Path, option: str) -> Path:
         OSError: the system does not tell.
     """
     is_link, name = path.is_symlink(), repr(str(path))
+    remedy = "remove the link or give another name"
     end = os.path.realpath(path) if is_link else path
     try:
         mode = path.stat().st_mode
     except OSError as error:
         if is_link and error.errno == errno.ELOOP:
-            raise OutputError(
-                f"{option}: {name} is a link that leads back to itself; remove it or give another name"
-            ) from error
+            raise OutputError(f"{option}: {name} is a link that leads back to itself; {remedy}") from error
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise
         if is_link:
-            raise OutputError(
-                f"{option}: {name} is a link to {str(end)!r}, which does not exist; remove the link or give another name"
-            ) from error
+            raise OutputError(f"{option}: {name} is a link to {str(end)!r}, which does not exist; {remedy}") from error
         return path
     got = f"{name}, a link to the " if is_link else "the "
     if stat.S_ISDIR(mode):

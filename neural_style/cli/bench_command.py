@@ -35,4 +35,6 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
     yield bench.table(results)
     if options.json:
         text = bench.to_json(results, options)
-        files.write_atomically(options.json, lambda file: file.write_text(text), overwrite=True, option="--json")
+        files.write_atomically(
+            options.json, lambda file: file.write_text(text, encoding="utf-8"), overwrite=True, option="--json"
+        )

@@ -51,11 +51,28 @@ def read_lines(path: Path, named: str) -> list[str]:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         raise _unreadable(named, getattr(error, "strerror", None) or "it is not UTF-8 text") from error
-    return [line for line in map(_without_comment, lines) if line]
+    return [_read_in_this_locale(line) for line in map(_without_comment, lines) if line]
 
 
 def _unreadable(named: str, reason: str) -> UsageError:
     return UsageError(f"--{FLAG}: expected a readable text file, got {named!r}: {reason}")
+
+
+def _read_in_this_locale(line: str) -> str:
+    """Return a line so that names in it are found where the locale spells file names in another encoding than UTF-8."""
+    try:
+        os.fsencode(line)
+    except UnicodeEncodeError:
+        return os.fsdecode(line.encode())
+    return line
+
+
+def _written_as_utf8(text: str) -> str:
+    """Return a text with names as they read in UTF-8, if they do: `_read_in_this_locale` finds them again."""
+    try:
+        return os.fsencode(text).decode()
+    except UnicodeDecodeError:
+        return text
 
 
 def _without_comment(line: str) -> str:
@@ -109,8 +126,8 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
             yield f"--{name}" if value else f"--no{name}"
             continue
         for item in value if option.is_list else (value,):
-            text = _absolute(name, item) if option.is_path else str(item)
-            if re.search("[\n\r\ud800-\udfff]", text):  # the last are bytes that are not in the names' encoding
+            text = _written_as_utf8(_absolute(name, item) if option.is_path else str(item))
+            if re.search("[\n\r\ud800-\udfff]", text):  # the last are bytes that are not text
                 raise UsageError(
                     f"save_flags: expected values that fit on one line of Unicode text, got --{name}={text!r}; rename "
                     "the file, or leave --save_flags out"

@@ -147,7 +147,8 @@ class Outputs:
     def _sources(self) -> set[str]:
         """Return the files that the run reads, with all links resolved."""
         config = self._config
-        named = [source for source in (config.content, *config.styles, config.initial) if isinstance(source, str)]
+        pictures = (config.content, *config.styles, config.initial)
+        named = [os.fspath(picture) for picture in pictures if isinstance(picture, (str, os.PathLike))]
         return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
     def _write(self, option: str, path: Path, write: Callable[[Path], object], overwrite: bool) -> None:

@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
         case ["fetch", name]:
             raise UsageError(f"weights fetch: expected one of {', '.join(weights.sources())}, got {name!r}")
         case _:
-            raise UsageError(f"weights: expected nothing, or fetch and a name, got {' '.join(arguments)!r}")
+            raise UsageError(f"the weights command: expected nothing, or fetch and a name, got {' '.join(arguments)!r}")
 
 
 def report() -> Iterator[str]:

@@ -92,7 +92,7 @@ class Option:
         """Return the value in this option's type.
 
         A path that begins with `~` or `~user` is expanded to that user's home folder, even where a file of that name
-        exists; `./~name` names such a file. Paths of any type become text.
+        exists; `./~name` names such a file.
 
         Raises:
             UsageError: the value is of another type, out of bounds or not among the choices; or the path is one that
@@ -110,8 +110,11 @@ class Option:
         return tuple(self._checked_item(item) for item in value)
 
     def _checked_picture(self, value: Any) -> Any:
-        """Return a path as `_checked_path` does, and anything else as it is: readers know what it may be."""
-        return self._checked_path(os.fsdecode(value)) if isinstance(value, (str, bytes, os.PathLike)) else value
+        """Return a path as `_checked_path` does where that changes it, and anything else as it is."""
+        if not isinstance(value, (str, bytes, os.PathLike)):
+            return value
+        path = self._checked_path(os.fsdecode(value))
+        return value if path == os.fspath(value) else path
 
     def _checked_item(self, value: Any) -> Any:
         if self.type is str and isinstance(value, (os.PathLike, bytes) if self.is_path else os.PathLike):
