@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style.cli import flags
+from neural_style.cli import flags, loss_history
 from neural_style.cli.outputs import Outputs
 from neural_style.config.config import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, OPTIONS, Config
 from neural_style.errors import OutputError, UsageError
 from neural_style.images import pictures as images
-from neural_style.images.pictures import Picture
 from neural_style.networks.weights.sources import VGGWeights
-from neural_style.runs import step as records
-from neural_style.runs.inputs import Inputs
 from neural_style.runs.step import Step
 
 WIDTH, HEIGHT = 8, 6
@@ -23,7 +20,6 @@ NETWORK = VGGWeights(
     {}, {}, np.zeros(3, np.float32), "builtin", None, {"initial_noiseblend": 0.125, "learning_rate": 2.5}
 )
 HISTORY = {0: {"content": 3.0, "style": 2.0, "tv": 0.0, "total": 5.0}}
-SETTLED = {"weights": "builtin"}
 
 
 def step(colour=(10, 20, 30), alpha=None, iteration=0):
@@ -33,7 +29,11 @@ def step(colour=(10, 20, 30), alpha=None, iteration=0):
 
 def outputs(width=WIDTH, height=HEIGHT, **options):
     config = Config(**{"content": "photo.png", "styles": ["style.png"], **options})
-    return Outputs(config, Inputs(Picture(np.zeros((height, width, 3), np.float32), None), (), None))
+    return Outputs(config, (width, height))
+
+
+def write_progress(made):
+    made.write_progress(HISTORY, made.result)
 
 
 def tree(folder):
@@ -135,13 +135,13 @@ def test_checkpoints_of_all_scales_are_checked(scales, taken, folder):
         made.check()
 
 
-@pytest.mark.parametrize("broken", ["link", "loop"])
-def test_a_broken_link_counts_as_an_existing_file(broken, folder):
-    (folder / "link").symlink_to("nowhere.png")
-    (folder / "loop").symlink_to("loop")
-    (folder / broken).rename(folder / "taken.png")
-    with pytest.raises(OutputError, match=r"^output: 'taken\.png' exists"):
-        outputs(output="taken.png").check()
+@pytest.mark.parametrize(("option", "plan"), PLANS.items())
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_broken_link_is_refused_by_the_option_that_would_write_to_it(option, plan, overwrite, folder):
+    for name in TAKEN:
+        (folder / name).symlink_to("nowhere.png")
+    with pytest.raises(OutputError, match=f"^{option}: '.*' is a link to '.*nowhere.png', which does not exist"):
+        outputs(**plan, overwrite=overwrite).check()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_format_of_8_bits_is_refused_for_16(option):
 
 @pytest.mark.parametrize("name", ["photo.png/out.png", "photo.png/deep/er/out.png"])
 def test_a_folder_that_is_a_file_is_refused(name):
-    with pytest.raises(OutputError, match=r"^output: .* needs a folder where 'photo.png' is none"):
+    with pytest.raises(OutputError, match=r"^output: .* needs a folder, but 'photo.png' is none"):
         outputs(output=name).check()
 
 
@@ -380,7 +380,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(refuse, caplog
 def test_progress_files_lie_beside_the_result(result, folder):
     stem = os.path.splitext(result)[0]
     (folder / "new").mkdir()
-    outputs(output=result, progress_write=True, progress_plot=True).write_progress(HISTORY)
+    write_progress(outputs(output=result, progress_write=True, progress_plot=True))
     new = {path for path, content in tree(folder).items() if content} - {
         str(folder / n) for n in ("photo.png", "style.png")
     }
@@ -390,20 +390,20 @@ def test_progress_files_lie_beside_the_result(result, folder):
 def test_progress_files_lie_beside_the_result_whatever_the_current_folder(folder, tmp_path_factory, monkeypatch):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
-    outputs(output=str(folder / "out.png"), progress_write=True).write_progress(HISTORY)
+    write_progress(outputs(output=str(folder / "out.png"), progress_write=True))
     assert (folder / "out-progress.txt").is_file()
     assert tree(elsewhere) == {}
 
 
 def test_progress_files_are_written_only_when_asked_for(folder):
     before = tree(folder)
-    outputs(output="out.png").write_progress(HISTORY)
+    write_progress(outputs(output="out.png"))
     assert tree(folder) == before
 
 
 def test_progress_files_follow_the_number_of_a_default_name(folder):
     (folder / "photo-style.png").touch()
-    outputs(progress_write=True).write_progress(HISTORY)
+    write_progress(outputs(progress_write=True))
     assert (folder / "photo-style-2-progress.txt").is_file()
 
 
@@ -411,9 +411,9 @@ def test_a_progress_file_that_cannot_be_written_is_named_by_its_own_option(folde
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records, "write_loss_table", full)
+    monkeypatch.setattr(loss_history, "write_loss_table", full)
     with pytest.raises(OutputError, match=r"^progress_write: 'out-progress\.txt' cannot be written"):
-        outputs(output="out.png", progress_write=True).write_progress(HISTORY)
+        write_progress(outputs(output="out.png", progress_write=True))
 
 
 def test_saved_flags_are_read_back_with_absolute_paths(folder):
@@ -461,6 +461,8 @@ def test_flags_are_saved_only_when_asked_for(folder):
 
 @pytest.mark.parametrize("name", [os.fsdecode(b"photo\xff.png"), "photo\n.png"])
 def test_names_that_flag_files_cannot_hold_are_refused_before_the_run(name):
-    with pytest.raises(UsageError, match=r"^save_flags: expected values of one line of Unicode, got --content="):
+    with pytest.raises(
+        UsageError, match=r"^save_flags: expected values that fit on one line of Unicode text, got --content="
+    ):
         outputs(content=name, save_flags="run.cfg").check()
     outputs(content=name).check()
