@@ -36,6 +36,9 @@ def bad(folder):
     Path("cut.png").write_bytes(Path("photo.png").read_bytes()[:900])
     Path("photo-link.png").symlink_to("photo.png")
     Path("folder.png").mkdir()
+    Path("dangling.png").symlink_to("nowhere.png")
+    Path("loop.png").symlink_to("loop.png")
+    Path("x-progress.png").touch()
     np.savez("nan.npz", **NAN_WEIGHTS)
     Path("self.cfg").write_text("--flagfile=self.cfg\n")
     Path("typo.cfg").write_text("--contnt=photo.png\n")
@@ -128,6 +131,12 @@ BAD = [
     ("--output=out.gif", "--output: expected a name that ends in one of .png"),
     ("--output=out", "--output: expected a name that ends in one of .png"),
     ("--output=out.jpg --bit-depth=16", "--output: .jpg holds 8 bits per channel, got --bit_depth 16; give a name"),
+    ("--output=dangling.png --overwrite", "--output: 'dangling.png' is a link to "),
+    ("--output=loop.png", "--output: 'loop.png' is a link that leads back to itself; remove the link"),
+    ("--save_flags=/dev/null --overwrite", "--save_flags: expected the path of a file, got the device or pipe"),
+    ("--output=x.png --progress-write --progress-plot", "--progress_plot: 'x-progress.png' exists; give --overwrite"),
+    ("--output=~no-such-user/out.png", "--output: expected a known home folder in place of '~no-such-user'"),
+    ("--content_img=photo.png", "unknown flag --content_img; did you mean --content PHOTO?"),
     ("--output=photo.png/out.png", "--output: 'photo.png/out.png' needs a folder"),
     ("--output=/proc/out.png", "--output: '/proc/out.png' cannot be written"),
     ("--output=" + "x" * 300 + ".png", "cannot be written"),

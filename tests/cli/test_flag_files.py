@@ -1,6 +1,9 @@
 import os
 import re
 import string
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -326,3 +329,67 @@ def test_a_name_of_two_lines_is_kept_or_refused_but_never_torn(name, write):
         assert "save_flags" in str(error)
     else:
         assert back == absolute(made)
+
+
+# --- paths in other encodings, and home folders -----------------------------------------------------------------------
+
+
+def test_home_folders_are_expanded_in_and_for_flag_files(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write("home/outer.cfg", "--flagfile=~/deep/inner.cfg", "--output=~/out.png", "--content ~/my photo.jpg")
+    write("home/deep/inner.cfg", "--styles ~/a.jpg '~/b c.jpg'", "--initial=a/~/b.jpg")
+    made = flags.parse(["--flagfile=~/outer.cfg"])
+    home = str(tmp_path / "home")
+    assert (made.output, made.content) == (f"{home}/out.png", f"{home}/my photo.jpg")
+    assert (made.styles, made.initial) == ((f"{home}/a.jpg", f"{home}/b c.jpg"), "a/~/b.jpg")
+
+
+def test_a_folder_that_is_called_like_a_home_folder_survives_a_saved_flag_file(write):
+    made = Config("./~/a.png", ["./~root/b.png"])
+    assert saved(made, write) == absolute(made)
+
+
+@pytest.mark.parametrize("name", ["a\0b.cfg", "\ud800.cfg"])
+def test_a_flag_file_of_an_impossible_name_is_told(name, write):
+    with pytest.raises(UsageError, match=r"^--flagfile: expected a readable text file, got .*: it is not a possible"):
+        parse(f"--flagfile={name}")
+
+
+def test_a_flag_file_whose_name_is_not_text_is_read(write):
+    write(os.fsdecode(b"\xff.cfg"), "--width=64")
+    assert parse("--flagfile", os.fsdecode(b"\xff.cfg")).width == 64
+    with pytest.raises(UsageError, match=r"got 'nowhere.udcff\.cfg': No such file"):
+        parse("--flagfile", os.fsdecode(b"nowhere\xff.cfg"))
+
+
+def test_names_in_a_flag_file_are_utf8_whatever_the_locale(write):
+    """As saved, so read: where the locale is ASCII, Python spells the name in single bytes."""
+    code = (
+        "import sys; from neural_style.cli import flag_files, flags\n"
+        "made = flags.parse(['--content', sys.argv[1], '--styles=b'])\n"
+        "open('saved.cfg', 'wb').writelines(f'{line}\\n'.encode() for line in flag_files.lines_that_repeat(made, {}))\n"
+        "print(ascii(flags.parse(['--flagfile=saved.cfg']).content), sys.getfilesystemencoding())"
+    )
+    root = Path(flags.__file__).parents[2]
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", code, "é.png"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"'{os.getcwd()}/\\udcc3\\udca9.png' ascii\n"
+    assert flags.parse(["--flagfile=saved.cfg"]).content == f"{os.getcwd()}/é.png"
+
+
+@pytest.mark.parametrize("folder", ["50%", "a%d", "{}", "a{b}c", "{", "100%{}"])
+@pytest.mark.parametrize("template", ["c_{:05}.png", "x/{}%.png", "c_%05d.png"])
+def test_checkpoints_go_to_the_same_place_from_any_folder(folder, template, tmp_path, monkeypatch):
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    made = Config("a", ["b"], checkpoint_output=template, checkpoint_iterations=5)
+    try:
+        lines = list(flag_files.lines_that_repeat(made, {}))
+    except UsageError as error:
+        assert "{" in folder and "%05d" in template
+        assert str(error).startswith("save_flags: expected --checkpoint_output with {:05}")
+        return
+    (tmp_path / "saved.cfg").write_text("\n".join(lines))
+    back = flags.parse([f"--flagfile={tmp_path / 'saved.cfg'}"])
+    assert back.checkpoint_path(5) == os.path.abspath(made.checkpoint_path(5))

@@ -133,7 +133,6 @@ def test_an_equals_sign_lets_a_value_begin_with_a_dash():
     ("flag", "nearest"),
     [
         ("--conten", "--content"),
-        ("--style", "--styles"),
         ("--content-weigth", "--content_weight"),
         ("--learning-rat", "--learning_rate"),
         ("--itertions=5", "--iterations"),
@@ -141,12 +140,22 @@ def test_an_equals_sign_lets_a_value_begin_with_a_dash():
         ("--flag-file", "--flagfile"),
         ("--preserve-color", "--preserve_colors"),
         ("--iter", "--iterations"),
-        ("--epsilon", "--eps"),
     ],
 )
 def test_an_unknown_flag_suggests_the_nearest(flag, nearest):
     with pytest.raises(UsageError, match=rf"^unknown flag --\w+; did you mean {nearest}\?$"):
         parse(flag)
+
+
+def test_an_unknown_flag_suggests_what_it_means_in_other_programs():
+    for flag, meant in (
+        ("--content_img=x", "--content PHOTO"),
+        ("--style", "--styles PAINTING [PAINTING ...]"),
+        ("-original_colors", "--preserve_colors"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            parse(flag)
+        assert str(caught.value) == f"unknown flag --{flag.strip('-').partition('=')[0]}; did you mean {meant}?"
 
 
 def test_an_unknown_flag_far_from_all_points_to_help():
@@ -206,5 +215,7 @@ def test_a_malformed_command_line_is_told_by_its_flag(arguments, said):
     ],
 )
 def test_missing_pictures_are_told_with_an_example(arguments, wanted):
-    with pytest.raises(UsageError, match=f"^expected {wanted}; for example: --content photo.jpg --styles painting.jpg"):
+    with pytest.raises(
+        UsageError, match=f"^expected {wanted}, got none; for example: --content photo.jpg --styles painting.jpg"
+    ):
         flags.parse(arguments)

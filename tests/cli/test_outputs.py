@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -466,3 +467,86 @@ def test_names_that_flag_files_cannot_hold_are_refused_before_the_run(name):
     ):
         outputs(content=name, save_flags="run.cfg").check()
     outputs(content=name).check()
+
+
+# --- home folders and links -------------------------------------------------------------------------------------------
+
+
+def test_sources_are_known_by_their_home_folder_as_well(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "net.npz").write_bytes(b"weights")
+    for options in ({"output": "~/photo.png"}, {"output": "x.png", "weights": "~/net.npz", "save_flags": "net.npz"}):
+        with pytest.raises(OutputError, match="is one of the files to work from"):
+            outputs(**options, overwrite=True).check()
+
+
+def test_all_files_are_written_through_links_and_keep_their_permissions(folder):
+    """The files lie in another folder."""
+    names = ["c_2.png", "out-progress.txt", "out.png", "run.cfg"]
+    (folder / "real").mkdir()
+    for name in names:
+        (folder / "real" / name).write_bytes(b"old")
+        (folder / "real" / name).chmod(0o604)
+        (folder / name).symlink_to(f"real/{name}")
+    checkpoints = {"checkpoint_output": "c_{}.png", "checkpoint_iterations": 2}
+    made = outputs(output="out.png", progress_write=True, save_flags="run.cfg", overwrite=True, **checkpoints)
+    made.check()
+    made.write_flags(NETWORK)
+    made.write_checkpoint(2, step(), NETWORK)
+    made.write_progress(HISTORY, made.write_result(step(), NETWORK))
+    for name in names:
+        assert (folder / name).is_symlink()
+        assert (folder / "real" / name).read_bytes() != b"old"
+        assert (folder / "real" / name).stat().st_mode & 0o777 == 0o604
+    assert sorted(path.name for path in (folder / "real").iterdir()) == names
+
+
+# --- what appears during a run ----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_gets_another_name_is_told(folder, caplog, monkeypatch):
+    monkeypatch.setattr("neural_style.cli.outputs._log.propagate", True)
+    checkpoints = {"checkpoint_output": "{}.png", "checkpoint_iterations": 2}
+    made = outputs(output="out.png", progress_write=True, save_flags="run.cfg", **checkpoints)
+    made.check()
+    for name in ("out-progress.txt", "run.cfg", "2.png"):
+        (folder / name).write_bytes(b"precious")
+    made.write_flags(NETWORK)
+    made.write_checkpoint(2, step(), NETWORK)
+    made.write_progress(HISTORY, made.write_result(step(), NETWORK))
+    assert caplog.messages == [
+        "save_flags: 'run.cfg' exists by now, so the file is written as 'run-2.cfg'",
+        "checkpoint_output: '2.png' exists by now, so the file is written as '2-2.png'",
+        "progress_write: 'out-progress.txt' exists by now, so the file is written as 'out-progress-2.txt'",
+    ]
+    for name in ("out-progress.txt", "run.cfg", "2.png"):
+        assert (folder / name).read_bytes() == b"precious"
+
+
+def test_progress_files_lie_beside_a_result_that_got_another_name(folder):
+    made = outputs(output="out.png", progress_write=True, overwrite=True)
+    made.check()
+    (folder / "out-2-progress.txt").write_bytes(b"precious")
+    made.write_progress(HISTORY, folder / "out-2.png")
+    assert (folder / "out-2-progress.txt").read_bytes() == b"precious"  # it was not checked before the run
+    assert (folder / "out-2-progress-2.txt").is_file()
+
+
+def test_a_missing_library_for_plots_is_told_before_the_run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    outputs(progress_write=True).check()
+    with pytest.raises(UsageError, match=r"pip install 'neural-style\[plot\]'"):
+        outputs(progress_plot=True).check()
+
+
+# --- names that are not text ------------------------------------------------------------------------------------------
+
+
+def test_pictures_whose_names_are_not_text_have_a_default_name_and_metadata(folder):
+    name = os.fsdecode(b"\xff\xfe.png")
+    made = outputs(content=name, styles=[name] * 100)
+    made.check()
+    written = made.write_result(step(), NETWORK)
+    assert os.fsencode(written).startswith(b"\xff\xfe-\xff\xfe-")
+    settings = images.read_settings(written)
+    assert (settings["content"], settings["styles"]) == (name, [name] * 100)

@@ -1,7 +1,11 @@
 import io
 import os
 import re
+import shutil
 import signal
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import imagecodecs
@@ -173,6 +177,53 @@ def test_without_imagenet_weights_the_builtin_network_is_used_and_told(folder, c
     assert capsys.readouterr().err.startswith("neural_style: warning: using the built-in network")
     assert images.read_settings("out.png")["weights"] == "builtin"
     assert f"--weights=builtin#sha256:{weights.builtin_entry().digest}\n" in Path("run.cfg").read_text()
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_is_given(folder, monkeypatch, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("photo.png", "style.png"):
+        Path(name).rename(home / name)
+    (home / "outer.cfg").write_text("--content=~/photo.png\n--styles ~/style.png\n--progress_write\n")
+    before = tree(folder)
+    outputs = ["--output=~/new/out.png", "--save_flags=~/run.cfg"]
+    checkpoints = ["--checkpoint_output=~/c_{}.png", "--checkpoint_iterations=2"]
+    assert cli.main(["--flagfile=~/outer.cfg", *TINY, "--iterations=2", "--scales=1", *outputs, *checkpoints]) == 0
+    assert tree(folder) == before
+    made = {"new", "new/out.png", "new/out-progress.txt", "run.cfg", "c_2.png"}
+    assert {*tree(home)} == made | {"photo.png", "style.png", "outer.cfg"}
+    assert f"--output={home}/new/out.png\n" in (home / "run.cfg").read_text()
+
+
+def test_a_link_is_written_through(folder):
+    Path("real").mkdir()
+    shutil.copy("other.jpg", "real/out.jpg")
+    Path("real/out.jpg").chmod(0o600)
+    Path("out.jpg").symlink_to("real/out.jpg")
+    assert cli.main([*RUN, "--output=out.jpg"]) == 2
+    assert cli.main([*RUN, "--output=out.jpg", "--overwrite"]) == 0
+    assert Path("out.jpg").is_symlink()
+    assert size("real/out.jpg") == (64, 48)
+    assert stat.S_IMODE(Path("real/out.jpg").stat().st_mode) == 0o600
+
+
+def test_names_outside_of_the_locale_are_painted(folder):
+    """As a process in an ASCII locale, to which é is two strange bytes, and with a byte that is no letter anywhere."""
+    names = [b"\xff.png", "é.png".encode()]
+    for name in names:
+        shutil.copy(b"photo.png", name)
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **locale, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    outputs = [b"--progress_write", b"--checkpoint_output=\xff_{}.png", b"--checkpoint_iterations=2"]
+    run = [argument.encode() for argument in RUN if not argument.startswith(("--content", "--styles"))]
+    command = [sys.executable, "-m", "neural_style", "--content", names[0], "--styles", names[1], *run, *outputs]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"wrote \\udcff-\\udcc3\\udca9.png ")
+    assert {b"\xff-\xc3\xa9.png", b"\xff-\xc3\xa9-progress.txt", b"\xff_2.png"} < {*os.listdir(b".")}
+    done = subprocess.run([*command, b"--save_flags=run.cfg"], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert done.stderr.startswith(b"neural_style: error: --save_flags: expected values that fit on one line of Unicode")
 
 
 # --- a run that goes wrong keeps the best image -----------------------------------------------------------------------
