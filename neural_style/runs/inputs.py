@@ -29,7 +29,7 @@ class Inputs:
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
-        """Width and height of the result and size of the content as read, in pixels, for `Config.scale_plan`."""
+        """Width and height of the result and size of the content as read, in pixels, for `pyramid.scales_of`."""
         content, original = self.content, (self.originals or self).content
         return content.width, content.height, (original.width, original.height)
 

@@ -237,7 +237,7 @@ def test_a_picture_in_tiles_from_coarse_to_fine(capsys, fast):
 def test_a_picture_without_enough_memory(capsys, fast):
     assert cli.main(["doctor", "--size=4096x4096", "--memory=1GB"]) == 2
     assert re.search(
-        r"error: memory: expected at least \S+ GB for a picture of .*, got 1 GB; give", capsys.readouterr().err
+        r"error: --memory: expected at least \S+ GB for a picture of .*, got 1 GB; give", capsys.readouterr().err
     )
 
 

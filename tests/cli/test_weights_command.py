@@ -135,10 +135,13 @@ def test_a_built_in_network_that_is_damaged_is_not_fetched_but_told(both, places
             ["fetch", "imagenet"],
             "weights fetch: expected one of imagenet-exact, imagenet-8bit, builtin, got 'imagenet'",
         ),
-        (["fetch"], "weights: expected nothing, or fetch and a name, got 'fetch'"),
-        (["fetch", "builtin", "x"], "weights: expected nothing, or fetch and a name, got 'fetch builtin x'"),
-        (["list"], "weights: expected nothing, or fetch and a name, got 'list'"),
-        (["--width=3"], "weights: expected nothing, or fetch and a name, got '--width=3'"),
+        (["fetch"], "the weights command: expected nothing, or fetch and a name, got 'fetch'"),
+        (
+            ["fetch", "builtin", "x"],
+            "the weights command: expected nothing, or fetch and a name, got 'fetch builtin x'",
+        ),
+        (["list"], "the weights command: expected nothing, or fetch and a name, got 'list'"),
+        (["--width=3"], "the weights command: expected nothing, or fetch and a name, got '--width=3'"),
     ],
 )
 def test_other_arguments_are_one_line(arguments, said, both, capsys):
@@ -154,6 +157,6 @@ def test_offline_nothing_is_fetched(both, index, capsys, monkeypatch):
 
 
 def test_it_needs_no_tensorflow():
-    code = "import sys; from neural_style import cli; cli.main(['weights']); print('tensorflow' in sys.modules)"
+    code = "import sys; from neural_style.cli.main import main; main(['weights']); print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from neural_style.config.config import LEFT_TO_NETWORK, OPTIONS
+from neural_style.config.config import OPTIONS
+from neural_style.config.defaults import LEFT_TO_NETWORK
 from neural_style.errors import UsageError, WeightsError
 from neural_style.networks.weights.open_file import REPLACE, OpenWeights, Pair, UnreadArray, text
 from neural_style.networks.weights.random_filters import seeded_filters
