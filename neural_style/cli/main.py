@@ -217,18 +217,19 @@ def _size_and_config(arguments: Sequence[str]) -> tuple[Config, tuple[int, int]]
 
 
 def _bench(arguments: Sequence[str]) -> int:
-    from neural_style.bench import measure as bench
+    from neural_style.bench import report, suite
+    from neural_style.bench.options import parse
 
-    options = bench.parse(arguments)
+    options = parse(arguments)
     if options.json:
         files.check_writable(options.json, "json", overwrite=True)
     if options.pictures:
         files.check_writable(Path(options.pictures, "classic.png"), "pictures", overwrite=True)
     _import_tensorflow()
-    results = bench.measure(options, say=say)
-    print(bench.table(results))
+    results = suite.measure(options, say=say)
+    print(report.table(results))
     if options.json:
-        text = bench.to_json(results, options)
+        text = report.to_json(results, options)
         files.write_atomically(options.json, lambda file: file.write_text(text), overwrite=True, option="json")
     return 0
 
