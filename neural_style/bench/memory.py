@@ -39,6 +39,16 @@ BUDGETS = ((4096**2, "3GB"), (8192**2, "6GB"))
 _EVALUATIONS = 3
 """Of a run, besides those that fill a history; TensorFlow traces functions in the first."""
 
+_LAUNCHER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+"""
+"""Runs a command and prints its peak. It is a small process, since Linux counts the peak of whoever starts a command as
+the command's own."""
+
 
 def prepare(config: Config, options: Options) -> None:
     """Make sure that this system tells the peak memory of a process.
@@ -123,14 +133,14 @@ def watch(command: Sequence[str]) -> tuple[list[float], int]:
         NeuralStyleError: the command failed.
     """
     marks, lines = [], []
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-        assert process.stderr is not None
+    launcher = [sys.executable, "-S", "-c", _LAUNCHER, *command]
+    with subprocess.Popen(launcher, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stdout is not None
         for line in process.stderr:
             lines.append(line)
             if line.startswith("iteration "):
                 marks.append(time.perf_counter())
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = process.stdout.read()
     if process.returncode:
         raise NeuralStyleError(f"bench: a run failed: {''.join(lines[-1:]).strip()}")
-    return marks, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # which counts in KiB elsewhere
+    return marks, int(peak) * (1 if sys.platform == "darwin" else 1024)  # Linux counts in KiB

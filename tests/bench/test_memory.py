@@ -1,5 +1,6 @@
 import sys
 
+import numpy as np
 import pytest
 from benchmarks import options, rows_of
 
@@ -37,6 +38,11 @@ def test_peak_and_times_of_a_run(pictures, tmp_path):
     assert 3e8 < peak < 5e9
     with pytest.raises(NeuralStyleError, match=r"^bench: a run failed: .*tile_size"):
         memory.watch([*command, "--tile_size", "3"])
+
+
+def test_peak_of_a_command_is_not_that_of_who_starts_it():
+    held = np.ones(40_000_000)
+    assert memory.watch([sys.executable, "-S", "-c", "print('hello')"])[1] < 1e8 < held.nbytes
 
 
 def test_a_system_that_tells_no_peaks_is_known_before_anything_is_measured(monkeypatch):
