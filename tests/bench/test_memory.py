@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -7,7 +8,10 @@ from benchmarks import options, rows_of
 from neural_style.bench import memory, suite
 from neural_style.errors import NeuralStyleError, UsageError
 
+needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell the peak of a process")
 
+
+@needs_wait4
 def test_memory_is_that_of_runs_of_their_own(monkeypatch):
     """Whole and in tiles: 2 seconds for each evaluation, and 2 GB."""
     commands = []
@@ -29,6 +33,7 @@ def test_memory_is_that_of_runs_of_their_own(monkeypatch):
     assert commands[0][commands[0].index("--iterations") + 1] == "12"  # as many as fill a history of 10 pairs
 
 
+@needs_wait4
 def test_peak_and_times_of_a_run(pictures, tmp_path):
     command = [sys.executable, "-m", "neural_style", "--content", str(pictures / "photo.png"), "--iterations", "2"]
     command += ["--styles", str(pictures / "style.png"), "--output", str(tmp_path / "out.jpg"), "--weights", "builtin"]
@@ -40,6 +45,7 @@ def test_peak_and_times_of_a_run(pictures, tmp_path):
         memory.watch([*command, "--tile_size", "3"])
 
 
+@needs_wait4
 def test_peak_of_a_command_is_not_that_of_who_starts_it():
     held = np.ones(40_000_000)
     assert memory.watch([sys.executable, "-S", "-c", "print('hello')"])[1] < 1e8 < held.nbytes
@@ -47,7 +53,7 @@ def test_peak_of_a_command_is_not_that_of_who_starts_it():
 
 def test_a_system_that_tells_no_peaks_is_known_before_anything_is_measured(monkeypatch):
     told = []
-    monkeypatch.delattr("os.wait4")
+    monkeypatch.delattr("os.wait4", raising=False)
     with pytest.raises(UsageError, match=r"^bench: memory .*; name the other sections$"):
         suite.measure(options("eval", "memory"), say=told.append)
     assert not told
