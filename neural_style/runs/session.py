@@ -133,11 +133,17 @@ class Session:
             DivergenceError: loss or gradient stopped being finite twice.
         """
         with self._lock:
+            evaluation = self.evaluate()
+            return None if evaluation is None else self._step_of(evaluation)
+
+    def evaluate(self) -> Evaluation | None:
+        """Do what `step` does, but return the image as the optimizer has it. Its `Step` is never made."""
+        with self._lock:
             if self._graphs is None or self._stop.is_set():
                 return None
             try:
                 with tf.device(self._stylizer.device):
-                    return self._next_step()
+                    return self._next_evaluation()
             except _Canceled:
                 return None
             except MEMORY_ERRORS as error:
@@ -146,7 +152,7 @@ class Session:
                     "give a --memory that leaves others enough"
                 ) from error
 
-    def _next_step(self) -> Step | None:
+    def _next_evaluation(self) -> Evaluation | None:
         while self._at < len(self.scales):
             if self._descent is None:
                 self._begin_scale()
@@ -154,7 +160,8 @@ class Session:
             self._take_new_weights()
             evaluation = next(self._descent, None)
             if evaluation is not None:
-                return self._step_of(evaluation)
+                self._iteration += 1
+                return evaluation
             self._end_scale()
         self.close()
         return None
@@ -200,7 +207,6 @@ class Session:
         assert self._descent is not None
         scale = self.scales[self._at]
         size = scale.width, scale.height
-        self._iteration += 1
         image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
         if in_place and size != self._size:
             image = np.array(image)
