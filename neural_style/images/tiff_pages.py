@@ -22,7 +22,6 @@ from neural_style.images.optional_formats import needing_imagecodecs
 
 LOG = logging.getLogger("neural_style")
 
-
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 """Photometric interpretations."""
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB: 3}
