@@ -4,10 +4,11 @@ Pillow reduces colour of more than 8 bits, and grey of 9, by rounding without a 
 """
 
 import struct
-from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 import numpy as np
+
+from neural_style.images.boxes import find_boxes
 
 _CONTAINER = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"
@@ -48,7 +49,7 @@ def read_header(stream: IO[bytes]) -> Header | None:
     head = stream.read(12)
     space, profile = None, None
     if head == _CONTAINER:
-        for kind, start, end in _boxes(stream, 12, None):
+        for kind, start, end in find_boxes(stream, 12):
             if kind == b"jp2h":
                 space, profile = _colours(stream, start, end)
             elif kind == b"jp2c":
@@ -83,26 +84,9 @@ def _read_sizes(stream: IO[bytes], space: int | None, profile: bytes | None) -> 
     return Header(right - left, bottom - top, bits, is_subsampled, space, profile, start)
 
 
-def _boxes(stream: IO[bytes], at: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end of the boxes of a container between two places."""
-    while end is None or at < end:
-        stream.seek(at)
-        head = stream.read(16)
-        if len(head) < 8:
-            return
-        size, start = int.from_bytes(head[:4], "big"), at + 8
-        if size == 1:
-            size, start = int.from_bytes(head[8:], "big"), at + 16
-        after = at + size if size else 2**63
-        yield head[4:8], start, after
-        if after <= at:
-            return
-        at = after
-
-
 def _colours(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes | None]:
     """Return colour space and ICC profile from the boxes of a header."""
-    for kind, inner, after in _boxes(stream, start, end):
+    for kind, inner, after in find_boxes(stream, start, end):
         if kind == b"colr":
             stream.seek(inner)
             method = stream.read(3)[:1]

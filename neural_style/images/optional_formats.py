@@ -8,6 +8,7 @@ from typing import IO, Any
 from PIL import Image, features
 
 from neural_style.errors import ImageError
+from neural_style.images.boxes import find_boxes
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -35,6 +36,7 @@ def opener_for(stream: IO[bytes], subject: str) -> Callable[[IO[bytes]], Image.I
 
 
 def _format_of(stream: IO[bytes]) -> str | None:
+    """Return which of the formats a file begins like, if any."""
     stream.seek(0)
     head = stream.read(64)
     if head.startswith((_JXL_CODESTREAM, _JXL_CONTAINER)):
@@ -98,12 +100,13 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
 
     Section 6.1 of ISO/IEC 18181-1: bits from the least significant on; `small`; height; ratio; width if ratio is 0.
     """
-    stream.seek(0)
-    data = stream.read(2**16)
-    start = data.find(_JXL_CODESTREAM, 0 if data.startswith(_JXL_CODESTREAM) else len(_JXL_CONTAINER))
-    if _format_of(stream) != "JPEG XL" or start < 0:
+    if _format_of(stream) != "JPEG XL":
         return None
-    bits = int.from_bytes(data[start + 2 : start + 14], "little")
+    stream.seek(_jxl_start(stream))
+    head = stream.read(14)
+    if not head.startswith(_JXL_CODESTREAM):
+        return None
+    bits = int.from_bytes(head[2:], "little")
 
     def take(count: int) -> int:
         nonlocal bits
@@ -119,3 +122,14 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
     ratio = take(3)
     across, down = _JXL_RATIOS.get(ratio, (0, 1))
     return (height * across // down if ratio else side()), height
+
+
+def _jxl_start(stream: IO[bytes]) -> int:
+    """Return where the codestream starts, or its first part; 0 for a bare one, or where none is found."""
+    stream.seek(0)
+    if stream.read(2) == _JXL_CODESTREAM:
+        return 0
+    for kind, start, _ in find_boxes(stream, len(_JXL_CONTAINER)):
+        if kind in (b"jxlc", b"jxlp"):
+            return start if kind == b"jxlc" else start + 4  # after the number of the part
+    return 0

@@ -22,7 +22,6 @@ from neural_style.images.optional_formats import needing_imagecodecs
 
 LOG = logging.getLogger("neural_style")
 
-
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 """Photometric interpretations."""
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB: 3}
@@ -115,11 +114,13 @@ def _all_pages(pages: Any, parent: _Page | None, seen: set[int]) -> Iterator[_Pa
 
 def _is_for_pillow(page: Any) -> bool:
     """Return whether Pillow decodes the samples of a page rightly and without loss, or CMYK of 16 bits in 8."""
-    if page.sampleformat not in (_UNSIGNED, _UNDEFINED) or page.compression not in _PILLOWS_COMPRESSIONS:
-        return False
     bits, colour = page.bitspersample, page.photometric
+    is_grey = page.samplesperpixel == 1 and colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+    if page.compression not in _PILLOWS_COMPRESSIONS:
+        return False
+    if page.sampleformat not in (_UNSIGNED, _UNDEFINED):
+        return is_grey and page.sampleformat == _FLOAT and bits == 32
     if page.samplesperpixel == 1:
-        is_grey = colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
         return (bits in (1, 2, 4, 8) and (is_grey or colour == _PALETTE)) or (bits in (12, 16) and is_grey)
     if bits == 16:
         return colour == _SEPARATED

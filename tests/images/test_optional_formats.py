@@ -102,6 +102,9 @@ def test_size_of_a_jpeg_xl_file_is_known_before_it_is_decoded(tmp_path, size):
     for options in ({}, {"use_container": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}):
         with open(jxl(tmp_path / "a.jxl", image, **options), "rb") as stream:
             assert optional_formats.jxl_size(stream) == size
+    box = (8 + 2000).to_bytes(4, "big") + b"Exif" + b"\xff\x0a" * 1000
+    data = (tmp_path / "a.jxl").read_bytes()
+    assert optional_formats.jxl_size(io.BytesIO(data[:32] + box + data[32:])) == size
     data = imagecodecs.jpegxl_encode(np.zeros((size[1], size[0], 3), np.uint8), lossless=True)
     assert optional_formats.jxl_size(io.BytesIO(data)) == size
 
