@@ -92,7 +92,9 @@ def measure(config: Config, network: program.Network, width: int, options: Optio
     config = dataclasses.replace(config, width=width)
     classic = dataclasses.replace(config, **classic_run.SETTINGS)
     inputs = program.read_inputs(config)
-    exact = program.whole_objective(program.resolve(classic, network), network, inputs.content.rgb, [style.rgb for style in inputs.styles])
+    exact = program.whole_objective(
+        program.resolve(classic, network), network, inputs.content.rgb, [style.rgb for style in inputs.styles]
+    )
     subject = _Subject(config, classic, inputs, network, exact, options.pictures, width)
     seconds, target = _run_classic(subject, options.short)
     samples = _iteration_seconds(subject) if options.short else []

@@ -12,6 +12,7 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import FORMULAS, IMAGE, LossSpec, LossWeights, Term
+from neural_style.losses.style import MomentFormula
 
 _LEAST_SIZE = 0.05
 """Least size of a target, as a share of that of noise. Photographs and paintings, even in fog, are larger."""
@@ -86,11 +87,8 @@ def _sizes(
     sizes: dict[str, dict[str, float]] = {}
     for term in spec.terms:
         formula = FORMULAS[term.formula]
-        if term.kind is FeatureFormula:
-            sizes[term.name] = {layer: float(formula.size(*content[layer])) for layer in term.layers}  # type: ignore
-        elif term.name in ("style",):
-            sizes[term.name] = {
-                layer: float(np.dot(blend, formula.size(styles[layer])))
-                for layer in term.layers  # type: ignore
-            }
+        if isinstance(formula, FeatureFormula):
+            sizes[term.name] = {layer: float(formula.size(*content[layer])) for layer in term.layers}
+        elif isinstance(formula, MomentFormula):
+            sizes[term.name] = {layer: float(np.dot(blend, formula.size(styles[layer]))) for layer in term.layers}
     return sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from neural_style.config.config import Config
 from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, usual_tolerance
@@ -21,7 +21,7 @@ class ResolvedConfig(Config):
     """Names of the options that were not given, and were decided by the network or the optimizer."""
 
     # never None here
-    loss: str = LEFT_TO_NETWORK["loss"]
+    loss: Literal["balanced", "athalye"] = LEFT_TO_NETWORK["loss"]
     iterations: int = 0
     tolerance: float = 0.0
     learning_rate: float = 0.0

@@ -234,7 +234,7 @@ class Session:
             weights: options of `WEIGHTS` by name.
 
         Raises:
-            UsageError: an option is another, has a value that cannot be, or needs a layer that the run does not compute.
+            UsageError: an option is another, has an invalid value, or needs a layer that the run does not compute.
         """
         unknown = sorted(set(weights) - set(WEIGHTS))
         if unknown:

@@ -171,7 +171,7 @@ class Stylizer:
         return together(graphs, [self._style_moments(graphs, style, tile_size) for style in styles])
 
     def _style_moments(self, graphs: Graphs, style: np.ndarray, tile_size: int | None) -> Mapping[str, MeanMoments]:
-        pixels = hashlib.sha256(np.ascontiguousarray(style)).hexdigest()
+        pixels = hashlib.sha256(np.ascontiguousarray(style).data).hexdigest()
         key = (graphs.key, style.shape, pixels, tile_size)
         with self._lock:
             if key in self._styles:
