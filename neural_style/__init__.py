@@ -32,6 +32,9 @@ _HOMES = {
 }
 """Public name -> module that defines it."""
 
+_NEED_TENSORFLOW = {"runs.api", "runs.stylizer", "runs.session"}
+"""Those of these modules that import TensorFlow."""
+
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings
 
 if TYPE_CHECKING:
@@ -58,6 +61,9 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())  # so that nothing
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] in _NEED_TENSORFLOW:
+        keras_import = importlib.import_module(f"{__name__}.networks.keras_import")
+        keras_import.import_tensorflow()  # so that Keras writes nothing into the user's home
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from neural_style.cli import flags  # noqa: E402 - found through the line above
+from neural_style.cli import help_text  # noqa: E402 - found through the line above
 
 README = ROOT / "README.md"
 TABLE = re.compile(r"(?<=<!-- flags -->\n).*?(?=<!-- /flags -->)", re.DOTALL)
@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     before = README.read_text(encoding="utf-8")
-    after = TABLE.sub(lambda _: flags.markdown_table(), before, count=1)
+    after = TABLE.sub(lambda _: help_text.markdown_table(), before, count=1)
     if parser.parse_args().check:
         return int(after != before)
     README.write_text(after, encoding="utf-8")

@@ -76,7 +76,7 @@ def test_installed_wheel_paints_outside_the_checkout(installed, pictures, tmp_pa
 
 
 def test_installed_wheel_finds_its_registry(installed, tmp_path):
-    code = "import json; from neural_style import weights; print(json.dumps([e.file for e in weights.registry()]))"
+    code = "import json; from neural_style import weights; print(json.dumps([e.file for e in weights.imagenet_entries()]))"
     result = installed("-c", code, cwd=tmp_path)
     entries = json.loads((ROOT / "weights" / "registry.json").read_text(encoding="utf-8"))["entries"]
     assert json.loads(result.stdout) == [entry["file"] for entry in entries]

@@ -33,8 +33,9 @@ from neural_style import __version__, vgg19_spec
 from neural_style.config import byte_sizes
 from neural_style.config.config import LEAST_TILE, LOSS_FACTORS, OPTIONS, Config
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
-from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.images.picture import to_uint8
+from neural_style.images.writing import write_image
+from neural_style.networks import weights
 from neural_style.runs.inputs import Inputs, read_inputs
 
 if TYPE_CHECKING:
@@ -696,4 +697,4 @@ def _keep_picture(options: Options, name: str, exact: Objective, image: Any) -> 
 
     if options.pictures:
         path = Path(options.pictures, name)
-        images.write_image(path, images.to_uint8(decode(image, exact.mean)), settings={}, overwrite=True)
+        write_image(path, to_uint8(decode(image, exact.mean)), settings={}, overwrite=True)

@@ -33,7 +33,7 @@ from neural_style.config.fields import Option, option
 from neural_style.errors import UsageError
 
 PictureSource = Any
-"""A path, a `PIL.Image.Image`, or an array that `images.read_image` accepts."""
+"""A path, a `PIL.Image.Image`, or an array that `images.reading.read_image` accepts."""
 
 
 def _by_optimizer(name: str) -> str:

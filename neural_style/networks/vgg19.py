@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from neural_style import vgg19_spec
 from neural_style.errors import UsageError
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 
 _PADDING = {"up": "same", "down": "valid"}
 _POOLING = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}

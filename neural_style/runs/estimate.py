@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from neural_style.compute.objective import WholeObjective, encode
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs.stylizer import Stylizer
 
 _SIDE, _REPEATS = 512, 2

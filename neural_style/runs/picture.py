@@ -8,7 +8,7 @@ import numpy as np
 
 from neural_style.compute.objective import decode
 from neural_style.images import color_transfer
-from neural_style.images import pictures as images
+from neural_style.images.picture import lanczos, to_integers
 
 
 def rendered(
@@ -27,7 +27,7 @@ def rendered(
         (height, width, 3), uint8 or uint16.
     """
     if (image.shape[2], image.shape[1]) == size:
-        picture = images.to_integers(np.asarray(image)[0], bit_depth, mean)
+        picture = to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
-        picture = images.to_integers(images.lanczos(decode(image, mean), *size), bit_depth)
+        picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
     return picture if colors is None else color_transfer.preserve_colors(picture, colors, out=picture)

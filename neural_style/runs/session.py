@@ -22,9 +22,9 @@ from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError, OutOfMemoryError
-from neural_style.images import pictures as images
+from neural_style.images.picture import to_integers
 from neural_style.losses.spec import LossTerms
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
@@ -93,7 +93,7 @@ class Session:
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
-        self._colors = images.to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
+        self._colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
         try:
             with _computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network)

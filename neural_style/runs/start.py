@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.images import pictures as images
+from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import Inputs
 
 NOISE_SCALE = 0.256
@@ -38,4 +38,4 @@ def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.
 
 def enlarged(image: Any, width: int, height: int) -> np.ndarray:
     """Resize an image (1, …, …, 3) to a width and height in pixels."""
-    return images.lanczos(np.asarray(image)[0], width, height)[np.newaxis]
+    return lanczos(np.asarray(image)[0], width, height)[np.newaxis]

@@ -12,7 +12,7 @@ import numpy as np
 
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
-from neural_style.images import pictures as images
+from neural_style.images.picture import with_alpha
 
 LOSS_NAMES = ("content", "style", "tv", "total")
 """Names of the losses, as tables and curves list them."""
@@ -56,7 +56,7 @@ class Step:
     @property
     def image_with_alpha(self) -> np.ndarray:
         """The image with the content's alpha put back: of the same type, (height, width, 3) or (height, width, 4)."""
-        return images.with_alpha(self.image, self.alpha)
+        return with_alpha(self.image, self.alpha)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""

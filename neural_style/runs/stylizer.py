@@ -25,9 +25,9 @@ from neural_style.config.config import OPTIONS, Config
 from neural_style.config.resolve import ResolvedConfig, resolve
 from neural_style.errors import UsageError
 from neural_style.losses.moments import MeanMoments
+from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network
-from neural_style.networks.weights import sources as weights
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs
 from neural_style.runs.session import Session, SessionState
@@ -166,7 +166,7 @@ class Stylizer:
     def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
         """Return the traced network and losses of a configuration, those of an earlier run if they fit."""
         chosen, layers = self.precision.precision, config.layers
-        network_key = (network.reference, layers, config.pooling, config.pool_rounding, chosen)
+        network_key = (network.digest or network.reference, layers, config.pooling, config.pool_rounding, chosen)
 
         def build() -> Network:
             return Network.build(

@@ -10,7 +10,7 @@ from neural_style.compute.precision import choose
 from neural_style.config.config import Config
 from neural_style.errors import UsageError
 from neural_style.networks import vgg19 as vgg
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 from neural_style.runs.inputs import read_inputs
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"

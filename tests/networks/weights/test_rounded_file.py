@@ -7,20 +7,19 @@ import pytest
 from packages import CONVS, legacy_file, network_arrays, network_kernels
 
 from neural_style.errors import WeightsError
-from neural_style.networks.weights import formats as weight_files
-from neural_style.networks.weights import palette_file
+from neural_style.networks.weights import formats, rounded_file
 from neural_style.vgg19_spec import keras_name
 
 ARRAYS = network_arrays()
 
 
 def written(tmp_path, arrays=ARRAYS, name="w.npz"):
-    palette_file.convert(legacy_file(arrays), tmp_path / name)
+    rounded_file.convert(legacy_file(arrays), tmp_path / name)
     return tmp_path / name
 
 
 def test_the_network_comes_back(tmp_path):
-    contents = weight_files.read(written(tmp_path))
+    contents = formats.read(written(tmp_path))
     kernels = network_kernels(ARRAYS)
     assert tuple(contents.kernels) == tuple(contents.biases) == CONVS
     for conv in CONVS:
@@ -35,7 +34,7 @@ def test_one_weight_by_hand(tmp_path):
     arrays = {**ARRAYS, "block1_conv1_W_q": np.zeros((64, 3, 3, 3), np.uint8)}
     arrays["block1_conv1_W_q"][5, 0, 0, 2] = 7
     arrays["block1_conv1_W_table"] = np.where(np.arange(256) == 7, 0.5, 0).astype(np.float32)
-    kernel = weight_files.read(written(tmp_path, arrays)).kernels["conv1_1"]
+    kernel = formats.read(written(tmp_path, arrays)).kernels["conv1_1"]
     assert np.argwhere(kernel).tolist() == [[0, 2, 2, 5]]
     assert kernel[0, 2, 2, 5] == 0.5
 
@@ -57,7 +56,7 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("kind", ["<f4", ">f4", "u1", "<U3"])
 def test_numpy_reads_its_arrays(shape, kind):
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(kind).T
-    read = np.load(io.BytesIO(palette_file._npy(array)), allow_pickle=False)
+    read = np.load(io.BytesIO(rounded_file._npy(array)), allow_pickle=False)
     np.testing.assert_array_equal(read, array)
 
 
@@ -94,7 +93,7 @@ def npz(tmp_path, **changes):
 def test_a_palette_may_be_short(tmp_path):
     index = np.full((3, 3, 64, 64), 2, np.uint8)
     path = npz(tmp_path, block1_conv2__index=index, block1_conv2__palette=np.array([0, 0, 5.0]))
-    kernel = weight_files.read(path).kernels["conv1_2"]
+    kernel = formats.read(path).kernels["conv1_2"]
     assert (kernel == 5).all()
     assert kernel.dtype == np.float32
 
@@ -119,7 +118,7 @@ def test_a_palette_may_be_short(tmp_path):
 def test_a_palette_that_cannot_be_is_refused_in_one_line(changes, reason, tmp_path):
     path = npz(tmp_path, **{f"block1_conv2__{part}": value for part, value in changes.items()})
     with pytest.raises(WeightsError, match=reason) as caught:
-        weight_files.read(path)
+        formats.read(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 
@@ -127,5 +126,5 @@ def test_a_palette_that_cannot_be_is_refused_in_one_line(changes, reason, tmp_pa
 def test_a_hostile_file_is_refused_with_nothing_written(tmp_path):
     data = legacy_file(ARRAYS, tensors=packages.Call(packages.Global("os mkdir"), (str(tmp_path / "run"),)))
     with pytest.raises(ValueError, match=r"os\.mkdir"):
-        palette_file.convert(data, tmp_path / "w.npz")
+        rounded_file.convert(data, tmp_path / "w.npz")
     assert not list(tmp_path.iterdir())
