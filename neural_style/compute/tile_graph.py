@@ -53,10 +53,11 @@ class TileGraph:
         self.whole = graph
         self.parts = [PartGraph(graph, part) for part in parts(tuple(graph.spec.layers))]
 
-    def style_moments(self, style: np.ndarray, tile_size: int) -> dict[str, MeanMoments]:
+    def style_moments(self, style: np.ndarray, tile_size: int, check: Check = go_on) -> dict[str, MeanMoments]:
         """Compute the moments of a style picture tile by tile; see `style_targets.style_moments`."""
         height, width = style.shape[:2]
-        sums, _ = self.forward(encoded_parts(style, self.whole.network.mean), height, width, tile_size)
+        picture = encoded_parts(style, self.whole.network.mean)
+        sums, _ = self.forward(picture, height, width, tile_size, check=check)
         return {layer: mean_moments(of_layer) for layer, of_layer in sums.items()}
 
     def forward(

@@ -44,7 +44,7 @@ class Evaluation:
     """Whether no image before had a lower loss, since the descent began or was weighted anew."""
 
 
-def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: float = 1.0) -> Optimizer[Any]:
+def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: float, in_place: bool) -> Optimizer[Any]:
     """Return the optimizer of a plan.
 
     Args:
@@ -52,9 +52,10 @@ def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: f
         config: its settings.
         noise: share of a loss that is rounding alone.
         step_scale: factor on its steps.
+        in_place: whether it overwrites its image.
     """
     if plan.optimizer == "adam":
-        kind = InPlaceAdam if plan.in_place else Adam
+        kind = InPlaceAdam if in_place else Adam
         return kind(config.learning_rate * step_scale, config.beta1, config.beta2, config.eps)
     if plan.optimizer == "scipy":
         return ScipyLBFGS(plan.history_size, step_scale)
@@ -94,7 +95,7 @@ class Descent:
         self.best_image: Any = start if objective.plan.in_place else tf.constant(start)
         self.best_total = math.inf
         self._totals: list[float] = []
-        self._done = 0  # evaluations that counted, the start's among them
+        self._done = 0  # evaluations that were yielded, the start's among them
         self._lives = list(STEP_SCALES)
         self._told: tuple[float, Any] | None = None  # loss and gradient that the optimizer has not taken yet
         self._begin()
@@ -102,13 +103,14 @@ class Descent:
     def _begin(self) -> None:
         """Let an optimizer begin at the best image."""
         plan = self.objective.plan
-        self._in_place = plan.in_place
+        self._in_place = plan.in_place  # what the optimizer does; an evaluation without memory may change the plan
         if plan.in_place and not isinstance(self.best_image, np.ndarray):
             self.best_image = np.array(self.best_image)
-        self._optimizer = optimizer_of(plan, self._config, self._noise, self._lives[0])
+        self._optimizer = optimizer_of(plan, self._config, self._noise, self._lives[0], self._in_place)
         self._is_known = bool(self._done)  # the next evaluation repeats one
-        self._state: Any = self._optimizer.init(self.best_image)
+        self._state: Any = None  # the old one goes before the new one takes memory
         self._told = None
+        self._state = self._optimizer.init(self.best_image)
 
     @property
     def is_over(self) -> bool:
@@ -136,16 +138,15 @@ class Descent:
             total = float(terms.total)
             self._told = total, gradient
             is_known, self._is_known = self._is_known, False
-            if is_known:
-                continue
-            self._done += 1
-            if is_finite(total, gradient):
+            if not is_finite(total, gradient):
+                del gradient
+                self._take_step()
+            elif not is_known:
                 return self._kept(image, terms, total)
-            del gradient
-            self._take_step()
         raise StopIteration
 
     def _kept(self, image: Any, terms: LossTerms, total: float) -> Evaluation:
+        self._done += 1
         self._totals.append(total)
         is_best = total < self.best_total
         if is_best:
@@ -155,13 +156,13 @@ class Descent:
     def _take_step(self) -> bool:
         """Tell the optimizer what came of its last image; return whether it goes on with the same state."""
         assert self._told is not None
-        told, self._told = self._told, None
+        (total, gradient), self._told = self._told, None
         failed: Exception | None = None
         try:
-            self._state = self._optimizer.tell(self._state, *told)
+            self._state = self._optimizer.tell(self._state, total, gradient)
         except MEMORY_ERRORS as error:
             failed = error.with_traceback(None)  # which would keep what the optimizer has
-        del told
+        del gradient
         if failed:
             was_in_place = self._in_place
             self._state = None
@@ -170,22 +171,27 @@ class Descent:
             self._begin()
             return False
         if self._optimizer.has_failed(self._state):
-            self._recover()
+            self._recover(total)
             return False
         return not self._optimizer.is_done(self._state)
 
-    def _recover(self) -> None:
+    def _recover(self, total: float) -> None:
         """Go on from the best image with smaller steps.
+
+        Args:
+            total: the loss that came last.
 
         Raises:
             DivergenceError: that was tried before, or there is no finite image.
         """
         if self.best_total == math.inf:
+            which = "with the new weights" if self._done else "of the start image"
             raise DivergenceError(
-                "loss or gradient of the start image is not finite; lower the loss weights, or use --precision float32"
+                f"loss or gradient {which} is not finite (the loss is {total:g}); lower the loss weights, or use "
+                "--precision float32"
             )
         self._lives.pop(0)
-        at = self._before + self._done - 1
+        at = self._before + self._done
         if not self._lives:
             raise DivergenceError(
                 f"loss or gradient stopped being finite twice, the last time at iteration {at}, with steps made "
@@ -194,23 +200,21 @@ class Descent:
             )
         which = "last" if self._in_place else "best"
         _log.warning("loss or gradient stopped being finite at iteration %d; going back to the %s image", at, which)
-        self._done -= 1  # it gave nothing
         self._begin()
 
     def set_weights(self, config: ResolvedConfig) -> None:
         """Minimize a loss of other weights from here on. Losses before do not compare with those after."""
-        self.settle()
+        self._told = None
         self._config = config
         self.objective.set_weights(config)
-        image = None if self._in_place else self.best_image
-        if not self._in_place and self.best_total == math.inf:
-            image = self._optimizer.ask(self._state)
+        has_best = self.best_total < math.inf and not self._in_place
+        image = self.best_image if has_best else self._optimizer.ask(self._state)
         self._state = self._optimizer.restart(self._state, image)
-        self.best_total, self._totals = math.inf, []
+        self.best_total, self._totals, self._is_known = math.inf, [], False
 
     def settle(self) -> None:
-        """Take the step that is due, so that the optimizer's state holds all that was evaluated."""
-        if self._told is not None:
+        """Take the step that is due, if one is, so that the optimizer's state holds all that was evaluated."""
+        if self._told is not None and not self.is_over:
             self._take_step()
 
     def release(self) -> None:
@@ -226,6 +230,8 @@ class Descent:
             arrays["best_image"] = np.asarray(self.best_image)
         numbers = {
             "plan": dataclasses.asdict(self.objective.plan),
+            "in_place": self._in_place,
+            "before": self._before,
             "best_total": self.best_total,
             "totals": list(self._totals),
             "done": self._done,
@@ -238,8 +244,8 @@ class Descent:
         """Go on where `to_arrays` was called, with an objective of the same plan."""
         prefix = "optimizer/"
         of_optimizer = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
-        self._lives = list(numbers["lives"])
-        self._optimizer = optimizer_of(self.objective.plan, self._config, self._noise, self._lives[0])
+        self._lives, self._in_place, self._before = list(numbers["lives"]), numbers["in_place"], numbers["before"]
+        self._optimizer = optimizer_of(self.objective.plan, self._config, self._noise, self._lives[0], self._in_place)
         self._state = self._optimizer.from_arrays(of_optimizer)
         self.best_total, self._totals = numbers["best_total"], list(numbers["totals"])
         self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -20,7 +21,7 @@ from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
+from neural_style.errors import NeuralStyleError, OutOfMemoryError
 from neural_style.images.picture import to_integers
 from neural_style.losses.spec import LossTerms
 from neural_style.networks.weights import VGGWeights
@@ -28,6 +29,7 @@ from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.picture import rendered
+from neural_style.runs.reweighting import reweighted
 from neural_style.runs.start import enlarged, start_image
 from neural_style.runs.step import Result, Step
 
@@ -35,17 +37,6 @@ if TYPE_CHECKING:
     from neural_style.runs.stylizer import Stylizer
 
 _log = logging.getLogger("neural_style")
-
-WEIGHTS = (
-    "content_weight",
-    "content_weight_blend",
-    "style_weight",
-    "style_layer_weights",
-    "style_layer_weight_exp",
-    "style_blend_weights",
-    "tv_weight",
-)
-"""Options that `Session.set_weights` can change."""
 
 
 class _Canceled(BaseException):
@@ -103,8 +94,12 @@ class Session:
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
         self._colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
-        with tf.device(stylizer.device):
-            self._graphs: Any = stylizer.graphs(config, network)
+        try:
+            with _computing_on(stylizer.device):
+                self._graphs: Any = stylizer.graphs(config, network)
+        except BaseException:
+            reservation.release()
+            raise
         self._spec = loss_spec(config)
         self._at = 0  # index of the scale that is painted, or comes next
         self._start: Any = None  # best image of the scale before
@@ -113,7 +108,8 @@ class Session:
         self._best: Step | None = None
         self._new_config: ResolvedConfig | None = None
         self._stop = threading.Event()
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # held while a step is made
+        self._weights_lock = threading.Lock()  # never held for long
 
     # --- going on -----------------------------------------------------------------------------------------------------
 
@@ -126,11 +122,13 @@ class Session:
         """Make one evaluation of the loss; the first is that of the start image.
 
         Returns:
-            Its image and losses, or None where the run is over or canceled.
+            Its image and losses, or None where the run is over, canceled or closed.
 
         Raises:
             OutOfMemoryError: memory failed in spite of the plan, and smaller tiles did not help.
             DivergenceError: loss or gradient stopped being finite twice.
+
+        After an error the session is closed.
         """
         with self._lock:
             evaluation = self.evaluate()
@@ -142,15 +140,13 @@ class Session:
             if self._graphs is None or self._stop.is_set():
                 return None
             try:
-                with tf.device(self._stylizer.device):
+                with _computing_on(self._stylizer.device):
                     return self._next_evaluation()
             except _Canceled:
                 return None
-            except MEMORY_ERRORS as error:
-                raise OutOfMemoryError(
-                    f"{self._stylizer.device} has too little memory for a picture of this size; lower --width, or "
-                    "give a --memory that leaves others enough"
-                ) from error
+            except Exception:
+                self.close()
+                raise
 
     def _next_evaluation(self) -> Evaluation | None:
         while self._at < len(self.scales):
@@ -174,10 +170,9 @@ class Session:
         if is_last:
             self._inputs = inputs = None
         styles = [style.rgb for style in scaled.styles]
-        targets = functools.partial(self._stylizer.style_targets, self._graphs, styles)
-        objective = PlannedObjective(
-            self._graphs, self.config, scaled.content.rgb, targets, self._planner, plan, self._check
-        )
+        check = functools.partial(_check, self._stop)  # no method, or the session would refer to itself
+        targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
+        objective = PlannedObjective(self._graphs, self.config, scaled.content.rgb, targets, self._planner, plan, check)
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
@@ -188,23 +183,21 @@ class Session:
 
     def _end_scale(self) -> None:
         assert self._descent is not None
-        if self._best is not None and self._is_start(self._best) and self._iteration > self._best.iteration:
-            width, height = self._best.scale
+        best = self._best
+        if best is not None and best.iteration == self._first_of_scale and best.losses["total"]:
             _log.warning(
                 "no step at %d×%d px lowered the loss, so its start image is the result there; "
                 "try other loss weights, or --precision float32",
-                *(width, height),
+                *best.scale,
             )
         self._start = self._descent.best_image
         self._descent.release()
         self._descent = None
         self._at += 1
 
-    def _is_start(self, step: Step) -> bool:
-        return step.iteration == self._first_of_scale
-
     def _step_of(self, evaluation: Evaluation) -> Step:
         assert self._descent is not None
+        self._set_plan(self._descent.objective.plan)
         scale = self.scales[self._at]
         size = scale.width, scale.height
         image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
@@ -223,6 +216,10 @@ class Session:
             self._best = step
         return step
 
+    def _set_plan(self, plan: Plan) -> None:
+        """Note how the present size is computed."""
+        self.plans = (*self.plans[: self._at], plan, *self.plans[self._at + 1 :])
+
     # --- steering -----------------------------------------------------------------------------------------------------
 
     def set_weights(self, **weights: Any) -> None:
@@ -231,30 +228,20 @@ class Session:
         What was the best image so far no longer is: losses before do not compare with those after.
 
         Args:
-            weights: options of `WEIGHTS` by name.
+            weights: options of `reweighting.WEIGHTS` by name.
 
         Raises:
-            UsageError: an option is another, has an invalid value, or needs a layer that the run does not compute.
+            UsageError: as `reweighting.reweighted`.
         """
-        unknown = sorted(set(weights) - set(WEIGHTS))
-        if unknown:
-            raise UsageError(f"set_weights: expected some of {', '.join(WEIGHTS)}, got {', '.join(unknown)}")
-        config = dataclasses.replace(self._new_config or self.config, **weights)
-        for term, new in zip(self._spec.terms, loss_spec(config).terms, strict=True):
-            lacking = sorted(set(new.layers) - set(term.layers))
-            if lacking:
-                raise UsageError(
-                    f"set_weights: expected layers of the {term.name} loss among {', '.join(term.layers) or 'none'}, "
-                    f"got {', '.join(lacking)} as well; begin a new session to add them"
-                )
-        self._new_config = config
+        with self._weights_lock:
+            self._new_config = reweighted(self._new_config or self.config, weights, self._spec)
 
     def _take_new_weights(self) -> None:
-        config, self._new_config = self._new_config, None
-        if config is None or self._descent is None:
-            return
-        self.config = config
-        self._descent.set_weights(config)
+        with self._weights_lock:
+            new, self._new_config = self._new_config, None
+            self.config = new or self.config
+        if new is not None and self._descent is not None:
+            self._descent.set_weights(new)
 
     def cancel(self) -> None:
         """End the run, from any thread: a step that is under way ends before its next tile and returns None."""
@@ -264,10 +251,6 @@ class Session:
     def is_canceled(self) -> bool:
         """Whether `cancel` was called."""
         return self._stop.is_set()
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise _Canceled
 
     # --- what there is ------------------------------------------------------------------------------------------------
 
@@ -328,7 +311,7 @@ class Session:
         """
         with self._lock, tf.device(self._stylizer.device):
             if self._graphs is None or self._best is None:
-                when = "before its first step" if self._best is None else "after its last step"
+                when = "before its first step" if self._best is None else "that is over"
                 raise NeuralStyleError(f"expected a session between two steps, got one {when}, which has no state")
             self._take_new_weights()
             arrays: dict[str, np.ndarray] = {}
@@ -343,7 +326,12 @@ class Session:
                 "at": self._at,
                 "iteration": self._iteration,
                 "first_of_scale": self._first_of_scale,
-                "best": {"iteration": best.iteration, "losses": dict(best.losses), "scale": list(best.scale)},
+                "best": {
+                    "iteration": best.iteration,
+                    "losses": dict(best.losses),
+                    "scale": list(best.scale),
+                    "losses_by_layer": {name: dict(of_layers) for name, of_layers in best.losses_by_layer.items()},
+                },
                 "descent": descent,
             }
             return SessionState(__version__, self.config, self.network.reference, self.plans, arrays, numbers)
@@ -358,22 +346,42 @@ class Session:
         numbers = state.numbers
         self._at, self._iteration = numbers["at"], numbers["iteration"]
         self._first_of_scale = numbers["first_of_scale"]
-        best, picture = numbers["best"], state.arrays["best_picture"]
-        render = functools.partial(np.array, picture)
-        scale = best["scale"][0], best["scale"][1]
-        self._best = Step(best["iteration"], best["losses"], scale, True, self._alpha, render)
+        render = functools.partial(np.array, state.arrays["best_picture"])
+        best = dict(numbers["best"], scale=tuple(numbers["best"]["scale"]))
+        self._best = Step(**best, best=True, alpha=self._alpha, render=render)
         self._start = state.arrays.get("start")
         if numbers["descent"] is None:
             return
-        self.plans = tuple(
-            Plan(**numbers["descent"]["plan"]) if index == self._at else plan for index, plan in enumerate(self.plans)
-        )
-        with tf.device(self._stylizer.device):
+        self._set_plan(Plan(**numbers["descent"]["plan"]))
+        with _computing_on(self._stylizer.device):
             scale_now = self.scales[self._at]
             self._start = np.zeros((1, scale_now.height, scale_now.width, 3), np.float32)  # the arrays have the image
             self._begin_scale()
             assert self._descent is not None
             self._descent.take_arrays(state.arrays, numbers["descent"])
+
+
+@contextlib.contextmanager
+def _computing_on(device: str) -> Iterator[None]:
+    """Compute on a device, and say in one line if its memory is too small.
+
+    Raises:
+        OutOfMemoryError: memory could not be had.
+    """
+    try:
+        with tf.device(device):
+            yield
+    except MEMORY_ERRORS as error:
+        raise OutOfMemoryError(
+            f"{device} has too little memory for a picture of this size; lower --width, or give a --memory that "
+            "leaves others enough"
+        ) from error
+
+
+def _check(stop: threading.Event) -> None:
+    """End an evaluation if a session was canceled."""
+    if stop.is_set():
+        raise _Canceled
 
 
 def _numbers(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

@@ -42,7 +42,9 @@ class Step:
 
     def __post_init__(self) -> None:
         """Freeze the losses."""
+        by_layer = {name: MappingProxyType(dict(of_layers)) for name, of_layers in self.losses_by_layer.items()}
         object.__setattr__(self, "losses", MappingProxyType(dict(self.losses)))
+        object.__setattr__(self, "losses_by_layer", MappingProxyType(by_layer))
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -58,12 +60,15 @@ class Step:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
-        return {**vars(self), "losses": dict(self.losses), "render": _not_sent}
+        by_layer = {name: dict(of_layers) for name, of_layers in self.losses_by_layer.items()}
+        return {**vars(self), "losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was pickled."""
+        """Take what was pickled, and freeze it again."""
         self.__dict__.update(state)
-        object.__setattr__(self, "losses", MappingProxyType(self.losses))
+        self.__post_init__()
+        if "image" in state:
+            state["image"].flags.writeable = False
 
 
 def _not_sent() -> np.ndarray:

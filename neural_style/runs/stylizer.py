@@ -19,6 +19,7 @@ from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.precision import Choice, choose
 from neural_style.compute.style_targets import style_moments, together
+from neural_style.compute.tile_graph import Check, go_on
 from neural_style.config import byte_sizes
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.resolve import ResolvedConfig, resolve
@@ -111,13 +112,33 @@ class Stylizer:
         Raises:
             NeuralStyleError: as `api.stylize`; a UsageError where weights or precision are others.
         """
-        config = self._adopted(state.config)
+        config = dataclasses.replace(self._adopted(state.config), precision=self.precision.precision)
         inputs = inputs or read_inputs(config)
-        network = weights.load(state.weights, config.layers)
+        _check_sizes(state, config, inputs)
+        network = self._weights_of(state, config)
         planner, reservation = self._planner(config, inputs), self._reserve(state.plans, inputs)
         session = Session(self, config, inputs, network, planner, state.plans, reservation)
-        session.take(state)
+        try:
+            session.take(state)
+        except BaseException:
+            session.close()
+            raise
         return session
+
+    def _weights_of(self, state: SessionState, config: ResolvedConfig) -> VGGWeights:
+        """Load the weights of a run that goes on.
+
+        Raises:
+            UsageError: the stylizer was made with others.
+        """
+        is_open = self._weights == OPTIONS["weights"].default
+        network = weights.load(state.weights if is_open else self._weights, config.layers)
+        if network.digest != state.weights.partition("#")[2]:
+            raise UsageError(
+                f"weights: expected those that the run began with, {state.weights}, got {network.reference}; make the "
+                "Stylizer with them"
+            )
+        return network
 
     def _adopted(self, config: Any) -> Any:
         """The configuration with the weights, device and precision of the stylizer.
@@ -129,9 +150,8 @@ class Stylizer:
         for name, value in own.items():
             asked = getattr(config, name)
             known = {OPTIONS[name].default, value, *([self.precision.precision] if name == "precision" else [])}
-            if asked not in known and name != "weights":
-                raise UsageError(f"{name}: expected {value}, which the Stylizer was made with, got {asked}")
-            if name == "weights" and weights.without_hash(asked) not in known:
+            is_same = asked in known or (name == "weights" and weights.without_hash(asked) in known)
+            if not (is_same or (name == "device" and device_name(asked) == self.device)):
                 raise UsageError(f"{name}: expected {value}, which the Stylizer was made with, got {asked}")
         return dataclasses.replace(config, **own)
 
@@ -156,7 +176,7 @@ class Stylizer:
         return cached_graphs(network_key, loss_spec(config), self.device, build)
 
     def style_targets(
-        self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None
+        self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None, check: Check = go_on
     ) -> dict[str, MeanMoments]:
         """Compute the moments of style pictures, unless they were computed before for the same pixels.
 
@@ -164,22 +184,38 @@ class Stylizer:
             graphs: the network and the losses.
             styles: float32 (height, width, 3), RGB 0-255, each at its own size.
             tile_size: side of the tiles that they are computed in, in pixels; None for each as a whole.
+            check: called before each style picture and each tile; what it raises ends the computation.
 
         Returns:
             Layer -> moments with a first axis (styles, …).
         """
-        return together(graphs, [self._style_moments(graphs, style, tile_size) for style in styles])
+        return together(graphs, [self._style_moments(graphs, style, tile_size, check) for style in styles])
 
-    def _style_moments(self, graphs: Graphs, style: np.ndarray, tile_size: int | None) -> Mapping[str, MeanMoments]:
+    def _style_moments(
+        self, graphs: Graphs, style: np.ndarray, tile_size: int | None, check: Check
+    ) -> Mapping[str, MeanMoments]:
+        check()
         pixels = hashlib.sha256(np.ascontiguousarray(style).data).hexdigest()
         key = (graphs.key, style.shape, pixels, tile_size)
         with self._lock:
             if key in self._styles:
                 self._styles.move_to_end(key)
                 return self._styles[key]
-        made = style_moments(graphs, style, tile_size)
+        made = style_moments(graphs, style, tile_size, check)
         with self._lock:
             self._styles[key] = made
             while len(self._styles) > MOST_STYLES:
                 self._styles.popitem(last=False)
         return made
+
+
+def _check_sizes(state: SessionState, config: ResolvedConfig, inputs: Inputs) -> None:
+    """Raise UsageError unless pictures lead to the sizes of a run that goes on."""
+    before = [(plan.width, plan.height) for plan in state.plans]
+    now = [(scale.width, scale.height) for scale in pyramid.scales_of(config, *inputs.plan_size)]
+    if now != before:
+        sizes = [", then ".join(f"{width}×{height}" for width, height in each) for each in (before, now)]
+        raise UsageError(
+            f"pictures: expected those that the run began with, for {sizes[0]} px, got some for {sizes[1]} px; give "
+            "the same pictures"
+        )
