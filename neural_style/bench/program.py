@@ -164,7 +164,9 @@ def optimizer_run(
     from neural_style.runs.descent import optimizer_of
 
     plan = Planner(config, precision).whole(width, width)
-    return minimize(optimizer_of(plan, config, LOSS_NOISE[precision]), value_and_grad, start, 10**6)
+    return minimize(
+        optimizer_of(plan, config, LOSS_NOISE[precision], step_scale=1.0, in_place=False), value_and_grad, start, 10**6
+    )
 
 
 def run_evaluations(config: Config, inputs: Inputs, network: Network) -> Generator[Evaluation]:

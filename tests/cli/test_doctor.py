@@ -16,7 +16,7 @@ from neural_style.cli import main as cli
 from neural_style.compute import memory, precision
 from neural_style.config import byte_sizes
 from neural_style.networks import weights
-from neural_style.runs import engine
+from neural_style.runs import estimate
 from neural_style.vgg19_spec import keras_name, kernel_shape
 
 BUILTIN = weights.weights_folder() / weights.builtin_entry().file
@@ -189,7 +189,7 @@ def test_the_command_prints_the_report(capsys):
 def fast(monkeypatch, folder):
     """A machine that takes a microsecond for a pixel, with the built-in network and 8 GB."""
     shutil.copy(BUILTIN, folder)
-    monkeypatch.setattr(engine, "seconds_per_pixel", lambda *_: 1e-6)
+    monkeypatch.setattr(estimate, "seconds_per_pixel", lambda *_: 1e-6)
     monkeypatch.setattr(memory, "budget", lambda wanted, _: byte_sizes.parse(wanted) or 8 * 10**9)
 
 

@@ -22,7 +22,7 @@ from neural_style.errors import OutOfMemoryError, OutputError
 from neural_style.images import reading, writing
 from neural_style.images.picture import to_integers
 from neural_style.networks import weights
-from neural_style.runs import engine
+from neural_style.runs.session import Session
 
 
 def test_a_run_writes_the_picture_and_says_so_on_standard_output_alone(folder, capsys):
@@ -257,17 +257,16 @@ def test_a_start_image_without_a_finite_loss_is_told_and_writes_nothing(folder, 
 
 @pytest.fixture
 def ending(monkeypatch):
-    """A function that lets the engine raise an error after some steps."""
-    run = engine.run
+    """A function that lets a session raise an error after some steps."""
+    step = Session.step
 
     def ending(count, error):
-        def some(*arguments):
-            steps = run(*arguments)
-            for _ in range(count):
-                yield next(steps)
-            raise error
+        def some(session):
+            if session.iteration + 1 == count:
+                raise error
+            return step(session)
 
-        monkeypatch.setattr(engine, "run", some)
+        monkeypatch.setattr(Session, "step", some)
 
     return ending
 
