@@ -184,7 +184,11 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
 
 def _default_name(config: Config) -> Path:
     """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
-    stem = "-".join(Path(describe(source)).stem for source in (config.content, *config.styles))
+    named = (
+        source if isinstance(source, (str, os.PathLike)) else describe(source)
+        for source in (config.content, *config.styles)
+    )
+    stem = "-".join(Path(name).stem for name in named)  # with what is not text, which `describe` would replace
     while len(os.fsencode(stem)) > _STEM_BYTES:
         stem = stem[:-1]
     path = Path(f"{stem}.png")

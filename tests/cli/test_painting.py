@@ -242,7 +242,7 @@ def test_divergence_ends_with_the_best_image_and_exit_code_1(folder, capsys):
     assert min(size("out-progress.png")) > 200
     rolled_back, *_, last = [line for line in captured.err.splitlines() if not line.startswith("iteration ")][2:]
     assert re.fullmatch(
-        r"neural_style: warning: .* stopped being finite at iteration \d+; back to the best image.*", rolled_back
+        r"neural_style: warning: .* stopped being finite at iteration \d+; going back to the best image.*", rolled_back
     )
     assert re.fullmatch(r"neural_style: error: .*lower --learning_rate.*; writing the best image so far", last)
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from neural_style.losses.terms import content_loss, content_size, style_loss, style_size, tv_loss, variation
 
 from neural_style.losses.moments import channel_sums, gram_matrix, gram_sum
-from neural_style.losses.terms import content_loss, content_size, style_loss, style_size, tv_loss, variation
 
 
 def random_maps(*shape, seed=0):

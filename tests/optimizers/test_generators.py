@@ -7,8 +7,6 @@ import pytest
 import reference
 import scipy.optimize
 import tensorflow as tf
-
-from neural_style.optimizers import generators as optimizers
 from neural_style.optimizers.generators import (
     AdamState,
     LBFGSState,
@@ -19,6 +17,8 @@ from neural_style.optimizers.generators import (
     resized,
     scipy_lbfgs,
 )
+
+from neural_style.optimizers import generators as optimizers
 
 SHAPE = (1, 4, 6, 3)
 ALL = pytest.mark.parametrize("optimizer", [adam, lbfgs, scipy_lbfgs])
