@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from neural_style.runs.pyramid import Scale
 
 
+FIXED_WORK = 10_000
+"""What an evaluation costs whatever its size, in pixels; about that of a CPU. On GPUs it is more."""
+
+
 class Forecast:
     """Counts the steps of a run against its plan.
 
-    An evaluation takes time in proportion to its pixels. So the time left is estimated as
-    pixels left × seconds per pixel at this scale so far. It is the most, since a scale may end before it has used up
-    its iterations.
+    The work of an evaluation is its pixels + `FIXED_WORK`. The time left is work left × seconds per work at this scale
+    so far. A run is done sooner where a scale ends before it has used up its iterations.
     """
 
     def __init__(self, scales: Sequence[Scale]):
@@ -23,9 +26,9 @@ class Forecast:
         self._scale = 0  # index of the current one
         self._first: tuple[int, float] | None = None  # iteration of the scale's start image, and when it was done
         self._iteration = -1  # the start image is iteration 0
-        self._seconds_per_pixel: float | None = None
-        self.pixels_done = 0
-        """Pixels of all evaluations so far."""
+        self._seconds_per_work: float | None = None
+        self.work_done = 0
+        """Work of all evaluations so far."""
 
     def update(self, iteration: int, size: tuple[int, int], now: float) -> None:
         """Count a step.
@@ -42,8 +45,8 @@ class Forecast:
             self._first = iteration, now
         else:
             first, began = self._first
-            self._seconds_per_pixel = (now - began) / ((iteration - first) * _pixels(self._scales[self._scale]))
-        self.pixels_done += _pixels(self._scales[self._scale])
+            self._seconds_per_work = (now - began) / ((iteration - first) * _work(self._scales[self._scale]))
+        self.work_done += _work(self._scales[self._scale])
 
     @property
     def most_iterations(self) -> int:
@@ -51,15 +54,15 @@ class Forecast:
         return self._iteration + self._left_here + sum(scale.iterations + 1 for scale in self._later)
 
     @property
-    def pixels_left(self) -> int:
-        """Pixels of all evaluations from here on, if every scale uses up its iterations."""
-        here = self._left_here * _pixels(self._scales[self._scale])
-        return here + sum((scale.iterations + 1) * _pixels(scale) for scale in self._later)
+    def work_left(self) -> int:
+        """Work of all evaluations from here on, if every scale uses up its iterations."""
+        here = self._left_here * _work(self._scales[self._scale])
+        return here + sum((scale.iterations + 1) * _work(scale) for scale in self._later)
 
     @property
     def seconds_left(self) -> float | None:
-        """The most time left in seconds; None where nothing has been timed yet."""
-        return None if self._seconds_per_pixel is None else self._seconds_per_pixel * self.pixels_left
+        """The time left in seconds, if every scale uses up its iterations; None where nothing has been timed yet."""
+        return None if self._seconds_per_work is None else self._seconds_per_work * self.work_left
 
     @property
     def _left_here(self) -> int:
@@ -72,5 +75,5 @@ class Forecast:
         return self._scales[self._scale + 1 :]
 
 
-def _pixels(scale: Scale) -> int:
-    return scale.width * scale.height
+def _work(scale: Scale) -> int:
+    return scale.width * scale.height + FIXED_WORK

@@ -66,11 +66,11 @@ class Reporter:
 
     def _time_left(self) -> str:
         seconds = self._forecast.seconds_left
-        return f", at most {tqdm.format_interval(seconds)} left" if seconds and not self._on_terminal else ""
+        return f", up to about {tqdm.format_interval(seconds)} left" if seconds and not self._on_terminal else ""
 
 
 class _Bar(tqdm):
-    """A bar that grows with the pixels evaluated, so that it grows evenly, and counts iterations."""
+    """A bar that grows with the work done, and so at an even speed, and counts iterations."""
 
     _FORMAT = "{iterations} [{elapsed}<{left}{postfix}] {bar}"
     """Fits into 80 columns: the bar gets what is left over."""
@@ -78,7 +78,7 @@ class _Bar(tqdm):
     def __init__(self, forecast: Forecast, file: Any):
         self._forecast = forecast
         self._iteration = 0
-        super().__init__(total=forecast.pixels_left, file=file, dynamic_ncols=True, bar_format=self._FORMAT)
+        super().__init__(total=forecast.work_left, file=file, dynamic_ncols=True, bar_format=self._FORMAT)
 
     @property
     def format_dict(self) -> dict[str, Any]:
@@ -95,5 +95,5 @@ class _Bar(tqdm):
         self._iteration = step.iteration
         losses = ", ".join(f"{name} {tqdm.format_sizeof(value)}" for name, value in step.losses.items())
         self.set_postfix_str(losses, refresh=False)
-        self.total = self._forecast.pixels_done + self._forecast.pixels_left
-        self.update(self._forecast.pixels_done - self.n)
+        self.total = self._forecast.work_done + self._forecast.work_left
+        self.update(self._forecast.work_done - self.n)

@@ -77,8 +77,8 @@ def test_lines_between_the_first_and_the_last_tell_the_most_time_left(monkeypatc
     first, *between, last = shown(io.StringIO(), 9).splitlines()
     assert "left" not in first
     assert "left" not in last
-    assert between[0].endswith(", at most 01:20 left")
-    assert between[1].endswith(", at most 01:10 left")
+    assert between[0].endswith(", up to about 01:20 left")
+    assert between[1].endswith(", up to about 01:10 left")
 
 
 @pytest.mark.parametrize("iterations", [20, 100, 1000, 12345])
@@ -151,8 +151,8 @@ def test_a_run_that_ends_early_leaves_the_bar_where_it_was(columns):
     assert text.endswith("\n")
 
 
-def test_the_bar_grows_with_the_pixels_evaluated(columns):
-    """The second scale takes nearly all of them, but a third of the iterations."""
+def test_the_bar_grows_with_the_work_done(columns):
+    """The second scale has a third of the iterations, but takes nearly all of the time."""
     file = Terminal()
     with Reporter([Scale(64, 48, 199), Scale(640, 480, 99)], None, file) as reporter:
         for iteration in range(200):
