@@ -1,121 +1,124 @@
-"""Functions to minimize, and an optimizer's run on them, for the tests of optimizers."""
+"""Objectives of small pictures on a network of random filters. Tests share its traced graphs: tracing takes longest."""
 
-from typing import NamedTuple
+import functools
 
 import numpy as np
+import pytest
+import reference
 import tensorflow as tf
 
-from neural_style.optimizers.adam import Adam, InPlaceAdam
-from neural_style.optimizers.base import minimize
-from neural_style.optimizers.lbfgs import LBFGS
-from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
+from neural_style.compute import precision
+from neural_style.compute.graph_cache import Graphs
+from neural_style.compute.loss_graph import LossGraph
+from neural_style.compute.loss_weights import loss_spec
+from neural_style.compute.objective import WholeObjective
+from neural_style.compute.style_targets import style_targets
+from neural_style.compute.tile_graph import TileGraph, go_on
+from neural_style.compute.tiled_objective import TiledObjective
+from neural_style.config.config import Config
+from neural_style.config.resolve import resolve
+from neural_style.errors import UsageError
+from neural_style.networks.vgg19 import Network
 
-SHAPE = (1, 4, 6, 3)
-
-ADAM = {"learning_rate": 0.5, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-
-OPTIMIZERS = {"Adam": Adam(**ADAM), "InPlaceAdam": InPlaceAdam(**ADAM), "L-BFGS": LBFGS(10), "SciPy": ScipyLBFGS(10)}
-
-
-class Terms(NamedTuple):
-    """Two terms of a loss. Optimizers go by `total`."""
-
-    half: tf.Tensor
-    total: tf.Tensor
+SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
+"""Settings under which little of the network is computed."""
 
 
-def random(seed=0, shape=SHAPE):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+def picture(height, width, seed):
+    """Coarse blobs under fine noise, each with colors of its own: float32 RGB of 0-255."""
+    rng = np.random.default_rng(seed)
+    blobs = np.kron(rng.uniform(0, 255, (-(-height // 8), -(-width // 8), 3)), np.ones((8, 8, 1)))
+    return np.clip(blobs[:height, :width] + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.float32)
 
 
-START, TARGET = tf.constant(random(0)), tf.constant(random(1))
-SCALES = tf.constant(10 ** np.random.default_rng(2).uniform(-1, 1, SHAPE).astype(np.float32))
+def noise(height, width, seed):
+    """White noise: float32 RGB of 0-255."""
+    return np.random.default_rng(seed).uniform(0, 255, (height, width, 3)).astype(np.float32)
 
 
-def objective(loss):
-    """`value_and_grad` of a function from tensor to scalar; of an array, the gradient is an array."""
-
-    @tf.function(reduce_retracing=True)
-    def of_tensor(image):
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            total = loss(image)
-        return total, tape.gradient(total, image)
-
-    def value_and_grad(image):
-        total, gradient = of_tensor(tf.constant(image))
-        return Terms(total / 2, total), gradient.numpy() if isinstance(image, np.ndarray) else gradient
-
-    return value_and_grad
+def image_of(picture):
+    """The image of a picture for the network of random filters, as an array: float32 (1, height, width, 3)."""
+    return (picture - reference.random_weights().mean)[np.newaxis].astype(np.float32)
 
 
-quadratic = objective(lambda image: tf.reduce_sum(SCALES * (image - TARGET) ** 2))
+def resolved(styles=1, **settings):
+    """A resolved configuration with some styles and settings."""
+    return resolve(Config("content", ["style"] * styles, **settings), {})
 
 
-@objective
-def rosenbrock(image):
-    """Each two neighbouring entries are one valley. The minimum, 0, is where all entries are 1."""
-    pairs = tf.reshape(image, (-1, 2))
-    x, y = pairs[:, 0], pairs[:, 1]
-    return tf.reduce_sum((1 - x) ** 2 + 100 * (y - x**2) ** 2)
+def build_network(config, kind="float32", weights=None):
+    """The network of a configuration, with random filters or other weights."""
+    weights = weights or reference.random_weights()
+    rounding = config.pool_rounding
+    return Network.build(weights, config.layers, pooling=config.pooling, precision=kind, rounding=rounding)
 
 
-def value_of(value_and_grad, image):
-    return float(value_and_grad(image)[0].total)
+def build_graphs(config, kind="float32", weights=None, spec=None):
+    """New graphs of a configuration."""
+    graph = LossGraph(build_network(config, kind, weights), spec or loss_spec(config))
+    return Graphs(graph, TileGraph(graph), "a test's")
 
 
-def start_for(optimizer, image=START):
-    """A start image of the kind that an optimizer wants: its own copy."""
-    return np.array(image) if isinstance(optimizer, InPlaceAdam) else tf.constant(image)
+def graphs_of(config, kind="float32"):
+    """Graphs of a configuration, shared with all tests of the same layers."""
+    return _graphs(loss_spec(config), config.pooling, config.pool_rounding, kind, _Hidden(config))
 
 
-def run(optimizer, value_and_grad=quadratic, iterations=5, start=START):
-    """The evaluations of an optimizer, as `minimize` gives them."""
-    return minimize(optimizer, value_and_grad, start_for(optimizer, start), iterations)
+class _Hidden:
+    """Something that is not looked at where keys are compared."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return True
+
+    def __hash__(self):
+        return 0
 
 
-def images_and_totals(evaluations):
-    """Copies of what was evaluated, and the losses."""
-    images, totals = [], []
-    for evaluation in evaluations:
-        images.append(np.array(evaluation.image))
-        totals.append(evaluation.total)
-    return images, totals
+@functools.lru_cache(maxsize=12)
+def _graphs(spec, pooling, rounding, kind, config):
+    return build_graphs(config.value, kind, spec=spec)
 
 
-def step(optimizer, state, value_and_grad):
-    """The next state, after an evaluation; and what was evaluated, copied."""
-    image = optimizer.ask(state)
-    evaluated = np.array(image)
-    terms, gradient = value_and_grad(image)
-    return optimizer.tell(state, float(terms.total), gradient), evaluated
+def whole_of(config, content, styles, kind="float32", graphs=None):
+    """The objective of pictures as a whole."""
+    graphs = graphs or graphs_of(config, kind)
+    return WholeObjective(graphs.whole, config, content, style_targets(graphs, styles))
 
 
-def spoiled(value_and_grad, calls, place="gradient", bad=np.nan):
-    """A function that is not finite at some of its calls, counted from 0."""
-    count = -1
-
-    def spoil(image):
-        nonlocal count
-        count += 1
-        terms, gradient = value_and_grad(image)
-        if count in calls:
-            if place == "total":
-                return terms._replace(total=tf.constant(bad, tf.float32)), gradient
-            one = np.zeros(gradient.shape, np.float32)
-            one.flat[7] = bad
-            gradient = gradient + one
-        return terms, gradient
-
-    return spoil
+def tiled_of(config, content, styles, tile_size, keep=True, kind="float32", graphs=None, check=go_on):
+    """The objective of pictures in tiles."""
+    graphs = graphs or graphs_of(config, kind)
+    targets = style_targets(graphs, styles, tile_size)
+    return TiledObjective(graphs.tiled, config, content, targets, tile_size, keep, check)
 
 
-def scaled_by(factor, value_and_grad):
-    """A function times a factor."""
+def values(terms):
+    """Losses by name, the total among them, as numbers."""
+    return {name: float(value) for name, value in {**terms.by_name, "total": terms.total}.items()}
 
-    def scaled(image):
-        terms, gradient = value_and_grad(image)
-        factor_32 = np.float32(factor)
-        return Terms(terms.half * factor_32, terms.total * factor_32), gradient * factor_32
 
-    return scaled
+def relative_error(ours, expected):
+    """Norm of the difference as a share."""
+    ours, expected = (np.asarray(each, np.float64) for each in (ours, expected))
+    return float(np.linalg.norm(ours - expected) / np.linalg.norm(expected))
+
+
+def cosine(ours, other):
+    """Cosine of the angle between two gradients."""
+    return float(tf.reduce_sum(ours * other) / tf.norm(ours) / tf.norm(other))
+
+
+def traces(*functions):
+    """How often each function was traced."""
+    return [function.experimental_get_tracing_count() for function in functions]
+
+
+def skip_unless_computed(kind):
+    """Skip a test on machines that do not compute in a type."""
+    try:
+        precision.choose(kind, "CPU:0")
+    except UsageError:
+        pytest.skip(f"this machine does not compute in {kind}")
