@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,10 +49,10 @@ class LossGraph:
         self.network, self.spec = network, spec
         image = tf.TensorSpec((1, None, None, 3), tf.float32)
         targets, weights = self._target_specs(), weight_specs(spec)
-        self.content_maps = tf.function(self._content_maps, input_signature=[image])
-        self.style_moments = tf.function(self._style_moments, input_signature=[image])
-        self.terms = tf.function(self._terms, input_signature=[image, targets, weights])
-        self.value_and_grad = tf.function(self._value_and_grad, input_signature=[image, targets, weights])
+        self.content_maps = traced(self._content_maps, [image])
+        self.style_moments = traced(self._style_moments, [image])
+        self.terms = traced(self._terms, [image, targets, weights])
+        self.value_and_grad = traced(self._value_and_grad, [image, targets, weights])
 
     def _target_specs(self) -> dict[str, dict[str, Any]]:
         """What TensorFlow may expect of `Targets`."""
@@ -148,6 +148,15 @@ class LossGraph:
         image = tf.constant(picture, tf.float32)
         styles = {layer: batch_of_one(mean) for layer, mean in self.style_moments(image).items()}
         return sums_of_channels(self.content_maps(image)), styles
+
+
+def traced(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
+    """Return a method as a function that TensorFlow traces on its first call.
+
+    TensorFlow counts how often the code of a method is traced, over all objects, and warns. So it gets an object of its
+    own instead of the method.
+    """
+    return tf.function(functools.partial(function), input_signature=signature)
 
 
 def formula_of(term: Term) -> Any:

@@ -25,6 +25,7 @@ from neural_style.compute.loss_graph import (
     layers_of,
     map_spec,
     merge,
+    traced,
     weight_specs,
 )
 from neural_style.compute.tile_grid import Box, Tile, cover
@@ -112,11 +113,11 @@ class PartGraph:
         own, number = tf.TensorSpec((4,), tf.int32), tf.TensorSpec((), tf.float32)
         of_end = "float32" if precision == "float16" else precision
         maps = {layer: map_spec(layer, precision) for layer in self.content}
-        self.statistics = tf.function(self._statistics, input_signature=[seen, own])
-        self.content_maps = tf.function(self._content_maps, input_signature=[seen, own])
-        self.gradient = tf.function(
+        self.statistics = traced(self._statistics, [seen, own])
+        self.content_maps = traced(self._content_maps, [seen, own])
+        self.gradient = traced(
             self._gradient,
-            input_signature=[
+            [
                 seen,
                 own,
                 {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
