@@ -195,7 +195,10 @@ def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
     toy_formulas.register(monkeypatch)
     config = resolved(2, **TOY)
     graphs = objectives.build_graphs(config, spec=toy_spec(config))
-    whole, tiled = whole_of(config, CONTENT, STYLES, graphs=graphs), tiled_of(config, CONTENT, STYLES, 16, graphs=graphs)
+    whole, tiled = (
+        whole_of(config, CONTENT, STYLES, graphs=graphs),
+        tiled_of(config, CONTENT, STYLES, 16, graphs=graphs),
+    )
     terms, gradient = whole.value_and_grad(tf.constant(IMAGE_ARRAY))
     of_tiles, in_tiles = tiled.value_and_grad(IMAGE_ARRAY)
     assert values(of_tiles) == pytest.approx(values(terms), rel=1e-5)
@@ -267,7 +270,10 @@ def test_several_terms_give_the_same_bits_every_time(monkeypatch):
     toy_formulas.register(monkeypatch)
     layers = ("relu1_1", "relu1_2", "relu2_1", "relu4_1")
     config = resolved(1, content_layers=layers, style_layers=layers, loss="athalye")
-    terms = [term._replace(layers=tuple(layer for layer in term.layers if layer != "relu4_1")) for term in several_terms().terms]
+    terms = [
+        term._replace(layers=tuple(layer for layer in term.layers if layer != "relu4_1"))
+        for term in several_terms().terms
+    ]
     graphs = objectives.build_graphs(config, spec=LossSpec(tuple(terms)))
     content, style, image = np.random.default_rng(0).uniform(0, 255, (3, 192, 256, 3)).astype(np.float32)
     whole, image = whole_of(config, content, [style], graphs=graphs), tf.constant(image_of(image))
@@ -289,8 +295,13 @@ def test_graphs_leave_nothing_in_tensorflow():
     for seed in range(3):
         config = resolved(**SHALLOW, pooling="avg" if seed == 2 else "max")
         graphs = objectives.build_graphs(config)
-        for ours in (whole_of(config, CONTENT, STYLES[:1], graphs=graphs), tiled_of(config, CONTENT, STYLES[:1], 16, graphs=graphs)):
-            ours.value_and_grad(IMAGE_ARRAY if isinstance(ours, tiled_objective.TiledObjective) else tf.constant(IMAGE_ARRAY))
+        for ours in (
+            whole_of(config, CONTENT, STYLES[:1], graphs=graphs),
+            tiled_of(config, CONTENT, STYLES[:1], 16, graphs=graphs),
+        ):
+            ours.value_and_grad(
+                IMAGE_ARRAY if isinstance(ours, tiled_objective.TiledObjective) else tf.constant(IMAGE_ARRAY)
+            )
         whole_of(config, CONTENT, STYLES[:1], graphs=graphs).terms(tf.constant(IMAGE_ARRAY))
         model = graphs.whole.network.model
         kept += map(weakref.ref, (graphs.whole, graphs.tiled, model, model.get_layer("conv1_1").kernel))

@@ -196,7 +196,10 @@ def test_blended_styles_are_aimed_at_by_their_shares():
     graph, targets = objectives.graphs_of(config).whole, objective.style_targets
     term = next(term for term in graph.spec.terms if term.name == "style")
     mean, first = (
-        {layer: type(of)(*(tf.tensordot(tf.constant(shares), value, 1) for value in of)) for layer, of in targets.items()}
+        {
+            layer: type(of)(*(tf.tensordot(tf.constant(shares), value, 1) for value in of))
+            for layer, of in targets.items()
+        }
         for shares in ([0.75, 0.25], [1.0, 0.0])
     )
     slopes = [moment_term(term, means, {"style": targets}, objective._weights)[1] for means in (mean, first)]
@@ -220,9 +223,7 @@ def test_style_with_real_filters():
     graphs = objectives.build_graphs(config, weights=weights.load(str(SHARED), config.layers))
     objective = whole_of(config, IMAGE, [CONTENT], graphs=graphs)
     views = (CONTENT, CONTENT[..., ::-1], IMAGE)
-    same, recolored, other = (
-        float(objective.terms(encode(view, objective.mean)).by_name["style"]) for view in views
-    )
+    same, recolored, other = (float(objective.terms(encode(view, objective.mean)).by_name["style"]) for view in views)
     assert same < 1e-9 * min(recolored, other)
 
 
@@ -290,7 +291,10 @@ def test_targets_by_the_terms_that_compare_with_them():
 
 def test_released_targets_are_gone():
     objective = objective_of(**SHALLOW)
-    kept = [weakref.ref(objective._targets["content"]["relu1_2"]), weakref.ref(objective.style_targets["relu1_1"].second)]
+    kept = [
+        weakref.ref(objective._targets["content"]["relu1_2"]),
+        weakref.ref(objective.style_targets["relu1_1"].second),
+    ]
     objective.release()
     gc.collect()
     assert [ref() for ref in kept] == [None, None]

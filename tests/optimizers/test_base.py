@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from objectives import (
+from functions_to_minimize import (
     OPTIMIZERS,
     START,
     Terms,
