@@ -47,7 +47,7 @@ class CostModel:
         """Prepare.
 
         Args:
-            config: layers, loss terms, bit depth and colours of the runs.
+            config: layers, loss terms, bit depth and colors of the runs.
             precision: the type that the network computes in, such as "bfloat16".
             style_areas: pixels of each style picture, as multiples of the result's pixels.
         """
@@ -75,7 +75,7 @@ class CostModel:
         optimizing = area * (
             self._optimizer_bytes(tiled, optimizer, history_size)
             + self._kept_bytes(tiled, keep_content)
-            + IMAGE_BYTES * self._config.preserve_colors / 4  # the content's colours, in 8 bits
+            + IMAGE_BYTES * self._config.preserve_colors / 4  # the content's colors, in 8 bits
         )
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
         return int(process + self._weight_bytes() + max(optimizing, reading) + work)

@@ -106,7 +106,7 @@ class PlannedObjective:
         self._objective.release()
 
     def save_memory(self, error: Exception) -> None:
-        """From now on compute tiles, for an optimiser that changes the image in place.
+        """From now on compute tiles, for an optimizer that changes the image in place.
 
         Raises:
             OutOfMemoryError: from the error, if that is so already.
@@ -114,7 +114,7 @@ class PlannedObjective:
         if self.plan.in_place:
             self._give_up(error)
         change = "" if self.plan.optimizer == "adam" else " with adam"
-        _log.warning("the optimiser finds no memory (%s); going on%s in place", _reason(error), change)
+        _log.warning("the optimizer finds no memory (%s); going on%s in place", _reason(error), change)
         self.plan = self._planner.with_adam(self.plan)
         if self.plan.tile_size is None:
             self._make_smaller(error)

@@ -337,9 +337,9 @@ class Config:
             weights = [
                 factor * self._block_weight(layer) for layer, factor in zip(self.style_layers, growth, strict=False)
             ]
-            shares = _normalised("style_layer_weight_exp", weights)
+            shares = _normalized("style_layer_weight_exp", weights)
         else:
-            shares = _normalised("style_layer_weights", self.style_layer_weights)
+            shares = _normalized("style_layer_weights", self.style_layer_weights)
         terms = zip(self.style_layers, shares, strict=True)
         return {layer: share for layer, share in terms if share * self.style_weight > 0}
 
@@ -354,7 +354,7 @@ class Config:
     @property
     def style_blend(self) -> tuple[float, ...]:
         """Weight of each style picture. The weights sum to 1."""
-        return _normalised("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
+        return _normalized("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -380,7 +380,7 @@ OPTIONS: Mapping[str, Option] = {
 """Option name -> option, in the order of the fields of `Config`."""
 
 
-def _normalised(name: str, values: Sequence[float]) -> tuple[float, ...]:
+def _normalized(name: str, values: Sequence[float]) -> tuple[float, ...]:
     total = sum(values)
     if not 0 < total < math.inf:
         raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got weights {tuple(values)}")

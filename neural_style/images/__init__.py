@@ -1,1 +1,1 @@
-"""Pictures in and out, colour, and what is computed of their pixels."""
+"""Pictures in and out, color, and what is computed of their pixels."""

@@ -23,7 +23,7 @@ class PixelCounts(NamedTuple):
 
 
 class PixelFormula(NamedTuple):
-    """A loss of an image (1, height, width, 3) in grey levels of 0-255, less any offset."""
+    """A loss of an image (1, height, width, 3) in gray levels of 0-255, less any offset."""
 
     value_and_gradient: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     """(Image, weight) -> (weighted value, its gradient by the image); `tile_value_and_gradient` of a tile."""

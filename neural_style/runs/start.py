@@ -11,7 +11,7 @@ from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import Inputs
 
 NOISE_SCALE = 0.256
-"""Standard deviation of the start noise around the mean pixel, in grey levels of 0-255 (anishathalye/neural-style)."""
+"""Standard deviation of the start noise around the mean pixel, in gray levels of 0-255 (anishathalye/neural-style)."""
 
 
 def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.ndarray:

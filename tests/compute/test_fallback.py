@@ -211,7 +211,7 @@ def test_style_targets_are_not_computed_anew(planned, graphs, tried, monkeypatch
     assert calls == []
 
 
-# --- the optimiser ----------------------------------------------------------------------------------------------------
+# --- the optimizer ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("tile_size", "then"), [(None, 192), (64, 64)])
@@ -223,7 +223,7 @@ def test_memory_is_saved_by_adam_in_place(planned, tried, caplog, optimizer, til
         objective.save_memory(EXHAUSTED)
     assert objective.plan.in_place
     assert objective.plan.optimizer == "adam"
-    assert "the optimiser finds no memory (OOM when allocating); going on with adam in place" in caplog.messages
+    assert "the optimizer finds no memory (OOM when allocating); going on with adam in place" in caplog.messages
     assert_same(objective.value_and_grad(IMAGE), expected)
     assert tried[1:] == [then]
 

@@ -90,7 +90,7 @@ CASES = {
 
 
 def picture(height, width, seed):
-    """Coarse blobs under fine noise, each with colours of its own: RGB 0-255."""
+    """Coarse blobs under fine noise, each with colors of its own: RGB 0-255."""
     rng = np.random.default_rng(seed)
     blobs = np.kron(rng.uniform(0, 255, (-(-height // 8), -(-width // 8), 3)), np.ones((8, 8, 1)))
     return np.clip(blobs[:height, :width] + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.float32)
@@ -133,7 +133,7 @@ def test_losses_and_gradient_against_reference(network, exact_network, case):
 
     Differences of our own float32 losses would be noise: those are exact to about 1e-7 of the total, and a step short
     enough to stay on one side of the kinks of ReLU and maxima changes the total by little more than that. Once the two
-    functions are seen to agree in value, the reference may stand in for ours, with a step of 1e-5 grey levels.
+    functions are seen to agree in value, the reference may stand in for ours, with a step of 1e-5 gray levels.
     """
     ours, theirs = objective_of(network, **CASES[case][0]), expected_objective(network, exact_network, **CASES[case][1])
     losses, gradient = ours.value_and_grad(ours.encode(IMAGE))
@@ -226,7 +226,7 @@ def test_blended_styles_are_aimed_at_by_their_shares(network):
 
 
 @pytest.mark.parametrize("flat", [0, 128, 255])
-def test_a_picture_of_one_colour_does_not_outweigh_all_else(network, flat):
+def test_a_picture_of_one_color_does_not_outweigh_all_else(network, flat):
     """Its maps hardly vary, and its Gram matrices may all but vanish; what they are divided by has a floor."""
     graph = LossGraph(Config("content", ["style"], loss="balanced", **SHALLOW), network)
     plain = np.full_like(CONTENT, flat)
@@ -255,8 +255,8 @@ def test_style_with_real_filters():
     config = Config("content", "style", content_weight=0, style_layers=FIVE[:3])
     objective = Objective(LossGraph(config, weights.load(str(SHARED), config.layers)), IMAGE, [CONTENT])
     views = (CONTENT, CONTENT[..., ::-1], IMAGE)
-    same, recoloured, other = (float(objective.value_and_grad(objective.encode(x))[0].style) for x in views)
-    assert same < 1e-9 * min(recoloured, other)
+    same, recolored, other = (float(objective.value_and_grad(objective.encode(x))[0].style) for x in views)
+    assert same < 1e-9 * min(recolored, other)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_parts_of_the_default_layers():
     ids=str,
 )
 def test_parts_of_other_layers(layers, expected, reach, stride):
-    """Variation looks at neighbours, so that a part without layers reaches 1 px."""
+    """Variation looks at neighbors, so that a part without layers reaches 1 px."""
     found = parts(layers)
     assert list(found) == expected
     assert [part.reach for part in found] == reach

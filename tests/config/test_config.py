@@ -108,7 +108,7 @@ def test_other_scales_are_refused(given):
         *(("precision", "double"), ("optimizer", "sgd")),
     ],
 )
-def test_bounds_of_what_is_minimised_how(name, value):
+def test_bounds_of_what_is_minimized_how(name, value):
     with pytest.raises(UsageError, match=f"^{name}: "):
         config(**{name: value})
 

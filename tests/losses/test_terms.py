@@ -97,7 +97,7 @@ def test_tv_and_its_gradient_against_reference():
 
 @pytest.mark.parametrize(("axis", "shape"), [(1, (5, 8)), (2, (5, 8)), (1, (2, 1)), (2, (1, 2)), (1, (2, 7))], ids=str)
 def test_variation_along_one_axis_against_differences(axis, shape):
-    """Of one kind of neighbours alone, of which there may be but one pair, and of its weighted gradient."""
+    """Of one kind of neighbors alone, of which there may be but one pair, and of its weighted gradient."""
     image = random_maps(1, *shape, 3) * 50
     tensor = tf.constant(image)
     with tf.GradientTape() as tape:

@@ -1,6 +1,6 @@
 """Weights files of all known layouts: a file in, checked arrays in one form out.
 
-That form is: kernels as (height, width, in, out), float32, with conv1_1 expecting RGB. A layout is recognised by what
+That form is: kernels as (height, width, in, out), float32, with conv1_1 expecting RGB. A layout is recognized by what
 the file holds, never by its extension. Layers go by name if the file names them as Keras or Caffe do, otherwise by
 their order. Only the convolutions that are asked for are read, except from .mat, which can only be read whole.
 """

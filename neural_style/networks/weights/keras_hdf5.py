@@ -64,7 +64,7 @@ def _keras_3_arrays(path: Path, root: Any) -> list[tuple[str, UnreadArray]]:
             arrays.append((f"{name}/{text(root[parent].attrs.get('name', ''))}", node))
 
     root.visititems(visit)
-    return sorted(arrays, key=lambda labelled: _natural_key(labelled[0]))
+    return sorted(arrays, key=lambda labeled: _natural_key(labeled[0]))
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:
