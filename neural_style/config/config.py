@@ -1,7 +1,7 @@
 """The settings of one run: every option, its default and its bounds, stated once.
 
-Flags, saved flag files, the table in docs/flags.md and the metadata inside written pictures all derive from the fields
-of `Config`. Nothing here imports NumPy or TensorFlow, so that usage errors are reported at once.
+Flags, saved flag files, the table in docs/flags.md and the metadata of written pictures all derive from the fields of
+`Config`. Nothing here imports NumPy or TensorFlow, so usage errors are reported at once.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def _by_optimizer(name: str) -> str:
 class Config:
     """Settings of one run. Fields have the names of the flags and are checked on creation.
 
-    Options that are None have a default that the network or the optimizer decides: see `resolve.resolve`. Two
-    configurations are equal, and have one hash, if their values are: paths by name, pictures in memory by their pixels.
+    An option that is None gets its value when a run starts, in some cases from the network or the optimizer: see
+    `resolve.resolve`. Two configurations are equal, and have the same hash, if their values are equal. Pictures on disk
+    are compared by path, and pictures in memory by their pixels.
 
     Raises:
         UsageError: an option has an invalid value, or two options contradict each other.
@@ -256,7 +257,7 @@ class Config:
     memory: str = option(
         "Network",
         "Memory that a run may take, such as 3GB, 800MB or 2.5GiB. A picture that needs more is computed in tiles. "
-        "auto is what the process has plus 80% of what is free.",
+        "auto is 80% of what is free, plus what the run has taken already.",
         "auto",
     )
     tile_size: int | None = option(
@@ -369,7 +370,7 @@ class Config:
         return template.format(iteration) if re.search(r"\{.*\}", template) else template % iteration
 
     def checkpoint_at(self, iteration: int) -> bool:
-        """Return whether a checkpoint is due after this iteration."""
+        """Return whether a checkpoint is due at this iteration."""
         every = self.checkpoint_iterations
         return every is not None and iteration > 0 and iteration % every == 0
 

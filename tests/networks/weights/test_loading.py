@@ -96,7 +96,7 @@ def test_paths_that_cannot_be_are_refused(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     for name in ("x" * 300, "~nobody-of-this-name/x.h5", "file/below.h5", "a\0b", "\ud800.h5"):
         assert_refused(name)
-        with pytest.raises(WeightsError, match="received no such file"):
+        with pytest.raises(WeightsError, match="got no such file"):
             weights.load(f"{name}#sha256:{'0' * 64}", LAYERS)
 
 
