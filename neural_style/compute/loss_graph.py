@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,19 +50,20 @@ class LossGraph:
         self.network, self.spec = network, spec
         image = tf.TensorSpec((1, None, None, 3), tf.float32)
         targets, weights = self._target_specs(), weight_specs(spec)
-        self.content_maps = tf.function(self._content_maps, input_signature=[image])
-        self.style_moments = tf.function(self._style_moments, input_signature=[image])
-        self.terms = tf.function(self._terms, input_signature=[image, targets, weights])
-        self.value_and_grad = tf.function(self._value_and_grad, input_signature=[image, targets, weights])
+        self.content_maps = traced(self._content_maps, image)
+        self.style_moments = traced(self._style_moments, image)
+        self.terms = traced(self._terms, image, targets, weights)
+        self.value_and_grad = traced(self._value_and_grad, image, targets, weights)
 
     def _target_specs(self) -> dict[str, dict[str, Any]]:
         """Return the shapes and types of `Targets`, for TensorFlow."""
         specs: dict[str, dict[str, Any]] = {}
+        with_first = first_moments(self.spec)
         for term in self.spec.terms:
             if term.kind is FeatureFormula:
                 specs[term.name] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
             elif term.kind is MomentFormula:
-                specs[term.name] = {layer: _styles_spec(layer, formula_of(term).with_first) for layer in term.layers}
+                specs[term.name] = {layer: _styles_spec(layer, with_first[layer]) for layer in term.layers}
         return specs
 
     def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -81,7 +82,8 @@ class LossGraph:
     def _value_and_grad(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> tuple[LossTerms, tf.Tensor]:
         with tf.GradientTape() as network_tape:
             network_tape.watch(image)
-            maps = self.network.features(image)
+            features = self.network.features(image)
+        maps = {layer: features[layer] for layer in features if layer in self.spec.layers}
         features = self.for_losses(maps)
         terms, gradients, of_image = self._forward(image, features, targets, weights)
         if not maps:
@@ -161,6 +163,15 @@ class LossGraph:
         image = tf.constant(picture, tf.float32)
         styles = {layer: batch_of_one(mean) for layer, mean in self.style_moments(image).items()}
         return sums_of_channels(self.content_maps(image)), styles
+
+
+def traced(function: Callable[..., Any], *signature: Any) -> Any:
+    """Return a TensorFlow function that is traced on its first call, and never again.
+
+    TensorFlow counts how often a piece of code is traced, and warns of code that is traced often. Here every graph
+    traces its own functions once. A partial object has no code, so TensorFlow counts each of them by itself.
+    """
+    return tf.function(functools.partial(function), input_signature=signature, autograph=False)
 
 
 def formula_of(term: Term) -> Any:

@@ -25,6 +25,7 @@ from neural_style.compute.loss_graph import (
     layers_of,
     map_spec,
     merge,
+    traced,
     weight_specs,
 )
 from neural_style.compute.tile_grid import Box, Tile, cover
@@ -112,20 +113,18 @@ class PartGraph:
         own, number = tf.TensorSpec((4,), tf.int32), tf.TensorSpec((), tf.float32)
         of_end = "float32" if precision == "float16" else precision
         maps = {layer: map_spec(layer, precision) for layer in self.content}
-        self.statistics = tf.function(self._statistics, input_signature=[seen, own])
-        self.content_maps = tf.function(self._content_maps, input_signature=[seen, own])
-        self.gradient = tf.function(
+        self.statistics = traced(self._statistics, seen, own)
+        self.content_maps = traced(self._content_maps, seen, own)
+        self.gradient = traced(
             self._gradient,
-            input_signature=[
-                seen,
-                own,
-                {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
-                dict.fromkeys(self.content, number),
-                PixelCounts(number, number),
-                weight_specs(self._spec),
-                {layer: _moments_spec(layer, with_first) for layer, with_first in self._first_moments.items()},
-                {part.end: map_spec(part.end, of_end)} if part.end else {},
-            ],
+            seen,
+            own,
+            {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
+            dict.fromkeys(self.content, number),
+            PixelCounts(number, number),
+            weight_specs(self._spec),
+            {layer: _moments_spec(layer, with_first) for layer, with_first in self._first_moments.items()},
+            {part.end: map_spec(part.end, of_end)} if part.end else {},
         )
 
     def tiles(self, height: int, width: int, tile_size: int) -> Iterator[Tile]:

@@ -72,7 +72,7 @@ def squared_variation_of_tile(
         part = cropped(seen, *box)
         share = tf.cast(tf.size(_differences(part, axis)), tf.float32) / count
         value, gradient = _mean_square(part, axis, weight * share)
-        values.append(value * share)
+        values.append(tf.math.multiply_no_nan(value, share))  # a mean of no differences is not a number
         gradients.append(padded(gradient, box[0], box[1], seen))
     return weight * sum_in_order(values), gradients[0] + gradients[1]
 
