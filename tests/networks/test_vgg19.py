@@ -94,7 +94,9 @@ def test_an_odd_last_row_or_column_is_pooled_by_itself_by_hand():
     for passed in deeper.values():
         passed[1, 1, 0, 0] = 1
     kernels = {"conv1_1": kernel, **deeper}
-    network = SimpleNamespace(kernels=kernels, biases={c: np.zeros(k.shape[-1], np.float32) for c, k in kernels.items()})
+    network = SimpleNamespace(
+        kernels=kernels, biases={c: np.zeros(k.shape[-1], np.float32) for c, k in kernels.items()}
+    )
     image = np.zeros((1, 33, 35, 3), np.float32)
     image[..., 0] = np.arange(33 * 35).reshape(33, 35)
     for pooling, pool in (("max", np.max), ("avg", np.mean)):
