@@ -1,4 +1,4 @@
-"""Neural style transfer: turns a photograph into a painting (Gatys, Ecker and Bethge, CVPR 2016).
+"""Neural style transfer: turn a photograph into a painting (Gatys, Ecker and Bethge, CVPR 2016).
 
     from neural_style import Config, render
     image = render(Config("photo.jpg", ["painting.jpg"], width=512))
@@ -14,9 +14,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Config": "config.config",
+    "stylize": "runs.api",
+    "render": "runs.api",
+    "Stylizer": "runs.stylizer",
+    "Session": "runs.session",
+    "SessionState": "runs.session",
     "Step": "runs.step",
-    "stylize": "runs.engine",
-    "render": "runs.engine",
+    "Result": "runs.step",
+    "configure_process": "compute.device",
     "NeuralStyleError": "errors",
     "UsageError": "errors",
     "ImageError": "errors",
@@ -27,9 +32,13 @@ _HOMES = {
 }
 """Public name -> module that defines it."""
 
+_NEED_TENSORFLOW = {"runs.api", "runs.stylizer", "runs.session"}
+"""The modules among these that import TensorFlow."""
+
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings
 
 if TYPE_CHECKING:
+    from neural_style.compute.device import configure_process as configure_process
     from neural_style.config.config import Config as Config
     from neural_style.errors import DivergenceError as DivergenceError
     from neural_style.errors import ImageError as ImageError
@@ -38,9 +47,13 @@ if TYPE_CHECKING:
     from neural_style.errors import OutputError as OutputError
     from neural_style.errors import UsageError as UsageError
     from neural_style.errors import WeightsError as WeightsError
-    from neural_style.runs.engine import render as render
-    from neural_style.runs.engine import stylize as stylize
+    from neural_style.runs.api import render as render
+    from neural_style.runs.api import stylize as stylize
+    from neural_style.runs.session import Session as Session
+    from neural_style.runs.session import SessionState as SessionState
+    from neural_style.runs.step import Result as Result
     from neural_style.runs.step import Step as Step
+    from neural_style.runs.stylizer import Stylizer as Stylizer
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # so that nothing is printed unless it is asked for
 
@@ -48,6 +61,9 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())  # so that nothing
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] in _NEED_TENSORFLOW:
+        keras_import = importlib.import_module(f"{__name__}.networks.keras_import")
+        keras_import.import_tensorflow()  # so that Keras writes nothing into the user's home
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

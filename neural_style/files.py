@@ -1,9 +1,15 @@
-"""Writing files of any kind so that each is whole or absent, and none that exists is lost."""
+"""Write files of any kind so that each one appears whole or not at all, and no existing file is lost.
+
+A symbolic link stands for the file that it leads to. A file that replaces another takes over its permissions.
+"""
 
 import contextlib
+import errno
 import itertools
 import os
 import secrets
+import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,26 +19,26 @@ PathLike = str | os.PathLike[str]
 
 
 def check_writable(path: PathLike, option: str, *, overwrite: bool) -> None:
-    """Makes sure, before any work is done, that a file can be written; changes nothing.
+    """Check that a file can be written, before any work is done. Change nothing.
 
     Args:
-        path: Where the file is to be written.
-        option: The option that asked for it; errors begin with it.
-        overwrite: Whether an existing file may be replaced.
+        path: where the file is to be written.
+        option: the option that asked for it; errors begin with it.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        OutputError: The path is a folder, the file exists and must not be replaced, or its folder cannot be made or
-            written to.
+        OutputError: the path is a folder, a device or a broken link, the file exists and must not be replaced, or its
+            folder cannot be made or written to.
     """
     path = Path(path)
-    if os.path.isdir(path):
-        raise OutputError(f"{option}: expected the path of a file, got the folder {str(path)!r}")
+    _check_name(path, option)
     with _output_error(path, option):
+        target = _target(path, option)
         if _exists(path) and not overwrite:
             raise OutputError(f"{option}: {str(path)!r} exists; give --overwrite to replace it, or another name")
-    folder = next(parent for parent in path.parents if os.path.lexists(parent))
+    folder = next(parent for parent in target.parents if os.path.lexists(parent))
     if not folder.is_dir():
-        raise OutputError(f"{option}: {str(path)!r} needs a folder where {str(folder)!r} is none; give another name")
+        raise OutputError(f"{option}: {str(path)!r} needs a folder, but {str(folder)!r} is not one; give another name")
     probe = _temporary(folder, path.suffix)
     with _output_error(path, option):
         try:
@@ -42,7 +48,7 @@ def check_writable(path: PathLike, option: str, *, overwrite: bool) -> None:
 
 
 def numbered(path: PathLike) -> Path:
-    """The path itself if it is free, otherwise the first free one of stem-2.ext, stem-3.ext and so on."""
+    """Return the path itself if it is free, otherwise the first free one of stem-2.ext, stem-3.ext and so on."""
     path = Path(path)
     others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
     return next(candidate for candidate in itertools.chain([path], others) if not os.path.lexists(candidate))
@@ -51,42 +57,48 @@ def numbered(path: PathLike) -> Path:
 def write_atomically(
     path: PathLike, write: Callable[[Path], object], *, overwrite: bool, option: str = "output"
 ) -> Path:
-    """Writes a file of any kind so that it appears whole or not at all.
+    """Write a file of any kind so that it appears whole or not at all.
 
     Args:
-        path: Where to write; missing folders are made.
-        write: Writes the content to the path it is given: an empty file of the same extension in the same folder.
-        overwrite: Whether an existing file is replaced; if not, the new one gets a numbered name beside it.
-        option: The option that asked for it; errors begin with it.
+        path: where to write; missing folders are made.
+        write: writes the content to the path it is given: an empty file of the same extension in the same folder.
+        overwrite: whether to replace an existing file, or the file that a link leads to. A new file keeps the
+            permissions of the one it replaces, and its owner where the system allows it. Otherwise the new file gets a
+            numbered name beside an existing one.
+        option: the option that asked for it; errors begin with it.
 
     Returns:
-        Path of the file written.
+        Path of the file written: `path`, or a numbered one.
 
     Raises:
-        OutputError: The system does not let the file be written. What else `write` raises passes through.
+        OutputError: the path is a folder, a device or a broken link, or the system does not let the file be written.
+            Anything else that `write` raises passes through.
     """
     path = Path(path)
-    temporary = _temporary(path.parent, path.suffix)
-    target = path
+    _check_name(path, option)
     with _output_error(path, option):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = _target(path, option) if overwrite else path
+        replaced = target.stat() if overwrite and _exists(target) else None
+        temporary = _temporary(target.parent, path.suffix)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _create(temporary)
+            _create(temporary, 0o600 if replaced else 0o666)
             write(temporary)
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
-            if overwrite:
-                os.replace(temporary, path)
-            else:
-                target = _place(temporary, path)
+            if not overwrite:
+                return _place(temporary, path)
+            if replaced:
+                _take_over_permissions(temporary, replaced)
+            os.replace(temporary, target)
         finally:
             _remove(temporary)
-    return target
+    return path
 
 
 @contextlib.contextmanager
 def _output_error(path: Path, option: str) -> Iterator[None]:
-    """Turns an error of the system into an OutputError about `path`."""
+    """Turn an error of the system into an OutputError about `path`."""
     try:
         yield
     except OSError as error:
@@ -94,8 +106,47 @@ def _output_error(path: Path, option: str) -> Iterator[None]:
         raise OutputError(f"{option}: {str(path)!r} cannot be written ({reason}); give another place") from error
 
 
+def _check_name(path: Path, option: str) -> None:
+    """Raise OutputError for a name that a file on this system cannot have."""
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        encoding = sys.getfilesystemencoding()
+        raise OutputError(f"{option}: expected a file name in {encoding}, got {str(path)!r}; give another name")
+
+
+def _target(path: Path, option: str) -> Path:
+    """Return the file that a path stands for: the one at the end of its links, or the path itself.
+
+    Raises:
+        OutputError: the links lead nowhere or in a circle, or what is there is not a regular file.
+        OSError: the system does not tell.
+    """
+    is_link, name = path.is_symlink(), repr(str(path))
+    remedy = "remove the link or give another name"
+    end = os.path.realpath(path) if is_link else path
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if is_link and error.errno == errno.ELOOP:
+            raise OutputError(f"{option}: {name} is a link that leads back to itself; {remedy}") from error
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise
+        if is_link:
+            raise OutputError(f"{option}: {name} is a link to {str(end)!r}, which does not exist; {remedy}") from error
+        return path
+    got = f"{name}, a link to the " if is_link else "the "
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{option}: expected the path of a file, got {got}folder {str(end)!r}")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{option}: expected the path of a file, got {got}device or pipe {str(end)!r}")
+    return Path(end)
+
+
 def _exists(path: Path) -> bool:
-    """Whether the name is taken; unlike `os.path.lexists`, raises OSError for one that the system cannot take."""
+    """Return whether the name is taken. Unlike `os.path.lexists`, raise OSError for a name that the system refuses."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -104,23 +155,33 @@ def _exists(path: Path) -> bool:
 
 
 def _temporary(folder: Path, suffix: str) -> Path:
-    """A hidden path in `folder` that nobody else uses; its suffix is kept, since Pillow goes by it."""
+    """Return a hidden path in `folder` that nobody else uses, with the suffix, which tells Pillow the format."""
     return folder / f".neural-style-{secrets.token_hex(8)}{suffix}"
 
 
-def _create(path: Path) -> None:
-    """Creates an empty file with the permissions of any other (`tempfile` would make it private)."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+def _create(path: Path, mode: int = 0o666) -> None:
+    """Create an empty file. By default it gets the usual permissions (`tempfile` would make it private)."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+
+
+def _take_over_permissions(path: Path, replaced: os.stat_result) -> None:
+    """Give a file the owner, group and permissions of another, as far as the system allows it."""
+    if hasattr(os, "chown"):
+        for owner in (-1, replaced.st_uid):  # the group alone often works where the owner does not
+            with contextlib.suppress(OSError):
+                os.chown(path, owner, replaced.st_gid)
+    with contextlib.suppress(OSError):  # some filesystems have no permissions
+        path.chmod(stat.S_IMODE(replaced.st_mode))  # after the change of owner, which clears some of them
 
 
 def _remove(path: Path) -> None:
-    """Removes a file if it is there."""
+    """Remove a file if it is there."""
     with contextlib.suppress(OSError):
         path.unlink()
 
 
 def _place(temporary: Path, path: Path) -> Path:
-    """Gives a file its final name, or a numbered one rather than replace a file that appeared meanwhile."""
+    """Give a file its final name, or a numbered one if a file of that name has appeared meanwhile."""
     while True:
         target = numbered(path)
         with contextlib.suppress(FileExistsError):

@@ -2,10 +2,11 @@
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Prints the name of the first Python that TensorFlow runs on.
+# find_python [NAME ...]: prints the first of these names, or else of the usual ones, that is a Python which TensorFlow
+# runs on. PYTHON, if set, is the only candidate.
 find_python() {
   local candidate
-  local candidates=(python3 python python3.13 python3.12 python3.11 python3.10)
+  local candidates=("$@" python3 python python3.13 python3.12 python3.11 python3.10)
   if [ -n "${PYTHON:-}" ]; then
     candidates=("$PYTHON")
   fi
@@ -20,33 +21,56 @@ find_python() {
   return 1
 }
 
-# setup [dev]: installs the project, with its tools for development if asked for, unless that is done already.
-setup() {
-  local extra="${1:-}" base
-  if [ ! -x .venv/bin/pip ]; then  # the last thing that venv writes
-    base=$(find_python)
-    echo "$0: making .venv with $("$base" --version)"
-    if ! "$base" -m venv .venv; then
-      rm -rf .venv
-      echo "$0: could not make .venv; on Debian and Ubuntu, apt install python3-venv" >&2
+# make_environment FOLDER [NAME ...]: makes a virtual environment there unless there is one, of the Python that
+# find_python NAME ... prints. Sets $python to the environment's Python.
+make_environment() {
+  local folder="$1" base
+  shift
+  python=$(python_of "$folder")
+  if ! "$python" -m pip --version >/dev/null 2>&1; then  # the last thing that venv writes
+    base=$(find_python "$@")
+    echo "$0: making $folder with $("$base" --version)"
+    if ! "$base" -m venv --clear "$folder"; then
+      rm -rf "$folder"
+      echo "$0: could not make $folder; on Debian and Ubuntu, apt install python3-venv" >&2
       return 1
     fi
-  fi
-  python=.venv/bin/python
-  if ! is_installed "$extra"; then
-    echo "$0: installing TensorFlow and what else is needed into .venv (2.5 GB; takes minutes)"
-    "$python" -m pip install --quiet --disable-pip-version-check --editable ".${extra:+[$extra]}"
-    cat setup.cfg pyproject.toml > ".venv/installed-${extra:-core}"
+    python=$(python_of "$folder")
   fi
 }
 
-# is_installed EXTRA: whether this, or more, was installed with setup.cfg and pyproject.toml as they are now.
+# python_of FOLDER: prints the path of a virtual environment's Python.
+python_of() {
+  if [ -d "$1/Scripts" ]; then  # Windows
+    echo "$1/Scripts/python.exe"
+  else
+    echo "$1/bin/python"
+  fi
+}
+
+# setup [dev]: installs the project, with its tools for development if asked for, unless that is done already.
+setup() {
+  local extra="${1:-}"
+  make_environment .venv
+  if ! is_installed "$extra"; then
+    echo "$0: installing TensorFlow and the other dependencies into .venv (2.5 GB; takes minutes)"
+    "$python" -m pip install --quiet --disable-pip-version-check --editable ".${extra:+[$extra]}"
+    packaging_files > ".venv/installed-${extra:-core}"
+  fi
+}
+
+# is_installed EXTRA: whether this, or more, was installed with the packaging files as they are now.
 is_installed() {
   local stamp
   for stamp in ".venv/installed-${1:-core}" .venv/installed-dev; do
-    if cat setup.cfg pyproject.toml | cmp -s - "$stamp"; then
+    if packaging_files | cmp -s - "$stamp"; then
       return 0
     fi
   done
   return 1
+}
+
+# Prints all that decides what is installed.
+packaging_files() {
+  cat setup.py setup.cfg pyproject.toml
 }

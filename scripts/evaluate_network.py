@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neural_style.cli.process import quiet_import
+from neural_style.cli.tensorflow_import import quiet_import
 
 with quiet_import():
     import tensorflow  # noqa: F401 - first, since what it logs when another module brings it in cannot be kept back
@@ -22,8 +22,9 @@ from PIL import Image
 
 from neural_style import Config, render
 from neural_style.errors import NeuralStyleError
-from neural_style.images import pictures as images
-from neural_style.networks.weights import sources as weights
+from neural_style.images.picture import resize, to_uint8
+from neural_style.images.reading import read_image
+from neural_style.networks import weights
 
 JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 """Layers of the judge whose Gram matrices are compared."""
@@ -169,7 +170,7 @@ def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
 
 def _load(path: Path, width: int, height: int) -> np.ndarray:
     """A picture as the program reads it, uint8."""
-    return images.to_uint8(images.resize(images.read_image(path), width, height).rgb)
+    return to_uint8(resize(read_image(path), width, height).rgb)
 
 
 if __name__ == "__main__":

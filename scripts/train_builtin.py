@@ -24,7 +24,8 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neural_style.cli.process import ending_signals, quiet_import
+from neural_style.cli.signals import ending_signals
+from neural_style.cli.tensorflow_import import quiet_import
 from neural_style.errors import NeuralStyleError
 
 try:

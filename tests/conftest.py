@@ -11,13 +11,16 @@ import packages
 import pytest
 from PIL import Image
 
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
+
+pytest_plugins = ["weights_fixtures"]
 
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch):
     """Keep the user's weights out of sight, and have nothing fetched, unless a test wants it, from this machine."""
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    for name in ("KERAS_HOME", "NEURAL_STYLE_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name)))
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)
@@ -59,7 +62,7 @@ def network():
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colourful."""
+    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colorful."""
     folder = tmp_path_factory.mktemp("pictures")
     for name, width, height, seed in (("photo.png", 64, 48, 1), ("style.png", 80, 60, 2), ("other.jpg", 50, 70, 3)):
         coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neural_style.networks.weights import package_index
 from neural_style.networks.weights.package_index import Package
 from neural_style.vgg19_spec import keras_name, kernel_shape
 
@@ -208,6 +209,12 @@ class Index:
         request.wfile.flush()
         if self.cut is not None and kind != "html":
             self.closed.wait(self.pause)
+
+    def fetch(self, package, folder):
+        """Take the place of `package_index.fetch`, in a moment, without pip."""
+        self.served += 1
+        (folder / "a.whl").write_bytes(self.wheel)
+        return package_index.from_wheel(package, folder / "a.whl")
 
     def wait_for_wheel(self, seconds=20):
         """Until somebody has asked for the wheel."""

@@ -34,14 +34,15 @@ def test_help_and_mistakes_are_answered_before_anything_slow_is_loaded(module, u
 
 def test_public_names():
     assert set(neural_style.__all__) == {
-        *{"__version__", "Config", "Step", "stylize", "render"},
+        *{"__version__", "Config", "Step", "Result", "stylize", "render"},
+        *{"Stylizer", "Session", "SessionState", "configure_process"},
         *{"NeuralStyleError", "UsageError", "ImageError", "OutputError", "WeightsError"},
         *{"DivergenceError", "OutOfMemoryError"},
     }
     for name in neural_style.__all__:
         assert getattr(neural_style, name) is not None
         assert name in dir(neural_style)
-    from neural_style.runs.engine import render
+    from neural_style.runs.api import render
 
     assert neural_style.render is render
     with pytest.raises(AttributeError, match="no attribute 'paint'"):

@@ -1,1 +1,1 @@
-"""The benchmark."""
+"""The benchmark, `neural-style bench`: one module for each section, and `sections` as their table."""

@@ -1,6 +1,6 @@
-"""What a run shows while it works: a bar on a terminal, plain lines elsewhere. All of it goes to standard error.
+"""Messages on standard error: lines that do not break the bar of a run.
 
-A message that cannot be shown, since nobody reads it any more, costs no run: see `Console`.
+A message that cannot be shown, because nobody reads it any more, does not end a run: see `Console`.
 """
 
 from __future__ import annotations
@@ -8,20 +8,19 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import sys
-import time
-from types import TracebackType
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from neural_style.runs.step import LOSS_NAMES, Step
+from neural_style.config.config import OPTIONS
 
-PLAIN_LINES = 20
-"""About how many lines a run without a terminal prints, unless `print_iterations` says otherwise."""
-
-_BAR = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}] {bar}"
-"""What fits into 80 columns, the bar getting what is left over."""
+_QUOTED = r"(?<!\w)'[^']*'|(?<!\w)\"[^\"]*\""
+_AT_START = "|".join(OPTIONS)
+_ANYWHERE = "|".join(name for name in OPTIONS if "_" in name)
+_OPTION_NAMES = re.compile(rf"{_QUOTED}|^(?:{_AT_START})(?=: )|(?<![\w./\\-])(?:{_ANYWHERE})(?![\w/\\-]|\.\w)")
+"""Names of options in a message of the library, or quoted text, in which nothing is an option."""
 
 
 class Console:
@@ -33,7 +32,7 @@ class Console:
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the stream's own."""
+        """Pass everything else on to the stream."""
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
@@ -48,71 +47,32 @@ class Console:
             self._stream.flush()
 
 
-class Reporter:
-    """Shows the steps of one run, as a context manager."""
-
-    def __init__(self, iterations: int, print_iterations: int | None, file=None):
-        """Prepare.
-
-        Args:
-            iterations: how many will follow the start image.
-            print_iterations: print the losses every so many iterations; None for the bar, or some lines, alone.
-            file: where to show; standard error by default.
-        """
-        self._iterations = iterations
-        self._file = file or sys.stderr
-        self._on_terminal = self._file.isatty()
-        self._every = print_iterations or (0 if self._on_terminal else max(1, iterations // PLAIN_LINES))
-        self._bar: tqdm | None = None
-        self._started = time.monotonic()
-
-    def __enter__(self) -> Reporter:
-        """Show the empty bar."""
-        if self._on_terminal:
-            self._bar = tqdm(
-                total=self._iterations, file=self._file, dynamic_ncols=True, smoothing=0.1, bar_format=_BAR
-            )
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def update(self, step: Step) -> None:
-        """Show one step."""
-        if self._bar is not None:
-            self._bar.update(step.iteration - self._bar.n)
-            self._bar.set_postfix_str(
-                ", ".join(f"{name} {tqdm.format_sizeof(step.losses[name])}" for name in LOSS_NAMES)
-            )
-        if step.iteration == 0:
-            self._started = time.monotonic()  # building the network is over
-        if self._every and (step.iteration % self._every == 0 or step.iteration == self._iterations):
-            losses = ", ".join(f"{name} {step.losses[name]:.4g}" for name in LOSS_NAMES)
-            size = f"{step.scale[0]}×{step.scale[1]} px"
-            tqdm.write(
-                f"iteration {step.iteration}/{self._iterations} ({size}): {losses}{self._time_left(step)}",
-                file=self._file,
-            )
-            self._file.flush()
-
-    def _time_left(self, step: Step) -> str:
-        if self._on_terminal or not 0 < step.iteration < self._iterations:
-            return ""
-        per_iteration = (time.monotonic() - self._started) / step.iteration
-        return f", {tqdm.format_interval(per_iteration * (self._iterations - step.iteration))} left"
-
-
 class LogHandler(logging.Handler):
-    """Prints the library's notes as single lines that do not break the bar."""
+    """Prints the library's notes as single lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one note."""
-        say(f"{record.levelname.lower()}: {record.getMessage()}")
+        say(f"{record.levelname.lower()}: {with_dashes(record.getMessage())}")
+
+
+def show_notes() -> None:
+    """From now on print the library's notes."""
+    log = logging.getLogger("neural_style")
+    log.handlers = [LogHandler()]
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def say(text: str) -> None:
     """Print a message as one line that does not break the bar."""
     tqdm.write(f"neural_style: {' '.join(text.splitlines())}", file=sys.stderr)
     sys.stderr.flush()
+
+
+def with_dashes(message: str) -> str:
+    """Return a message of the library with options written as flags: `--width: expected …` for `width: expected …`.
+
+    The library names options as arguments of `Config`: at the beginning of a message, before a colon, and elsewhere
+    where the name has an underscore.
+    """
+    return _OPTION_NAMES.sub(lambda found: found[0] if found[0][0] in "'\"" else f"--{found[0]}", message)

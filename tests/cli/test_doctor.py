@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from weights_files import use_weights_folder
 
 from neural_style import __version__
 from neural_style.cli import doctor
 from neural_style.cli import main as cli
 from neural_style.compute import memory, precision
 from neural_style.config import byte_sizes
-from neural_style.networks.weights import sources as weights
-from neural_style.runs import engine
+from neural_style.networks import weights
+from neural_style.runs import estimate
 from neural_style.vgg19_spec import keras_name, kernel_shape
 
 BUILTIN = weights.weights_folder() / weights.builtin_entry().file
@@ -25,7 +26,7 @@ BUILTIN = weights.weights_folder() / weights.builtin_entry().file
 def folder(tmp_path, monkeypatch):
     """A weights folder that holds nothing but the registry."""
     shutil.copy(weights.weights_folder() / "registry.json", tmp_path)
-    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path)
+    use_weights_folder(monkeypatch, tmp_path)
     return tmp_path
 
 
@@ -66,7 +67,7 @@ def test_devices_and_precision():
         ({"compute_capability": (6, 1)}, "6.1", "float32 (compute capability 6.1: no tensor cores)"),
         ({"compute_capability": (7, 5)}, "7.5", "float16 (compute capability 7.5: tensor cores)"),
         ({"compute_capability": (9, 0)}, "9.0", "bfloat16 (compute capability 9.0: tensor cores)"),
-        ({}, "unknown", "float32 (the GPU does not tell what it has)"),
+        ({}, "unknown", "float32 (the GPU's compute capability is unknown)"),
     ],
     ids=str,
 )
@@ -143,7 +144,7 @@ def test_a_wheel_that_is_here_is_told(named, good, folder, index, monkeypatch, t
 
 def test_weights_too_shallow_for_the_defaults_are_not_promised(folder):
     save(folder / "mine.npz")
-    (folder / "mine.npz").rename(folder / weights.known_names()[0])
+    (folder / "mine.npz").rename(folder / weights.imagenet_file_names()[0])
     assert "not found" in report()
 
 
@@ -188,7 +189,7 @@ def test_the_command_prints_the_report(capsys):
 def fast(monkeypatch, folder):
     """A machine that takes a microsecond for a pixel, with the built-in network and 8 GB."""
     shutil.copy(BUILTIN, folder)
-    monkeypatch.setattr(engine, "seconds_per_pixel", lambda *_: 1e-6)
+    monkeypatch.setattr(estimate, "seconds_per_pixel", lambda *_: 1e-6)
     monkeypatch.setattr(memory, "budget", lambda wanted, _: byte_sizes.parse(wanted) or 8 * 10**9)
 
 
@@ -236,7 +237,7 @@ def test_a_picture_in_tiles_from_coarse_to_fine(capsys, fast):
 def test_a_picture_without_enough_memory(capsys, fast):
     assert cli.main(["doctor", "--size=4096x4096", "--memory=1GB"]) == 2
     assert re.search(
-        r"error: memory: expected at least \S+ GB for a picture of .*, got 1 GB; give", capsys.readouterr().err
+        r"error: --memory: expected at least \S+ GB for a picture of .*, got 1 GB; give", capsys.readouterr().err
     )
 
 

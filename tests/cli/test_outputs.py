@@ -2,20 +2,19 @@ import contextlib
 import json
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style.cli import flags
+from neural_style.cli import flags, loss_history
 from neural_style.cli.outputs import Outputs
 from neural_style.config.config import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, OPTIONS, Config
 from neural_style.errors import OutputError, UsageError
-from neural_style.images import pictures as images
-from neural_style.images.pictures import Picture
-from neural_style.networks.weights.sources import VGGWeights
-from neural_style.runs import step as records
-from neural_style.runs.inputs import Inputs
+from neural_style.images import reading, writing
+from neural_style.images.picture import to_integers
+from neural_style.networks.weights import VGGWeights
 from neural_style.runs.step import Step
 
 WIDTH, HEIGHT = 8, 6
@@ -23,17 +22,20 @@ NETWORK = VGGWeights(
     {}, {}, np.zeros(3, np.float32), "builtin", None, {"initial_noiseblend": 0.125, "learning_rate": 2.5}
 )
 HISTORY = {0: {"content": 3.0, "style": 2.0, "tv": 0.0, "total": 5.0}}
-SETTLED = {"weights": "builtin"}
 
 
-def step(colour=(10, 20, 30), alpha=None, iteration=0):
-    image = np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
+def step(color=(10, 20, 30), alpha=None, iteration=0):
+    image = np.full((HEIGHT, WIDTH, 3), color, np.uint8)
     return Step(iteration, HISTORY[0], (WIDTH, HEIGHT), True, alpha, image.copy)
 
 
 def outputs(width=WIDTH, height=HEIGHT, **options):
     config = Config(**{"content": "photo.png", "styles": ["style.png"], **options})
-    return Outputs(config, Inputs(Picture(np.zeros((height, width, 3), np.float32), None), (), None))
+    return Outputs(config, (width, height))
+
+
+def write_progress(made):
+    made.write_progress(HISTORY, made.result)
 
 
 def tree(folder):
@@ -135,13 +137,13 @@ def test_checkpoints_of_all_scales_are_checked(scales, taken, folder):
         made.check()
 
 
-@pytest.mark.parametrize("broken", ["link", "loop"])
-def test_a_broken_link_counts_as_an_existing_file(broken, folder):
-    (folder / "link").symlink_to("nowhere.png")
-    (folder / "loop").symlink_to("loop")
-    (folder / broken).rename(folder / "taken.png")
-    with pytest.raises(OutputError, match=r"^output: 'taken\.png' exists"):
-        outputs(output="taken.png").check()
+@pytest.mark.parametrize(("option", "plan"), PLANS.items())
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_broken_link_is_refused_by_the_option_that_would_write_to_it(option, plan, overwrite, folder):
+    for name in TAKEN:
+        (folder / name).symlink_to("nowhere.png")
+    with pytest.raises(OutputError, match=f"^{option}: '.*' is a link to '.*nowhere.png', which does not exist"):
+        outputs(**plan, overwrite=overwrite).check()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_a_format_of_8_bits_is_refused_for_16(option):
 
 @pytest.mark.parametrize("name", ["photo.png/out.png", "photo.png/deep/er/out.png"])
 def test_a_folder_that_is_a_file_is_refused(name):
-    with pytest.raises(OutputError, match=r"^output: .* needs a folder where 'photo.png' is none"):
+    with pytest.raises(OutputError, match=r"^output: .* needs a folder, but 'photo.png' is none"):
         outputs(output=name).check()
 
 
@@ -243,7 +245,7 @@ def test_the_result_holds_the_image_and_the_settings_that_made_it(name):
     with Image.open(written) as image:
         assert image.size == (WIDTH, HEIGHT)
         assert np.abs(np.asarray(image.convert("RGB"), int) - (1, 2, 3)).max() <= 3
-    settings = images.read_settings(written)
+    settings = reading.read_settings(written)
     assert settings["seed"] == 7
     assert settings["style_scales"] == [1.5]
     assert [settings[n] for n in ("weights", "initial_noiseblend", "learning_rate")] == ["builtin", 0.125, 2.5]
@@ -258,8 +260,8 @@ def test_results_and_checkpoints_of_16_bits(name):
     written = made.write_result(deep, NETWORK)
     made.write_checkpoint(2, deep, NETWORK)
     for path in (written, f"2-{name}"):
-        np.testing.assert_array_equal(images.to_integers(images.read_image(path).rgb, 16), image)
-        assert images.read_settings(path)["bit_depth"] == 16
+        np.testing.assert_array_equal(to_integers(reading.read_image(path).rgb, 16), image)
+        assert reading.read_settings(path)["bit_depth"] == 16
 
 
 def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
@@ -275,7 +277,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
         progress_plot=True,
     )
     network = VGGWeights({}, {}, np.zeros(3, np.float32), "net.npz", None)
-    settings = images.read_settings(made.write_result(step(), network))
+    settings = reading.read_settings(made.write_result(step(), network))
     assert (settings["content"], settings["styles"], settings["initial"]) == ("photo.png", ["style.png"], "start.png")
     assert settings["weights"] == "net.npz"
     assert not re.search("jane|secret|run.cfg", json.dumps(settings))
@@ -314,7 +316,7 @@ def test_with_overwrite_the_result_replaces_what_was_there(folder):
 @pytest.fixture
 def refuse(monkeypatch):
     """A function that makes writing pictures fail in some folders, as on a full disk."""
-    write_image = images.write_image
+    write_image = writing.write_image
 
     def refuse(*folders):
         def write(path, *arguments, **options):
@@ -322,7 +324,7 @@ def refuse(monkeypatch):
                 raise OutputError(f"output: '{path}' cannot be written (No space left on device); give another place")
             return write_image(path, *arguments, **options)
 
-        monkeypatch.setattr(images, "write_image", write)
+        monkeypatch.setattr(writing, "write_image", write)
 
     return refuse
 
@@ -357,7 +359,7 @@ def test_the_current_folder_keeps_what_it_has_when_the_result_goes_there_instead
     (folder / "photo.png").write_bytes(b"precious")
     written = outputs(output="full/photo.png", overwrite=True).write_result(step(), NETWORK)
     assert (folder / "photo.png").read_bytes() == b"precious"
-    assert images.read_settings(written)["content"] == "photo.png"
+    assert reading.read_settings(written)["content"] == "photo.png"
 
 
 @pytest.mark.parametrize("template", ["c_{:05}.png", "c_%05d.png", "new/{:05}.jpg"])
@@ -380,7 +382,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(refuse, caplog
 def test_progress_files_lie_beside_the_result(result, folder):
     stem = os.path.splitext(result)[0]
     (folder / "new").mkdir()
-    outputs(output=result, progress_write=True, progress_plot=True).write_progress(HISTORY)
+    write_progress(outputs(output=result, progress_write=True, progress_plot=True))
     new = {path for path, content in tree(folder).items() if content} - {
         str(folder / n) for n in ("photo.png", "style.png")
     }
@@ -390,20 +392,20 @@ def test_progress_files_lie_beside_the_result(result, folder):
 def test_progress_files_lie_beside_the_result_whatever_the_current_folder(folder, tmp_path_factory, monkeypatch):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
-    outputs(output=str(folder / "out.png"), progress_write=True).write_progress(HISTORY)
+    write_progress(outputs(output=str(folder / "out.png"), progress_write=True))
     assert (folder / "out-progress.txt").is_file()
     assert tree(elsewhere) == {}
 
 
 def test_progress_files_are_written_only_when_asked_for(folder):
     before = tree(folder)
-    outputs(output="out.png").write_progress(HISTORY)
+    write_progress(outputs(output="out.png"))
     assert tree(folder) == before
 
 
 def test_progress_files_follow_the_number_of_a_default_name(folder):
     (folder / "photo-style.png").touch()
-    outputs(progress_write=True).write_progress(HISTORY)
+    write_progress(outputs(progress_write=True))
     assert (folder / "photo-style-2-progress.txt").is_file()
 
 
@@ -411,9 +413,9 @@ def test_a_progress_file_that_cannot_be_written_is_named_by_its_own_option(folde
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records, "write_loss_table", full)
+    monkeypatch.setattr(loss_history, "write_loss_table", full)
     with pytest.raises(OutputError, match=r"^progress_write: 'out-progress\.txt' cannot be written"):
-        outputs(output="out.png", progress_write=True).write_progress(HISTORY)
+        write_progress(outputs(output="out.png", progress_write=True))
 
 
 def test_saved_flags_are_read_back_with_absolute_paths(folder):
@@ -461,6 +463,91 @@ def test_flags_are_saved_only_when_asked_for(folder):
 
 @pytest.mark.parametrize("name", [os.fsdecode(b"photo\xff.png"), "photo\n.png"])
 def test_names_that_flag_files_cannot_hold_are_refused_before_the_run(name):
-    with pytest.raises(UsageError, match=r"^save_flags: expected values of one line of Unicode, got --content="):
+    with pytest.raises(
+        UsageError, match=r"^save_flags: expected values that fit on one line of Unicode text, got --content="
+    ):
         outputs(content=name, save_flags="run.cfg").check()
     outputs(content=name).check()
+
+
+# --- home folders and links -------------------------------------------------------------------------------------------
+
+
+def test_sources_are_known_by_their_home_folder_as_well(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "net.npz").write_bytes(b"weights")
+    for options in ({"output": "~/photo.png"}, {"output": "x.png", "weights": "~/net.npz", "save_flags": "net.npz"}):
+        with pytest.raises(OutputError, match="is one of the files to work from"):
+            outputs(**options, overwrite=True).check()
+
+
+def test_all_files_are_written_through_links_and_keep_their_permissions(folder):
+    """The files lie in another folder."""
+    names = ["c_2.png", "out-progress.txt", "out.png", "run.cfg"]
+    (folder / "real").mkdir()
+    for name in names:
+        (folder / "real" / name).write_bytes(b"old")
+        (folder / "real" / name).chmod(0o604)
+        (folder / name).symlink_to(f"real/{name}")
+    checkpoints = {"checkpoint_output": "c_{}.png", "checkpoint_iterations": 2}
+    made = outputs(output="out.png", progress_write=True, save_flags="run.cfg", overwrite=True, **checkpoints)
+    made.check()
+    made.write_flags(NETWORK)
+    made.write_checkpoint(2, step(), NETWORK)
+    made.write_progress(HISTORY, made.write_result(step(), NETWORK))
+    for name in names:
+        assert (folder / name).is_symlink()
+        assert (folder / "real" / name).read_bytes() != b"old"
+        assert (folder / "real" / name).stat().st_mode & 0o777 == 0o604
+    assert sorted(path.name for path in (folder / "real").iterdir()) == names
+
+
+# --- what appears during a run ----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_gets_another_name_is_told(folder, caplog, monkeypatch):
+    monkeypatch.setattr("neural_style.cli.outputs._log.propagate", True)
+    checkpoints = {"checkpoint_output": "{}.png", "checkpoint_iterations": 2}
+    made = outputs(output="out.png", progress_write=True, save_flags="run.cfg", **checkpoints)
+    made.check()
+    for name in ("out-progress.txt", "run.cfg", "2.png"):
+        (folder / name).write_bytes(b"precious")
+    made.write_flags(NETWORK)
+    made.write_checkpoint(2, step(), NETWORK)
+    made.write_progress(HISTORY, made.write_result(step(), NETWORK))
+    assert caplog.messages == [
+        "save_flags: 'run.cfg' exists by now, so the file is written as 'run-2.cfg'",
+        "checkpoint_output: '2.png' exists by now, so the file is written as '2-2.png'",
+        "progress_write: 'out-progress.txt' exists by now, so the file is written as 'out-progress-2.txt'",
+    ]
+    for name in ("out-progress.txt", "run.cfg", "2.png"):
+        assert (folder / name).read_bytes() == b"precious"
+
+
+def test_progress_files_lie_beside_a_result_that_got_another_name(folder):
+    made = outputs(output="out.png", progress_write=True, overwrite=True)
+    made.check()
+    (folder / "out-2-progress.txt").write_bytes(b"precious")
+    made.write_progress(HISTORY, folder / "out-2.png")
+    assert (folder / "out-2-progress.txt").read_bytes() == b"precious"  # it was not checked before the run
+    assert (folder / "out-2-progress-2.txt").is_file()
+
+
+def test_a_missing_library_for_plots_is_told_before_the_run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    outputs(progress_write=True).check()
+    with pytest.raises(UsageError, match=r"pip install 'neural-style\[plot\]'"):
+        outputs(progress_plot=True).check()
+
+
+# --- names that are not text ------------------------------------------------------------------------------------------
+
+
+def test_pictures_whose_names_are_not_text_have_a_default_name_and_metadata(folder):
+    name = os.fsdecode(b"\xff\xfe.png")
+    made = outputs(content=name, styles=[name] * 100)
+    made.check()
+    written = made.write_result(step(), NETWORK)
+    assert os.fsencode(written).startswith(b"\xff\xfe-\xff\xfe-")
+    settings = reading.read_settings(written)
+    assert (settings["content"], settings["styles"]) == (name, [name] * 100)

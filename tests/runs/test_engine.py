@@ -24,8 +24,9 @@ from neural_style.compute.precision import Choice
 from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config.config import Config, usual_tolerance
 from neural_style.errors import DivergenceError, ImageError, OutOfMemoryError, UsageError, WeightsError
-from neural_style.images import pictures as images
 from neural_style.images.color_transfer import preserve_colors
+from neural_style.images.picture import lanczos, resize, to_uint8
+from neural_style.images.reading import read_image
 from neural_style.optimizers import generators as optimizers
 from neural_style.runs import engine
 from neural_style.runs.inputs import read_inputs
@@ -225,7 +226,7 @@ def test_same_seed_same_images(run, optimizer):
 
 
 def test_start_from_a_picture_of_another_size(run, pictures):
-    initial = images.resize(images.read_image(pictures / "other.jpg"), 64, 48)
+    initial = resize(read_image(pictures / "other.jpg"), 64, 48)
     start, *_ = run(iterations=1, initial=pictures / "other.jpg")
     np.testing.assert_array_equal(start.image, np.rint(initial.rgb))
 
@@ -257,8 +258,8 @@ def test_network_says_how_much_noise_the_start_has(make_config, network, picture
 def test_noiseblend_blends(run, spy, pictures, network, initial):
     run(iterations=1, initial_noiseblend=1)
     noise = spy.made[0].evaluated[0][0]
-    source = images.read_image(pictures / (initial or "photo.png"))
-    picture = images.resize(source, 64, 48).rgb - network.mean
+    source = read_image(pictures / (initial or "photo.png"))
+    picture = resize(source, 64, 48).rgb - network.mean
     run(iterations=1, initial=initial and pictures / initial, initial_noiseblend=0.25)
     np.testing.assert_allclose(spy.made[1].evaluated[0][0], 0.75 * picture + 0.25 * noise, atol=1e-3)
 
@@ -295,7 +296,7 @@ def test_each_scale_starts_with_the_best_of_the_one_before(run, spy, network, op
     coarse, fine = spy.made[-2:]
     assert [objective.shape for objective in (coarse, fine)] == [(1, 48, 64, 3), (1, 96, 128, 3)]
     best = coarse.evaluated[int(np.argmin(totals(steps[:6])))]
-    expected = images.lanczos(best[0], 128, 96)
+    expected = lanczos(best[0], 128, 96)
     np.testing.assert_allclose(fine.evaluated[0][0], expected, atol=1e-3)
     np.testing.assert_array_equal(steps[6].image, np.clip(np.rint(expected + network.mean), 0, 255))
     if optimizer == "adam":  # with steps so large that the last image is not the best
@@ -311,13 +312,13 @@ def test_the_coarsest_scale_starts_with_noise_of_its_own(run, spy):
 
 def test_the_coarsest_scale_starts_with_a_picture_at_its_size(run, spy, pictures, network):
     run(**TWO, initial=pictures / "other.jpg")
-    initial = images.resize(images.read_image(pictures / "other.jpg"), 64, 48)
+    initial = resize(read_image(pictures / "other.jpg"), 64, 48)
     np.testing.assert_allclose(spy.made[-2].evaluated[0][0], initial.rgb - network.mean, atol=1e-3)
 
 
 def test_pictures_of_coarse_steps_are_enlarged(run, spy, network):
     step = run(**TWO)[2]
-    expected = images.lanczos(spy.made[-2].evaluated[2][0] + network.mean, 128, 96)
+    expected = lanczos(spy.made[-2].evaluated[2][0] + network.mean, 128, 96)
     np.testing.assert_array_equal(step.image, np.clip(np.rint(expected), 0, 255))
 
 
@@ -445,7 +446,7 @@ def test_warnings_count_iterations_as_steps_do(run, spy, caplog):
 def test_alpha_and_colours_over_scales(run, pictures):
     content = np.dstack([np.asarray(Image.open(pictures / "photo.png")), np.full((48, 64), 51, np.uint8)])
     plain, kept = run(content=content, **TWO), run(content=content, preserve_colors=True, **TWO)
-    colours = images.to_uint8(images.resize(images.read_image(content), 128, 96).rgb)
+    colours = to_uint8(resize(read_image(content), 128, 96).rgb)
     for step, painted in zip(kept, plain, strict=True):
         assert step.image_with_alpha.shape == (96, 128, 4)
         np.testing.assert_array_equal(step.image, preserve_colors(painted.image, colours))
@@ -1029,14 +1030,14 @@ def test_scales_of_which_the_last_is_in_place(run, tried):
     assert [step.scale for step in steps] == [(64, 48)] * 4 + [(128, 96)] * 6
     assert tried.tile_sizes == [None] * 4 + [64] * 6
     best = tried.images[int(np.argmin(totals(steps[:4])))]
-    np.testing.assert_allclose(tried.images[4][0], images.lanczos(best[0], 128, 96), atol=1e-3)
+    np.testing.assert_allclose(tried.images[4][0], lanczos(best[0], 128, 96), atol=1e-3)
 
 
 def test_a_scale_after_one_in_place_starts_with_its_last_image(run, tried):
     steps = run(**{**TWO, "width": 136, "tile_size": 64})
     assert [step.scale for step in steps] == [(68, 51)] * 4 + [(136, 102)] * 6
     assert tried.tile_sizes == [64] * 10
-    np.testing.assert_allclose(tried.images[4][0], images.lanczos(tried.images[3][0], 136, 102), atol=1e-3)
+    np.testing.assert_allclose(tried.images[4][0], lanczos(tried.images[3][0], 136, 102), atol=1e-3)
 
 
 def test_alpha_and_colours_in_place(run, pictures):

@@ -4,7 +4,8 @@ from PIL import Image
 
 from neural_style.config.config import Config
 from neural_style.errors import ImageError
-from neural_style.images import pictures as images
+from neural_style.images.picture import resize
+from neural_style.images.reading import read_image
 from neural_style.runs.inputs import at_scale, read_inputs
 
 
@@ -52,14 +53,14 @@ def test_styles_come_in_their_order():
 def test_scaling_is_that_of_images():
     content, style = picture(50, 40), picture(64, 64, seed=1)
     inputs = read_inputs(Config(content, [style], width=60))
-    np.testing.assert_array_equal(inputs.content.rgb, images.resize(images.read_image(content), 60, 48).rgb)
-    np.testing.assert_array_equal(inputs.styles[0].rgb, images.resize(images.read_image(style), 60, 60).rgb)
+    np.testing.assert_array_equal(inputs.content.rgb, resize(read_image(content), 60, 48).rgb)
+    np.testing.assert_array_equal(inputs.styles[0].rgb, resize(read_image(style), 60, 60).rgb)
 
 
 def test_initial_takes_the_size_of_the_result_whatever_its_aspect():
     initial = picture(33, 90, seed=1)
     inputs = read_inputs(Config(picture(50, 40), [picture(64, 64)], width=100, initial=initial))
-    np.testing.assert_array_equal(inputs.initial.rgb, images.resize(images.read_image(initial), 100, 80).rgb)
+    np.testing.assert_array_equal(inputs.initial.rgb, resize(read_image(initial), 100, 80).rgb)
 
 
 def test_alpha_of_the_content_is_kept_and_scaled():

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import reference
 
-from neural_style.networks.weights import formats as weight_files
+from neural_style.errors import WeightsError
+from neural_style.networks.weights import formats
 from neural_style.vgg19_spec import CONV_LAYERS, convs_up_to
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -191,7 +192,7 @@ def test_the_file_is_the_network_in_balance(trainee, tmp_path):
     path = tmp_path / "net.npz"
     export.write(trainee, path, examples())
     assert path.stat().st_size <= 12e6
-    loaded = weight_files.read(path)
+    loaded = formats.read(path)
     assert tuple(loaded.kernels) == CONV_LAYERS
     assert loaded.channel_order == "RGB"
     np.testing.assert_array_equal(loaded.mean, [crops.MEAN] * 3)
@@ -214,7 +215,7 @@ def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
 
     from neural_style.losses.moments import gram_matrix
     from neural_style.networks.vgg19 import build_vgg19
-    from neural_style.networks.weights.sources import load
+    from neural_style.networks.weights import load
 
     path = tmp_path / "net.npz"
     export.write(trainee, path, examples()[:2])
@@ -234,7 +235,7 @@ def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
 def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, tmp_path):
     path = tmp_path / "net.npz"
     export.write(trainee, path, examples()[:1])
-    net = reference.in_float64(weight_files.read(path, convs_up_to(["relu4_2"])))
+    net = reference.in_float64(formats.read(path, convs_up_to(["relu4_2"])))
     pictures = [export._resized(picture)[:64, :64] - crops.MEAN for picture in examples()[:2]]
     ours, theirs = (reference.features(net, picture, ["relu4_1", "conv4_2"]) for picture in pictures)
     kernel = np.asarray(trainee.seeing(), np.float64)
@@ -253,8 +254,8 @@ def test_a_file_lacks_no_bias(trainee, tmp_path):
     with np.load(path) as archive:
         kept = {name: archive[name] for name in archive.files if name != "block5_conv4/bias"}
     np.savez(path, **kept)
-    with pytest.raises(weight_files.WeightsError, match="expected conv5_4's bias beside its"):
-        weight_files.read(path)
+    with pytest.raises(WeightsError, match="expected conv5_4's bias beside its"):
+        formats.read(path)
 
 
 # --- the script -------------------------------------------------------------------------------------------------------
@@ -436,9 +437,9 @@ def test_the_script_trains_goes_on_and_writes_a_network(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [3]
     assert all(np.isfinite(value) for value in rows[0].values())
-    assert weight_files.read(tmp_path / "builtin.npz", convs_up_to(["relu5_1"])).kernels
-    with pytest.raises(weight_files.WeightsError, match="if this is a checkpoint of training, give the network"):
-        weight_files.read(tmp_path / "checkpoint.weights.h5", convs_up_to(["relu1_1"]))
+    assert formats.read(tmp_path / "builtin.npz", convs_up_to(["relu5_1"])).kernels
+    with pytest.raises(WeightsError, match="if this is a checkpoint of training, give the network"):
+        formats.read(tmp_path / "checkpoint.weights.h5", convs_up_to(["relu1_1"]))
 
 
 @pytest.mark.training
@@ -449,7 +450,7 @@ def test_the_script_begins_with_another_run(tmp_path):
     done = run("--workdir", second, "--steps=1", *start, "--learning_rate=0", "--seed=1")
     assert done.returncode == 0, done.stderr
     assert json.loads((second / "log.jsonl").read_text())["step"] == 1
-    ours, theirs = (weight_files.read(folder / "builtin.npz").kernels["conv1_2"] for folder in (first, second))
+    ours, theirs = (formats.read(folder / "builtin.npz").kernels["conv1_2"] for folder in (first, second))
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.99  # and not the random filters of another start
 
 

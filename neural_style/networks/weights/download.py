@@ -1,18 +1,17 @@
-"""One file from the network to the disk: resumed when cut off, verified by its hash, safe for several processes.
+"""Download of one file: resumed when cut off, verified by its hash, safe for several processes.
 
-Proxies are taken from the environment, as urllib does. Nothing is printed but a progress bar, if asked for.
+Proxies are taken from the environment, as urllib does. Nothing is printed but a progress bar, if asked for. pooch was
+considered: it verifies and caches, but cannot resume a file, knows no lock between processes, and waits for as long as
+the look-up of a name takes.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import http.client
 import logging
 import math
 import os
 import queue
-import sys
 import threading
 import time
 import urllib.error
@@ -24,50 +23,46 @@ from pathlib import Path
 from typing import Any
 
 from neural_style.errors import WeightsError
+from neural_style.networks.weights.hashing import file_hash
 
 _log = logging.getLogger("neural_style")
 
 TIMEOUT = 10.0
-"""Seconds that a connection may take to be made, or to stay silent, before it counts as broken."""
+"""Seconds that a connection may take to be made, or may stay silent, before it counts as broken."""
 
 RETRIES = 4
 """Further attempts, in a row and without a new byte, after which a download that was on its way is given up."""
 
 FIRST_RETRIES = 2
-"""Likewise for one that never began, so that a program which can do without it need not wait long."""
+"""Likewise for a download that never began, so that a program that can do without it does not wait long."""
 
 BACKOFF = 0.5
-"""Seconds before the first retry; each further one without a new byte waits twice as long."""
+"""Seconds before the first retry; each further retry without a new byte waits twice as long."""
 
 NOTE = 10.0
-"""Seconds between two lines on another process that is waited for."""
+"""Seconds between two log lines while another process is waited for."""
 
 _BLOCK = 1 << 16
 _POLL = 0.05
 
 
 class _BrokenError(Exception):
-    """The connection failed; `transient` says whether trying again at once is likely to help."""
+    """The connection failed.
+
+    Attributes:
+        transient: whether trying again at once is likely to help.
+    """
 
     def __init__(self, reason: object, transient: bool) -> None:
         super().__init__(" ".join(str(reason).split()) or type(reason).__name__)
         self.transient = transient
 
 
-def file_hash(path: Path, algorithm: str) -> str:
-    """Hex digest of a file, by the name of an algorithm of `hashlib`."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = False) -> Path:
-    """Download a file, unless another process has just done so.
+    """Download a file, unless it is there, perhaps since another process has just downloaded it.
 
-    What has come lies in `<target>.part` until it is whole and its hash is right; a part that an earlier attempt left
-    is continued. Of several processes one downloads; the others wait for it and take its file.
+    The bytes received so far lie in `<target>.part` until the file is whole and its hash is right. A part that an
+    earlier attempt left is continued. Of several processes one downloads, and the others wait for its file.
 
     Args:
         url: where the file is.
@@ -82,25 +77,25 @@ def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = 
     Raises:
         WeightsError: the server cannot be reached or refuses, the file has another hash, or it cannot be written.
     """
-    with held(target) as locked:
+    with lock(target) as is_locked:
         if target.is_file() and file_hash(target, algorithm) == digest:
             return target
-        part = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{os.getpid()}.part")
+        part = target.with_name(f"{target.name}.part" if is_locked else f"{target.name}.{os.getpid()}.part")
         try:
             _fetch_verified(url, part, algorithm, digest, progress)
             os.replace(part, target)
         finally:
-            if not locked:  # nobody would continue it
+            if not is_locked:  # no other process would continue it
                 part.unlink(missing_ok=True)
     return target
 
 
 @contextmanager
-def held(target: Path) -> Iterator[bool]:
-    """Have a file to oneself among processes that want to write it, once the others are done. Its folder is made.
+def lock(target: Path) -> Iterator[bool]:
+    """Wait until no other process that uses this function writes a file, and keep others waiting. Make its folder.
 
     Yields:
-        False where the platform or the file system knows no locks.
+        False if the platform or the file system has no locks; then several processes may write at once.
 
     Raises:
         WeightsError: the system does not let the folder, or what is done meanwhile, be written.
@@ -111,38 +106,22 @@ def held(target: Path) -> Iterator[bool]:
         try:
             yield _acquire(descriptor)
         finally:
-            os.close(descriptor)  # which gives the lock back
-    except OSError as error:  # only the disk's: the network's are answered otherwise
+            os.close(descriptor)  # which releases the lock
+    except OSError as error:  # only of the disk: errors of the network are handled elsewhere
         raise WeightsError(f"expected to write {target}, but {error.strerror or error}") from error
 
 
 def _acquire(descriptor: int) -> bool:
-    """Wait for a lock, with a line now and then on what is waited for; False where there are no locks."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
+    """Wait for the lock of an open file, and log what is waited for now and then; False if there are no locks."""
+    import filelock
 
-            def take() -> None:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-            busy = (errno.EACCES, errno.EDEADLK)
-        else:
-            import fcntl
-
-            def take() -> None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-            busy = (errno.EWOULDBLOCK, errno.EACCES)
-    except ImportError:
-        return False
     told = -math.inf
     while True:
         try:
-            take()
-            return True
-        except OSError as error:
-            if error.errno not in busy:
-                return False
+            if filelock.lock_descriptor(descriptor, blocking=False):
+                return True
+        except OSError:
+            return False
         if time.monotonic() - told > NOTE:
             told = time.monotonic()
             _log.info("waiting for another process, which is fetching the same file")
@@ -150,21 +129,21 @@ def _acquire(descriptor: int) -> bool:
 
 
 def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool) -> None:
-    """Fill `part` until its hash is right. A wrong one is thrown away and the file fetched anew, once."""
+    """Fill `part` until its hash is right. If it is wrong, delete the part and start again, once."""
     for _ in range(2):
         _fetch_whole(url, part, progress)
-        received, size = file_hash(part, algorithm), _size(part)
-        if received == digest:
+        got, size = file_hash(part, algorithm), _size(part)
+        if got == digest:
             return
         part.unlink()
     raise WeightsError(
-        f"cannot use {url}: expected {algorithm} {digest}, received {algorithm} {received} ({size} bytes): "
+        f"cannot use {url}: expected {algorithm} {digest}, got {algorithm} {got} ({size} bytes): "
         "another file, or a proxy's page"
     )
 
 
 def _fetch_whole(url: str, part: Path, progress: bool) -> None:
-    """Fill `part` to its end, through as many connections as it takes while bytes keep coming."""
+    """Fill `part` to its end, with as many connections as it takes while new bytes arrive."""
     start = best = _size(part)
     failures = 0
     while True:
@@ -181,13 +160,13 @@ def _fetch_whole(url: str, part: Path, progress: bool) -> None:
 
 
 def _fetch_rest(url: str, part: Path, progress: bool) -> None:
-    """Append to `part` what one connection brings, or begin it anew where the server cannot resume."""
+    """Append to `part` what one connection gives, or begin it again if the server cannot resume."""
     start = _size(part)
     headers = {"User-Agent": "neural-style", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     response = _open(url, headers)
-    if response is None:  # nothing lies beyond the part: whole, or too long, which its hash will tell
+    if response is None:  # nothing lies beyond the part: it is whole or too long, as its hash will tell
         return
     with response:
         resumed = response.status == 206
@@ -228,7 +207,7 @@ def _bar(url: str, start: int, total: int | None, shown: bool) -> Any:
 
 
 def _open(url: str, headers: dict[str, str]) -> Any:
-    """The server's answer; None if it says that nothing lies beyond the range asked for."""
+    """Return the server's answer; None if it says that nothing lies beyond the range asked for."""
     answer = _ask(url, headers)
     if not isinstance(answer, Exception):
         return answer
@@ -244,9 +223,9 @@ def _open(url: str, headers: dict[str, str]) -> Any:
 
 
 def _ask(url: str, headers: dict[str, str]) -> Any:
-    """The server's answer or the exception, within `TIMEOUT` seconds.
+    """Return the server's answer or the exception, within `TIMEOUT` seconds.
 
-    In a thread of its own, because the look-up of a name knows no timeout and can hang for long without a network.
+    The request runs in its own thread, because the look-up of a name has no timeout and can hang without a network.
     """
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 

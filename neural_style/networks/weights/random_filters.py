@@ -1,4 +1,4 @@
-"""Filters made from a seed instead of read from a file: what a weights file holds only responses for."""
+"""Filters made from a seed: those of the built-in network's deepest layers, of which its file holds only scales."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ _MIDDLE[1, 1] = True
 
 
 def seeded_filters(conv: str) -> np.ndarray:
-    """Random filters of a convolution, the same on every machine and with every NumPy.
+    """Return random filters of a convolution, the same on every machine and with every NumPy.
 
-    They are bytes of PCG64's raw stream, which NumPy keeps stable (NEP 19), less their mean and scaled to length 1; so
-    many random directions are all but orthogonal. A block's first convolution sees nine positions. The others mix the
-    channels of one position, and so lose nothing of what the layer before them says: random filters that see nine
-    would blur it.
+    They are bytes of PCG64's raw stream, which NumPy keeps stable (NEP 19), minus their mean and scaled to length 1.
+    Random directions in so many dimensions are nearly orthogonal. A block's first convolution sees 3×3 positions. The
+    others mix the channels of one position and keep all that the layer before them says; random filters that see 3×3
+    positions would blur it.
 
     Args:
         conv: the convolution, which is also the seed, e.g. "conv4_2".

@@ -1,10 +1,11 @@
 """Tensors in the file layout of PyTorch before 1.6, read without PyTorch and without running what a pickle says.
 
-Such a file is a row of pickles (a magic number, the version of the layout, facts about the writer's machine, an object
-with tensors, the keys of the storages), and then for each key a count, 8 bytes little-endian, and that many raw values.
+Such a file is a sequence of pickles (a magic number, the version of the layout, facts about the writer's machine, an
+object with tensors, the keys of the storages). Then follow for each key a count, 8 bytes little-endian, and that many
+raw values.
 
-A pickle is a program. So each is looked through first, for instructions that tensors need and no other, and then run
-with four names alone, each of which stands for a function of this module or a NumPy type.
+A pickle is a program. So each is first checked to have no other instructions than tensors need, and then run with four
+names alone, each of which stands for a function of this module or a NumPy type.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ _ALLOWED = frozenset(
         "NEWFALSE",
     }
 )
-"""Instructions of a pickle that build numbers, texts and containers, or call one of the names of `_Unpickler`."""
+"""The instructions of a pickle that build numbers, texts and containers, or call one of the names of `_Unpickler`."""
 
 _MOST_BYTES = 1 << 20
-"""Of one pickle. A network's tensors take some kilobytes, since their values come after the pickles."""
+"""Size limit of one pickle. A network's tensors take some kilobytes, since their values come after the pickles."""
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """Values that come after the pickles: how many, of what type, under which key."""
+    """Values that come after the pickles: their key, type and count."""
 
     key: str
     dtype: np.dtype
@@ -46,7 +47,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """Part of a storage: values from `offset` on, with a step in values along each axis."""
+    """Part of a storage: values from `offset` on, with a step, counted in values, along each axis."""
 
     storage: _Storage
     offset: int
@@ -55,9 +56,9 @@ class _Tensor:
 
 
 def read(data: bytes) -> dict[str, np.ndarray]:
-    """The tensors of a file that holds a dict of them, by name.
+    """Return the tensors of a file that holds a dict of them, by name.
 
-    Takes no memory for what a file claims to hold, only for what it does.
+    The memory taken depends on the size of the file, never on what it claims to hold.
 
     Args:
         data: the whole file.
@@ -87,7 +88,7 @@ def read(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _unpickled(stream: io.BytesIO) -> Any:
-    """The next object, once every instruction of its pickle is known to be harmless."""
+    """Return the next object, once every instruction of its pickle is known to be harmless."""
     start = stream.tell()
     try:
         for count, (instruction, argument, place) in enumerate(pickletools.genops(stream)):
@@ -102,12 +103,12 @@ def _unpickled(stream: io.BytesIO) -> Any:
         return _Unpickler(io.BytesIO(stream.read(end - start))).load()
     except ValueError:
         raise
-    except Exception as error:  # whatever a pickle's wrong turns end in
+    except Exception as error:  # of any kind that a damaged pickle may raise
         raise ValueError(f"a damaged pickle ({' '.join(str(error).split()) or type(error).__name__})") from error
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the names that a dict of tensors needs, each as something of our own."""
+    """Knows only the names that a dict of tensors needs, and has an own object for each."""
 
     def find_class(self, module: str, name: str) -> Any:
         known = {
@@ -128,14 +129,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _no_hooks(*arguments: Any) -> dict:
-    """The hooks of a tensor, of which there must be none."""
+    """Return the hooks of a tensor; there must be none."""
     if arguments:
         raise ValueError("a tensor with hooks")
     return {}
 
 
 def _tensor(*arguments: Any) -> _Tensor:
-    """In place of PyTorch's `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`."""
+    """Stand in for PyTorch's `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`."""
     match arguments:
         case (_Storage() as storage, offset, tuple() as shape, tuple() as strides, False, dict() as hooks):
             whole = all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
@@ -145,13 +146,13 @@ def _tensor(*arguments: Any) -> _Tensor:
 
 
 def _values(stream: io.BytesIO, keys: Any, storages: Mapping[str, _Storage]) -> dict[str, np.ndarray]:
-    """The values of each storage, in the order of the keys; they and nothing else must fill the rest of the file."""
+    """Return the values of each storage, in the order of the keys; they alone must fill the rest of the file."""
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(storages):
         raise ValueError("other storages than its tensors need")
     rest = stream.getbuffer()[stream.tell() :]
     needed = sum(8 + storage.count * storage.dtype.itemsize for storage in storages.values())
     if needed != len(rest):
-        raise ValueError(f"expected {needed} bytes of values, received {len(rest)}")
+        raise ValueError(f"expected {needed} bytes of values, got {len(rest)}")
     values, place = {}, 0
     for key in keys:
         storage = storages[key]
@@ -164,7 +165,7 @@ def _values(stream: io.BytesIO, keys: Any, storages: Mapping[str, _Storage]) -> 
 
 
 def _array(name: str, tensor: _Tensor, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """A tensor's values, copied; refused where they would lie outside of its storage, or be more than it holds."""
+    """Copy a tensor's values; refuse it if they lie outside of its storage, or are more than the storage holds."""
     stored = values[tensor.storage.key]
     size = 1
     for side in tensor.shape:

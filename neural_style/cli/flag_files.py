@@ -1,0 +1,149 @@
+"""Flag files: reading their lines, and writing the flags that repeat a run.
+
+A flag file is UTF-8 text with one flag per line, as on the command line. A line that begins with `#` or `//` is a
+comment, and so is what follows ` #` on a line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from neural_style.config.config import OPTIONS, Config
+from neural_style.errors import UsageError
+
+FLAG = "flagfile"
+"""Name of the flag that reads a flag file."""
+
+
+def locate(named: str, folder: Path | None) -> Path:
+    """Return the path of a flag file, with all links resolved.
+
+    Args:
+        named: the file as it is named; a relative path is looked for beside the file that names it, then in the
+            current folder.
+        folder: of the file that names it; None for the command line.
+
+    Raises:
+        UsageError: no file can have that name.
+    """
+    places = [place / os.path.expanduser(named) for place in (folder, Path()) if place is not None]
+    try:
+        return Path(os.path.realpath(next((place for place in places if os.path.isfile(place)), places[-1])))
+    except ValueError as error:  # a NUL character, or letters that the encoding of file names lacks
+        raise _unreadable(named, "it is not a possible file name") from error
+
+
+def read_lines(path: Path, named: str) -> list[str]:
+    """Return the lines of a flag file without comments and blank lines.
+
+    Args:
+        path: of the file.
+        named: the name for messages.
+
+    Raises:
+        UsageError: the file cannot be read, or is not UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise _unreadable(named, getattr(error, "strerror", None) or "it is not UTF-8 text") from error
+    return [_read_in_this_locale(line) for line in map(_without_comment, lines) if line]
+
+
+def _unreadable(named: str, reason: str) -> UsageError:
+    return UsageError(f"--{FLAG}: expected a readable text file, got {named!r}: {reason}")
+
+
+def _read_in_this_locale(line: str) -> str:
+    """Return a line so that names in it are found where the locale spells file names in another encoding than UTF-8."""
+    try:
+        os.fsencode(line)
+    except UnicodeEncodeError:
+        return os.fsdecode(line.encode())
+    return line
+
+
+def _written_as_utf8(text: str) -> str:
+    """Return a text with names as they read in UTF-8, if they do: `_read_in_this_locale` finds them again."""
+    try:
+        return os.fsencode(text).decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def _without_comment(line: str) -> str:
+    """Return a line without its comment; ` #` inside double quotes begins none."""
+    line = line.strip()
+    if line.startswith(("#", "//")):
+        return ""
+    before, quote, after = line.rpartition('"')
+    return before + quote + re.split(r"\s#", after)[0].rstrip()
+
+
+def split(text: str) -> list[str]:
+    """Split the value of a list into words, in quotes where they hold spaces. Keep backslashes, for Windows's paths.
+
+    Raises:
+        UsageError: a quote is not closed.
+    """
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    try:
+        return list(lexer)
+    except ValueError as error:
+        raise UsageError(f"expected closed quotes, got {text!r}") from error
+
+
+def unquoted(text: str) -> str:
+    """Return the text without the quotes around it, if it has them."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
+def _quoted(text: str) -> str:
+    """Return the text in the form that `unquoted` and `_without_comment` turn back into it."""
+    return f'"{text}"' if re.search(r"""\s#|["']$|^["'\s]|\s$""", text) else text
+
+
+def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of a flag file that repeats a run: every option in force, one per line, with absolute paths.
+
+    Args:
+        config: the run.
+        resolved: text to write in place of the values of some options, such as the file that `--weights=auto` found.
+
+    Raises:
+        UsageError: a flag file cannot hold a value: it has a line break, or is not Unicode text.
+    """
+    for name, option in OPTIONS.items():
+        value = resolved.get(name, getattr(config, name))
+        if value is None or name == "save_flags":
+            continue
+        if option.type is bool:
+            yield f"--{name}" if value else f"--no{name}"
+            continue
+        for item in value if option.is_list else (value,):
+            text = _written_as_utf8(_absolute(name, item) if option.is_path else str(item))
+            if re.search("[\n\r\ud800-\udfff]", text):  # the last are bytes that are not text
+                raise UsageError(
+                    f"save_flags: expected values that fit on one line of Unicode text, got --{name}={text!r}; rename "
+                    "the file, or leave --save_flags out"
+                )
+            yield f"--{name}={_quoted(text)}"
+
+
+def _absolute(name: str, path: str) -> str:
+    """Return an absolute path. In that of checkpoints, spell the folder so that it is no place for the iteration."""
+    absolute = os.path.abspath(path)
+    if name != "checkpoint_output" or os.path.isabs(path):
+        return absolute
+    folder, uses_braces = os.getcwd(), re.search(r"\{.*\}", path)
+    if not uses_braces and re.search(r"\{.*\}", folder):
+        raise UsageError(
+            f"save_flags: expected --checkpoint_output with {{:05}}, since {folder!r} has braces, got {path!r}"
+        )
+    spelled = re.sub("([{}])", r"\1\1", folder) if uses_braces else folder.replace("%", "%%")
+    return os.path.join(spelled, os.path.relpath(absolute, folder)) if spelled != folder else absolute

@@ -1,0 +1,83 @@
+"""Hints for unknown flags: our flag for what another program calls so, or else the nearest spelling."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+_MEANINGS: Mapping[str, str] = {
+    "--content PHOTO": "c content_img content_image content_path content_file content_picture base_image "
+    "base_image_path input input_image in_path photo",
+    "--styles PAINTING [PAINTING ...]": "s style style_img style_imgs style_image style_images style_path style_file "
+    "style_reference style_reference_image style_reference_image_path painting reference",
+    "--output RESULT": "o out output_img output_image output_path output_file out_path out_file img_name "
+    "img_output_dir result result_prefix save_path",
+    "--width N": "w size image_size img_size content_size max_size output_size out_size end_scale resolution W",
+    "--style_scales X [X ...]": "style_scale style_size style_scale_fac style_image_size",
+    "--initial FILE": "init_image init_img initial_image start start_image",
+    "--initial_noiseblend X, from 0 (the content) to 1 (noise)": "init init_img_type init_method init_type noise "
+    "noise_ratio random_init",
+    "--preserve_colors": "original_colors original_color keep_colors keep_color color_preserve luminance_only "
+    "color_convert_type transfer_color",
+    "--iterations N": "i n niter num_iter num_iters num_iterations n_iterations max_iter max_iterations "
+    "initial_iterations iters steps num_steps max_steps epochs",
+    "--tolerance X": "tol ftol early_stopping",
+    "--min_scale N": "start_scale",
+    "--learning_rate X": "lr step_size stepsize rate",
+    "--eps X": "epsilon",
+    "--history_size N": "lbfgs_num_correction lbfgs_history max_cor",
+    "--seed N": "random_seed rng_seed",
+    "--optimizer lbfgs|adam": "optim optimiser solver",
+    "--content_weight X": "cw content_loss_weight",
+    "--style_weight X": "sw style_loss_weight",
+    "--tv_weight X": "tv tv_loss_weight tvw total_variation total_variation_weight denoise smoothness",
+    "--style_blend_weights X [X ...]": "style_weights style_imgs_weights blend_weights style_interpolation_weights",
+    "--style_layer_weights X [X ...]": "layer_weights style_layers_weights",
+    "--weights FILE": "model model_file model_path model_weights net vgg vgg_path vgg19 pretrained proto_file",
+    "--pooling max|avg": "pool pooling_type pool_type",
+    "--device gpu or --device cpu": "gpu gpus gpu_id no_gpu cpu cuda use_cuda no_cuda use_gpu devices backend "
+    "multigpu_strategy multidevice_strategy",
+    "--precision float32|bfloat16|float16": "dtype fp16 bf16 half amp mixed_precision",
+    "--tile_size N": "tile tiles tiling",
+    "--memory SIZE": "mem max_memory memory_limit",
+    "--print_iterations N": "print_iter print_every print_interval log_every log_interval log_freq verbose v",
+    "--checkpoint_iterations N with --checkpoint_output out_{:05}.jpg": "save_iter save_every save_interval "
+    "checkpoint_every checkpoint_dir checkpoint_interval",
+    "--progress_plot": "plot plot_loss",
+    "--progress_write": "log loss_log log_file",
+    "--flagfile FILE": "config config_file options flags",
+    "--overwrite": "force f y yes",
+}
+"""What to write -> what other programs call it: anishathalye/neural-style, jcjohnson/neural-style,
+ProGamerGov/neural-style-pt, cysmith/neural-style-tf, crowsonkb/style-transfer-pytorch, lengstrom/fast-style-transfer,
+Keras's example, and common names for the same thing."""
+
+_WITHOUT_COUNTERPART = frozenset(
+    (
+        *("style_mask", "style_mask_imgs", "mask", "masks", "content_seg", "style_seg"),
+        *("content_layer_weights", "content_loss_function", "normalize_gradients", "temporal_weight"),
+        *("video", "avg_decay", "proof", "web"),
+    )
+)
+"""Names in those programs for what there is no flag for; the nearest spelling would mislead."""
+
+_ADVICE = {name: advice for advice, names in _MEANINGS.items() for name in names.split()}
+
+
+def hint(flag: str, known: Sequence[str]) -> str:
+    """Return what to write instead of an unknown flag, as the end of a sentence.
+
+    Args:
+        flag: its name, without dashes, in underscores.
+        known: names of all flags.
+    """
+    advice = _ADVICE.get(flag) or _ADVICE.get(flag.lower())
+    if advice is None and flag not in _WITHOUT_COUNTERPART:
+        near = [
+            *(name for name in known if name.startswith(flag)),
+            *difflib.get_close_matches(flag, known, cutoff=0.75),
+            *(name for name in known if flag.startswith(name)),
+            *difflib.get_close_matches(flag, known),
+        ]
+        advice = f"--{near[0]}" if near else None
+    return f"did you mean {advice}?" if advice else "--help lists all flags"

@@ -1,0 +1,103 @@
+"""The text of `--help`, and the table of flags for the documents."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from neural_style.config.config import OPTIONS
+from neural_style.config.fields import Option
+
+_INTRODUCTION = """\
+Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]
+           Paint a photo in the style of one or more paintings.
+       {program} doctor
+           Show versions, devices and weights, and what is missing.
+       {program} doctor --size 6000x4000 [flags]
+           Show how a picture of that size would be computed, in what memory and time.
+       {program} weights
+           List the weights that can be used, and which of them are here.
+       {program} weights fetch NAME
+           Fetch weights ahead of time.
+       {program} bench [eval] [optimizer] [startup] [quality] [tiles] [memory] [--width N ...]
+           [--repeats N] [--short] [--weights W] [--precision P] [--content PHOTO] [--style PAINTING]
+           [--pictures FOLDER] [--json FILE]
+           Measure speed and memory.
+
+Names of flags: dashes and underscores are the same. Switches: --overwrite, --overwrite=false, --nooverwrite.
+Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.
+Paths: ~ and ~user at the beginning stand for a home folder; write ./~name for a file of that name.
+
+Flag files:
+  --flagfile FILE: Read flags from a file, one per line; flags on the command line take precedence.
+"""
+
+_END = """
+Other flags:
+  --help: Show this text.
+  --version: Show the version.
+"""
+
+
+def help_text(program: str) -> str:
+    """Return what `--help` prints.
+
+    Args:
+        program: how the program was called.
+    """
+    lines = []
+    for group, options in _groups():
+        lines += ["", f"{group}:"]
+        for option in options:
+            names = ", ".join(f"--{name}" for name in (option.name, option.alias) if name)
+            text = f"{names}{_value_hint(option)}: {option.help}{_default_note(option)}"
+            lines += textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="      ")
+    return _INTRODUCTION.format(program=program) + "\n".join([*lines, ""]) + _END
+
+
+def markdown_table() -> str:
+    """Return the table of flags in Markdown."""
+    lines = ["| flag | default | meaning |", "|---|---|---|"]
+    for group, options in _groups():
+        lines.append(f"| **{group}** | | |")
+        for option in options:
+            names = ", ".join(f"`--{name}`" for name in (option.name, option.alias) if name)
+            default = "required" if option.required else _shown(option.default)
+            bounds = f" ({_limits(option)})" if _limits(option) else ""
+            meaning = f"{option.help}{bounds}".replace("<", "&lt;")
+            lines.append(f"| {names} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _groups() -> Iterable[tuple[str, list[Option]]]:
+    groups: dict[str, list[Option]] = {}
+    for option in OPTIONS.values():
+        groups.setdefault(option.group, []).append(option)
+    return groups.items()
+
+
+def _value_hint(option: Option) -> str:
+    if option.type is bool:
+        return ""
+    word = "|".join(option.choices) or {int: "N", float: "X"}.get(option.type, "FILE" if option.is_path else "TEXT")
+    return f" {word} [{word} ...]" if option.is_list else f" {word}"
+
+
+def _limits(option: Option) -> str:
+    return " or ".join(option.choices) or option.bounds or ""
+
+
+def _default_note(option: Option) -> str:
+    limits = f" [{option.bounds}]" if option.bounds else ""
+    if option.required or option.default is None or option.type is bool:
+        return limits
+    return f"{limits} (default: {_shown(option.default, quote='')})"
+
+
+def _shown(default: Any, quote: str = "`") -> str:
+    """Return a default as the user would write it."""
+    if default is None or default is False:
+        return ""
+    items = default if isinstance(default, tuple) else (default,)
+    return quote + " ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in items) + quote

@@ -1,0 +1,183 @@
+"""The painting command: from the files that flags name to files."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from neural_style.cli import signals
+from neural_style.cli.console import say, show_notes, with_dashes
+from neural_style.cli.outputs import Outputs
+from neural_style.cli.reporter import Reporter
+from neural_style.cli.tensorflow_import import import_tensorflow
+from neural_style.config import byte_sizes
+from neural_style.config.config import Config
+from neural_style.config.resolve import resolve
+from neural_style.errors import NeuralStyleError, OutputError, WeightsError
+from neural_style.images.picture import describe
+from neural_style.networks import weights
+from neural_style.runs import pyramid
+from neural_style.runs.inputs import read_inputs
+
+if TYPE_CHECKING:
+    from neural_style.runs.session import Session
+    from neural_style.runs.step import Step
+
+
+def paint(config: Config) -> int:
+    """Do one run: read, check every file before the work begins, paint, write.
+
+    Returns:
+        The exit code: 0, or 1 or a signal's where the best image so far was written.
+
+    Raises:
+        NeuralStyleError: there is no image to write.
+        Interrupted: likewise.
+    """
+    show_notes()
+    job = _prepare(config)
+    for line in job.description:
+        say(line)
+    results = _Results(job)
+    most = pyramid.total_iterations(job.session.scales)
+    try:
+        with job.session, Reporter(job.session.scales, config.print_iterations) as reporter:
+            for step in job.session:
+                results.take(step)
+                reporter.update(step)
+        signals.ignore()
+    except (Exception, signals.Interrupted) as error:
+        signals.ignore()
+        return _rescue(results, error)
+    if step.iteration < most:
+        say(f"done after {step.iteration} of at most {most} iterations: the loss hardly falls any more")
+    return results.write()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """A run that is ready to start."""
+
+    session: Session
+    outputs: Outputs
+    description: Sequence[str]
+    """What is about to be done, line by line."""
+
+
+def _prepare(config: Config) -> _Job:
+    """Read the inputs, check the outputs and plan the run. What the command needs of `runs` is all here.
+
+    Raises:
+        NeuralStyleError: the run cannot start.
+    """
+    inputs = read_inputs(config)
+    size = inputs.content.width, inputs.content.height
+    Outputs(config, size).check()
+    network = load_weights(config, progress=True)
+    pyramid.scales_of(resolve(config, network.settings), *inputs.plan_size)  # refuses too many before TensorFlow loads
+    import_tensorflow()
+    from neural_style.runs.stylizer import Stylizer
+
+    stylizer = Stylizer.of(config)
+    session = stylizer.session(config, inputs, network)
+    config, largest = session.config, session.plans[-1]
+    description = (
+        f"painting {describe(config.content)} in the style of {', '.join(map(describe, config.styles))}: "
+        f"{' → '.join(f'{scale.width}×{scale.height}' for scale in session.scales)} px, "
+        f"at most {' + '.join(str(scale.iterations) for scale in session.scales)} iterations of {config.optimizer}, "
+        f"weights {network.name}, on {stylizer.device} in {config.precision} ({stylizer.precision.reason})",
+        f"memory: {largest.described(config)}; about {byte_sizes.describe(largest.peak)} at most, of {config.memory}",
+    )
+    return _Job(session, Outputs(config, size), description)
+
+
+def load_weights(config: Config, *, fetch: bool = True, progress: bool = False) -> weights.VGGWeights:
+    """Load the weights of a run.
+
+    Args:
+        config: the run.
+        fetch: fetch them where they are not here.
+        progress: show a bar meanwhile.
+
+    Raises:
+        WeightsError: they cannot be had; the message names the option.
+    """
+    try:
+        return weights.load(config.weights, config.layers, progress=progress, fetch=fetch)
+    except WeightsError as error:
+        raise WeightsError(f"weights: {error}") from error
+
+
+class _Results:
+    """What is kept of the steps of a run, and the files made from it."""
+
+    def __init__(self, job: _Job):
+        self._job = job
+        self._history: dict[int, Mapping[str, float]] = {}
+        self.best: Step | None = None
+
+    def take(self, step: Step) -> None:
+        """Keep a step if it is the best. Write the flag file with the first step, and a checkpoint when one is due."""
+        job = self._job
+        if step.iteration == 0:
+            job.outputs.write_flags(job.session.network)
+        self._history[step.iteration] = step.losses
+        if step.best:
+            self.best = step
+        assert self.best is not None  # the first step is always the best so far
+        if job.session.config.checkpoint_at(step.iteration):
+            job.outputs.write_checkpoint(step.iteration, self.best, job.session.network)
+
+    def write(self) -> int:
+        """Write the best image and the progress files.
+
+        Returns:
+            0, or 1 if a file could not be written.
+        """
+        assert self.best is not None
+        outputs = self._job.outputs
+        try:
+            path = outputs.write_result(self.best, self._job.session.network)
+            height, width = self.best.image.shape[:2]
+            loss = f"loss {self.best.losses['total']:.6g} at iteration {self.best.iteration}"
+            print(f"wrote {path} ({width}×{height} px, {loss})", flush=True)
+            outputs.write_progress(self._history, path)
+        except OutputError as error:
+            say(f"error: {with_dashes(str(error))}")
+            return NeuralStyleError.exit_code
+        return 0
+
+
+def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
+    """Write the best image so far after an error.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        BaseException: the error, where there is no image, or where it is a mistake of the program itself.
+    """
+    cause: BaseException = error
+    if not isinstance(error, (NeuralStyleError, signals.Interrupted)) and signals.Interrupted.latest is not None:
+        cause = signals.Interrupted.latest  # native code was interrupted, and took it for a failure of its own
+    if results.best is None and cause is error:
+        raise error
+    if results.best is None:
+        raise cause from error
+    _release_frames(error)
+    if isinstance(cause, (NeuralStyleError, signals.Interrupted)):
+        kind = "stopped" if isinstance(cause, signals.Interrupted) else "error"
+        say(f"{kind}: {with_dashes(str(cause))}; writing the best image so far")
+        return results.write() or cause.exit_code
+    say("error: the run failed, as told below; writing the best image so far")
+    results.write()
+    raise cause
+
+
+def _release_frames(error: BaseException | None) -> None:
+    """Let go of what the functions that an error left had in memory, since writing the image may need that memory."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,99 @@
+"""What a run shows while it works, on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from neural_style.cli.forecast import Forecast
+
+if TYPE_CHECKING:
+    from neural_style.runs.pyramid import Scale
+    from neural_style.runs.step import Step
+
+PLAIN_LINES = 20
+"""About how many lines a run without a terminal prints, unless `print_iterations` says otherwise."""
+
+
+class Reporter:
+    """Shows the steps of one run, as a context manager.
+
+    A run may end early, so the number of iterations and the time left are shown as the most that they can be.
+    """
+
+    def __init__(self, scales: Sequence[Scale], print_iterations: int | None, file=None):
+        """Prepare.
+
+        Args:
+            scales: the plan of the run, coarse to fine.
+            print_iterations: print the losses every so many iterations; None for the bar, or some lines, alone.
+            file: where to show; standard error by default.
+        """
+        self._forecast = Forecast(scales)
+        self._file = file or sys.stderr
+        self._on_terminal = self._file.isatty()
+        by_default = 0 if self._on_terminal else max(1, self._forecast.most_iterations // PLAIN_LINES)
+        self._every = print_iterations or by_default
+        self._bar: _Bar | None = None
+
+    def __enter__(self) -> Reporter:
+        """Show the empty bar."""
+        if self._on_terminal:
+            self._bar = _Bar(self._forecast, self._file)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, step: Step) -> None:
+        """Show one step."""
+        self._forecast.update(step.iteration, step.scale, time.monotonic())
+        if self._bar is not None:
+            self._bar.show(step)
+        most = self._forecast.most_iterations
+        if self._every and (step.iteration % self._every == 0 or step.iteration == most):
+            counted = f"iteration {step.iteration} of at most {most} ({step.scale[0]}×{step.scale[1]} px)"
+            losses = ", ".join(f"{name} {value:.4g}" for name, value in step.losses.items())
+            tqdm.write(f"{counted}: {losses}{self._time_left()}", file=self._file)
+            self._file.flush()
+
+    def _time_left(self) -> str:
+        seconds = self._forecast.seconds_left
+        return f", up to about {tqdm.format_interval(seconds)} left" if seconds and not self._on_terminal else ""
+
+
+class _Bar(tqdm):
+    """A bar that grows with the work done, and so at an even speed, and counts iterations."""
+
+    _FORMAT = "{iterations} [{elapsed}<{left}{postfix}] {bar}"
+    """Fits into 80 columns: the bar gets what is left over."""
+
+    def __init__(self, forecast: Forecast, file: Any):
+        self._forecast = forecast
+        self._iteration = 0
+        super().__init__(total=forecast.work_left, file=file, dynamic_ncols=True, bar_format=self._FORMAT)
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """The values for `_FORMAT`."""
+        left = self._forecast.seconds_left
+        return {
+            **super().format_dict,
+            "iterations": f"{self._iteration}/{self._forecast.most_iterations}",
+            "left": "?" if left is None else tqdm.format_interval(left),
+        }
+
+    def show(self, step: Step) -> None:
+        """Show one step."""
+        self._iteration = step.iteration
+        losses = ", ".join(f"{name} {tqdm.format_sizeof(value)}" for name, value in step.losses.items())
+        self.set_postfix_str(losses, refresh=False)
+        self.total = self._forecast.work_done + self._forecast.work_left
+        self.update(self._forecast.work_done - self.n)

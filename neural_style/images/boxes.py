@@ -1,0 +1,23 @@
+"""Files made of boxes (ISO/IEC 14496-12), as JPEG 2000 and JPEG XL: a length of 4 bytes, a kind of 4, and data."""
+
+from collections.abc import Iterator
+from typing import IO
+
+_TO_THE_END = 2**63
+
+
+def find_boxes(stream: IO[bytes], at: int, end: int = _TO_THE_END) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of the data of each box between two places, up to where the file is damaged."""
+    while at < end:
+        stream.seek(at)
+        head = stream.read(16)
+        if len(head) < 8:
+            return
+        size, start = int.from_bytes(head[:4], "big"), at + 8
+        if size == 1:  # the length follows in 8 bytes
+            size, start = int.from_bytes(head[8:], "big"), at + 16
+        after = at + size if size else _TO_THE_END  # 0: to the end of the file
+        if not start <= after <= _TO_THE_END:
+            return
+        yield head[4:8], start, after
+        at = after

@@ -1,0 +1,135 @@
+"""Formats that need a package besides Pillow: HEIC, AVIF (in Pillow from 11.3 on) and JPEG XL."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from PIL import Image, features
+
+from neural_style.errors import ImageError
+from neural_style.images.boxes import find_boxes
+
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
+_JXL_CODESTREAM = b"\xff\x0a"
+
+_JXL_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+"""Code of an aspect ratio in the header of a JPEG XL file -> width : height."""
+
+
+def opener_for(stream: IO[bytes], subject: str) -> Callable[[IO[bytes]], Image.Image] | None:
+    """Return what opens a HEIC or JPEG XL file as a PIL image; None if Pillow is to open the file itself.
+
+    Raises:
+        ImageError: The package that reads this format is missing; the message says how to install it.
+    """
+    match _format_of(stream):
+        case "HEIC":
+            return _heic_opener(subject)
+        case "JPEG XL":
+            return _jxl_opener(subject)
+        case "AVIF" if not _reads_avif():
+            raise _missing(subject, "an AVIF picture", "'pillow>=11.3'")
+    return None
+
+
+def _format_of(stream: IO[bytes]) -> str | None:
+    """Return which of the formats a file begins like, if any."""
+    stream.seek(0)
+    head = stream.read(64)
+    if head.startswith((_JXL_CODESTREAM, _JXL_CONTAINER)):
+        return "JPEG XL"
+    if head[4:8] != b"ftyp":
+        return None
+    end = min(len(head), int.from_bytes(head[:4], "big"))
+    brands = {head[at : at + 4] for at in range(8, end, 4)}
+    if brands & _AVIF_BRANDS:
+        return "AVIF"
+    return "HEIC" if brands & _HEIC_BRANDS else None
+
+
+def _missing(subject: str, kind: str, requirement: str) -> ImageError:
+    return ImageError(f"{subject} is {kind}, which needs another package: pip install {requirement}")
+
+
+@contextlib.contextmanager
+def needing_imagecodecs(subject: str) -> Iterator[None]:
+    """Answer a decoder's need of imagecodecs, if it is missing, with the command that installs it."""
+    try:
+        yield
+    except (ImportError, ValueError, KeyError, NotImplementedError) as error:
+        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):  # which tifffile names
+            raise
+        raise _missing(subject, "a picture of uncommon depth or compression", "'neural-style[deep]'") from error
+
+
+def _reads_avif() -> bool:
+    """Return whether Pillow, or a plugin that the user has imported, opens AVIF files."""
+    Image.init()
+    return "AVIF" in Image.OPEN and ("avif" not in features.modules or features.check("avif") is True)
+
+
+def _heic_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise _missing(subject, "a HEIC picture", "'neural-style[heic]'") from error
+    return HeifImageFile  # not registered, so that other code of the process opens what it opened before
+
+
+def _jxl_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
+    try:
+        from pillow_jxl import JpegXLImagePlugin
+    except ImportError as error:
+        raise _missing(subject, "a JPEG XL picture", "'neural-style[jxl]'") from error
+    return functools.partial(_open_jxl, JpegXLImagePlugin.JXLImageFile)
+
+
+def _open_jxl(make: Any, stream: IO[bytes]) -> Image.Image:
+    """Open, and decode, a JPEG XL file."""
+    image = make(stream)
+    if not image.jpeg:  # otherwise it is a JPEG file inside, with an orientation of its own
+        image.info.pop("exif", None)  # the decoder has turned the picture already
+    return image
+
+
+def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
+    """Return width and height from the header of a JPEG XL file, whose plugin decodes it on opening; None if unknown.
+
+    Section 6.1 of ISO/IEC 18181-1: bits from the least significant on; `small`; height; ratio; width if ratio is 0.
+    """
+    if _format_of(stream) != "JPEG XL":
+        return None
+    stream.seek(_jxl_start(stream))
+    head = stream.read(14)
+    if not head.startswith(_JXL_CODESTREAM):
+        return None
+    bits = int.from_bytes(head[2:], "little")
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value, bits = bits & (2**count - 1), bits >> count
+        return value
+
+    is_small = take(1)
+
+    def side() -> int:
+        return (take(5) + 1) * 8 if is_small else take((9, 13, 18, 30)[take(2)]) + 1
+
+    height = side()
+    ratio = take(3)
+    across, down = _JXL_RATIOS.get(ratio, (0, 1))
+    return (height * across // down if ratio else side()), height
+
+
+def _jxl_start(stream: IO[bytes]) -> int:
+    """Return where the codestream starts, or its first part; 0 for a bare one, or where none is found."""
+    stream.seek(0)
+    if stream.read(2) == _JXL_CODESTREAM:
+        return 0
+    for kind, start, _ in find_boxes(stream, len(_JXL_CONTAINER)):
+        if kind in (b"jxlc", b"jxlp"):
+            return start if kind == b"jxlc" else start + 4  # after the number of the part
+    return 0

@@ -1,0 +1,152 @@
+"""The picture type, its size and its conversion to integers.
+
+Work on a whole picture is done in bands of rows, because a picture for a large print fills much of the memory.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from neural_style.files import PathLike
+from neural_style.images.row_bands import row_bands
+
+Source = PathLike | Image.Image | np.ndarray
+"""What a picture can be read from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture, upright and in sRGB.
+
+    Attributes:
+        rgb: float32 (height, width, 3), 0-255.
+        alpha: float32 (height, width), 0-1; None if the picture is opaque everywhere.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.rgb.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.rgb.shape[1]
+
+
+def describe(source: Source) -> str:
+    """Return a short name of a picture for messages and metadata: a file name, "a PIL image" or "an array".
+
+    Bytes of a file name that are not text in the encoding of the file system become "\N{REPLACEMENT CHARACTER}", so
+    the name can be printed, encoded as UTF-8 and stored as JSON.
+    """
+    if isinstance(source, Image.Image):
+        return "a PIL image"
+    if isinstance(source, np.ndarray):
+        return "an array"
+    return printable(Path(source).name or os.fspath(source))
+
+
+def printable(text: str) -> str:
+    """Return the text with each undecodable byte of a file name in it replaced, so that it can be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raw = text.encode(sys.getfilesystemencoding(), "surrogateescape" if os.name != "nt" else "surrogatepass")
+        return raw.decode(sys.getfilesystemencoding(), "replace")
+    return text
+
+
+def resize(picture: Picture, width: int, height: int) -> Picture:
+    """Resize with a Lanczos filter in floating point; return the same picture if it already has that size.
+
+    Colors are weighted by their alpha, so hidden colors do not bleed into visible edges.
+
+    Args:
+        picture: The picture.
+        width: New width in pixels, at least 1.
+        height: New height in pixels, at least 1.
+    """
+    if (width, height) == (picture.width, picture.height):
+        return picture
+    rgb = lanczos(picture.rgb, width, height)
+    alpha = None
+    if picture.alpha is not None:
+        # color = lanczos(color · alpha) / lanczos(alpha)
+        alpha = _lanczos_channel(picture.alpha, width, height)
+        visible = alpha > 0.5 / 255  # below, the quotient is noise and the filled-in color is better
+        for index in range(3):
+            premultiplied = _lanczos_channel(picture.rgb[..., index] * picture.alpha, width, height)
+            np.divide(premultiplied, alpha, out=rgb[..., index], where=visible)
+        alpha = alpha.clip(0, 1)
+    return Picture(rgb.clip(0, 255, out=rgb), alpha)
+
+
+def lanczos(values: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize every channel of float32 (height, width, channels); the result may overshoot."""
+    resized = np.empty((height, width, values.shape[2]), np.float32)
+    for index in range(values.shape[2]):
+        resized[..., index] = _lanczos_channel(values[..., index], width, height)
+    return resized
+
+
+def _lanczos_channel(values: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize float32 (height, width)."""
+    resized = Image.fromarray(np.ascontiguousarray(values)).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
+
+
+def scaled_height(picture: Picture, width: int) -> int:
+    """Return the height in pixels, at least 1, that keeps the picture's aspect ratio at this width."""
+    return max(1, round(picture.height * width / picture.width))
+
+
+def to_integers(rgb: np.ndarray, bit_depth: int, offset: np.ndarray | float = 0.0) -> np.ndarray:
+    """Round a picture to integers; values out of range are clipped.
+
+    Args:
+        rgb: (height, width, 3), 0-255.
+        bit_depth: 8 or 16.
+        offset: Added to the picture first; its shape must broadcast to the picture's.
+
+    Returns:
+        uint8 (0-255) or uint16 (0-65535) of the picture's shape.
+    """
+    white = 2**bit_depth - 1
+    integers = np.empty(rgb.shape, np.uint16 if bit_depth == 16 else np.uint8)
+    for rows in row_bands(*rgb.shape[:2]):
+        values = rgb[rows] + offset
+        values *= white / 255
+        integers[rows] = np.rint(values, out=values).clip(0, white, out=values)
+    return integers
+
+
+def to_uint8(rgb: np.ndarray) -> np.ndarray:
+    """Round (height, width, 3), 0-255, to uint8; values out of range are clipped."""
+    return to_integers(rgb, 8)
+
+
+def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """Join a picture and its alpha.
+
+    Args:
+        rgb: uint8 or uint16 (height, width, 3).
+        alpha: (height, width), 0-1; None adds none.
+
+    Returns:
+        (height, width, 4) of the type of `rgb`; `rgb` itself if there is no alpha.
+    """
+    if alpha is None:
+        return rgb
+    joined = np.empty((*alpha.shape, 4), rgb.dtype)
+    joined[..., :3] = rgb
+    for rows in row_bands(*alpha.shape):
+        joined[rows][..., 3] = np.rint(alpha[rows] * np.iinfo(rgb.dtype).max)
+    return joined

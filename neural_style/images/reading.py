@@ -1,0 +1,248 @@
+"""Read a picture: any file, PIL image or array becomes upright sRGB numbers.
+
+Reading keeps what other programs lose: rotation, alpha, color profiles, CMYK, 16 bits per channel, and the largest
+page of a TIFF file. It changes nothing of the process, so threads can read at the same time.
+"""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from neural_style.config.config import OPTIONS
+from neural_style.errors import ImageError
+from neural_style.files import PathLike
+from neural_style.images import camera_raws, jpeg2000, optional_formats, pillow_files, png_chunks, tiff_pages
+from neural_style.images.deep_formats import DeepFile, convert_to_srgb, open_deep_jpeg2000, open_deep_png
+from neural_style.images.picture import Picture, Source, describe, printable
+from neural_style.images.pixel_rows import PixelRows, rows_of_array, rows_of_image, warn_if_normalized
+from neural_style.images.row_bands import row_bands
+
+LOG = logging.getLogger("neural_style")
+
+MAX_PIXELS: int = OPTIONS["max_pixels"].default
+"""Most pixels of a picture that is read, unless told otherwise."""
+
+_PNG_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
+"""Distance of two neighboring grays of a PNG of 1, 2 or 4 bits once scaled to 8, by Pillow's raw mode."""
+
+
+def read_image(source: Source, role: str = "picture", max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a file of any kind that Pillow or tifffile knows, of HEIC or JPEG XL, a PIL image, or an array.
+
+    EXIF orientation and ICC profile are applied. The 16 bits of PNG, TIFF and JPEG 2000 files are kept, except those of
+    CMYK. Where alpha is 0 the color means nothing, and becomes the mean color of the visible pixels. The first frame
+    of an animation is read, and the largest page of a TIFF file.
+
+    Args:
+        source: Path of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (gray and alpha), H×W×3 or H×W×4, of
+            type uint8, uint16 (0-65535), bool, or float (0-255, alpha as well; clipped).
+        role: What the picture is for, such as "content picture"; errors begin with it.
+        max_pixels: A larger picture is refused before it is decoded. Pillow's own limit does not matter.
+
+    Raises:
+        ImageError: The file cannot be read, is no picture or a camera raw, or needs a package that is missing; or the
+            picture is empty, too large, fully transparent, or of a kind that has no meaning as a picture.
+    """
+    subject = _subject(source, role)
+    if isinstance(source, np.ndarray):
+        pixels = rows_of_array(source, subject)
+        _check_size(pixels.width, pixels.height, subject, max_pixels)
+        warn_if_normalized(source, subject)
+    elif isinstance(source, Image.Image):
+        with _one_error(subject):
+            pixels = _read_pil_image(source, subject, max_pixels, is_ours=False)
+    else:
+        _check_file(source, subject)
+        with _one_error(subject), open(source, "rb") as stream:
+            pixels = _read_file(stream, source, subject, max_pixels)
+    return _picture(pixels, subject)
+
+
+def read_settings(path: PathLike) -> dict[str, Any] | None:
+    """Read back the settings that `write_image` embedded in a file; None if there are none. No pixels are decoded.
+
+    Raises:
+        ImageError: The file cannot be read or is no picture.
+    """
+    subject = _subject(path, "picture")
+    _check_file(path, subject)
+    with _one_error(subject), open(path, "rb") as stream:
+        is_png = stream.read(len(png_chunks.SIGNATURE)) == png_chunks.SIGNATURE
+        with pillow_files.open_with_pillow(png_chunks.without_pixels(stream)[0] if is_png else stream) as image:
+            if is_png:
+                image.load()  # its text may come after its pixels
+            exif = image.getexif()
+            text = image.info.get("neural_style")
+            if str(exif.get(ExifTags.Base.Software)).startswith("neural-style "):
+                text = exif.get(ExifTags.Base.ImageDescription)
+    try:
+        settings = json.loads(text or "null")
+    except ValueError:
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def _subject(source: Source, role: str) -> str:
+    """Return what messages about `source` begin with; one line, whatever the file is called."""
+    name = describe(source)
+    return f"{role} ({name})" if isinstance(source, (Image.Image, np.ndarray)) else f"{role} {name!r}"
+
+
+def _check_file(path: PathLike, subject: str) -> None:
+    """Raise ImageError unless `path` is a file."""
+    if os.fspath(path).lower().startswith(("http://", "https://")):
+        raise ImageError(f"{subject} is a web address; download it first and give the path of the file")
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        folder = printable(os.path.dirname(os.path.abspath(path)))
+        raise ImageError(f"{subject} does not exist; give the path of a picture file (looked in {folder!r})") from error
+    except OSError as error:
+        raise ImageError(f"{subject} cannot be read ({error.strerror}); give the path of a picture file") from error
+    if not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
+        raise ImageError(f"{subject} is {kind}; give the path of a picture file")
+
+
+def _check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
+    """Raise ImageError unless there are pixels, and not too many."""
+    if not width * height:
+        raise ImageError(f"{subject} has no pixels ({width}×{height}); give another")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{subject}: expected at most {max_pixels} pixels, got {width}×{height}; shrink it, or raise --max_pixels"
+        )
+
+
+@contextlib.contextmanager
+def _one_error(subject: str) -> Iterator[None]:
+    """Turn whatever a library raises while it opens or decodes a picture into one ImageError."""
+    try:
+        yield
+    except (MemoryError, ImageError):
+        raise
+    except PermissionError as error:
+        raise ImageError(f"{subject} cannot be read by this user; change its permissions or give another") from error
+    except UnidentifiedImageError as error:
+        message = "is not a picture of a known kind; expected PNG, JPEG, WebP, TIFF, BMP, GIF or the like: convert it"
+        raise ImageError(f"{subject} {message}") from error
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+        raise ImageError(f"{subject} is damaged or truncated ({reason}); get a whole copy or save it anew") from error
+
+
+# --- files and PIL images ---------------------------------------------------------------------------------------------
+
+
+def _read_file(stream: IO[bytes], path: PathLike, subject: str, max_pixels: int) -> PixelRows:
+    """Decode a file."""
+    head = stream.read(16)
+    is_tiff = head.startswith(pillow_files.TIFF_SIGNATURES)
+    if camera_raws.has_raw_signature(head) or (is_tiff and camera_raws.is_raw_name(path)):
+        raise camera_raws.refusal(subject)
+    opened: DeepFile | Image.Image | None = open_deep_png(stream, subject) or open_deep_jpeg2000(stream, subject)
+    if is_tiff:
+        opened = tiff_pages.open_tiff(stream, subject)
+    if isinstance(opened, DeepFile):
+        _check_size(opened.width, opened.height, subject, max_pixels)
+        return convert_to_srgb(opened, subject)
+    if size := optional_formats.jxl_size(stream):
+        _check_size(*size, subject, max_pixels)
+    try:
+        image = opened or pillow_files.open_with_pillow(stream, optional_formats.opener_for(stream, subject))
+    except UnidentifiedImageError:
+        if camera_raws.is_raw_name(path):
+            raise camera_raws.refusal(subject) from None
+        raise
+    with image:
+        return _read_pil_image(image, subject, max_pixels, is_ours=True)
+
+
+def _read_pil_image(image: Image.Image, subject: str, max_pixels: int, *, is_ours: bool) -> PixelRows:
+    """Decode a PIL image and turn it upright; in place if it `is_ours`."""
+    _check_size(image.width, image.height, subject, max_pixels)
+    _check_jpeg2000(image, subject)
+    transparency = _transparency_in_8_bits(image)
+    pillow_files.without_limit(image.load)
+    _check_size(image.width, image.height, subject, max_pixels)  # some formats learn their size by decoding
+    upright = _upright(image, subject, in_place=is_ours)
+    if transparency is not None:
+        upright.info["transparency"] = transparency
+    return rows_of_image(upright, getattr(image, "tag_v2", {}), subject)
+
+
+def _check_jpeg2000(image: Image.Image, subject: str) -> None:
+    """Raise ImageError for a picture that Pillow would decode with white as 0; files are decoded otherwise."""
+    if isinstance(image, Jpeg2KImageFile) and image.tile and image.fp and image.mode != "I;16":
+        place = image.fp.tell()
+        header = jpeg2000.read_header(image.fp)
+        image.fp.seek(place)
+        if header and header.is_deep:
+            raise ImageError(f"{subject} is JPEG 2000 of more than 8 bits, which Pillow reads wrong; give its path")
+
+
+def _transparency_in_8_bits(image: Image.Image) -> Any:
+    """Return the transparent color of a PNG of other than 8 bits, which Pillow does not always scale; else None."""
+    if not isinstance(image, PngImageFile) or not image.tile:
+        return None
+    transparency, rawmode = image.info.get("transparency"), image.tile[0][3]
+    if rawmode in _PNG_STEPS and isinstance(transparency, int):
+        return min(transparency * _PNG_STEPS[rawmode], 255)
+    if rawmode == "RGB;16B" and isinstance(transparency, tuple):
+        return tuple(value >> 8 for value in transparency)
+    return None
+
+
+def _upright(image: Image.Image, subject: str, *, in_place: bool) -> Image.Image:
+    """Turn an image as EXIF says; a copy of it unless `in_place`."""
+    try:
+        if not in_place:
+            return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
+    except Exception as error:  # as varied as damaged EXIF data
+        LOG.warning("%s: its EXIF data are damaged and ignored (%s)", subject, error)
+        return image if in_place else image.copy()
+
+
+# --- pixels -----------------------------------------------------------------------------------------------------------
+
+
+def _picture(pixels: PixelRows, subject: str) -> Picture:
+    """Make the whole picture; hidden colors become the mean of the visible ones."""
+    rgb, alpha = np.empty((pixels.height, pixels.width, 3), np.float32), None
+    for part in row_bands(pixels.height, pixels.width):
+        rgb[part], opacity = pixels.rows(part)
+        if opacity is not None:
+            alpha = np.empty(rgb.shape[:2], np.float32) if alpha is None else alpha
+            alpha[part] = opacity
+    if alpha is None or alpha.min() >= 1:
+        return Picture(rgb, None)
+    if not alpha.any():
+        raise ImageError(f"{subject} is fully transparent, so it shows nothing; give one with visible pixels")
+    if alpha.min() <= 0:
+        mean = _mean_color(rgb, alpha)
+        for part in row_bands(pixels.height, pixels.width):
+            rgb[part][alpha[part] == 0] = mean
+    return Picture(rgb, alpha)
+
+
+def _mean_color(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return the mean of (height, width, 3) weighted by alpha (height, width), float64 (3,)."""
+    total, weight = np.zeros(3), 0.0
+    for part in row_bands(*alpha.shape):
+        weights = alpha[part].astype(np.float64)
+        total += (rgb[part] * weights[..., np.newaxis]).reshape(-1, 3).sum(axis=0)
+        weight += weights.sum()
+    return total / weight

@@ -1,0 +1,151 @@
+"""Write a picture so that the file is whole or absent, with an sRGB profile and the settings that made it."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
+from neural_style import __version__, files
+from neural_style.errors import OutputError
+from neural_style.files import PathLike
+from neural_style.images import deep_writing
+from neural_style.images.color_profiles import srgb_profile
+from neural_style.images.picture import describe
+
+LOG = logging.getLogger("neural_style")
+
+_MOST_TEXT = 60_000
+"""Characters that fit into the metadata of every format; those of a JPEG file end at 64 KB."""
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """Describe a file format for writing.
+
+    Attributes:
+        name: Pillow's name of the format.
+        options: Options for Pillow's `save`, which writes neither TIFF nor 16 bits here.
+        greatest_side: Greatest height or width in pixels.
+        keeps_alpha: Whether a file can be transparent.
+        keeps_16_bits: Whether a file can hold 16 bits per channel.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    greatest_side: int
+    keeps_alpha: bool
+    keeps_16_bits: bool = False
+
+
+_JPEG = OutputFormat("JPEG", {"quality": 95, "subsampling": 0}, 65500, keeps_alpha=False)
+_TIFF = OutputFormat("TIFF", {}, 2**31 - 1, keeps_alpha=True, keeps_16_bits=True)
+
+OUTPUT_FORMATS: Mapping[str, OutputFormat] = {
+    ".png": OutputFormat("PNG", {}, 2**31 - 1, keeps_alpha=True, keeps_16_bits=True),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": OutputFormat("WEBP", {"quality": 95}, 16383, keeps_alpha=True),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".bmp": OutputFormat("BMP", {}, 2**31 - 1, keeps_alpha=False),
+}
+"""The formats that can be written, by extension in lower case."""
+
+
+def check_format(path: PathLike, option: str, size: tuple[int, int], bit_depth: int = 8) -> OutputFormat:
+    """Check that the format of a picture is known and has room for its size and depth.
+
+    Args:
+        path: Where the picture will be written.
+        option: The option that asked for it; errors begin with it.
+        size: Width and height in pixels.
+        bit_depth: Bits per channel, 8 or 16.
+
+    Returns:
+        The format of the extension.
+
+    Raises:
+        OutputError: The extension is unknown, or the format has no room for the size or the depth.
+    """
+    suffix = Path(path).suffix
+    output_format = OUTPUT_FORMATS.get(suffix.lower())
+    if output_format is None:
+        known = ", ".join(OUTPUT_FORMATS)
+        raise OutputError(f"{option}: expected a name that ends in one of {known}, got {str(path)!r}")
+    if max(size) > output_format.greatest_side:
+        raise OutputError(
+            f"{option}: {suffix} ends at {output_format.greatest_side} px a side, got {size[0]}×{size[1]}; "
+            "give a name that ends in .png, or a smaller size"
+        )
+    if bit_depth > 8 and not output_format.keeps_16_bits:
+        raise OutputError(
+            f"{option}: {suffix} holds 8 bits per channel, got --bit_depth {bit_depth}; "
+            "give a name that ends in .png or .tif, or --bit_depth 8"
+        )
+    return output_format
+
+
+def write_image(path: PathLike, image: np.ndarray, *, settings: Mapping[str, object], overwrite: bool) -> Path:
+    """Write a picture in the format of its extension, with an sRGB profile and the settings that made it.
+
+    The same picture and settings always give the same bytes. JPEG and BMP cannot be transparent: the picture is laid
+    on white. TIFF files whose pixels may exceed 4 GiB are BigTIFF files.
+
+    Args:
+        path: Where to write; missing folders are created.
+        image: uint8, or uint16 (0-65535) for PNG and TIFF: (height, width, 3) or, with alpha, (height, width, 4).
+        settings: What `read_settings` returns; JSON types. BMP cannot hold them.
+        overwrite: Whether an existing file is replaced; if not, the picture gets a numbered name beside it.
+
+    Returns:
+        Path of the written file.
+
+    Raises:
+        OutputError: The extension is unknown, the format has no room for the size or the depth, or the file cannot be
+            written.
+    """
+    path = Path(path)
+    bit_depth = 8 * image.itemsize
+    output_format = check_format(path, "output", (image.shape[1], image.shape[0]), bit_depth)
+    return files.write_atomically(path, _writer(path, image, bit_depth, output_format, settings), overwrite=overwrite)
+
+
+def _writer(
+    path: Path, image: np.ndarray, bit_depth: int, output_format: OutputFormat, settings: Mapping[str, object]
+) -> Callable[[Path], object]:
+    """Return a function that writes the picture to the path that it is given; warnings name `path`."""
+    profile, software, text = srgb_profile(), f"neural-style {__version__}", _settings_text(settings)
+    texts = {"neural_style": text, "Software": software}
+    if output_format is _TIFF:
+        return lambda file: deep_writing.write_tiff(file, image, description=text, software=software, profile=profile)
+    if bit_depth == 16:
+        return lambda file: deep_writing.write_png(file, image, texts=texts, profile=profile)
+    options: dict[str, Any] = {**output_format.options, "icc_profile": profile}
+    if output_format.name == "PNG":
+        options["pnginfo"] = PngInfo()
+        for keyword, value in texts.items():
+            options["pnginfo"].add_text(keyword, value)
+    else:
+        options["exif"] = Image.Exif()
+        options["exif"][ExifTags.Base.ImageDescription] = text
+        options["exif"][ExifTags.Base.Software] = software
+    made = Image.fromarray(image)
+    if made.mode == "RGBA" and not output_format.keeps_alpha:
+        LOG.warning("%s cannot be transparent, so it is laid on white; PNG, WebP and TIFF keep alpha", describe(path))
+        made = Image.alpha_composite(Image.new("RGBA", made.size, "white"), made).convert("RGB")
+    return lambda file: made.save(file, output_format.name, **options)
+
+
+def _settings_text(settings: Mapping[str, object]) -> str:
+    """Return the settings as JSON in ASCII."""
+    text = json.dumps(dict(settings))
+    if len(text) > _MOST_TEXT:
+        LOG.warning("the settings, %d characters, are too long to be embedded; --save_flags keeps them", len(text))
+        return "null"
+    return text

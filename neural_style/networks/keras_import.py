@@ -1,0 +1,51 @@
+"""The first import of TensorFlow and Keras in a process, without the file that Keras writes to the user's home."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import Any
+
+from neural_style import paths
+
+_KERAS_CONFIG = "keras.src.backend.config"
+"""The module of Keras that reads `keras.json` in Keras's folder, or writes one with the defaults if there is none."""
+
+_lock = threading.RLock()
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras. Call this before any other `import tensorflow`, which also imports Keras.
+
+    Settings in the user's `keras.json` apply as always. If there is no such file, Keras gets an empty temporary folder
+    during its import. Afterwards it gets its own folder back, so other code can download with Keras as usual.
+    """
+    with _lock:
+        if _KERAS_CONFIG in sys.modules:
+            _import()
+            return
+        folder = _folder_for_keras()
+        with contextlib.ExitStack() as stack:
+            if not os.path.exists(os.path.join(os.path.expanduser(folder), "keras.json")):
+                with contextlib.suppress(OSError):  # if there is no place for temporary files
+                    stack.enter_context(paths.keras_home_elsewhere())
+            _import()
+            config: Any = sys.modules.get(_KERAS_CONFIG)
+            if config and hasattr(config, "_KERAS_DIR"):
+                config._KERAS_DIR = folder
+
+
+def _folder_for_keras() -> str:
+    """Return the folder that Keras chooses: that of `paths.keras_home`, or one in /tmp if the home is read-only."""
+    named = os.environ.get(paths.KERAS_VARIABLE)
+    if named is not None:
+        return named
+    home = os.path.expanduser("~")
+    return os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+
+
+def _import() -> None:
+    import tensorflow  # noqa: F401, I001 - first, since it imports Keras in the right order
+    import keras  # noqa: F401

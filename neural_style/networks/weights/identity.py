@@ -1,0 +1,85 @@
+"""Which published file a file is, as its hashes tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from neural_style.errors import WeightsError
+from neural_style.networks.weights.hashing import cached_hash
+from neural_style.networks.weights.registry import Entry, all_entries
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A file's hashes and what they tell.
+
+    Attributes:
+        entry: the published file that it is; None if its hash is not published.
+        digests: its hashes in hex, by algorithm.
+    """
+
+    entry: Entry | None
+    digests: Mapping[str, str]
+
+    @property
+    def shown(self) -> str:
+        """The published hash, or else the first one, for messages: "md5 253f…"."""
+        algorithm = self.entry.algorithm if self.entry else next(iter(self.digests))
+        return f"{algorithm} {self.digests[algorithm]}"
+
+    @property
+    def digest(self) -> str:
+        """The published hash, or else the strongest one, for `VGGWeights.digest`: "sha256:af6f…"."""
+        algorithm = self.entry.algorithm if self.entry else max(self.digests)  # sha256 sorts after md5
+        return f"{algorithm}:{self.digests[algorithm]}"
+
+
+def identify(path: Path, known: Mapping[str, str] | None = None) -> Identity:
+    """Hash a file by one algorithm of the registry after the other, until a hash is a published one.
+
+    Args:
+        path: the file.
+        known: hashes of it that are known already, in hex, by algorithm.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    entries = all_entries()
+    digests = dict(known or {})
+    for entry in sorted(entries, key=lambda entry: entry.file != path.name):
+        if entry.algorithm not in digests:
+            digests[entry.algorithm] = hash_or_refuse(path, entry.algorithm)
+        for other in entries:
+            if digests.get(other.algorithm) == other.digest:
+                return Identity(other, digests)
+    return Identity(None, digests)
+
+
+def hash_or_refuse(path: Path, algorithm: str, remedy: str = "give a weights file that can") -> str:
+    """Return the hash of a file in hex, from memory if the file has not changed.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    try:
+        return cached_hash(path, algorithm)
+    except (OSError, ValueError) as error:  # ValueError: the system has no such names
+        raise WeightsError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); {remedy}") from error
+
+
+def published_hashes(path: Path) -> str:
+    """Return the hashes that are published for files of this name, for messages; empty if there are none."""
+    return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in all_entries() if entry.file == path.name)
+
+
+def unknown_state(path: Path, shown: str) -> str:
+    """Say of a file whose hash is not published whether its name is.
+
+    Args:
+        path: the file.
+        shown: its hash, as `Identity.shown`.
+    """
+    published = published_hashes(path)
+    return f"its {shown} differs from the published {published}" if published else "of unknown hash"

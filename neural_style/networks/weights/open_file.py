@@ -1,0 +1,104 @@
+"""What the readers of all layouts give: a file that is open, with its arrays by convolution, not read yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from neural_style.errors import WeightsError
+from neural_style.vgg19_spec import CONV_LAYERS
+
+REPLACE = "get the file again, or choose other weights"
+"""What to do about a file that cannot be used."""
+
+
+class UnreadArray(Protocol):
+    """A NumPy array, or one that still lies in the file and is read by `[()]`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape, known without reading it."""
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+Pair = tuple[UnreadArray, UnreadArray]
+"""A kernel (height, width, in, out) and its bias (out,)."""
+
+
+@dataclass(frozen=True)
+class OpenWeights:
+    """An open weights file.
+
+    Attributes:
+        layout: the layout's name.
+        channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
+        mean: the mean pixel as the file has it: RGB, one or one for each position; unchecked.
+        assumed: whether order and mean come from the layout's custom, because the file cannot say them.
+        convs: kernel and bias by convolution, shallow to deep.
+        settings: the values that suit the network for the options in `config.LEFT_TO_NETWORK`, by name; checked.
+    """
+
+    layout: str
+    channel_order: str
+    mean: Any
+    assumed: bool
+    convs: Mapping[str, Pair]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text(value: Any) -> str:
+    """Return a text that a file holds, whether as text, as bytes, or in an array; empty for an empty array."""
+    first = np.ravel(value)[0] if np.size(value) else ""
+    return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+
+
+# --- which array is which convolution ---------------------------------------------------------------------------------
+
+
+def pair_up(arrays: list[tuple[str, UnreadArray]]) -> list[tuple[str, Pair]]:
+    """Pair each 4-D array with the one that follows it: a convolution's kernel and its bias.
+
+    Args:
+        arrays: all arrays of a file with their labels, in order.
+    """
+    ended: list[tuple[str, UnreadArray]] = [("", np.empty(0, np.float32))]
+    successors = arrays[1:] + ended
+    return [
+        (label, (kernel, bias))
+        for (label, kernel), (_, bias) in zip(arrays, successors, strict=True)
+        if len(kernel.shape) == 4
+    ]
+
+
+def by_convolution(path: Path, found: list[tuple[str, Pair]]) -> dict[str, Pair]:
+    """Give kernels and biases the names of convolutions, shallow to deep.
+
+    They go by their labels. If no label is known, the 3×3 kernels are taken in file order.
+
+    Args:
+        path: the file, for messages.
+        found: kernels and biases with their labels, in file order.
+
+    Raises:
+        WeightsError: several have the same name.
+    """
+    named = [(conv, pair) for label, pair in found if (conv := _convolution_in(label))]
+    if not named:
+        return dict(zip(CONV_LAYERS, (pair for _, pair in found if pair[0].shape[:2] == (3, 3)), strict=False))
+    pairs = dict(named)
+    if len(pairs) < len(named):
+        raise WeightsError(f"{path}: expected one network, got several that share layer names; give VGG19 alone")
+    return {conv: pairs[conv] for conv in CONV_LAYERS if conv in pairs}
+
+
+def _convolution_in(label: str) -> str | None:
+    """Return the convolution that a label names: "block4_conv2_W_1:0", "conv4_2", "x/block4_conv2/kernel": conv4_2."""
+    match = re.search(r"(?<![a-z0-9])(?:block(\d)_conv|conv(\d)_)(\d)(?![a-z0-9])", label)
+    name = f"conv{match[1] or match[2]}_{match[3]}" if match else ""
+    return name if name in CONV_LAYERS else None

@@ -1,0 +1,48 @@
+"""New loss weights for a run while it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from neural_style.compute.loss_weights import loss_spec
+from neural_style.config.resolve import ResolvedConfig
+from neural_style.errors import UsageError
+from neural_style.losses.spec import LossSpec
+
+WEIGHTS = (
+    "content_weight",
+    "content_weight_blend",
+    "style_weight",
+    "style_layer_weights",
+    "style_layer_weight_exp",
+    "style_blend_weights",
+    "tv_weight",
+)
+"""Options that a run can change while it goes on."""
+
+
+def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpec) -> ResolvedConfig:
+    """Return a configuration with new loss weights.
+
+    Args:
+        config: the run.
+        weights: new values of options in `WEIGHTS`, by name.
+        spec: the terms of the loss that the run computes.
+
+    Raises:
+        UsageError: an option is not in `WEIGHTS`, has an invalid value, or needs a layer that the run does not compute.
+    """
+    unknown = sorted(set(weights) - set(WEIGHTS))
+    if unknown:
+        raise UsageError(f"set_weights: expected some of {', '.join(WEIGHTS)}, got {', '.join(unknown)}")
+    config = dataclasses.replace(config, **weights)
+    for term, new in zip(spec.terms, loss_spec(config).terms, strict=True):
+        lacking = sorted(set(new.layers) - set(term.layers))
+        if lacking:
+            raise UsageError(
+                f"set_weights: expected layers of the {term.name} loss among {', '.join(term.layers) or 'none'}, got "
+                f"{', '.join(lacking)} as well; begin a new session to add them"
+            )
+    return config

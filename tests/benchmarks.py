@@ -1,0 +1,26 @@
+"""What the tests of the benchmark share."""
+
+from neural_style.bench import suite
+from neural_style.bench.example_pictures import example_picture
+from neural_style.bench.options import Options
+
+
+def options(*sections, **changes):
+    """What to measure, small."""
+    given = {
+        "widths": (48,),
+        "repeats": 1,
+        "short": True,
+        "weights": "builtin",
+        "precision": "auto",
+        "content": str(example_picture("lakeside.jpg")),
+        "style": str(example_picture("swirls.jpg")),
+        "pictures": None,
+        "json": None,
+    }
+    return Options(sections=sections, **{**given, **changes})
+
+
+def rows_of(section, **changes):
+    """Rows of one section, measured small."""
+    return suite.measure(options(section, **changes), say=lambda _: None)[section]

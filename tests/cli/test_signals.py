@@ -1,0 +1,119 @@
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import RUN, new_files, size, tree
+from PIL import Image
+
+from neural_style.cli import main as cli
+from neural_style.cli import painting
+from neural_style.images import writing
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_writes_the_best_image_and_everything_asked_for(number, folder, at_iteration, capsys):
+    at_iteration(3, lambda: os.kill(os.getpid(), number))
+    before = tree(folder)
+    options = ["--iterations=500", "--output=out.png", "--progress-write", "--progress-plot", "--save_flags=run.cfg"]
+    assert cli.main([*RUN, *options]) == 128 + number
+    assert new_files(folder, before) == {"out.png", "out-progress.txt", "out-progress.png", "run.cfg"}
+    assert size("out.png") == (64, 48)
+    assert np.loadtxt("out-progress.txt")[:, 0].tolist() == [0, 1, 2, 3]
+    captured = capsys.readouterr()
+    assert captured.out.startswith("wrote out.png ")
+    assert signal.Signals(number).name in captured.err.splitlines()[-1]
+
+
+def test_a_signal_that_native_code_takes_for_its_own_failure(folder, at_iteration, capsys):
+    def interrupted():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException as stop:
+            raise SystemError("returned a result with an exception set") from stop
+
+    at_iteration(2, interrupted)
+    assert cli.main([*RUN, "--iterations=500", "--output=out.png"]) == 130
+    assert size("out.png") == (64, 48)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("neural_style: stopped: by SIGINT; writing the best")
+
+
+def test_a_signal_before_the_first_image_writes_nothing(folder, monkeypatch, capsys):
+    monkeypatch.setattr(painting, "import_tensorflow", lambda: os.kill(os.getpid(), signal.SIGINT))
+    before = tree(folder)
+    assert cli.main([*RUN, "--output=out.png"]) == 130
+    assert tree(folder) == before
+    assert capsys.readouterr().err == "neural_style: stopped\n"
+
+
+def test_further_signals_do_not_interrupt_the_writing(folder, at_iteration, monkeypatch):
+    write_image = writing.write_image
+
+    def impatient(*arguments, **options):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        return write_image(*arguments, **options)
+
+    monkeypatch.setattr(writing, "write_image", impatient)
+    at_iteration(1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert cli.main([*RUN, "--iterations=500", "--output=out.png", "--progress-write"]) == 130
+    assert size("out.png") == (64, 48)
+    assert Path("out-progress.txt").is_file()
+
+
+def test_a_second_signal_right_after_the_first_costs_nothing(folder, at_iteration):
+    def twice():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:  # before whoever catches the first can do anything
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    at_iteration(1, twice)
+    assert cli.main([*RUN, "--iterations=500", "--output=out.png"]) == 130
+    assert size("out.png") == (64, 48)
+
+
+def test_a_signal_after_the_last_iteration_costs_nothing(folder, monkeypatch):
+    write = painting._Results.write
+
+    def late(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        return write(self)
+
+    monkeypatch.setattr(painting._Results, "write", late)
+    assert cli.main([*RUN, "--output=out.png"]) == 0
+    assert size("out.png") == (64, 48)
+
+
+def test_a_signal_in_a_checkpoint_leaves_no_half_file(folder, monkeypatch):
+    save = Image.Image.save
+
+    def interrupted(self, path, *arguments, **options):
+        save(self, path, *arguments, **options)
+        monkeypatch.setattr(Image.Image, "save", save)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    before = tree(folder)
+    options = ["--checkpoint-output=c_{}.png", "--checkpoint-iterations=1", "--output=out.png"]
+    assert cli.main([*RUN, *options]) == 130
+    assert new_files(folder, before) == {"out.png"}
+    assert size("out.png") == (64, 48)
+
+
+def test_a_signal_that_was_to_be_ignored_stays_ignored(folder, at_iteration):
+    at_iteration(1, lambda: os.kill(os.getpid(), signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert cli.main([*RUN, "--output=out.png"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signal_handlers_are_given_back(folder):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    assert cli.main([*RUN, "--output=out.png"]) == 0
+    assert cli.main([*RUN, "--output=out.png"]) == 2
+    assert [signal.getsignal(number) for number in numbers] == before

@@ -1,0 +1,62 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neural_style
+
+CHECKOUT = Path(neural_style.__file__).parents[1]
+WHERE_KERAS_DOWNLOADS_TO = (
+    "import os, sys, keras; from keras.src.backend import config\n"
+    "print('KERAS_HOME' in os.environ, config.keras_home(), keras.backend.epsilon())\n"
+)
+
+
+def python(script, home, **environment):
+    """What a fresh Python prints, whose home is a folder."""
+    settings = {name: value for name, value in os.environ.items() if name not in ("KERAS_HOME", "NEURAL_STYLE_CACHE")}
+    settings |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(CHECKOUT), **environment}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=settings, cwd=home).stdout.split()
+
+
+def test_keras_writes_nothing_into_the_home_and_has_its_folder_back(tmp_path):
+    """What the same process downloads with Keras later goes where it always goes."""
+    script = "from neural_style.networks.keras_import import import_tensorflow; import_tensorflow()\n"
+    assert python(script + WHERE_KERAS_DOWNLOADS_TO, tmp_path) == ["False", str(tmp_path / ".keras"), "1e-07"]
+    assert not (tmp_path / ".keras").exists()
+    named = tmp_path / "named"
+    found = python(script + WHERE_KERAS_DOWNLOADS_TO, tmp_path, KERAS_HOME=str(named))
+    assert found == ["True", str(named), "1e-07"]
+    assert not named.exists()
+
+
+def test_settings_of_keras_in_the_home_hold(tmp_path):
+    (tmp_path / ".keras").mkdir()
+    settings = tmp_path / ".keras" / "keras.json"
+    settings.write_text(json.dumps({"epsilon": 0.25}))
+    script = "from neural_style.networks.keras_import import import_tensorflow; import_tensorflow()\n"
+    assert python(script + WHERE_KERAS_DOWNLOADS_TO, tmp_path)[-1] == "0.25"
+    assert json.loads(settings.read_text()) == {"epsilon": 0.25}
+    assert list((tmp_path / ".keras").iterdir()) == [settings]
+
+
+@pytest.mark.parametrize("way", ["command", "library"])
+def test_a_run_leaves_the_folder_of_keras_alone(way, tmp_path, pictures):
+    """Only the caches of this program and of others are written to."""
+    flags = ["--content", str(pictures / "photo.png"), "--styles", str(pictures / "style.png"), "--iterations=1"]
+    flags += ["--content_layers=relu1_1", "--style_layers=relu1_1", "--output=out.png", "--weights=auto"]
+    script = {
+        "command": f"from neural_style.cli.main import main; main({flags})",
+        "library": (
+            "import numpy as np; from neural_style import Config, render\n"
+            "photo = np.zeros((32, 32, 3), np.uint8)\n"
+            "render(Config(photo, [photo], iterations=1, content_layers=['relu1_1'], style_layers=['relu1_1']))"
+        ),
+    }[way]
+    python(script, tmp_path)
+    assert not (tmp_path / ".keras").exists()
+    assert (tmp_path / "out.png").exists() == (way == "command")
