@@ -7,7 +7,6 @@ import reference
 import tensorflow as tf
 from objectives import noise, resolved, values
 
-from neural_style.compute import fallback
 from neural_style.compute.fallback import PlannedObjective
 from neural_style.compute.objective import WholeObjective
 from neural_style.compute.planner import Planner
