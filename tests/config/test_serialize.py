@@ -73,7 +73,9 @@ def test_every_option_counts():
 def test_paths_are_compared_by_name():
     """Of whatever kind they are; files are not looked at."""
     assert_same(config(content="a.jpg"), config(content=pathlib.Path("a.jpg")))
-    assert_same(config(output="a.png", styles="b.jpg"), config(output=pathlib.Path("a.png"), styles=[pathlib.Path("b.jpg")]))
+    assert_same(
+        config(output="a.png", styles="b.jpg"), config(output=pathlib.Path("a.png"), styles=[pathlib.Path("b.jpg")])
+    )
     assert_different(config(content="a.jpg"), config(content="./b/../a.jpg"))
 
 
@@ -158,8 +160,16 @@ def test_names_that_are_not_text_have_a_digest():
 def test_configurations_can_be_pickled_with_their_pictures():
     for made in (
         config(),
-        config(content=PIXELS, styles=[Image.fromarray(PIXELS), pathlib.Path("a.jpg")], initial=Image.fromarray(PIXELS)),
-        config(optimizer="adam", style_scales=[2], content_layers=["relu1_1"], checkpoint_output="{}.png", checkpoint_iterations=3),
+        config(
+            content=PIXELS, styles=[Image.fromarray(PIXELS), pathlib.Path("a.jpg")], initial=Image.fromarray(PIXELS)
+        ),
+        config(
+            optimizer="adam",
+            style_scales=[2],
+            content_layers=["relu1_1"],
+            checkpoint_output="{}.png",
+            checkpoint_iterations=3,
+        ),
     ):
         again = pickle.loads(pickle.dumps(made))
         assert_same(again, made)
@@ -179,7 +189,13 @@ def test_json_brings_back_what_was_written():
         {"styles": ["c.jpg", "d.jpg"], "style_scales": (1, 0.1), "style_blend_weights": (1, 3), "width": 64},
         {"optimizer": "adam", "learning_rate": 0.1, "beta1": 0.0, "eps": 1e-8, "tolerance": 0.005, "scales": 3},
         {"content_layers": ("relu1_1", "conv4_2"), "style_layers": ("relu3_1",), "style_layer_weights": (2,)},
-        {"output": "äöü 画.png", "content": "caf\udce9.jpg", "weights": "imagenet", "device": "gpu:1", "memory": "2.5GiB"},
+        {
+            "output": "äöü 画.png",
+            "content": "caf\udce9.jpg",
+            "weights": "imagenet",
+            "device": "gpu:1",
+            "memory": "2.5GiB",
+        },
         {"checkpoint_output": "a_{:05}.png", "checkpoint_iterations": 3, "progress_plot": True, "overwrite": True},
     ):
         made = config(**options)
