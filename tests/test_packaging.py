@@ -44,7 +44,7 @@ def installed(wheel, tmp_path_factory):
 
     def run(*arguments, cwd):
         environment = {**os.environ, "PYTHONPATH": str(target)}
-        command = [sys.executable, "-P", *map(str, arguments)]
+        command = [sys.executable, *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
     run.target = target
