@@ -1,4 +1,4 @@
-"""Neural style transfer: turns a photograph into a painting (Gatys, Ecker and Bethge, CVPR 2016).
+"""Neural style transfer: turn a photograph into a painting (Gatys, Ecker and Bethge, CVPR 2016).
 
     from neural_style import Config, render
     image = render(Config("photo.jpg", ["painting.jpg"], width=512))
@@ -33,7 +33,7 @@ _HOMES = {
 """Public name -> module that defines it."""
 
 _NEED_TENSORFLOW = {"runs.api", "runs.stylizer", "runs.session"}
-"""Those of these modules that import TensorFlow."""
+"""The modules among these that import TensorFlow."""
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings
 

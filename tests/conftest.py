@@ -62,7 +62,7 @@ def network():
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colourful."""
+    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colorful."""
     folder = tmp_path_factory.mktemp("pictures")
     for name, width, height, seed in (("photo.png", 64, 48, 1), ("style.png", 80, 60, 2), ("other.jpg", 50, 70, 3)):
         coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

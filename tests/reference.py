@@ -38,7 +38,7 @@ def in_float64(weights):
     )
 
 
-def features(weights, image, layers, pooling="max"):
+def features(weights, image, layers, pooling="max", rounding="up"):
     """Layer -> feature map, for relu* and conv*; `weights` as `in_float64` gives them."""
     maps, outputs = np.asarray(image, np.float64), {}
     for block, (_, count) in enumerate(_BLOCKS, 1):
@@ -48,26 +48,25 @@ def features(weights, image, layers, pooling="max"):
             name = f"{block}_{index}"
             outputs[f"conv{name}"] = convolution(maps, weights.kernels[f"conv{name}"], weights.biases[f"conv{name}"])
             outputs[f"relu{name}"] = maps = np.maximum(outputs[f"conv{name}"], 0)
-        maps = pool(maps, pooling)
+        maps = pool(maps, pooling, rounding)
     return {layer: outputs[layer] for layer in layers}
 
 
 def convolution(maps, kernel, bias):
     """3×3, zeros around; kernel (3, 3, in, out), not flipped."""
-    height, width, channels = maps.shape
     padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))
-    result = np.zeros((height * width, kernel.shape[3])) + bias
-    for y in range(3):
-        for x in range(3):
-            result += padded[y : y + height, x : x + width].reshape(-1, channels) @ kernel[y, x]
-    return result.reshape(height, width, -1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))  # (height, width, in, 3, 3)
+    return np.einsum("hwiyx,yxio->hwo", windows, kernel, optimize=True) + bias
 
 
-def pool(maps, kind):
-    """2×2 with stride 2; an odd last row or column is dropped."""
+def pool(maps, kind, rounding="up"):
+    """2×2 with stride 2; an odd last row or column is pooled by itself ("up") or dropped ("down")."""
     height, width, channels = maps.shape
+    if rounding == "up":  # what lies outside is not counted, neither by the maximum nor by the mean
+        maps = np.pad(maps, ((0, height % 2), (0, width % 2), (0, 0)), constant_values=np.nan)
+        height, width = maps.shape[:2]
     cells = maps[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels)
-    return {"max": np.max, "avg": np.mean}[kind](cells, axis=(1, 3))
+    return {"max": np.nanmax, "avg": np.nanmean}[kind](cells, axis=(1, 3))
 
 
 def gram(maps):
@@ -97,18 +96,29 @@ class Objective:
     """The loss, athalye's or the balanced, of an image against those of a content and some styles (all images)."""
 
     def __init__(
-        self, weights, content, styles, *, content_terms, style_terms, blend, factors, pooling="max", balanced=False
+        self,
+        weights,
+        content,
+        styles,
+        *,
+        content_terms,
+        style_terms,
+        blend,
+        factors,
+        pooling="max",
+        rounding="up",
+        balanced=False,
     ):
         """`content_terms`, `style_terms`: layer -> share; `blend`: of the styles; `factors`: of content, style, TV."""
-        self.weights, self.pooling = weights, pooling
+        self.weights, self.kind = weights, (pooling, rounding)
         self.content_terms, self.style_terms, self.blend = content_terms, style_terms, blend
         self.factors = factors
-        self.content_targets = features(weights, content, content_terms, pooling)
-        self.style_targets = [self._grams(features(weights, style, style_terms, pooling)) for style in styles]
+        self.content_targets = features(weights, content, content_terms, *self.kind)
+        self.style_targets = [self._grams(features(weights, style, style_terms, *self.kind)) for style in styles]
         self.content_sizes, self.style_sizes = dict.fromkeys(content_terms, 1), dict.fromkeys(style_terms, 1)
         if balanced:
             noise = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)) - weights.mean
-            of_noise = features(weights, noise, [*content_terms, *style_terms], pooling)
+            of_noise = features(weights, noise, [*content_terms, *style_terms], *self.kind)
             for layer, maps in self.content_targets.items():
                 variances = [np.mean(np.var(each, axis=(0, 1))) for each in (maps, of_noise[layer])]
                 self.content_sizes[layer] = max(variances[0], variances[1] / 20)
@@ -121,7 +131,7 @@ class Objective:
 
     def __call__(self, image):
         """Weighted terms and total, by name."""
-        maps = features(self.weights, image, [*self.content_terms, *self.style_terms], self.pooling)
+        maps = features(self.weights, image, [*self.content_terms, *self.style_terms], *self.kind)
         grams = self._grams(maps)
         content = sum(
             share * np.mean((maps[layer] - self.content_targets[layer]) ** 2) / self.content_sizes[layer]

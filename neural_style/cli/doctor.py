@@ -187,9 +187,9 @@ def _weights() -> Iterator[str]:
 def _described(found: weights.Inspection) -> str:
     if found.problem:
         return f"unusable: {found.problem}"
-    licence = f"; {found.entry.licence}" if found.entry else ""
+    license = f"; {found.entry.license}" if found.entry else ""
     settings = ", ".join(f"{name} {value}" for name, value in {**LEFT_TO_NETWORK, **found.settings}.items())
     return (
         f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
-        f"hash {found.hash_state} ({found.digest}){licence}; {settings} unless given"
+        f"hash {found.hash_state} ({found.digest}){license}; {settings} unless given"
     )

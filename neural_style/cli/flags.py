@@ -58,7 +58,7 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
             for path in given:
                 nested.update(_read_flagfile(path, folder, files))
             continue
-        option, texts = _recognised(flag, given)
+        option, texts = _recognized(flag, given)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
@@ -124,7 +124,7 @@ def _read_flagfile(named: str, folder: Path | None, files: tuple[Path, ...]) -> 
         raise UsageError(f"in {named!r}: {error}") from error
 
 
-def _recognised(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
+def _recognized(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
     """Return the option that a flag names, with its texts; `--nooverwrite` becomes `overwrite` with "false"."""
     if flag in _SWITCHES and not texts:
         return _SWITCHES[flag], ["false"]

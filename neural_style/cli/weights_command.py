@@ -50,7 +50,7 @@ def report() -> Iterator[str]:
 
 def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
     size = f", {entry.fetched_bytes / 1e6:.1f} MB" if entry.fetched_bytes else ""
-    yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.licence}"
+    yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.license}"
     if path:
         yield f"  here: {path} ({os.path.getsize(path) / 1e6:.1f} MB, {entry.algorithm} as published)"
         return

@@ -46,7 +46,7 @@ def from_json(text: str) -> Config:
     """Read a configuration that `to_json` wrote.
 
     Raises:
-        UsageError: the text is no such JSON, an option is unknown, or a value cannot be.
+        UsageError: the text is not JSON of a configuration, an option is unknown, or a value is invalid.
     """
     from neural_style.config.config import Config
 
@@ -75,7 +75,7 @@ def _path(name: str, picture: Any) -> str:
 
 
 def hashable(value: Any) -> Any:
-    """Return a value in a form that can be compared and hashed; of a picture in memory its size, type and a hash."""
+    """Return a value in a form that can be compared and hashed; for a picture in memory its size, type and a hash."""
     if isinstance(value, (list, tuple)):
         return tuple(map(hashable, value))
     if isinstance(value, os.PathLike):
@@ -83,5 +83,5 @@ def hashable(value: Any) -> Any:
     interface = getattr(value, "__array_interface__", None)
     if interface is None:
         return value
-    pixels = value.tobytes()  # of NumPy and PIL alike, neither of which is imported here
+    pixels = value.tobytes()  # PIL images and arrays both have it; neither package is imported here
     return ("pixels", interface["shape"], interface["typestr"], hashlib.sha256(pixels).hexdigest())

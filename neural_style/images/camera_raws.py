@@ -1,4 +1,4 @@
-"""Recognise camera raws, to refuse them: any reader of TIFF would show their preview of a few pixels instead."""
+"""Recognize camera raws, to refuse them: any reader of TIFF would show their preview of a few pixels instead."""
 
 import os
 import re
@@ -22,8 +22,8 @@ _SIGNATURES = (
     b"FOVb",  # Sigma
 )
 """What files begin with."""
-_COLOUR_FILTERS, _LINEAR_RAW = 32803, 34892
-"""Photometric interpretations of TIFF: one colour per pixel behind a filter; the same after interpolation."""
+_COLOR_FILTERS, _LINEAR_RAW = 32803, 34892
+"""Photometric interpretations of TIFF: one color per pixel behind a filter; the same after interpolation."""
 _COMPRESSIONS = frozenset({32767, 32769, 32770, 34713, 65000, 65535})
 """Compressions of TIFF that only Sony, Epson, Samsung, Nikon, Kodak and Pentax use."""
 _TAGS = (50706, 33422)
@@ -47,7 +47,7 @@ def has_raw_signature(head: bytes) -> bool:
 def is_raw_page(page: Any) -> bool:
     """Return whether a page of a TIFF file, as tifffile describes it, holds what a sensor saw."""
     kinds = {page.photometric, page.compression}
-    is_sensor = not kinds.isdisjoint({_COLOUR_FILTERS, _LINEAR_RAW} | _COMPRESSIONS)
+    is_sensor = not kinds.isdisjoint({_COLOR_FILTERS, _LINEAR_RAW} | _COMPRESSIONS)
     return is_sensor or any(tag in page.tags for tag in _TAGS)
 
 

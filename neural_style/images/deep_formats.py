@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from neural_style.errors import ImageError
 from neural_style.images import jpeg2000, pillow_files, png_chunks
-from neural_style.images.color_profiles import WHITE_16, apply_curves, deep_converter, grey_curves, lab_to_srgb
+from neural_style.images.color_profiles import WHITE_16, apply_curves, deep_converter, gray_curves, lab_to_srgb
 from neural_style.images.optional_formats import needing_imagecodecs
 from neural_style.images.pixel_rows import PixelRows
 from neural_style.images.white_levels import white_of
@@ -25,14 +25,14 @@ class DeepFile:
     Attributes:
         width: In pixels, as stored.
         height: In pixels, as stored.
-        decode: Returns colour, (height, width, 1 or 3) of integers or floating point, and alpha, (height, width) or
+        decode: Returns color, (height, width, 1 or 3) of integers or floating point, and alpha, (height, width) or
             None.
         white: The number that means white; None if it must be found among the samples.
         orientation: As EXIF numbers it.
         profile: Its ICC profile, if any.
-        is_premultiplied: Whether colours are stored multiplied by alpha.
+        is_premultiplied: Whether colors are stored multiplied by alpha.
         is_inverted: Whether white is stored as zero.
-        to_lab: Converts samples of Lab to L*, 0-100, and a*, b*; None if colours are RGB or grey.
+        to_lab: Converts samples of Lab to L*, 0-100, and a*, b*; None if colors are RGB or gray.
     """
 
     width: int
@@ -65,7 +65,7 @@ def orientation_of(image: Image.Image, subject: str) -> int:
 
 
 def open_deep_png(stream: IO[bytes], subject: str) -> DeepFile | None:
-    """Read the head of a PNG file; None unless it is one of 16-bit colour, or of 16-bit grey with alpha.
+    """Read the head of a PNG file; None unless it is one of 16-bit color, or of 16-bit gray with alpha.
 
     Args:
         stream: The file, which must stay open until it is decoded.
@@ -127,29 +127,29 @@ def convert_to_srgb(file: DeepFile, subject: str) -> PixelRows:
         ImageError: The white of its samples cannot be told, or a package is missing.
         Exception: Nearly anything on damaged files.
     """
-    colours, alphas = (None if stored is None else upright(stored, file.orientation) for stored in file.decode())
-    assert colours is not None
-    white = file.white or white_of(colours, subject)
+    colors, alphas = (None if stored is None else upright(stored, file.orientation) for stored in file.decode())
+    assert colors is not None
+    white = file.white or white_of(colors, subject)
     alpha_white = 1 if alphas is not None and alphas.dtype.kind == "f" and alphas.max() <= 1 else white
-    is_grey = colours.shape[2] == 1
-    curves = grey_curves(file.profile, subject) if is_grey else None
-    to_srgb = None if is_grey or file.to_lab else deep_converter(file.profile, subject)
+    is_gray = colors.shape[2] == 1
+    curves = gray_curves(file.profile, subject) if is_gray else None
+    to_srgb = None if is_gray or file.to_lab else deep_converter(file.profile, subject)
 
     def rows(part: slice) -> tuple[np.ndarray, np.ndarray | None]:
         alpha = None if alphas is None else _in_16_bits(alphas[part], alpha_white) / WHITE_16
         if file.to_lab:
-            return lab_to_srgb(file.to_lab(colours[part])) / (WHITE_16 / 255), alpha
-        colour = _in_16_bits(colours[part], white)
+            return lab_to_srgb(file.to_lab(colors[part])) / (WHITE_16 / 255), alpha
+        color = _in_16_bits(colors[part], white)
         if file.is_inverted:
-            colour = WHITE_16 - colour
+            color = WHITE_16 - color
         if alpha is not None and file.is_premultiplied:
-            colour = (colour / np.where(alpha, alpha, 1)[..., np.newaxis]).clip(0, WHITE_16)
+            color = (color / np.where(alpha, alpha, 1)[..., np.newaxis]).clip(0, WHITE_16)
         if to_srgb:
-            colour = to_srgb(colour)
-        colour /= WHITE_16 / 255
-        return colour if curves is None else apply_curves(colour[..., 0], curves), alpha
+            color = to_srgb(color)
+        color /= WHITE_16 / 255
+        return color if curves is None else apply_curves(color[..., 0], curves), alpha
 
-    return PixelRows(colours.shape[1], colours.shape[0], rows)
+    return PixelRows(colors.shape[1], colors.shape[0], rows)
 
 
 def _in_16_bits(samples: np.ndarray, white: float) -> np.ndarray:

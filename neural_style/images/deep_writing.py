@@ -25,7 +25,7 @@ def write_png(path: PathLike, pixels: np.ndarray, *, texts: Mapping[str, str], p
         path: Where to write.
         pixels: uint16 (height, width, 3) or, with alpha, (height, width, 4).
         texts: Embedded under their keywords; ASCII.
-        profile: The ICC profile of the colours.
+        profile: The ICC profile of the colors.
     """
     height, width, channels = pixels.shape
     kind = next(kind for kind, count in CHANNELS.items() if count == channels)
@@ -53,7 +53,7 @@ def write_tiff(path: PathLike, pixels: np.ndarray, *, description: str, software
         pixels: uint8 or uint16 (height, width, 3) or, with alpha, (height, width, 4).
         description: Its ImageDescription, in ASCII.
         software: The program that made it, in ASCII.
-        profile: The ICC profile of the colours.
+        profile: The ICC profile of the colors.
     """
     import_tifffile().imwrite(
         path,
@@ -97,7 +97,7 @@ def _filtered(rows: np.ndarray, above: np.ndarray, step: int) -> bytes:
 
 
 def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Return whichever of three neighbours, uint8, is nearest to left + up - corner, as the PNG standard demands."""
+    """Return whichever of three neighbors, uint8, is nearest to left + up - corner, as the PNG standard demands."""
     # with p = left + up - corner: |p - left| = |up - corner|, |p - up| = |left - corner|
     to_left = np.abs(up.astype(np.int16) - corner)
     to_up = np.abs(left.astype(np.int16) - corner)

@@ -1,6 +1,6 @@
 """JPEG 2000 of more than 8 bits per channel.
 
-Pillow reduces colour of more than 8 bits, and grey of 9, by rounding without a limit, so that white becomes 0.
+Pillow reduces color of more than 8 bits, and gray of 9, by rounding without a limit, so that white becomes 0.
 """
 
 import struct
@@ -12,8 +12,8 @@ from neural_style.images.boxes import find_boxes
 
 _CONTAINER = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"
-_SRGB, _GREY = 16, 17
-"""Enumerated colour spaces."""
+_SRGB, _GRAY = 16, 17
+"""Enumerated color spaces."""
 
 
 class Header(NamedTuple):
@@ -51,7 +51,7 @@ def read_header(stream: IO[bytes]) -> Header | None:
     if head == _CONTAINER:
         for kind, start, end in find_boxes(stream, 12):
             if kind == b"jp2h":
-                space, profile = _colours(stream, start, end)
+                space, profile = _colors(stream, start, end)
             elif kind == b"jp2c":
                 stream.seek(start)
                 break
@@ -84,8 +84,8 @@ def _read_sizes(stream: IO[bytes], space: int | None, profile: bytes | None) -> 
     return Header(right - left, bottom - top, bits, is_subsampled, space, profile, start)
 
 
-def _colours(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes | None]:
-    """Return colour space and ICC profile from the boxes of a header."""
+def _colors(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes | None]:
+    """Return color space and ICC profile from the boxes of a header."""
     for kind, inner, after in find_boxes(stream, start, end):
         if kind == b"colr":
             stream.seek(inner)
@@ -100,8 +100,8 @@ def unsupported(header: Header) -> str | None:
     """Return what of a deep picture cannot be decoded, as words for a message; None if it can be."""
     if len({*header.bits}) > 1 or header.bits[0] < 0 or header.bits[0] > 16 or header.is_subsampled:
         return f"components of {', '.join(map(str, header.bits))} bits (negative: signed) or of different sizes"
-    if header.color_space not in (None, _SRGB, _GREY):
-        return f"colour space {header.color_space}"
+    if header.color_space not in (None, _SRGB, _GRAY):
+        return f"color space {header.color_space}"
     return None if len(header.bits) <= 4 else f"{len(header.bits)} components"
 
 

@@ -67,7 +67,7 @@ def printable(text: str) -> str:
 def resize(picture: Picture, width: int, height: int) -> Picture:
     """Resize with a Lanczos filter in floating point; return the same picture if it already has that size.
 
-    Colours are weighted by their alpha, so hidden colours do not bleed into visible edges.
+    Colors are weighted by their alpha, so hidden colors do not bleed into visible edges.
 
     Args:
         picture: The picture.
@@ -79,9 +79,9 @@ def resize(picture: Picture, width: int, height: int) -> Picture:
     rgb = lanczos(picture.rgb, width, height)
     alpha = None
     if picture.alpha is not None:
-        # colour = lanczos(colour · alpha) / lanczos(alpha)
+        # color = lanczos(color · alpha) / lanczos(alpha)
         alpha = _lanczos_channel(picture.alpha, width, height)
-        visible = alpha > 0.5 / 255  # below, the quotient is noise and the filled-in colour is better
+        visible = alpha > 0.5 / 255  # below, the quotient is noise and the filled-in color is better
         for index in range(3):
             premultiplied = _lanczos_channel(picture.rgb[..., index] * picture.alpha, width, height)
             np.divide(premultiplied, alpha, out=rgb[..., index], where=visible)

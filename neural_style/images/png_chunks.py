@@ -18,7 +18,7 @@ from neural_style.images.row_bands import row_bands, rows_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {2: 3, 4: 2, 6: 4}
-"""Colour type -> channels, of the types whose 16 bits Pillow reduces to 8."""
+"""Color type -> channels, of the types whose 16 bits Pillow reduces to 8."""
 
 _PIXEL_CHUNKS = (b"IDAT", b"acTL", b"fcTL", b"fdAT")
 """Chunks that hold pixels, or describe several frames of them."""
@@ -159,13 +159,13 @@ def _text_of(kind: bytes, data: bytes, most: int) -> bytes | None:
 
 
 def read_16_bits(stream: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Decode a PNG file of 16 bits per channel and of a colour type in `CHANNELS`.
+    """Decode a PNG file of 16 bits per channel and of a color type in `CHANNELS`.
 
-    Pillow reduces colour to 8 bits, but can be asked for either byte of each number: in the raw mode "RGB;16B" it keeps
-    the first, in "RGB;16L" the second. Grey with alpha has 4 bytes per pixel, so it is decoded as RGBA of 8 bits.
+    Pillow reduces color to 8 bits, but can be asked for either byte of each number: in the raw mode "RGB;16B" it keeps
+    the first, in "RGB;16L" the second. Gray with alpha has 4 bytes per pixel, so it is decoded as RGBA of 8 bits.
 
     Returns:
-        Colour, uint16 big-endian (height, width, 1 or 3), and alpha, (height, width) or None.
+        Color, uint16 big-endian (height, width, 1 or 3), and alpha, (height, width) or None.
 
     Raises:
         Exception: Nearly anything on damaged files.
@@ -192,7 +192,7 @@ def read_16_bits(stream: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _opaque_unless(pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """Return the alpha of (height, width, 3) of which one colour is transparent, uint16 (height, width)."""
+    """Return the alpha of (height, width, 3) of which one color is transparent, uint16 (height, width)."""
     alpha = np.empty(pixels.shape[:2], np.uint16)
     for rows in row_bands(*pixels.shape[:2]):
         alpha[rows] = (pixels[rows] != key).any(axis=-1) * np.uint16(2**16 - 1)

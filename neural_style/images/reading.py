@@ -1,6 +1,6 @@
 """Read a picture: any file, PIL image or array becomes upright sRGB numbers.
 
-Reading keeps what other programs lose: rotation, alpha, colour profiles, CMYK, 16 bits per channel, and the largest
+Reading keeps what other programs lose: rotation, alpha, color profiles, CMYK, 16 bits per channel, and the largest
 page of a TIFF file. It changes nothing of the process, so threads can read at the same time.
 """
 
@@ -31,18 +31,18 @@ MAX_PIXELS: int = OPTIONS["max_pixels"].default
 """Most pixels of a picture that is read, unless told otherwise."""
 
 _PNG_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
-"""Distance of two neighbouring greys of a PNG of 1, 2 or 4 bits once scaled to 8, by Pillow's raw mode."""
+"""Distance of two neighboring grays of a PNG of 1, 2 or 4 bits once scaled to 8, by Pillow's raw mode."""
 
 
 def read_image(source: Source, role: str = "picture", max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a file of any kind that Pillow or tifffile knows, of HEIC or JPEG XL, a PIL image, or an array.
 
     EXIF orientation and ICC profile are applied. The 16 bits of PNG, TIFF and JPEG 2000 files are kept, except those of
-    CMYK. Where alpha is 0 the colour means nothing, and becomes the mean colour of the visible pixels. The first frame
+    CMYK. Where alpha is 0 the color means nothing, and becomes the mean color of the visible pixels. The first frame
     of an animation is read, and the largest page of a TIFF file.
 
     Args:
-        source: Path of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (grey and alpha), H×W×3 or H×W×4, of
+        source: Path of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (gray and alpha), H×W×3 or H×W×4, of
             type uint8, uint16 (0-65535), bool, or float (0-255, alpha as well; clipped).
         role: What the picture is for, such as "content picture"; errors begin with it.
         max_pixels: A larger picture is refused before it is decoded. Pillow's own limit does not matter.
@@ -193,7 +193,7 @@ def _check_jpeg2000(image: Image.Image, subject: str) -> None:
 
 
 def _transparency_in_8_bits(image: Image.Image) -> Any:
-    """Return the transparent colour of a PNG of other than 8 bits, which Pillow does not always scale; else None."""
+    """Return the transparent color of a PNG of other than 8 bits, which Pillow does not always scale; else None."""
     if not isinstance(image, PngImageFile) or not image.tile:
         return None
     transparency, rawmode = image.info.get("transparency"), image.tile[0][3]
@@ -220,7 +220,7 @@ def _upright(image: Image.Image, subject: str, *, in_place: bool) -> Image.Image
 
 
 def _picture(pixels: PixelRows, subject: str) -> Picture:
-    """Make the whole picture; hidden colours become the mean of the visible ones."""
+    """Make the whole picture; hidden colors become the mean of the visible ones."""
     rgb, alpha = np.empty((pixels.height, pixels.width, 3), np.float32), None
     for part in row_bands(pixels.height, pixels.width):
         rgb[part], opacity = pixels.rows(part)
@@ -232,13 +232,13 @@ def _picture(pixels: PixelRows, subject: str) -> Picture:
     if not alpha.any():
         raise ImageError(f"{subject} is fully transparent, so it shows nothing; give one with visible pixels")
     if alpha.min() <= 0:
-        mean = _mean_colour(rgb, alpha)
+        mean = _mean_color(rgb, alpha)
         for part in row_bands(pixels.height, pixels.width):
             rgb[part][alpha[part] == 0] = mean
     return Picture(rgb, alpha)
 
 
-def _mean_colour(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _mean_color(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return the mean of (height, width, 3) weighted by alpha (height, width), float64 (3,)."""
     total, weight = np.zeros(3), 0.0
     for part in row_bands(*alpha.shape):

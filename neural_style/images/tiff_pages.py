@@ -24,14 +24,14 @@ LOG = logging.getLogger("neural_style")
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 """Photometric interpretations."""
-_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB: 3}
-"""Photometric interpretation -> samples of colour, of those that are decoded here."""
+_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB: 3}
+"""Photometric interpretation -> samples of color, of those that are decoded here."""
 _PILLOWS_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000})
 """None, CCITT, LZW, JPEG old and new, Deflate, PackBits, LZMA, Zstandard."""
 _MOST_EXTRA_SAMPLES = 4
-"""Samples beside the colour, of which one is used; with more it is not a picture but a stack of measurements."""
+"""Samples beside the color, of which one is used; with more it is not a picture but a stack of measurements."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-"""Kinds of alpha: colour is multiplied by it, or is not."""
+"""Kinds of alpha: color is multiplied by it, or is not."""
 _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 """Sample formats."""
 _MASK = 4
@@ -114,17 +114,17 @@ def _all_pages(pages: Any, parent: _Page | None, seen: set[int]) -> Iterator[_Pa
 
 def _is_for_pillow(page: Any) -> bool:
     """Return whether Pillow decodes the samples of a page rightly and without loss, or CMYK of 16 bits in 8."""
-    bits, colour = page.bitspersample, page.photometric
-    is_grey = page.samplesperpixel == 1 and colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+    bits, color = page.bitspersample, page.photometric
+    is_gray = page.samplesperpixel == 1 and color in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
     if page.compression not in _PILLOWS_COMPRESSIONS:
         return False
     if page.sampleformat not in (_UNSIGNED, _UNDEFINED):
-        return is_grey and page.sampleformat == _FLOAT and bits == 32
+        return is_gray and page.sampleformat == _FLOAT and bits == 32
     if page.samplesperpixel == 1:
-        return (bits in (1, 2, 4, 8) and (is_grey or colour == _PALETTE)) or (bits in (12, 16) and is_grey)
+        return (bits in (1, 2, 4, 8) and (is_gray or color == _PALETTE)) or (bits in (12, 16) and is_gray)
     if bits == 16:
-        return colour == _SEPARATED
-    return bits == 8 and colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB)
+        return color == _SEPARATED
+    return bits == 8 and color in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB)
 
 
 def _open_deep(page: _Page, subject: str) -> DeepFile | None:
@@ -136,25 +136,25 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
     tiff = page.tiff
     if not isinstance(tiff.bitspersample, int) or tiff.dtype is None or tiff.dtype.kind not in "uif":
         return None
-    colours = _COLOURS.get(tiff.photometric, 0)
-    extra = tiff.samplesperpixel - colours
-    if not colours or not 0 <= extra <= _MOST_EXTRA_SAMPLES or tiff.imagedepth != 1:
+    colors = _COLORS.get(tiff.photometric, 0)
+    extra = tiff.samplesperpixel - colors
+    if not colors or not 0 <= extra <= _MOST_EXTRA_SAMPLES or tiff.imagedepth != 1:
         return None
     to_lab = _LABS.get((int(tiff.photometric), tiff.bitspersample))
-    is_lab = colours == 3 and tiff.photometric != _RGB
+    is_lab = colors == 3 and tiff.photometric != _RGB
     if is_lab and (to_lab is None or tiff.dtype.kind == "f"):
         return None
     if tiff.dtype.kind == "i" and tiff.bitspersample != 32 and not is_lab:
         raise ImageError(f"{subject} holds signed numbers, so black and white are unknown; save it as unsigned")
     kinds = tiff.extrasamples or (_UNASSOCIATED,) * extra
-    alphas = [index for index, kind in enumerate(kinds, colours) if kind in (_ASSOCIATED, _UNASSOCIATED)]
+    alphas = [index for index, kind in enumerate(kinds, colors) if kind in (_ASSOCIATED, _UNASSOCIATED)]
     is_open = tiff.dtype.kind == "f" or tiff.bitspersample >= 32
 
     def decode() -> tuple[np.ndarray, np.ndarray | None]:
         with needing_imagecodecs(subject):
             pixels = tiff.asarray(squeeze=False)  # planes, depth, height, width, samples of a plane
         samples = pixels[0, 0] if len(pixels) == 1 else np.moveaxis(pixels[:, 0, :, :, 0], 0, -1)
-        return samples[..., :colours], samples[..., alphas[0]] if alphas else None
+        return samples[..., :colors], samples[..., alphas[0]] if alphas else None
 
     return DeepFile(
         int(tiff.imagewidth),
@@ -163,7 +163,7 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
         None if is_open else 2**tiff.bitspersample - 1,
         page.orientation,
         page.profile,
-        is_premultiplied=bool(alphas) and kinds[alphas[0] - colours] == _ASSOCIATED,
+        is_premultiplied=bool(alphas) and kinds[alphas[0] - colors] == _ASSOCIATED,
         is_inverted=tiff.photometric == _WHITE_IS_ZERO,
         to_lab=to_lab,
     )
@@ -209,7 +209,7 @@ def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Ima
         bits = f"{tiff.samplesperpixel} samples of {tiff.bitspersample} bits"
         kind = f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}"
         raise ImageError(
-            f"{subject} is a TIFF file of an unsupported kind ({kind}); save it as RGB or grey of 8 or 16 bits"
+            f"{subject} is a TIFF file of an unsupported kind ({kind}); save it as RGB or gray of 8 or 16 bits"
         ) from error
     if page.profile:
         image.info.setdefault("icc_profile", page.profile)

@@ -145,7 +145,7 @@ BAD = [
     ("--save_flags=out.png --output=out.png", "--save_flags: expected a file of its own"),
     (
         "--checkpoint-output=other.jpg --checkpoint-iterations=1",
-        "--checkpoint_output: expected a place for the iteration",
+        "--checkpoint_output: expected a placeholder for the iteration",
     ),
     ("--checkpoint-output=x/{}.gif --checkpoint-iterations=1", "--checkpoint_output: expected a name that ends"),
     ("--checkpoint-output=photo.png/{}.png --checkpoint-iterations=1", "--checkpoint_output: 'photo.png/1.png' needs"),

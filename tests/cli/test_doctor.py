@@ -67,7 +67,7 @@ def test_devices_and_precision():
         ({"compute_capability": (6, 1)}, "6.1", "float32 (compute capability 6.1: no tensor cores)"),
         ({"compute_capability": (7, 5)}, "7.5", "float16 (compute capability 7.5: tensor cores)"),
         ({"compute_capability": (9, 0)}, "9.0", "bfloat16 (compute capability 9.0: tensor cores)"),
-        ({}, "unknown", "float32 (the GPU does not tell what it has)"),
+        ({}, "unknown", "float32 (the GPU's compute capability is unknown)"),
     ],
     ids=str,
 )

@@ -24,8 +24,8 @@ NETWORK = VGGWeights(
 HISTORY = {0: {"content": 3.0, "style": 2.0, "tv": 0.0, "total": 5.0}}
 
 
-def step(colour=(10, 20, 30), alpha=None, iteration=0):
-    image = np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
+def step(color=(10, 20, 30), alpha=None, iteration=0):
+    image = np.full((HEIGHT, WIDTH, 3), color, np.uint8)
     return Step(iteration, HISTORY[0], (WIDTH, HEIGHT), True, alpha, image.copy)
 
 

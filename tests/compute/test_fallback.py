@@ -96,7 +96,9 @@ def test_what_fails_is_repeated_in_smaller_tiles(planned, tried, caplog, error):
     assert_same(outcome, expected)
     told = [record.getMessage() for record in caplog.records]
     reason = "OOM when allocating" if error is EXHAUSTED else "MemoryError"
-    assert told == [f"there is less memory than expected ({reason}); now in tiles of {size} px" for size in (192, 128)]
+    assert told == [
+        f"there is less memory than expected ({reason}); continuing in tiles of {size} px" for size in (192, 128)
+    ]
 
     assert_same(objective.value_and_grad(image), expected)  # and remains so
     assert tried[4:] == [128]
@@ -211,7 +213,7 @@ def test_style_targets_are_not_computed_anew(planned, graphs, tried, monkeypatch
     assert calls == []
 
 
-# --- the optimiser ----------------------------------------------------------------------------------------------------
+# --- the optimizer ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("tile_size", "then"), [(None, 192), (64, 64)])
@@ -223,7 +225,9 @@ def test_memory_is_saved_by_adam_in_place(planned, tried, caplog, optimizer, til
         objective.save_memory(EXHAUSTED)
     assert objective.plan.in_place
     assert objective.plan.optimizer == "adam"
-    assert "the optimiser finds no memory (OOM when allocating); going on with adam in place" in caplog.messages
+    assert (
+        "the optimizer found too little memory (OOM when allocating); continuing with adam in place" in caplog.messages
+    )
     assert_same(objective.value_and_grad(IMAGE), expected)
     assert tried[1:] == [then]
 

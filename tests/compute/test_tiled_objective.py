@@ -32,7 +32,7 @@ BOTH_PARTS = ("content in both parts", "layers of both")
 
 
 def picture(height, width, seed):
-    """Coarse blobs under fine noise, each with colours of its own: RGB 0-255."""
+    """Coarse blobs under fine noise, each with colors of its own: RGB 0-255."""
     rng = np.random.default_rng(seed)
     blobs = np.kron(rng.uniform(0, 255, (-(-height // 8), -(-width // 8), 3)), np.ones((8, 8, 1)))
     return np.clip(blobs[:height, :width] + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.float32)

@@ -108,7 +108,7 @@ def test_other_scales_are_refused(given):
         *(("precision", "double"), ("optimizer", "sgd")),
     ],
 )
-def test_bounds_of_what_is_minimised_how(name, value):
+def test_bounds_of_what_is_minimized_how(name, value):
     with pytest.raises(UsageError, match=f"^{name}: "):
         config(**{name: value})
 
@@ -411,7 +411,7 @@ def test_names_of_checkpoints(template, path):
     ["out.jpg", "out_{:05.jpg", "out_{name}.jpg", "out_{}_{}.jpg", "out_%z.jpg", "out_%d_%d.jpg", "{0.x}.png"],
 )
 def test_checkpoint_names_that_do_not_tell_iterations_apart_are_refused(template):
-    with pytest.raises(UsageError, match=r"^checkpoint_output: expected a place for the iteration"):
+    with pytest.raises(UsageError, match=r"^checkpoint_output: expected a placeholder for the iteration"):
         config(checkpoint_output=template, checkpoint_iterations=4)
 
 

@@ -86,7 +86,7 @@ def test_reading_heic_leaves_pillow_as_it_was(tmp_path):
     assert "HEIF" in before or "HEIF" not in Image.OPEN
 
 
-def test_jpeg_xl_of_16_bits_and_of_grey(tmp_path):
+def test_jpeg_xl_of_16_bits_and_of_gray(tmp_path):
     pytest.importorskip("pillow_jxl")
     for channels in (1, 3):
         deep = np.full((16, 16, channels), 65535, np.uint16)

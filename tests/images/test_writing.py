@@ -64,7 +64,7 @@ def test_alpha_is_kept_or_laid_on_white(tmp_path, caplog, extension):
         np.testing.assert_allclose(picture.alpha, 0.2, atol=1e-6)
         assert not caplog.records
     else:
-        np.testing.assert_allclose(first(picture), (244, 224, 214), atol=2)  # 0.2 · colour + 0.8 · 255
+        np.testing.assert_allclose(first(picture), (244, 224, 214), atol=2)  # 0.2 · color + 0.8 · 255
         assert picture.alpha is None
         (record,) = caplog.records
         assert "PNG, WebP and TIFF keep alpha" in record.getMessage()

@@ -1,9 +1,21 @@
+import functools
+import operator
+
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from objectives import relative_error
 
-from neural_style.losses.moments import channel_sums, gram_matrix, gram_sum
+from neural_style.losses.moments import (
+    MeanMoments,
+    Moments,
+    channel_sums,
+    mean_moments,
+    moments,
+    moments_vjp,
+    stacked,
+)
 
 
 @pytest.fixture
@@ -12,81 +24,202 @@ def maps():
     return np.random.default_rng(0).normal(size=(1, 4, 7, 5)).astype(np.float32)
 
 
+@pytest.fixture
+def mask():
+    """Weights of any size, of which some are 0 and some above 1."""
+    weights = np.random.default_rng(3).uniform(0, 2, (1, 4, 7, 1)).astype(np.float32)
+    weights[0, 1, 2:5] = 0
+    return weights
+
+
+both_moments = functools.partial(moments, with_first=True)
+
+
+def exact_moments(features, mask=None):
+    """Sums in float64, position by position."""
+    flat = np.asarray(features, np.float64).reshape(-1, features.shape[-1])
+    weights = np.ones(len(flat)) if mask is None else np.asarray(mask, np.float64).ravel()
+    first = sum(weight * values for weight, values in zip(weights, flat, strict=True))
+    second = sum(weight * np.outer(values, values) for weight, values in zip(weights, flat, strict=True))
+    return Moments(weights.sum(), first, second)
+
+
+def assert_close(ours, expected, rtol=1e-5, atol=1e-5):
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=atol)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
 def test_by_hand():
     features = tf.constant([[[[1.0, 2.0], [3.0, 4.0]]]])  # two positions, two channels
-    np.testing.assert_array_equal(gram_sum(features), [[10, 14], [14, 20]])
-    np.testing.assert_array_equal(gram_matrix(features), [[2.5, 3.5], [3.5, 5]])
+    assert_close(both_moments(features), (2, [4, 6], [[10, 14], [14, 20]]), rtol=0, atol=0)
+    half = tf.constant([[[[1.0], [0.5]]]])
+    assert_close(both_moments(features, half), (1.5, [2.5, 4], [[5.5, 8], [8, 12]]), rtol=0, atol=0)
+    assert_close(mean_moments(both_moments(features)), ([2, 3], [[5, 7], [7, 10]]), rtol=0, atol=0)
 
 
-def test_against_reference(maps):
-    np.testing.assert_allclose(gram_matrix(maps), reference.gram(maps[0].astype(np.float64)), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(gram_matrix(maps), gram_sum(maps) / (4 * 7 * 5), rtol=1e-6)
+def test_against_sums_in_float64(maps, mask):
+    for chosen in (None, mask):
+        assert_close(both_moments(maps, chosen), exact_moments(maps, chosen))
+    gram = mean_moments(moments(maps)).second / 5
+    np.testing.assert_allclose(gram, reference.gram(maps[0].astype(np.float64)), rtol=1e-5, atol=1e-6)
 
 
-def test_sums_add_up_over_parts_of_a_picture(maps):
-    for parts in (np.split(maps, [1], axis=1), np.split(maps, [2, 3], axis=2)):
-        np.testing.assert_allclose(sum(gram_sum(part) for part in parts), gram_sum(maps), rtol=1e-5, atol=1e-5)
+def test_first_moment_is_left_out_where_nothing_needs_it(maps):
+    found = moments(maps)
+    assert found.first.shape == (0,)
+    assert mean_moments(found).first.shape == (0,)
+    np.testing.assert_array_equal(found.second, both_moments(maps).second)
+
+
+def test_a_mask_of_ones_is_no_mask(maps):
+    ones = np.ones((1, 4, 7, 1), np.float32)
+    for with_first in (False, True):
+        found, expected = moments(maps, ones, with_first=with_first), moments(maps, with_first=with_first)
+        assert float(found.mass) == float(expected.mass) == 28
+        assert_close(found, expected, rtol=1e-6, atol=0)
+        assert [value.dtype for value in found] == [value.dtype for value in expected]
+
+
+def test_a_mask_weights_positions_as_if_they_came_as_often(maps):
+    often = np.random.default_rng(1).integers(0, 4, (4, 7))
+    repeated = np.repeat(maps.reshape(28, 5), often.ravel(), axis=0).reshape(1, -1, 1, 5)
+    found = both_moments(maps, often.reshape(1, 4, 7, 1).astype(np.float32))
+    assert_close(found, both_moments(repeated))
+    assert float(found.mass) == often.sum()
+
+
+def test_what_a_mask_leaves_out_does_not_matter(maps, mask):
+    changed = np.where(mask == 0, maps + 100, maps)
+    assert_close(both_moments(changed, mask), both_moments(maps, mask), rtol=0, atol=0)
+
+
+def test_sums_add_up_over_parts_of_a_picture(maps, mask):
+    """In TensorFlow, and in float64 as many tiles are added."""
+    for chosen in (None, mask):
+        whole = both_moments(maps, chosen)
+        for axis, places in ((1, [1]), (2, [2, 3])):
+            masks = [None] * 3 if chosen is None else np.split(chosen, places, axis)
+            parts = [both_moments(*part) for part in zip(np.split(maps, places, axis), masks, strict=False)]
+            assert_close(functools.reduce(operator.add, parts), whole)
+            total = functools.reduce(operator.add, [part.in_float64() for part in parts])
+            assert isinstance(total, Moments)
+            assert {np.asarray(value).dtype for value in total} == {np.dtype(np.float64)}
+            assert_close(total, whole)
+            assert {value.dtype for value in mean_moments(total)} == {tf.float32}
+
+
+def test_masks_of_regions_add_up_to_the_whole(maps, mask):
+    """Those that share a position out between them."""
+    found = both_moments(maps, mask / 2) + both_moments(maps, 1 - mask / 2)
+    assert_close(found, both_moments(maps))
+
+
+def test_mean_is_the_same_for_a_picture_repeated_or_a_mask_scaled(maps, mask):
+    usual = mean_moments(both_moments(maps))
+    assert_close(mean_moments(both_moments(np.tile(maps, (1, 3, 2, 1)))), usual)
+    assert_close(mean_moments(both_moments(maps, mask * 7)), mean_moments(both_moments(maps, mask)))
 
 
 def test_position_does_not_matter_but_channel_does(maps):
     shuffled = maps.reshape(1, 28, 1, 5)[:, np.random.default_rng(1).permutation(28)]
-    np.testing.assert_allclose(gram_matrix(shuffled), gram_matrix(maps), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(gram_matrix(maps[..., ::-1]), gram_matrix(maps).numpy()[::-1, ::-1], rtol=1e-5)
-    assert np.abs(gram_matrix(maps[..., ::-1]) - gram_matrix(maps)).max() > 0.01
+    assert_close(both_moments(shuffled), both_moments(maps))
+    turned, usual = both_moments(maps[..., ::-1]), both_moments(maps)
+    assert_close(turned, (usual.mass, usual.first.numpy()[::-1], usual.second.numpy()[::-1, ::-1]))
+    assert np.abs(turned.second - usual.second).max() > 0.01
 
 
-def test_matrix_does_not_grow_with_the_picture(maps):
-    np.testing.assert_allclose(gram_matrix(np.tile(maps, (1, 3, 2, 1))), gram_matrix(maps), rtol=1e-4, atol=1e-6)
+def test_several_styles_get_a_first_axis(maps):
+    means = [mean_moments(both_moments(maps * factor)) for factor in (1, 2, 3)]
+    together = stacked(means)
+    assert together.first.shape == (3, 5)
+    assert together.second.shape == (3, 5, 5)
+    for index, mean in enumerate(means):
+        np.testing.assert_array_equal(together.first[index], mean.first)
+        np.testing.assert_array_equal(together.second[index], mean.second)
+    assert isinstance(together, MeanMoments)
 
 
-def test_size_may_be_unknown_when_traced(maps):
-    traced = tf.function(gram_matrix, input_signature=[tf.TensorSpec((1, None, None, 5), tf.float32)])
-    np.testing.assert_allclose(traced(maps), gram_matrix(maps), rtol=1e-6)
+def test_size_may_be_unknown_when_traced(maps, mask):
+    signature = [tf.TensorSpec((1, None, None, channels), tf.float32) for channels in (5, 1)]
+    traced = tf.function(both_moments, input_signature=signature)
+    assert_close(traced(maps, mask), both_moments(maps, mask), rtol=1e-6)
+    assert_close(tf.function(moments, input_signature=signature[:1])(maps), moments(maps), rtol=1e-6)
 
 
 # --- gradient ---------------------------------------------------------------------------------------------------------
 
 
-def plain_gram_sum(features):
+def plain_moments(features, mask=None):
+    """The same in one product, of which TensorFlow knows the gradient."""
     flat = tf.reshape(features, (-1, features.shape[-1]))
-    return tf.matmul(flat, flat, transpose_a=True)
+    weighted = flat if mask is None else flat * tf.cast(tf.reshape(mask, (-1, 1)), flat.dtype)
+    return tf.reduce_sum(weighted, axis=0), tf.matmul(flat, weighted, transpose_a=True)
 
 
-def gradient_of(gram, features, upstream):
+def autodiff(features, upstream, mask=None):
+    """Gradient of the sum of all moments, each times an upstream gradient."""
     features = tf.convert_to_tensor(features)
     with tf.GradientTape() as tape:
         tape.watch(features)
-        value = gram(features)
-    return tape.gradient(value, features, output_gradients=tf.constant(upstream, value.dtype))
+        first, second = plain_moments(features, mask)
+        total = tf.reduce_sum(second * tf.cast(upstream.second, second.dtype))
+        if upstream.first.shape[-1]:
+            total += tf.reduce_sum(first * tf.cast(upstream.first, first.dtype))
+    return tape.gradient(total, features)
 
 
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_gradient_against_autodiff(maps, symmetric):
-    upstream = np.random.default_rng(1).normal(size=(5, 5))
-    upstream = upstream + upstream.T if symmetric else upstream
-    assert np.allclose(upstream, upstream.T) == symmetric
-    ours, expected = (gradient_of(gram, maps, upstream) for gram in (gram_sum, plain_gram_sum))
-    assert ours.shape == maps.shape
-    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+def upstreams(channels):
+    """Of both moments and of the second alone, symmetric and not."""
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=channels).astype(np.float32), rng.normal(size=(channels, channels))
+    second = second.astype(np.float32)
+    for of_first in (first, first[:0]):
+        for of_second in (second, second + second.T):
+            yield Moments(tf.constant(0.0), tf.constant(of_first), tf.constant(of_second))
 
 
-def test_gradient_by_central_differences(maps):
-    """In float64, of a sum in which every entry of the matrix has a weight of its own."""
+def test_gradient_against_autodiff(maps, mask):
+    for upstream in upstreams(5):
+        for chosen in (None, mask):
+            ours = moments_vjp(tf.constant(maps), upstream, chosen)
+            assert ours.shape == maps.shape
+            np.testing.assert_allclose(ours, autodiff(maps, upstream, chosen), rtol=1e-4, atol=1e-5)
+
+
+def test_gradient_by_central_differences(maps, mask):
+    """In float64, of a sum in which every entry of both moments has a weight of its own."""
     maps = maps.astype(np.float64)
     rng = np.random.default_rng(2)
-    weights, direction = rng.normal(size=(5, 5)), rng.normal(size=maps.shape)
-    ahead, behind = (np.sum(weights * gram_sum(tf.constant(maps + step * direction))) for step in (1e-5, -1e-5))
-    slope = np.sum(gradient_of(gram_sum, maps, weights) * direction)
-    assert slope == pytest.approx((ahead - behind) / 2e-5, rel=1e-6)
+    of_first, of_second, direction = rng.normal(size=5), rng.normal(size=(5, 5)), rng.normal(size=maps.shape)
+    for chosen in (None, mask):
+        totals = []
+        for step in (1e-5, -1e-5):
+            found = both_moments(tf.constant(maps + step * direction), chosen)
+            totals.append(np.sum(of_first * found.first) + np.sum(of_second * found.second))
+        upstream = Moments(tf.constant(0.0), tf.constant(of_first), tf.constant(of_second))
+        slope = np.sum(moments_vjp(tf.constant(maps), upstream, chosen) * direction)
+        assert slope == pytest.approx((totals[0] - totals[1]) / 2e-5, rel=1e-6)
+
+
+def test_gradient_is_made_of_those_of_parts(maps, mask):
+    for upstream in upstreams(5):
+        parts = [
+            moments_vjp(tf.constant(maps[:, rows]), upstream, mask[:, rows]) for rows in (slice(1), slice(1, None))
+        ]
+        whole = moments_vjp(tf.constant(maps), upstream, mask)
+        np.testing.assert_allclose(tf.concat(parts, axis=1), whole, rtol=1e-5, atol=1e-5)
 
 
 def test_gradient_where_the_size_is_unknown_when_traced(maps):
-    upstream = np.random.default_rng(1).normal(size=(5, 5)).astype(np.float32)
-    traced = tf.function(
-        lambda features: gradient_of(gram_sum, features, upstream),
-        input_signature=[tf.TensorSpec((1, None, None, 5), tf.float32)],
-    )
-    np.testing.assert_allclose(traced(maps), gradient_of(plain_gram_sum, maps, upstream), rtol=1e-4, atol=1e-5)
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 5), tf.float32)])
+    def traced(features):
+        return [moments_vjp(features, upstream) for upstream in upstreams(5)]
+
+    for ours, upstream in zip(traced(maps), upstreams(5), strict=True):
+        np.testing.assert_allclose(ours, autodiff(maps, upstream), rtol=1e-4, atol=1e-5)
 
 
 # --- bfloat16 ---------------------------------------------------------------------------------------------------------
@@ -98,62 +231,74 @@ def features_of(height, width, channels=32, seed=0):
     return tf.cast(np.maximum(values, 0), tf.bfloat16)
 
 
-def relative_error(ours, expected):
-    return np.linalg.norm(ours - expected) / np.linalg.norm(expected)
+def in_float64(features):
+    return features.numpy().astype(np.float64)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (31, 33), (7, 9), (1, 1), (3, 5), (4, 4), (1, 17), (2, 2)], ids=str)
-def test_bfloat16_against_float64(size):
-    """With numbers of positions that the parts divide, that leave some over, and that are fewer than the parts."""
-    features = features_of(*size)
-    exact = features.numpy().astype(np.float64)[0]
-    ours = gram_sum(features)
-    assert ours.dtype == gram_matrix(features).dtype == tf.float32
-    assert relative_error(ours.numpy(), exact.reshape(-1, 32).T @ exact.reshape(-1, 32)) < 2e-3
-    assert relative_error(gram_matrix(features).numpy(), reference.gram(exact)) < 2e-3
-    np.testing.assert_allclose(ours, tf.transpose(ours), rtol=1e-2)
+SIZES = [(64, 64), (31, 33), (7, 9), (1, 1), (3, 5), (4, 4), (1, 17), (2, 2)]
+"""Of numbers of positions that the parts divide, that leave some over, and that are fewer than the parts."""
+
+
+def test_bfloat16_against_float64():
+    for size in SIZES:
+        features = features_of(*size)
+        weights = np.random.default_rng(1).choice([0.25, 0.5, 1, 2], (1, *size, 1)).astype(np.float32)  # exact
+        for chosen in (None, weights):
+            ours, exact = both_moments(features, chosen), exact_moments(in_float64(features), chosen)
+            assert {value.dtype for value in ours} == {tf.float32}
+            assert float(ours.mass) == exact.mass
+            np.testing.assert_allclose(ours.first, exact.first, rtol=1e-6)
+            assert relative_error(ours.second, exact.second) < 2e-3
+            np.testing.assert_allclose(ours.second, tf.transpose(ours.second), rtol=1e-2)
+
+
+def test_float32_keeps_its_digits():
+    for size in SIZES:
+        features = in_float64(features_of(*size)).astype(np.float32)
+        assert relative_error(moments(features).second, exact_moments(features).second) < 3e-7
 
 
 def test_bfloat16_counts_every_position_once():
     """Each has a channel of its own, and so an entry on the diagonal."""
     features = tf.cast(np.diag(np.arange(1, 38)).reshape(1, 37, 1, 37), tf.bfloat16)
-    expected = np.diag(np.arange(1, 38) ** 2)
-    np.testing.assert_allclose(gram_sum(features), expected, rtol=2**-8)
+    np.testing.assert_allclose(moments(features).second, np.diag(np.arange(1, 38) ** 2), rtol=2**-8)
 
 
 def test_parts_are_better_than_one_product():
     """Without this, the parts would be in vain."""
     features = features_of(96, 96)
-    exact = features.numpy().astype(np.float64).reshape(-1, 32)
-    expected = exact.T @ exact
-    at_once = tf.cast(plain_gram_sum(features), tf.float32).numpy()
-    assert relative_error(gram_sum(features).numpy(), expected) < 0.6 * relative_error(at_once, expected)
+    flat = in_float64(features).reshape(-1, 32)
+    at_once = tf.cast(plain_moments(features)[1], tf.float32)
+    assert relative_error(moments(features).second, flat.T @ flat) < 0.6 * relative_error(at_once, flat.T @ flat)
 
 
-@pytest.mark.parametrize("symmetric", [True, False])
-@pytest.mark.parametrize("size", [(31, 33), (3, 3)], ids=str)
-def test_bfloat16_gradient_against_autodiff(size, symmetric):
-    features = features_of(*size)
-    upstream = np.random.default_rng(1).normal(size=(32, 32))
-    upstream = upstream + upstream.T if symmetric else upstream
-    ours = gradient_of(gram_sum, features, upstream)
-    assert ours.dtype == tf.bfloat16
-    assert ours.shape == features.shape
-    expected = gradient_of(plain_gram_sum, tf.cast(features, tf.float64), upstream)
-    assert relative_error(ours.numpy().astype(np.float64), expected.numpy()) < 1e-2
+def test_bfloat16_gradient_against_autodiff():
+    for size in ((31, 33), (3, 3)):
+        features = features_of(*size)
+        weights = np.random.default_rng(1).uniform(0, 2, (1, *size, 1)).astype(np.float32)
+        for upstream in upstreams(32):
+            for chosen in (None, weights):
+                ours = moments_vjp(features, upstream, chosen)
+                assert ours.dtype == tf.bfloat16
+                assert ours.shape == features.shape
+                expected = autodiff(tf.cast(features, tf.float64), upstream, chosen)
+                assert relative_error(ours, expected) < 1e-2
 
 
 def test_bfloat16_size_may_be_unknown_when_traced():
-    traced = tf.function(gram_matrix, input_signature=[tf.TensorSpec((1, None, None, 32), tf.bfloat16)])
+    traced = tf.function(both_moments, input_signature=[tf.TensorSpec((1, None, None, 32), tf.bfloat16)])
     for size in ((31, 33), (2, 3)):
-        np.testing.assert_allclose(traced(features_of(*size)), gram_matrix(features_of(*size)), rtol=1e-2)
+        assert_close(traced(features_of(*size)), both_moments(features_of(*size)), rtol=1e-2)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_channel_sums_add_up_over_parts(dtype):
-    maps = tf.cast(np.random.default_rng(0).normal(300, 20, (1, 30, 21, 4)).astype(np.float32), dtype)
-    exact = tf.cast(maps, tf.float64).numpy()
-    whole = channel_sums(maps)
-    assert whole.dtype == tf.float32
-    np.testing.assert_allclose(whole, [exact.sum((0, 1, 2)), (exact**2).sum((0, 1, 2))], rtol=1e-5)
-    np.testing.assert_allclose(channel_sums(maps[:, :13]) + channel_sums(maps[:, 13:]), whole, rtol=1e-5)
+# --- channels ---------------------------------------------------------------------------------------------------------
+
+
+def test_channel_sums_add_up_over_parts():
+    for dtype in ("float32", "bfloat16", "float16"):
+        maps = tf.cast(np.random.default_rng(0).normal(300, 20, (1, 30, 21, 4)).astype(np.float32), dtype)
+        exact = tf.cast(maps, tf.float64).numpy()
+        whole = channel_sums(maps)
+        assert whole.dtype == tf.float32
+        np.testing.assert_allclose(whole, [exact.sum((0, 1, 2)), (exact**2).sum((0, 1, 2))], rtol=1e-5)
+        np.testing.assert_allclose(channel_sums(maps[:, :13]) + channel_sums(maps[:, 13:]), whole, rtol=1e-5)

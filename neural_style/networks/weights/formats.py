@@ -1,6 +1,6 @@
 """Weights files of all known layouts: a file in, checked arrays in one form out.
 
-That form is: kernels as (height, width, in, out), float32, with conv1_1 expecting RGB. A layout is recognised by what
+That form is: kernels as (height, width, in, out), float32, with conv1_1 expecting RGB. A layout is recognized by what
 the file holds, never by its extension. Layers go by name if the file names them as Keras or Caffe do, otherwise by
 their order. Only the convolutions that are asked for are read, except from .mat, which can only be read whole.
 """
@@ -111,7 +111,7 @@ def _opener(path: Path) -> Callable[[Path], AbstractContextManager[OpenWeights]]
         return open_npz
     if head[126:128] in (b"IM", b"MI") and not head.startswith(b"MATLAB 7.3"):
         return open_matlab
-    raise WeightsError(f"{path}: expected VGG19 weights (Keras .h5, MatConvNet .mat or .npz), received {_kind(head)}")
+    raise WeightsError(f"{path}: expected VGG19 weights (Keras .h5, MatConvNet .mat or .npz), got {_kind(head)}")
 
 
 def _kind(head: bytes) -> str:
@@ -141,7 +141,7 @@ def _check_fit(path: Path, convs: Mapping[str, Pair]) -> None:
     """See that each convolution in the file, needed or not, has VGG19's shape, and that none between two is missing."""
     deepest = max((CONV_LAYERS.index(conv) for conv in convs), default=-1)
     if deepest < 0:
-        raise WeightsError(f"{path}: expected the convolutions of VGG19, received none; {REPLACE}")
+        raise WeightsError(f"{path}: expected the convolutions of VGG19, got none; {REPLACE}")
     for conv in CONV_LAYERS[: deepest + 1]:
         if conv not in convs:
             holds = CONV_LAYERS[deepest]
@@ -150,7 +150,7 @@ def _check_fit(path: Path, convs: Mapping[str, Pair]) -> None:
         for part, array, expected in zip(("kernel", "bias"), convs[conv], (shape, shape[3:]), strict=True):
             if tuple(array.shape) != expected:
                 raise WeightsError(
-                    f"{path}: expected {conv}'s {part} of shape {expected}, received {tuple(array.shape)}: "
+                    f"{path}: expected {conv}'s {part} of shape {expected}, got {tuple(array.shape)}: "
                     f"this is not VGG19; {REPLACE}"
                 )
 
@@ -159,7 +159,7 @@ def _check_depth(path: Path, convs: Mapping[str, Pair], wanted: tuple[str, ...])
     if any(conv not in convs for conv in wanted):
         deepest = list(convs)[-1]
         raise WeightsError(
-            f"{path}: expected convolutions up to {wanted[-1]}, received them up to {deepest}; "
+            f"{path}: expected convolutions up to {wanted[-1]}, got them up to {deepest}; "
             f"choose layers no deeper than {deepest.replace('conv', 'relu')}, or deeper weights"
         )
 
@@ -168,12 +168,12 @@ def _floats(path: Path, what: str, unread: UnreadArray) -> np.ndarray:
     """Read an array as contiguous float32, and see that every value is finite."""
     array = np.asarray(unread[()])
     if array.dtype.kind != "f":
-        raise WeightsError(f"{path}: expected {what} in floating point, received {array.dtype}; {REPLACE}")
+        raise WeightsError(f"{path}: expected {what} in floating point, got {array.dtype}; {REPLACE}")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, np.float32)
     broken = array.size - np.count_nonzero(np.isfinite(array))
     if broken:
-        raise WeightsError(f"{path}: expected finite values, received {broken} NaN or infinite in {what}; {REPLACE}")
+        raise WeightsError(f"{path}: expected finite values, got {broken} NaN or infinite in {what}; {REPLACE}")
     return array
 
 
@@ -187,16 +187,12 @@ def _mean_pixel(path: Path, values: Any) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.size == 0 or (array.size != 3 and array.shape[-1:] != (3,)):
         raise WeightsError(
-            f"{path}: expected a mean pixel of 3 numbers (RGB), received {array.dtype} {array.shape}; store three"
+            f"{path}: expected a mean pixel of 3 numbers (RGB), got {array.dtype} {array.shape}; store three"
         )
     pixel = array.reshape(-1, 3).mean(axis=0, dtype=np.float64)
     shown = ", ".join(f"{value:g}" for value in pixel)
     if not (np.isfinite(pixel).all() and pixel.min() >= 0 and pixel.max() <= 255) or 0 < pixel.max() <= 1:
-        raise WeightsError(
-            f"{path}: expected a mean pixel of 0 to 255, received ({shown}); store it on the scale 0-255"
-        )
+        raise WeightsError(f"{path}: expected a mean pixel of 0 to 255, got ({shown}); store it on the scale 0-255")
     if np.allclose(pixel[::-1], IMAGENET_MEAN, atol=0.5):
-        raise WeightsError(
-            f"{path}: expected a mean pixel in RGB order, received ({shown}), ImageNet's as BGR; reverse it"
-        )
+        raise WeightsError(f"{path}: expected a mean pixel in RGB order, got ({shown}), ImageNet's as BGR; reverse it")
     return pixel.astype(np.float32)

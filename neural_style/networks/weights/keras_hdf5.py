@@ -33,7 +33,7 @@ def open_hdf5(path: Path) -> Iterator[OpenWeights]:
             layers = file["layers" if "layers" in file else "_layer_checkpoint_dependencies"]
             layout, arrays = KERAS_3, _keras_3_arrays(path, layers)
         else:
-            raise WeightsError(f"{path}: expected an HDF5 file that Keras wrote, received another; {REPLACE}")
+            raise WeightsError(f"{path}: expected an HDF5 file that Keras wrote, got another; {REPLACE}")
         yield OpenWeights(layout, "BGR", IMAGENET_MEAN, True, by_convolution(path, pair_up(arrays)))
 
 
@@ -58,13 +58,13 @@ def _keras_3_arrays(path: Path, root: Any) -> list[tuple[str, UnreadArray]]:
         if parent.endswith("/vars") and position.isdigit():
             if len(node.shape) == 4 and len(root[parent]) > 2:
                 raise WeightsError(
-                    f"{path}: expected a kernel and a bias of each convolution, received {len(root[parent])} arrays in "
+                    f"{path}: expected a kernel and a bias of each convolution, got {len(root[parent])} arrays in "
                     f"{parent}; if this is a checkpoint of training, give the network that training wrote in the end"
                 )
             arrays.append((f"{name}/{text(root[parent].attrs.get('name', ''))}", node))
 
     root.visititems(visit)
-    return sorted(arrays, key=lambda labelled: _natural_key(labelled[0]))
+    return sorted(arrays, key=lambda labeled: _natural_key(labeled[0]))
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:

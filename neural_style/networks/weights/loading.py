@@ -186,7 +186,7 @@ class _Getter:
         is_published = entry is not None and (entry.algorithm, entry.digest) == (algorithm, digest)
         if place == BUILTIN and is_published:
             return _builtin(self.convs)
-        received = f"{entry.algorithm} {entry.digest} in this version" if entry else "no such file"
+        got = f"{entry.algorithm} {entry.digest} in this version" if entry else "no such file"
         named = [] if entry else [Path(os.path.expanduser(place))]
         for path in (*named, *search.files_to_hash(entry.file if entry else named[0].name)):
             try:
@@ -198,11 +198,11 @@ class _Getter:
                     logger.info("using %s, which has the hash of %s", path, place)
                 return _from_file(path, self.convs, identify(path, {algorithm: had}))
             if path in named:
-                received = f"{algorithm} {had}"
+                got = f"{algorithm} {had}"
         if place != BUILTIN and is_published:
             return self.demanded(place)
         raise WeightsError(
-            f"{place}: expected weights of {algorithm} {digest}, received {received}; put that file there or into "
+            f"{place}: expected weights of {algorithm} {digest}, got {got}; put that file there or into "
             f"{search.folder_for_users()}, or leave out # and the hash"
         )
 
@@ -214,7 +214,7 @@ def _builtin(convs: tuple[str, ...] | None) -> VGGWeights:
     if digest != entry.digest:
         expected = f"{entry.algorithm} {entry.digest}"
         raise WeightsError(
-            f"{path}: expected the built-in network, {expected}, received a damaged or another file, {digest}; "
+            f"{path}: expected the built-in network, {expected}, got a damaged or another file, {digest}; "
             f"{registry.REINSTALL}"
         )
     return replace(_from_file(path, convs, Identity(entry, {entry.algorithm: digest})), path=None)
@@ -225,8 +225,8 @@ def _builtin(convs: tuple[str, ...] | None) -> VGGWeights:
 
 def _from_path(path: Path, convs: tuple[str, ...]) -> VGGWeights:
     if os.path.isdir(path) or not _is_there(path):
-        received = "a folder" if os.path.isdir(path) else "no such file"
-        raise WeightsError(f"{path}: expected {', '.join(CHOICES)} or the path of a weights file, received {received}")
+        got = "a folder" if os.path.isdir(path) else "no such file"
+        raise WeightsError(f"{path}: expected {', '.join(CHOICES)} or the path of a weights file, got {got}")
     return _from_file(path, convs)
 
 

@@ -26,7 +26,7 @@ def open_matlab(path: Path) -> Iterator[OpenWeights]:
 
     data = loadmat(path, variable_names=["layers", "normalization", "meta"])
     if "layers" not in data:
-        raise WeightsError(f"{path}: expected MatConvNet's variable `layers`, received a .mat without it; {REPLACE}")
+        raise WeightsError(f"{path}: expected MatConvNet's variable `layers`, got a .mat without it; {REPLACE}")
     layers = [_fields(cell) for cell in data["layers"].ravel()]
     found = [(text(fields.get("name")), pair) for fields in layers if (pair := _kernel_and_bias(fields))]
     yield OpenWeights(MATCONVNET, "RGB", _average_image(path, data), False, by_convolution(path, found))
@@ -55,4 +55,4 @@ def _average_image(path: Path, data: dict[str, Any]) -> Any:
         image = _fields(normalization).get("averageImage")
         if image is not None:
             return image
-    raise WeightsError(f"{path}: expected MatConvNet's `averageImage`, received a .mat without it; {REPLACE}")
+    raise WeightsError(f"{path}: expected MatConvNet's `averageImage`, got a .mat without it; {REPLACE}")

@@ -32,14 +32,12 @@ def open_npz(path: Path) -> Iterator[OpenWeights]:
         for key, example in (("channel_order", '"RGB"'), ("mean", "[123.68, 116.779, 103.939]")):
             if key not in archive:
                 raise WeightsError(
-                    f"{path}: expected the key `{key}`, received an .npz without it; save it with {key}={example}, "
+                    f"{path}: expected the key `{key}`, got an .npz without it; save it with {key}={example}, "
                     "since a wrong guess would only show as worse pictures"
                 )
         order = text(archive["channel_order"])
         if order not in ("RGB", "BGR"):
-            raise WeightsError(
-                f"{path}: expected `channel_order` to be RGB or BGR, received {order!r}; save the right one"
-            )
+            raise WeightsError(f"{path}: expected `channel_order` to be RGB or BGR, got {order!r}; save the right one")
         convs = dict(_pairs(path, archive))
         yield OpenWeights(NPZ, order, archive["mean"], False, convs, _settings(path, archive))
 
@@ -51,10 +49,8 @@ def _check_zip(path: Path) -> None:
     if any(name.endswith(".npy") for name in names):
         return
     if "model.weights.h5" in names:
-        raise WeightsError(
-            f"{path}: expected weights, received a whole .keras model; save them with model.save_weights"
-        )
-    raise WeightsError(f"{path}: expected an .npz, received a ZIP of another kind (PyTorch, perhaps); {REPLACE}")
+        raise WeightsError(f"{path}: expected weights, got a whole .keras model; save them with model.save_weights")
+    raise WeightsError(f"{path}: expected an .npz, got a ZIP of another kind (PyTorch, perhaps); {REPLACE}")
 
 
 def _settings(path: Path, archive: Any) -> dict[str, Any]:
@@ -62,7 +58,7 @@ def _settings(path: Path, archive: Any) -> dict[str, Any]:
     values = {name: archive[name] for name in LEFT_TO_NETWORK if name in archive}
     for name, value in values.items():
         if value.shape != ():
-            raise WeightsError(f"{path}: {name}: expected a number, received an array of shape {value.shape}")
+            raise WeightsError(f"{path}: {name}: expected a number, got an array of shape {value.shape}")
     try:
         return {name: OPTIONS[name].checked(value.item()) for name, value in values.items()}
     except UsageError as error:
@@ -79,7 +75,7 @@ def _pairs(path: Path, archive: Any) -> Iterator[tuple[str, Pair]]:
         for part, whose in (("bias", "kernel"), *([("palette", "index")] if "index" in stored else [])):
             if part not in stored:
                 raise WeightsError(
-                    f"{path}: expected {conv}'s {part} beside its {whose}, received no key `{keys[part]}`; {REPLACE}"
+                    f"{path}: expected {conv}'s {part} beside its {whose}, got no key `{keys[part]}`; {REPLACE}"
                 )
         kernel: UnreadArray
         if "kernel" in stored:
@@ -122,10 +118,10 @@ class _PaletteKernel:
 
     def __init__(self, path: Path, conv: str, index: _StoredArray, palette: np.ndarray) -> None:
         if index.dtype != np.uint8:
-            raise WeightsError(f"{path}: expected {conv}'s index as uint8, received {index.dtype}; {REPLACE}")
+            raise WeightsError(f"{path}: expected {conv}'s index as uint8, got {index.dtype}; {REPLACE}")
         if palette.dtype.kind != "f" or palette.ndim != 1:
             raise WeightsError(
-                f"{path}: expected {conv}'s palette as a row of floating-point numbers, received {palette.dtype} "
+                f"{path}: expected {conv}'s palette as a row of floating-point numbers, got {palette.dtype} "
                 f"{palette.shape}; {REPLACE}"
             )
         self._path, self._conv, self._index, self._palette = path, conv, index, palette
@@ -137,6 +133,6 @@ class _PaletteKernel:
         if last >= len(self._palette):
             raise WeightsError(
                 f"{self._path}: expected {self._conv}'s index below {len(self._palette)}, the size of its palette, "
-                f"received {last}; {REPLACE}"
+                f"got {last}; {REPLACE}"
             )
         return self._palette.astype(np.float32)[places][index]

@@ -93,7 +93,7 @@ def by_convolution(path: Path, found: list[tuple[str, Pair]]) -> dict[str, Pair]
         return dict(zip(CONV_LAYERS, (pair for _, pair in found if pair[0].shape[:2] == (3, 3)), strict=False))
     pairs = dict(named)
     if len(pairs) < len(named):
-        raise WeightsError(f"{path}: expected one network, received several that share layer names; give VGG19 alone")
+        raise WeightsError(f"{path}: expected one network, got several that share layer names; give VGG19 alone")
     return {conv: pairs[conv] for conv in CONV_LAYERS if conv in pairs}
 
 

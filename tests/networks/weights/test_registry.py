@@ -22,7 +22,7 @@ def test_registry_of_the_checkout(monkeypatch):
         assert all(address.endswith(entry.file) for address in entry.addresses)
         assert entry.mean in (MEAN, None)
         assert (entry.channel_order == "RGB") == entry.file.endswith(".mat")
-        assert "CC BY 4.0" in entry.licence
+        assert "CC BY 4.0" in entry.license
 
 
 def test_folder_of_the_registry_in_a_checkout_and_installed(tmp_path, monkeypatch):

