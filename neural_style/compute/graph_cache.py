@@ -47,20 +47,31 @@ def cached_graphs(network_key: Hashable, spec: LossSpec, device: str, build: Cal
     """
     key = (network_key, spec, device)
     with _lock:
+        if (known := _used_again(key)) is not None:
+            return known
         own_lock = _building.setdefault(key, threading.Lock())
     with own_lock:
         with _lock:
-            if key in _cached:
-                _cached.move_to_end(key)
-                return _cached[key]
-        graph = LossGraph(build(), spec)
-        made = Graphs(graph, TileGraph(graph), key)
-        with _lock:
-            _cached[key] = made
-            while len(_cached) > MOST_GRAPHS:
-                _cached.popitem(last=False)
-            _building.pop(key, None)
+            if (known := _used_again(key)) is not None:
+                return known
+        try:
+            graph = LossGraph(build(), spec)
+            made = Graphs(graph, TileGraph(graph), key)
+            with _lock:
+                _cached[key] = made
+                while len(_cached) > MOST_GRAPHS:
+                    _cached.popitem(last=False)
+        finally:
+            with _lock:
+                _building.pop(key, None)
         return made
+
+
+def _used_again(key: Hashable) -> Graphs | None:
+    """Return the graphs of a key, if they are kept, and keep them longer. The caller holds the lock."""
+    if key in _cached:
+        _cached.move_to_end(key)
+    return _cached.get(key)
 
 
 def clear() -> None:
