@@ -285,7 +285,9 @@ def test_weights_that_are_refused_change_nothing(begin, run, weights, said):
 
 def test_layers_that_the_run_lacks_are_refused(begin):
     without = begin(content_weight=0.0, style_layer_weights=(1.0, 0.0))
-    with pytest.raises(UsageError, match=r"^set_weights: expected layers of the content loss among none, got relu1_2 as"):
+    with pytest.raises(
+        UsageError, match=r"^set_weights: expected layers of the content loss among none, got relu1_2 as"
+    ):
         without.set_weights(content_weight=1.0)
     with pytest.raises(UsageError, match=r"of the style loss among relu1_1, got relu2_1 as well; begin a new session"):
         without.set_weights(style_layer_weights=(1.0, 1.0))
@@ -315,7 +317,9 @@ def test_weights_with_which_no_loss_is_finite(begin, reserved):
     session.step()
     best = session.result()
     session.set_weights(content_weight=3e38)
-    with pytest.raises(DivergenceError, match=r"with the new weights is not finite \(the loss is inf\); lower the loss"):
+    with pytest.raises(
+        DivergenceError, match=r"with the new weights is not finite \(the loss is inf\); lower the loss"
+    ):
         session.step()
     assert reserved() == 0
     assert session.result().losses == best.losses
