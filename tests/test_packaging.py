@@ -79,7 +79,7 @@ def test_optional_parts_are_extras(requirements):
     extras = {"matplotlib": "plot", "imagecodecs": "deep", "pillow-heif": "heic", "tensorflow[and-cuda]": "gpu"}
     for name, extra in extras.items():
         assert [of for required, of in requirements if required == name] == [extra]
-    assert {"tensorflow", "numpy", "pillow", "platformdirs", "filelock", "loky"} <= {
+    assert {"tensorflow", "numpy", "pillow", "platformdirs", "filelock", "psutil"} <= {
         name for name, extra in requirements if not extra
     }
 
