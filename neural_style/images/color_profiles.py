@@ -100,7 +100,7 @@ def deep_converter(profile: bytes | None, subject: str) -> ToSrgb | None:
     except ImportError:
         convert = converter("RGB", profile, subject)
         LOG.warning(
-            "%s: its colors are converted to sRGB in 8 bits; for 16 bits: pip install 'neural-style[deep]'", subject
+            "%s: its colors are converted to sRGB in 8 bits; for 16 bits: pip install imagecodecs", subject
         )
         return lambda color: _convert_in_8_bits(color, convert)
 

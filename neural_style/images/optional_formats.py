@@ -62,7 +62,7 @@ def needing_imagecodecs(subject: str) -> Iterator[None]:
     except (ImportError, ValueError, KeyError, NotImplementedError) as error:
         if not isinstance(error, ImportError) and "imagecodecs" not in str(error):  # which tifffile names
             raise
-        raise _missing(subject, "a picture of uncommon depth or compression", "'neural-style[deep]'") from error
+        raise _missing(subject, "a picture of uncommon depth or compression", "imagecodecs") from error
 
 
 def _reads_avif() -> bool:
@@ -75,7 +75,7 @@ def _heic_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise _missing(subject, "a HEIC picture", "'neural-style[heic]'") from error
+        raise _missing(subject, "a HEIC picture", "pillow-heif") from error
     return HeifImageFile  # not registered, so that other code of the process opens what it opened before
 
 
@@ -83,7 +83,7 @@ def _jxl_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
     try:
         from pillow_jxl import JpegXLImagePlugin
     except ImportError as error:
-        raise _missing(subject, "a JPEG XL picture", "'neural-style[jxl]'") from error
+        raise _missing(subject, "a JPEG XL picture", "pillow-jxl-plugin") from error
     return functools.partial(_open_jxl, JpegXLImagePlugin.JXLImageFile)
 
 
