@@ -215,9 +215,7 @@ def test_a_format_of_8_bits_is_refused_for_16(option):
     options = {"output": "out.jpg"} if option == "output" else {"checkpoint_output": "{}.jpg"}
     options |= {"checkpoint_iterations": 2} if option == "checkpoint_output" else {}
     outputs(**options).check()
-    with pytest.raises(
-        OutputError, match=rf"^{option}: expected --bit_depth 8 for \.jpg, got 16; give a name"
-    ):
+    with pytest.raises(OutputError, match=rf"^{option}: expected --bit_depth 8 for \.jpg, got 16; give a name"):
         outputs(**options, bit_depth=16).check()
     for name in ("out.png", "out.TIF", "out.tiff"):
         outputs(output=name, bit_depth=16).check()
