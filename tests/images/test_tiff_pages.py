@@ -297,7 +297,7 @@ def raw_like(path, *, extratags=(), **settings):
         file.write(sensor, metadata=None, **{"photometric": "minisblack"} | settings)
 
 
-REFUSED = "is a camera raw, expected a finished picture; develop it"
+REFUSED = "expected a finished picture, got a camera raw; develop it"
 
 
 def test_camera_raws_are_refused_whatever_they_are_called(tmp_path):
