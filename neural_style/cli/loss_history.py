@@ -23,7 +23,7 @@ def check_can_plot() -> None:
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError(
-            "progress_plot: expected matplotlib, which is not installed; pip install 'neural-style[plot]', or use "
+            "progress_plot: expected matplotlib, which is not installed; pip install matplotlib, or use "
             "--progress_write"
         )
 

@@ -12,14 +12,14 @@ def preserve_colors(stylized: np.ndarray, content: np.ndarray, out: np.ndarray |
     """Combine the lightness of one picture with the colors of another.
 
     This is the luminance transfer of Gatys et al. (arXiv:1606.05897), applied to the result instead of the inputs, in
-    YCbCr (ITU-R BT.601) as in anishathalye/neural-style. Replacing the luma of a color while keeping its chroma adds
+    YCbCr (ITU-R BT.601) as in anishathalye/neural-style. Replacing the luma of a color without changing its chroma adds
     the difference of the two lumas to each of red, green and blue: rgb + luma(stylized) - luma(rgb). So no conversion
     to YCbCr is needed.
 
     Args:
-        stylized: uint8 (height, width, 3), 0-255, or uint16, 0-65535, sRGB; its luma is kept.
-        content: Same type and shape; its chroma is kept.
-        out: Array for the result; may be one of the two inputs. Default: a new array.
+        stylized: sRGB (height, width, 3), uint8 (0-255) or uint16 (0-65535). Its luma is kept.
+        content: a picture of the same type and shape. Its chroma is kept.
+        out: array for the result, which may be one of the two inputs. None for a new array.
 
     Returns:
         Same type and shape, sRGB; values out of range are clipped.

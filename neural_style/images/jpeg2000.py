@@ -1,6 +1,6 @@
-"""JPEG 2000 of more than 8 bits per channel.
+"""JPEG 2000 with more than 8 bits per channel.
 
-Pillow reduces color of more than 8 bits, and gray of 9, by rounding without a limit, so that white becomes 0.
+Pillow reduces color of more than 8 bits, and gray of 9 bits, to 8 bits and overflows, so white becomes 0.
 """
 
 import struct
@@ -20,13 +20,13 @@ class Header(NamedTuple):
     """What the header of a JPEG 2000 file says.
 
     Attributes:
-        width: In pixels.
-        height: In pixels.
-        bits: Of each component; negative if its numbers are signed.
-        is_subsampled: Whether some components have fewer pixels than others.
-        color_space: Its number; None if there is none, or a profile.
-        profile: The ICC profile, if any.
-        codestream: Where the codestream starts, in bytes.
+        width: width in pixels.
+        height: height in pixels.
+        bits: bits of each component; negative if its numbers are signed.
+        is_subsampled: whether some components have fewer pixels than others.
+        color_space: number of the color space; None if there is none, or a profile instead.
+        profile: the ICC profile, if any.
+        codestream: offset of the codestream in bytes.
     """
 
     width: int
@@ -44,7 +44,7 @@ class Header(NamedTuple):
 
 
 def read_header(stream: IO[bytes]) -> Header | None:
-    """Read the header of a JPEG 2000 file, or of a bare codestream; None if the file is another or is damaged."""
+    """Read the header of a JPEG 2000 file or bare codestream; None if the file has another format or is damaged."""
     stream.seek(0)
     head = stream.read(12)
     space, profile = None, None
@@ -97,7 +97,7 @@ def _colors(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes 
 
 
 def unsupported(header: Header) -> str | None:
-    """Return what of a deep picture cannot be decoded, as words for a message; None if it can be."""
+    """Return in words why a deep picture cannot be decoded, for a message; None if it can be."""
     if len({*header.bits}) > 1 or header.bits[0] < 0 or header.bits[0] > 16 or header.is_subsampled:
         return f"components of {', '.join(map(str, header.bits))} bits (negative: signed) or of different sizes"
     if header.color_space not in (None, _SRGB, _GRAY):
@@ -106,13 +106,13 @@ def unsupported(header: Header) -> str | None:
 
 
 def decode(stream: IO[bytes], header: Header) -> np.ndarray:
-    """Decode the numbers as they are stored: uint16 (height, width, components).
+    """Decode the samples as they are stored: uint16 (height, width, components).
 
     Raises:
         ImportError: imagecodecs is missing.
-        Exception: Nearly anything on damaged files.
+        Exception: nearly anything for damaged files.
     """
     import imagecodecs
 
-    stream.seek(header.codestream)  # with what is before, it may apply the profile itself
+    stream.seek(header.codestream)  # if it saw the boxes before it, it might apply the profile itself
     return np.atleast_3d(imagecodecs.jpeg2k_decode(stream.read()))

@@ -390,7 +390,7 @@ def test_pixels_that_fit_into_a_classic_tiff_leave_room_for_what_does_not_compre
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.webp", "a.bmp"])
 def test_other_formats_hold_8_bits(tmp_path, name):
-    with pytest.raises(OutputError, match=r"^output: \.\w+ holds 8 bits per channel, got --bit_depth 16; give a name"):
+    with pytest.raises(OutputError, match=r"^output: expected --bit_depth 8 for \.\w+, got 16; give a name"):
         written(tmp_path / name, noise(4, 4))
     assert list(tmp_path.iterdir()) == []
 

@@ -52,7 +52,7 @@ def test_transparency(tmp_path):
 def test_a_pil_image_of_more_than_8_bits_is_refused_before_it_is_loaded(tmp_path):
     for bits, channels in ((12, 3), (16, 4), (10, 2)):
         data, _ = encoded(bits, channels)
-        with pytest.raises(ImageError, match="which Pillow reads wrong; give its path"):
+        with pytest.raises(ImageError, match="which Pillow misreads; give its path"):
             read_image(Image.open(io.BytesIO(data)))
     for bits, channels in ((8, 3), (8, 4), (12, 1)):
         data, levels = encoded(bits, channels)

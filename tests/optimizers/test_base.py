@@ -298,8 +298,8 @@ def small_runs(sizes):
     bowl = objective(lambda image: tf.reduce_sum(tf.abs(image) ** 3))
     for size in sizes:
         start = random(size, (1, size, size + 1, 3))
-        for optimizer in (*OPTIMIZERS.values(), LBFGS(3)):
-            for _ in run(optimizer, bowl, 15, start):
+        for name, optimizer in (*OPTIMIZERS.items(), ("short history", LBFGS(3))):
+            for _ in run(optimizer, bowl, 4 if name == "SciPy" else 15, start):
                 pass
 
 

@@ -61,7 +61,7 @@ def test_it_finds_the_minimum_of_a_quadratic(kind):
 
 @BOTH
 def test_it_finds_the_minimum_of_rosenbrock(kind):
-    best = min(run(kind(10), rosenbrock, 500), key=lambda e: e.total)
+    best = min(run(kind(10), rosenbrock, 300), key=lambda e: e.total)
     np.testing.assert_allclose(best.image, 1, atol=1e-2)
     assert best.total < 1e-4 < value_of(rosenbrock, START)
 
