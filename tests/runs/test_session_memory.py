@@ -3,15 +3,27 @@
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import EXHAUSTED, IN_PLACE, LARGE, OPTIMIZERS, TWO_SCALES, WIDE, are_best, assert_alike, assert_same
-from small_runs import numbers_in, shown, smooth, totals
+from small_runs import (
+    EXHAUSTED,
+    IN_PLACE,
+    LARGE,
+    OPTIMIZERS,
+    TWO_SCALES,
+    WIDE,
+    are_best,
+    assert_alike,
+    assert_same,
+    numbers_in,
+    shown,
+    smooth,
+    totals,
+)
 
 from neural_style.errors import OutOfMemoryError
 from neural_style.images.picture import lanczos
 from neural_style.optimizers.adam import Adam, InPlaceAdam
 from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.runs import stylizer as stylizers
-
 
 # --- memory fails in an evaluation ------------------------------------------------------------------------------------
 

@@ -157,7 +157,7 @@ def test_in_another_process(begin, run, tmp_path):
     script = (
         "import pickle, sys; from pathlib import Path; from neural_style import Stylizer\n"
         "states = pickle.loads(Path(sys.argv[1]).read_bytes())\n"
-        "runs = [list(Stylizer('builtin', device='cpu').restore(state)) for state in states]\n"
+        "runs = [list(Stylizer('builtin', precision='float32').restore(state)) for state in states]\n"
         "[steps[-1].image for steps in runs]\n"
         "Path(sys.argv[2]).write_bytes(pickle.dumps(runs))\n"
     )
@@ -243,7 +243,7 @@ def test_warnings_of_a_restored_session_count_iterations_as_steps_do(begin, styl
 def test_after_memory_failed(begin, stylizer, evaluations, optimizer):
     """A run that went over to tiles goes on in them. (Its style was computed as a whole, so there is rounding.)"""
     evaluations.fail(EXHAUSTED, lambda call, tile_size: tile_size is None and call == 2)
-    session, before = made(begin(**LARGE, optimizer=optimizer), 4)
+    session, _ = made(begin(**LARGE, optimizer=optimizer), 4)
     state = sent(session.state())
     restored = stylizer.restore(state)
     assert restored.plans[-1].tile_size == 192
@@ -292,7 +292,9 @@ def test_another_precision_is_refused(begin, stylizer, reserved):
     state = session.state()
     session.close()
     other = Stylizer("builtin", device="cpu", precision="bfloat16")
-    with pytest.raises(UsageError, match=r"^precision: expected bfloat16, which the Stylizer was made with, got float32$"):
+    with pytest.raises(
+        UsageError, match=r"^precision: expected bfloat16, which the Stylizer was made with, got float32$"
+    ):
         other.restore(state)
     again = stylizer.restore(state)
     again_state = again.state()
@@ -311,7 +313,9 @@ def test_other_weights_are_refused(begin, stylizer, tmp_path, reserved):
     session, _ = made(begin(), 2)
     state = session.state()
     session.close()
-    with pytest.raises(UsageError, match=r"^weights: expected .*own\.npz, which the Stylizer was made with, got builtin$"):
+    with pytest.raises(
+        UsageError, match=r"^weights: expected .*own\.npz, which the Stylizer was made with, got builtin$"
+    ):
         Stylizer(str(path), device="cpu", precision="float32").restore(state)
     unnamed = dataclasses.replace(state, config=dataclasses.replace(state.config, weights="auto"))
     with pytest.raises(UsageError) as caught:
@@ -328,7 +332,9 @@ def test_pictures_of_other_sizes_are_refused(begin, make_config, stylizer, reser
     state = session.state()
     session.close()
     others = read_inputs(make_config(content=smooth(64, 52), **TWO))
-    with pytest.raises(UsageError, match=r"for 64×48, then 128×96 px, got some for 64×52, then 128×104 px; give the same"):
+    with pytest.raises(
+        UsageError, match=r"for 64×48, then 128×96 px, got some for 64×52, then 128×104 px; give the same"
+    ):
         stylizer.restore(state, others)
     same = read_inputs(make_config(**TWO))
     restored = stylizer.restore(state, same)
@@ -357,4 +363,3 @@ def test_memory_of_a_restored_session_is_reserved(begin, stylizer, reserved):
     session.close()
     restored.close()
     assert reserved() == 0
-
