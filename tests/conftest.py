@@ -16,6 +16,20 @@ from neural_style.networks import weights
 pytest_plugins = ["weights_fixtures"]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Write file names that are not text as pytest-xdist can send them: it ends where a log holds one as it is."""
+    report = yield
+    report.sections = [(title, _as_text(content)) for title, content in report.sections]
+    if report.longrepr is not None and str(report.longrepr) != _as_text(str(report.longrepr)):
+        report.longrepr = _as_text(str(report.longrepr))
+    return report
+
+
+def _as_text(content):
+    return content.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch):
     """Keep the user's weights out of sight, and have nothing fetched, unless a test wants it, from this machine."""

@@ -3,6 +3,7 @@
 import struct
 import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +15,15 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 ORIENTATION = 0x0112
 SETTINGS = {"content": "Küste 海.jpg", "steps": 500, "layers": ["conv4_2"], "nested": {"weight": 1.5, "none": None}}
 SMOOTH = np.stack(np.broadcast_arrays(*np.ogrid[60:190:24j, 60:190:30j], 120), axis=-1).astype(np.uint8)
+
+
+def can_pack_samples():
+    """Whether imagecodecs writes samples of 10 bits and the like; those for Python 3.10 only read them."""
+    try:
+        imagecodecs.packints_encode(np.zeros(4, np.uint16), 10)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def flat(mode, color, size=(16, 16)):

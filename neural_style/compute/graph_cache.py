@@ -5,6 +5,7 @@ A graph holds its network, which takes 10 to 80 MB, so only the last few are kep
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -59,11 +60,14 @@ def cached_graphs(network_key: Hashable, spec: LossSpec, device: str, build: Cal
             made = Graphs(graph, TileGraph(graph), key)
             with _lock:
                 _cached[key] = made
+                has_dropped = len(_cached) > MOST_GRAPHS
                 while len(_cached) > MOST_GRAPHS:
                     _cached.popitem(last=False)
         finally:
             with _lock:
                 _building.pop(key, None)
+        if has_dropped:
+            gc.collect()  # graphs refer to themselves, and Python would let several pile up before it frees them
         return made
 
 

@@ -224,7 +224,7 @@ def test_a_resolved_configuration_as_json_repeats_the_run():
 
 def test_pictures_in_memory_are_no_json():
     for options in ({"content": PIXELS}, {"styles": ["a.jpg", Image.fromarray(PIXELS)]}, {"initial": PIXELS}):
-        with pytest.raises(UsageError, match=rf"^{[*options][0]}: expected a path, got a picture in memory"):
+        with pytest.raises(UsageError, match=rf"^{next(iter(options))}: expected a path, got a picture in memory"):
             to_json(config(**options))
 
 

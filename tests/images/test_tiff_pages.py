@@ -8,7 +8,7 @@ import numpy as np
 import PIL
 import pytest
 import tifffile
-from picture_files import ADOBE_RGB, ORIENTATION, first, message_of, noise
+from picture_files import ADOBE_RGB, ORIENTATION, can_pack_samples, first, message_of, noise
 from PIL import Image, ImageCms
 
 from neural_style.errors import ImageError
@@ -131,6 +131,8 @@ def test_every_number_of_bits(tmp_path, photometric):
         kind = np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else f"u{bits // 8}"
         if photometric == "rgb" and bits == 1:
             continue  # tifffile does not read what it writes
+        if bits in (2, 4, 6, 10, 12, 14) and not can_pack_samples():
+            continue
         stored = np.linspace(0, 1, 5) * (2**64 - 2**11) if bits == 64 else np.rint(np.linspace(0, 1, 5) * (2**bits - 1))
         stored = (stored[np.newaxis, :, np.newaxis] * np.ones((4, 1, channels))).astype(kind)
         if channels == 1:
