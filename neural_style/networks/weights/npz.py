@@ -1,4 +1,4 @@
-"""The program's own layout, an `.npz` with each kernel whole, by a palette, or as scales of random filters."""
+"""The program's own layout: an `.npz` with kernels stored whole, with palettes, or as scales of random filters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_npz(path: Path) -> Iterator[OpenWeights]:
     """Open an `.npz` of weights.
 
     Raises:
-        WeightsError: it is another ZIP, or lacks its channel order, its mean pixel, or what belongs to a kernel.
+        WeightsError: it is another kind of ZIP, or lacks the channel order, the mean pixel, or an array of a layer.
     """
     _check_zip(path)
     with np.load(path, allow_pickle=False) as archive:
@@ -43,7 +43,7 @@ def open_npz(path: Path) -> Iterator[OpenWeights]:
 
 
 def _check_zip(path: Path) -> None:
-    """Refuse a ZIP that is no .npz, and say what it is."""
+    """Raise WeightsError for a ZIP that is not an .npz."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.endswith(".npy") for name in names):
@@ -54,7 +54,7 @@ def _check_zip(path: Path) -> None:
 
 
 def _settings(path: Path, archive: Any) -> dict[str, Any]:
-    """Read the values that suit the network, each a number or a text, and check them as options."""
+    """Read the options that suit the network, each a number or a text, and check them."""
     values = {name: archive[name] for name in LEFT_TO_NETWORK if name in archive}
     for name, value in values.items():
         if value.shape != ():
@@ -66,7 +66,7 @@ def _settings(path: Path, archive: Any) -> dict[str, Any]:
 
 
 def _pairs(path: Path, archive: Any) -> Iterator[tuple[str, Pair]]:
-    """Yield kernel and bias of each convolution that the archive holds, shallow to deep."""
+    """Yield kernel and bias of each convolution in the archive, shallow to deep."""
     for conv in CONV_LAYERS:
         keys = {part: f"{keras_name(conv)}/{part}" for part in ("kernel", "scale", "index", "palette", "bias")}
         stored = {part for part, key in keys.items() if key in archive}
@@ -88,7 +88,7 @@ def _pairs(path: Path, archive: Any) -> Iterator[tuple[str, Pair]]:
 
 
 class _StoredArray:
-    """An array of an .npz whose shape and type are known from its header, and which is read by `[()]`."""
+    """An array of an .npz. Shape and type are known from its header; `[()]` reads its values."""
 
     def __init__(self, archive: Any, key: str) -> None:
         self._archive, self._key = archive, key
@@ -103,7 +103,7 @@ class _StoredArray:
 
 
 class _ScaledRandomKernel:
-    """A kernel stored as a scale for each filter, (out,); the random filters are made when it is read by `[()]`."""
+    """A kernel stored as one scale per filter, (out,). `[()]` makes the random filters and scales them."""
 
     def __init__(self, conv: str, scale: np.ndarray) -> None:
         self._conv, self._scale = conv, scale
@@ -114,7 +114,7 @@ class _ScaledRandomKernel:
 
 
 class _PaletteKernel:
-    """A kernel stored as a palette, float (values,), and each weight's place in there, uint8; read by `[()]`."""
+    """A kernel stored as a palette, float (values,), and the index of each weight in it, uint8. `[()]` reads it."""
 
     def __init__(self, path: Path, conv: str, index: _StoredArray, palette: np.ndarray) -> None:
         if index.dtype != np.uint8:

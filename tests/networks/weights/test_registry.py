@@ -39,7 +39,7 @@ def test_folder_of_the_registry_in_a_checkout_and_installed(tmp_path, monkeypatc
 def test_a_damaged_registry_is_refused(places):
     for text in ('{"entries": [{"file": "x"}]}', '{"entries": []}', "{", "[]", "\udcff"):
         (places.folder / "registry.json").write_bytes(text.encode(errors="surrogateescape"))
-        with pytest.raises(WeightsError, match=r"expected the registry of weights, but .*; install neural-style anew"):
+        with pytest.raises(WeightsError, match=r"expected the registry of weights, but .*; reinstall neural-style"):
             registry.imagenet_entries()
     (places.folder / "registry.json").unlink()
     with pytest.raises(WeightsError, match="No such file"):
