@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import with_alpha
-from neural_style.losses.spec import LossTerms
+
+if TYPE_CHECKING:
+    from neural_style.losses.spec import LossTerms  # which imports TensorFlow
 
 LOSS_NAMES = ("content", "style", "tv", "total")
 """Names of the losses, in the order of tables and plots."""
