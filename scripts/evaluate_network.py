@@ -151,15 +151,15 @@ def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
 
     It gives the mean over `JUDGED` of Σ(G - A)² / ΣA².
     """
-    from neural_style.losses.moments import gram_matrix
+    from neural_style.losses.moments import moments
     from neural_style.networks.vgg19 import build_vgg19
 
     loaded = weights.load(network, JUDGED)
-    model = build_vgg19(loaded, JUDGED)
+    model = build_vgg19(loaded, JUDGED, rounding="down")
 
     def grams(picture: np.ndarray) -> list[np.ndarray]:
         maps = model((picture.astype(np.float32) - loaded.mean)[np.newaxis])
-        return [np.asarray(gram_matrix(maps[layer])) for layer in JUDGED]
+        return [np.asarray(moments(maps[layer]).second) for layer in JUDGED]  # any factor of G and A cancels
 
     def distance(image: np.ndarray, target: np.ndarray) -> float:
         pairs = zip(grams(image), grams(target), strict=True)
