@@ -1,7 +1,7 @@
-"""Every error that this program raises on purpose, each tied to the exit code with which the command line answers it.
+"""Every error that this program raises on purpose, each with the exit code of the command line.
 
-A message is one line that says what was expected, what came, and how to mend it. Only the command line prints messages;
-the library raises them.
+A message is one line that says what was expected, what came, and how to fix it. The library raises errors; only the
+command line prints them.
 """
 
 GPU_ADVICE = "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]'"
@@ -15,7 +15,7 @@ class NeuralStyleError(Exception):
 
 
 class UsageError(NeuralStyleError, ValueError):
-    """An option has a value that cannot be, or options contradict each other."""
+    """An option has an invalid value, or options contradict each other."""
 
     exit_code = 2
 
@@ -33,7 +33,7 @@ class WeightsError(UsageError):
 
 
 class DivergenceError(NeuralStyleError):
-    """Loss or gradient stopped being finite, and going back to the best image did not mend it."""
+    """Loss or gradient stopped being finite, and going back to the best image did not help."""
 
 
 class OutOfMemoryError(NeuralStyleError):

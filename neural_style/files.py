@@ -1,7 +1,6 @@
 """Write files of any kind so that each one appears whole or not at all, and no existing file is lost.
 
-A path that is a symbolic link stands for the file at the end of the link. A file that replaces another takes over its
-permissions.
+A symbolic link stands for the file that it leads to. A file that replaces another takes over its permissions.
 """
 
 import contextlib
@@ -39,7 +38,7 @@ def check_writable(path: PathLike, option: str, *, overwrite: bool) -> None:
             raise OutputError(f"{option}: {str(path)!r} exists; give --overwrite to replace it, or another name")
     folder = next(parent for parent in target.parents if os.path.lexists(parent))
     if not folder.is_dir():
-        raise OutputError(f"{option}: {str(path)!r} needs a folder, but {str(folder)!r} is none; give another name")
+        raise OutputError(f"{option}: {str(path)!r} needs a folder, but {str(folder)!r} is not one; give another name")
     probe = _temporary(folder, path.suffix)
     with _output_error(path, option):
         try:
@@ -108,7 +107,7 @@ def _output_error(path: Path, option: str) -> Iterator[None]:
 
 
 def _check_name(path: Path, option: str) -> None:
-    """Raise OutputError for a name that no file of this system can have."""
+    """Raise OutputError for a name that a file on this system cannot have."""
     try:
         is_possible = b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:
@@ -147,7 +146,7 @@ def _target(path: Path, option: str) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    """Tell whether the name is taken. Unlike `os.path.lexists`, raise OSError for one that the system cannot take."""
+    """Return whether the name is taken. Unlike `os.path.lexists`, raise OSError for a name that the system refuses."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -156,17 +155,17 @@ def _exists(path: Path) -> bool:
 
 
 def _temporary(folder: Path, suffix: str) -> Path:
-    """Return a hidden path in `folder` that nobody else uses; its suffix is kept, since Pillow goes by it."""
+    """Return a hidden path in `folder` that nobody else uses, with the suffix, which tells Pillow the format."""
     return folder / f".neural-style-{secrets.token_hex(8)}{suffix}"
 
 
 def _create(path: Path, mode: int = 0o666) -> None:
-    """Create an empty file. By default it gets the permissions of any other (`tempfile` would make it private)."""
+    """Create an empty file. By default it gets the usual permissions (`tempfile` would make it private)."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
 
 
 def _take_over_permissions(path: Path, replaced: os.stat_result) -> None:
-    """Give a file the owner and the group of another, as far as the system allows it, and its permissions."""
+    """Give a file the owner, group and permissions of another, as far as the system allows it."""
     if hasattr(os, "chown"):
         for owner in (-1, replaced.st_uid):  # the group alone often works where the owner does not
             with contextlib.suppress(OSError):
@@ -182,7 +181,7 @@ def _remove(path: Path) -> None:
 
 
 def _place(temporary: Path, path: Path) -> Path:
-    """Give a file its final name, or a numbered one rather than replace a file that appeared meanwhile."""
+    """Give a file its final name, or a numbered one if a file of that name has appeared meanwhile."""
     while True:
         target = numbered(path)
         with contextlib.suppress(FileExistsError):

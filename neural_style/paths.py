@@ -21,7 +21,7 @@ _keras_variable_lock = threading.RLock()
 
 
 def cache_folder() -> Path:
-    """Return the folder for what this program fetches, measures or remembers; it need not exist yet.
+    """Return the folder for what this program downloads, measures or remembers; it need not exist yet.
 
     It is `$NEURAL_STYLE_CACHE` if that is set, and otherwise the platform's folder for caches: `~/.cache/neural-style`
     on Linux, `~/Library/Caches/neural-style` on macOS, `neural-style/Cache` in `%LOCALAPPDATA%` on Windows. Everything
@@ -41,7 +41,7 @@ def keras_home() -> Path:
 
 @contextmanager
 def keras_home_elsewhere() -> Iterator[None]:
-    """Let `$KERAS_HOME` name a temporary folder for a while; other threads wait in `keras_home` meanwhile."""
+    """Set `$KERAS_HOME` to a temporary folder during the `with` block; other threads wait in `keras_home`."""
     temporary = tempfile.TemporaryDirectory(prefix="neural-style-", ignore_cleanup_errors=True)
     with _keras_variable_lock, temporary as folder:
         before = os.environ.get(KERAS_VARIABLE)

@@ -16,6 +16,20 @@ from neural_style.networks import weights
 pytest_plugins = ["weights_fixtures"]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Write file names that are not text as pytest-xdist can send them: it ends where a log holds one as it is."""
+    report = yield
+    report.sections = [(title, _as_text(content)) for title, content in report.sections]
+    if report.longrepr is not None and str(report.longrepr) != _as_text(str(report.longrepr)):
+        report.longrepr = _as_text(str(report.longrepr))
+    return report
+
+
+def _as_text(content):
+    return content.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch):
     """Keep the user's weights out of sight, and have nothing fetched, unless a test wants it, from this machine."""
@@ -62,7 +76,7 @@ def network():
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colourful."""
+    """Folder with photo.png (64×48), style.png (80×60) and other.jpg (50×70), smooth and colorful."""
     folder = tmp_path_factory.mktemp("pictures")
     for name, width, height, seed in (("photo.png", 64, 48, 1), ("style.png", 80, 60, 2), ("other.jpg", 50, 70, 3)):
         coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

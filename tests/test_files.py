@@ -193,7 +193,7 @@ def test_what_is_no_file_is_refused_and_left_alone(tmp_path):
         ("null", "expected the path of a file, got '.*/null', a link to the device or pipe '/dev/null'"),
         ("pipe", "expected the path of a file, got the device or pipe '.*/pipe'"),
         ("loop/out.txt", "cannot be written"),
-        ("dangling/out.txt", "(needs a folder, but '.*/dangling' is none|cannot be written)"),
+        ("dangling/out.txt", "(needs a folder, but '.*/dangling' is not one|cannot be written)"),
     ):
         with pytest.raises(OutputError, match=f"^output: .*{said}"):
             check_writable(tmp_path / name, "output", overwrite=True)

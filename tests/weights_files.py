@@ -118,7 +118,7 @@ WRITERS = {
     "legacy whole.h5": lambda path, net: write_legacy(path, net, whole=True),
     "keras 3 by class.weights.h5": write_keras_3,
     "keras 3 by name.weights.h5": lambda path, net: write_keras_3(path, net, "{layer}"),
-    "keras 3 labelled.weights.h5": lambda path, net: write_keras_3(path, net, label="{layer}"),
+    "keras 3 labeled.weights.h5": lambda path, net: write_keras_3(path, net, label="{layer}"),
     "keras 3 early.weights.h5": lambda path, net: write_keras_3(path, net, root="_layer_checkpoint_dependencies"),
     "new.mat": write_mat,
     "old.mat": lambda path, net: write_mat(path, net, old=True),
@@ -181,7 +181,7 @@ def publish(folder, path, **changes):
         "layout": KERAS_LEGACY,
         "channel_order": "BGR",
         "mean": MEAN,
-        "licence": "none",
+        "license": "none",
         "name": "imagenet-exact",
         "about": "a small one",
     }
@@ -206,7 +206,7 @@ def publish_rounded(index, places, tmp_path):
         "layout": "npz",
         "channel_order": "BGR",
         "mean": None,
-        "licence": "none",
+        "license": "none",
     }
     rows = json.loads((places.folder / "registry.json").read_text())
     exact = [known for known in rows["entries"] if known["file"] == "vgg19.h5"]

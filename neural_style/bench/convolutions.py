@@ -26,10 +26,14 @@ def count_convolutions(config: Config) -> Counter[Kind]:
 
 def convolution_actions(config: Config, width: int, precision: str) -> dict[Kind, Callable[[], object]]:
     """Return a function for each kind of convolution, which makes one for a picture of width × width pixels."""
-    return {kind: _convolution(*kind, width, precision) for kind in count_convolutions(config)}
+
+    def side(block: int) -> int:
+        return vgg19_spec.positions(width, 2 ** (block - 1), config.pool_rounding)
+
+    return {kind: _convolution(*kind, side(kind[1][0]), precision) for kind in count_convolutions(config)}
 
 
-def _convolution(direction: str, shape: tuple[int, int, int], width: int, precision: str) -> Callable[[], object]:
+def _convolution(direction: str, shape: tuple[int, int, int], side: int, precision: str) -> Callable[[], object]:
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -37,8 +41,7 @@ def _convolution(direction: str, shape: tuple[int, int, int], width: int, precis
     def random(*sides: int) -> tf.Tensor:
         return tf.cast(tf.constant(rng.standard_normal(sides, np.float32)), precision)
 
-    block, channels_in, channels_out = shape
-    side = width // 2 ** (block - 1)
+    _, channels_in, channels_out = shape
     options = {"filters": random(3, 3, channels_in, channels_out), "strides": 1, "padding": "SAME"}
     if direction == "forward":
         convolve = functools.partial(tf.nn.conv2d, **options)

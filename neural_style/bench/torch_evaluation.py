@@ -82,12 +82,13 @@ def _features(config: Config, network: Network, place: str) -> Callable[[torch.T
         for conv in convs
     }
     biases = {conv: torch.tensor(network.biases[conv], device=place) for conv in convs}
+    rounds_up = config.pool_rounding == "up"
 
     def features(maps: torch.Tensor) -> dict[str, torch.Tensor]:
         outputs, block = {}, 1
         for conv in convs:
             if vgg19_spec.block_of(conv) != block:
-                maps, block = functional.max_pool2d(maps, 2), block + 1
+                maps, block = functional.max_pool2d(maps, 2, ceil_mode=rounds_up), block + 1
             maps = functional.relu(functional.conv2d(maps, kernels[conv], biases[conv], padding=1))
             outputs[conv.replace("conv", "relu")] = maps
         return outputs

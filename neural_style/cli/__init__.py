@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: flags, commands, messages and output files."""

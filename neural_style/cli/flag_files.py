@@ -1,7 +1,7 @@
-"""Flag files: reading their lines, and writing the flags that repeat a run.
+"""Flag files: read their lines, and write the flags that repeat a run.
 
-A flag file is UTF-8 text with one flag per line, as on the command line. A line that begins with `#` or `//` is a
-comment, and so is what follows ` #` on a line.
+A flag file is UTF-8 text with one flag per line, written as on the command line. A line that begins with `#` or `//` is
+a comment, and so is everything after ` #` on a line.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def locate(named: str, folder: Path | None) -> Path:
     """Return the path of a flag file, with all links resolved.
 
     Args:
-        named: the file as it is named; a relative path is looked for beside the file that names it, then in the
-            current folder.
-        folder: of the file that names it; None for the command line.
+        named: path of the file as given. A relative path is searched in the folder of the file that names it, and then
+            in the current folder.
+        folder: folder of the file that names it; None for the command line.
 
     Raises:
         UsageError: no file can have that name.
@@ -41,8 +41,8 @@ def read_lines(path: Path, named: str) -> list[str]:
     """Return the lines of a flag file without comments and blank lines.
 
     Args:
-        path: of the file.
-        named: the name for messages.
+        path: path of the file.
+        named: its name for messages.
 
     Raises:
         UsageError: the file cannot be read, or is not UTF-8 text.
@@ -59,7 +59,7 @@ def _unreadable(named: str, reason: str) -> UsageError:
 
 
 def _read_in_this_locale(line: str) -> str:
-    """Return a line so that names in it are found where the locale spells file names in another encoding than UTF-8."""
+    """Return a line with file names in the encoding of the locale, if that is not UTF-8."""
     try:
         os.fsencode(line)
     except UnicodeEncodeError:
@@ -68,7 +68,7 @@ def _read_in_this_locale(line: str) -> str:
 
 
 def _written_as_utf8(text: str) -> str:
-    """Return a text with names as they read in UTF-8, if they do: `_read_in_this_locale` finds them again."""
+    """Return a text with file names decoded as UTF-8, if possible. `_read_in_this_locale` reverses this."""
     try:
         return os.fsencode(text).decode()
     except UnicodeDecodeError:
@@ -76,7 +76,7 @@ def _written_as_utf8(text: str) -> str:
 
 
 def _without_comment(line: str) -> str:
-    """Return a line without its comment; ` #` inside double quotes begins none."""
+    """Return a line without its comment; ` #` in double quotes does not begin a comment."""
     line = line.strip()
     if line.startswith(("#", "//")):
         return ""
@@ -85,7 +85,7 @@ def _without_comment(line: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """Split the value of a list into words, in quotes where they hold spaces. Keep backslashes, for Windows's paths.
+    """Split the value of a list into words, which may be quoted. Keep backslashes, which Windows paths contain.
 
     Raises:
         UsageError: a quote is not closed.
@@ -99,21 +99,21 @@ def split(text: str) -> list[str]:
 
 
 def unquoted(text: str) -> str:
-    """Return the text without the quotes around it, if it has them."""
+    """Return the text without the quotes around it, if there are any."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _quoted(text: str) -> str:
-    """Return the text in the form that `unquoted` and `_without_comment` turn back into it."""
+    """Return the text in a form that `_without_comment` and `unquoted` turn back into the text."""
     return f'"{text}"' if re.search(r"""\s#|["']$|^["'\s]|\s$""", text) else text
 
 
 def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of a flag file that repeats a run: every option in force, one per line, with absolute paths.
+    """Yield the lines of a flag file that repeats a run: every option in effect, one per line, with absolute paths.
 
     Args:
         config: the run.
-        resolved: text to write in place of the values of some options, such as the file that `--weights=auto` found.
+        resolved: texts that replace the values of some options, such as the file that `--weights=auto` found.
 
     Raises:
         UsageError: a flag file cannot hold a value: it has a line break, or is not Unicode text.
@@ -127,7 +127,7 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
             continue
         for item in value if option.is_list else (value,):
             text = _written_as_utf8(_absolute(name, item) if option.is_path else str(item))
-            if re.search("[\n\r\ud800-\udfff]", text):  # the last are bytes that are not text
+            if re.search("[\n\r\ud800-\udfff]", text):  # the surrogates stand for bytes that are not text
                 raise UsageError(
                     f"save_flags: expected values that fit on one line of Unicode text, got --{name}={text!r}; rename "
                     "the file, or leave --save_flags out"
@@ -136,7 +136,7 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
 
 
 def _absolute(name: str, path: str) -> str:
-    """Return an absolute path. In that of checkpoints, spell the folder so that it is no place for the iteration."""
+    """Return an absolute path. For checkpoints, escape the folder so that it contains no placeholder."""
     absolute = os.path.abspath(path)
     if name != "checkpoint_output" or os.path.isabs(path):
         return absolute

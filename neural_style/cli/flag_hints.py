@@ -1,4 +1,4 @@
-"""Hints for unknown flags: our flag for what another program calls so, or else the nearest spelling."""
+"""Hints for unknown flags: our flag for another program's name, or else the nearest spelling."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _MEANINGS: Mapping[str, str] = {
     "--flagfile FILE": "config config_file options flags",
     "--overwrite": "force f y yes",
 }
-"""What to write -> what other programs call it: anishathalye/neural-style, jcjohnson/neural-style,
+"""What to write -> names in other programs: anishathalye/neural-style, jcjohnson/neural-style,
 ProGamerGov/neural-style-pt, cysmith/neural-style-tf, crowsonkb/style-transfer-pytorch, lengstrom/fast-style-transfer,
-Keras's example, and common names for the same thing."""
+Keras's example, and other common names."""
 
 _WITHOUT_COUNTERPART = frozenset(
     (
@@ -59,7 +59,7 @@ _WITHOUT_COUNTERPART = frozenset(
         *("video", "avg_decay", "proof", "web"),
     )
 )
-"""Names in those programs for what there is no flag for; the nearest spelling would mislead."""
+"""Names in those programs that have no counterpart here. The nearest spelling would mislead."""
 
 _ADVICE = {name: advice for advice, names in _MEANINGS.items() for name in names.split()}
 
@@ -68,7 +68,7 @@ def hint(flag: str, known: Sequence[str]) -> str:
     """Return what to write instead of an unknown flag, as the end of a sentence.
 
     Args:
-        flag: its name, without dashes, in underscores.
+        flag: name of the flag, without leading dashes and with underscores.
         known: names of all flags.
     """
     advice = _ADVICE.get(flag) or _ADVICE.get(flag.lower())

@@ -1,7 +1,7 @@
-"""From command-line arguments to a `Config`; the flags are made from its options.
+"""Make a `Config` from command-line arguments. The flags are made from its options.
 
-Spellings: dashes and underscores are the same; a value follows `=` or a space; a list is written `--styles a.jpg b.jpg`
-or by repeating `--styles=a.jpg`. Flags beside a `--flagfile` take precedence over those inside the file.
+Dashes and underscores are the same. A value follows `=` or a space. A list is written `--styles a.jpg b.jpg`, or
+`--styles=a.jpg --styles=b.jpg`. Flags next to a `--flagfile` take precedence over those in the file.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, list[str]]:
-    """Return the texts given for each option by tokens and by the flag files that they name.
+    """Return the texts given for each option, in tokens and in the flag files that they name.
 
     Args:
-        tokens: arguments; in those from a file, each line is one token.
-        folder: of the flag file that the tokens come from; None for the command line.
-        files: the flag files being read, outermost first.
+        tokens: command-line arguments, or the lines of a flag file.
+        folder: folder of the flag file that the tokens come from; None for the command line.
+        files: the flag files that are being read, outermost first.
     """
     own: dict[str, list[str]] = {}
     nested: dict[str, list[str]] = {}
@@ -58,7 +58,7 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
             for path in given:
                 nested.update(_read_flagfile(path, folder, files))
             continue
-        option, texts = _recognised(flag, given)
+        option, texts = _recognized(flag, given)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
@@ -67,7 +67,7 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
 
 
 def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return values of options by name, of their types, from the texts given for them."""
+    """Return the values of options by name, converted to their types from the texts given for them."""
     values = _absl_flags()
     for name, given in texts.items():
         try:
@@ -79,7 +79,7 @@ def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
 
 
 def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[str]]]:
-    """Yield each flag's name, in underscores, with the texts given for it."""
+    """Yield each flag's name, with underscores, and the texts given for it."""
     position = 0
     while position < len(tokens):
         token = tokens[position]
@@ -102,7 +102,7 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
 
 
 def _values_after(name: str, tokens: Sequence[str]) -> list[str]:
-    """Return those of the tokens after a flag that are its values: none, one, or all up to the next flag."""
+    """Return the values of a flag from the tokens after it: none, one, or all up to the next flag."""
     end = next((index for index, token in enumerate(tokens) if not _is_value(token)), len(tokens))
     values = list(tokens[: end if _takes_list(name) else min(end, 1)])
     if _takes_none(name) and values and values[0].lower() not in ("true", "false"):
@@ -118,14 +118,14 @@ def _read_flagfile(named: str, folder: Path | None, files: tuple[Path, ...]) -> 
     lines = flag_files.read_lines(path, named)
     try:
         texts = _gather(lines, path.parent, (*files, path))
-        _values(texts)  # so that a mistake is told with the name of the file
+        _values(texts)  # so that an error names the file
         return texts
     except UsageError as error:
         raise UsageError(f"in {named!r}: {error}") from error
 
 
-def _recognised(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
-    """Return the option that a flag names, with its texts; `--nooverwrite` becomes `overwrite` with "false"."""
+def _recognized(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
+    """Return the option of a flag, and its texts; `--nooverwrite` becomes `overwrite` with "false"."""
     if flag in _SWITCHES and not texts:
         return _SWITCHES[flag], ["false"]
     if flag not in _NAMES:
@@ -142,7 +142,7 @@ def _recognised(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
 
 
 def _absl_flags() -> flags.FlagValues:
-    """Return flags of our own, apart from those that absl and TensorFlow define for themselves."""
+    """Return our flags, in a container apart from the flags that absl and TensorFlow define."""
     values = flags.FlagValues()
     single: dict[type, Callable] = {
         str: flags.DEFINE_string,
@@ -174,11 +174,11 @@ def _takes_none(name: str) -> bool:
 
 
 def _is_value(token: str) -> bool:
-    """Tell whether a token is no flag: it does not begin with a dash, or is a negative number."""
+    """Return whether a token is a value, not a flag: it does not begin with a dash, or is a negative number."""
     return not token.startswith("-") or re.fullmatch(r"-[\d.].*", token) is not None
 
 
 def _kind(option: Option) -> str:
-    """Return what a flag's text must be, in words."""
+    """Return in words what a flag's text must be."""
     words = {str: "a value", int: "a whole number", float: "a number", bool: "true or false"}[option.type]
     return f"{words} (or several, with spaces between)" if option.is_list else words

@@ -1,4 +1,4 @@
-"""How many iterations, and how much time, a run has left at most."""
+"""Forecast how many iterations and how much time a run has left at most."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 FIXED_WORK = 10_000
-"""What an evaluation costs whatever its size, in pixels; about that of a CPU. On GPUs it is more."""
+"""Cost of an evaluation that does not depend on its size, in pixels; measured on a CPU. On GPUs it is higher."""
 
 
 class Forecast:
-    """Counts the steps of a run against its plan.
+    """Compares the steps of a run with its plan.
 
-    The work of an evaluation is its pixels + `FIXED_WORK`. The time left is work left × seconds per work at this scale
-    so far. A run is done sooner where a scale ends before it has used up its iterations.
+    The work of an evaluation is its number of pixels + `FIXED_WORK`. The time left is the work left × the seconds per
+    work at this scale so far. A run ends sooner if a scale ends before it has used up its iterations.
     """
 
     def __init__(self, scales: Sequence[Scale]):
-        """Take the plan: the scales, coarse to fine, with the most iterations at each."""
+        """Start with the scales of a run, coarse to fine."""
         self._scales = scales
         self._scale = 0  # index of the current one
         self._first: tuple[int, float] | None = None  # iteration of the scale's start image, and when it was done
@@ -50,7 +50,7 @@ class Forecast:
 
     @property
     def most_iterations(self) -> int:
-        """The number of the last iteration, if every scale from here on uses up its iterations."""
+        """Number of the last iteration, if every scale from here on uses up its iterations."""
         return self._iteration + self._left_here + sum(scale.iterations + 1 for scale in self._later)
 
     @property
@@ -61,7 +61,7 @@ class Forecast:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left in seconds, if every scale uses up its iterations; None where nothing has been timed yet."""
+        """Time left in seconds, if every scale uses up its iterations; None if nothing has been timed yet."""
         return None if self._seconds_per_work is None else self._seconds_per_work * self.work_left
 
     @property

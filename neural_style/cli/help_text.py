@@ -19,7 +19,7 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
        {program} weights
            List the weights that can be used, and which of them are here.
        {program} weights fetch NAME
-           Fetch weights ahead of time.
+           Download weights ahead of time.
        {program} bench [eval] [optimizer] [startup] [quality] [tiles] [memory] [--width N ...]
            [--repeats N] [--short] [--weights W] [--precision P] [--content PHOTO] [--style PAINTING]
            [--pictures FOLDER] [--json FILE]
@@ -44,7 +44,7 @@ def help_text(program: str) -> str:
     """Return what `--help` prints.
 
     Args:
-        program: how the program was called.
+        program: the name under which the program was called.
     """
     lines = []
     for group, options in _groups():
@@ -96,7 +96,7 @@ def _default_note(option: Option) -> str:
 
 
 def _shown(default: Any, quote: str = "`") -> str:
-    """Return a default as the user would write it."""
+    """Return a default value as the user would write it."""
     if default is None or default is False:
         return ""
     items = default if isinstance(default, tuple) else (default,)

@@ -1,4 +1,4 @@
-"""The losses of a run as files: a table and a plot."""
+"""Write the losses of a run as a table and as a plot."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ History = Mapping[int, Mapping[str, float]]
 
 
 def check_can_plot() -> None:
-    """Check that the library for plots is installed, without importing it.
+    """Check that matplotlib is installed, without importing it.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError(
-            "progress_plot: expected matplotlib, which is not installed; pip install 'neural-style[plot]', or use "
+            "progress_plot: expected matplotlib, which is not installed; pip install matplotlib, or use "
             "--progress_write"
         )
 
 
 def write_loss_table(path: Path, history: History) -> None:
-    """Write the losses of each iteration as text, a line each under a line of names; NumPy's `loadtxt` reads it."""
+    """Write a text file with a line of names and then one line per iteration, which NumPy's `loadtxt` reads."""
     rows = [[iteration, *(losses[name] for name in LOSS_NAMES)] for iteration, losses in history.items()]
     np.savetxt(path, rows, fmt=["%d"] + ["%.9g"] * len(LOSS_NAMES), header=" ".join(["iteration", *LOSS_NAMES]))
 
 
 def write_loss_plot(path: Path, history: History) -> None:
-    """Draw the losses over the iterations, on a logarithmic scale, as a PNG of 960×600 pixels."""
+    """Plot the losses over the iterations, on a logarithmic scale, as a PNG of 960×600 pixels."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

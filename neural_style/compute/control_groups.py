@@ -1,4 +1,4 @@
-"""The control groups of this process (cgroups of version 1 and 2), by which Linux and containers limit it."""
+"""The control groups of this process (cgroups, versions 1 and 2), with which Linux and containers limit it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path("/sys/fs/cgroup")
 """Where Linux mounts the groups' folders."""
 
 MEMBERSHIP = Path("/proc/self/cgroup")
-"""Where Linux lists the groups of this process, one a line: number:controllers:path."""
+"""Where Linux lists the groups of this process, one per line: number:controllers:path."""
 
 
 def folders(controller: str) -> Iterator[tuple[int, Path]]:
@@ -45,9 +45,9 @@ def cpu_quotas() -> Iterator[float]:
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
-    """Yield a group's folder and those above it, up to the root.
+    """Yield a group's folder and the folders above it, up to the root.
 
-    Inside a container the group's own folder is often mounted as the root, and its path does not exist.
+    Inside a container, the group's own folder is often mounted as the root, and its path does not exist.
     """
     folder = root / path.lstrip("/")
     if not folder.is_dir():

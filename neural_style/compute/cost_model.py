@@ -1,6 +1,6 @@
-"""What a run takes: the peak of its memory in bytes, and the time of an evaluation.
+"""What a run costs: its peak memory in bytes, and the time of an evaluation.
 
-The predicted peak is the resident memory of a process that makes one run and nothing else, TensorFlow included. The
+The predicted peak is the resident memory of a process that makes one run and nothing else, including TensorFlow. The
 constants were fitted to measurements; `scripts/bench memory` compares predictions with measured peaks.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from neural_style.compute.planner import Plan
 
 PROCESS_BYTES = 740 * 10**6
-"""What all runs of a process share: Python, TensorFlow, the network's code and what oneDNN keeps."""
+"""Bytes that all runs of a process share: Python, TensorFlow, the network's code and what oneDNN keeps."""
 
 TILED_PROCESS_BYTES = 150 * 10**6
-"""What a run in tiles takes besides."""
+"""Bytes that a run in tiles takes in addition."""
 
 IMAGE_BYTES = 12
 """Bytes of a pixel of an image: three float32 values."""
@@ -37,17 +37,17 @@ FORWARD_FACTOR = 0.6
 """The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
 
 TWO_PASSES = 1.45
-"""Time of an evaluation in tiles, whose forward pass is made twice, as a multiple of one that makes it once."""
+"""Time of an evaluation in tiles, which makes the forward pass twice, as a multiple of one that makes it once."""
 
 
 class CostModel:
-    """Predicts the peak of memory of runs with the same settings, by picture size, tile size and optimizer."""
+    """Predicts the peak memory of runs with the same settings, by picture size, tile size and optimizer."""
 
     def __init__(self, config: Config, precision: str, style_areas: Sequence[float]):
         """Prepare.
 
         Args:
-            config: layers, loss terms, bit depth and colours of the runs.
+            config: layers, loss terms, bit depth and colors of the runs.
             precision: the type that the network computes in, such as "bfloat16".
             style_areas: pixels of each style picture, as multiples of the result's pixels.
         """
@@ -75,7 +75,7 @@ class CostModel:
         optimizing = area * (
             self._optimizer_bytes(tiled, optimizer, history_size)
             + self._kept_bytes(tiled, keep_content)
-            + IMAGE_BYTES * self._config.preserve_colors / 4  # the content's colours, in 8 bits
+            + IMAGE_BYTES * self._config.preserve_colors / 4  # the content's colors, in 8 bits
         )
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
         return int(process + self._weight_bytes() + max(optimizing, reading) + work)
@@ -85,7 +85,7 @@ class CostModel:
         return self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
 
     def _optimizer_bytes(self, tiled: bool, optimizer: str, history_size: int) -> float:
-        """Bytes per pixel of the images that an optimizer has at once."""
+        """Return the bytes per pixel of the images that an optimizer holds at once."""
         if overwrites_image(tiled, optimizer):
             results = 2 * 3 * self._config.bit_depth / 8  # two finished pictures: copied, since the image changes
             return 4 * IMAGE_BYTES + results  # image, gradient and Adam's two moments
@@ -95,14 +95,14 @@ class CostModel:
         return images * IMAGE_BYTES * (2 if optimizer == "scipy" else 1)  # SciPy computes in float64
 
     def _kept_bytes(self, tiled: bool, keep_content: bool) -> float:
-        """Bytes per pixel of what stays from one evaluation to the next, and between the passes of one."""
+        """Return the bytes per pixel that are kept between evaluations, and between the two passes of an evaluation."""
         content_layers = self._config.content_terms
         features = self._value_bytes * sum(map(_values_per_pixel, content_layers))
         if not tiled:
-            return features + IMAGE_BYTES  # and the content, in case that tiles are needed after all
+            return features + IMAGE_BYTES  # the content is kept as well, in case tiles are needed after all
         parts = partition.parts(self._config.layers)
         cut = self._value_bytes * _values_per_pixel(partition.CUT) if len(parts) > 1 else 0.0
-        between = cut if self._precision != "float16" else 2 * cut  # whose gradient is in float32
+        between = cut if self._precision != "float16" else 2 * cut  # in float16, its gradient is float32
         if keep_content:
             return between + features
         return between + sum(
@@ -110,14 +110,14 @@ class CostModel:
         )
 
     def _whole_work(self, width: int, height: int) -> float:
-        """Bytes of an evaluation of the whole picture, or of the forward pass of the largest style picture."""
+        """Return the bytes of an evaluation of the whole picture, or of a forward pass over the largest style."""
         parts = partition.parts(self._config.layers)
         stored = sum(_stored_values(part.layers, part.start, part.end) for part in parts)
         forward = FORWARD_FACTOR * max(self._style_areas, default=0.0)
         return width * height * max(WHOLE_FACTORS[self._precision], forward) * self._value_bytes * stored
 
     def _tile_work(self, width: int, height: int, tile_size: int) -> float:
-        """Bytes of the largest tile: its pixels · the values that it stores per pixel, in the part that takes most."""
+        """Return the bytes of the largest tile: pixels · values stored per pixel, in the part that takes most."""
         most = 0.0
         for part in partition.parts(self._config.layers):
             seen = max(_seen_pixels(part, width, height, tile_size, self._config.pool_rounding))
@@ -133,8 +133,8 @@ def overwrites_image(tiled: bool, optimizer: str) -> bool:
 def style_areas(config: Config, size: tuple[int, int], style_sizes: Sequence[tuple[int, int]]) -> list[float]:
     """Return the pixels of each style picture, scaled as a run scales it, as multiples of the result's pixels.
 
-    A run makes a style as wide as the result times its style scale, and keeps its aspect: of a result of W×H, a style
-    of w×h and a scale of s, that is (W·s)² · h/w / (W·H).
+    A run resizes a style to the width of the result times its style scale, and keeps its aspect ratio. For a result of
+    W×H, a style of w×h and a scale of s, that is (W·s)² · h/w / (W·H).
 
     Args:
         config: the style scales.
@@ -149,7 +149,7 @@ def style_areas(config: Config, size: tuple[int, int], style_sizes: Sequence[tup
 
 
 def default_style_areas(config: Config) -> list[float]:
-    """Return what `style_areas` returns for styles that have the aspect of the result."""
+    """Return what `style_areas` returns for styles that have the aspect ratio of the result."""
     return [scale**2 for scale in _style_scales(config)]
 
 
@@ -160,15 +160,15 @@ def _style_scales(config: Config) -> Sequence[float]:
 def pictures_bytes(width: int, height: int, style_areas: Sequence[float]) -> int:
     """Return the bytes of content and style pictures, read and scaled for a result of this size.
 
-    Pictures as they were read, which a run keeps besides, are not counted: their sizes are not known here.
+    A run also keeps the pictures as they were read. They are not counted, because their sizes are not known here.
     """
     return int(IMAGE_BYTES * width * height * (1 + sum(style_areas)))
 
 
 def evaluation_factor(plan: Plan, config: Config) -> float:
-    """Return the time of an evaluation, as a multiple of that of the whole picture at once if memory allowed it.
+    """Return the time of an evaluation, as a multiple of an evaluation of the whole picture at once.
 
-    Tiles make the forward pass twice, and see pixels around their own parts:
+    Tiles make the forward pass twice, and see pixels around their own parts. So the factor is
     TWO_PASSES · Σ (pixels seen · stored values per pixel) / Σ (pixels · stored values per pixel), over the parts.
     """
     if plan.tile_size is None:
@@ -197,13 +197,13 @@ def _values_per_pixel(layer: str) -> float:
 def _stored_values(layers: Sequence[str], start: str | None, end: str | None) -> float:
     """Return how many values per pixel of the picture a part of the network stores for its backward pass.
 
-    These are the outputs of all its convolutions and poolings, the layers that are taken before their ReLU once more,
-    and the picture itself, where the part begins with it.
+    These are the outputs of all its convolutions and poolings, the layers that are used before their ReLU a second
+    time, and the picture itself if the part begins with it.
 
     Args:
-        layers: the outputs of the part that the losses look at.
-        start: the pooling whose map the part takes; None for the picture.
-        end: the pooling whose map the part makes for the next one; None in the last part.
+        layers: the layers of the part that the losses look at.
+        start: the pooling whose map is the input of the part; None for the picture.
+        end: the pooling whose map is the input of the next part; None in the last part.
     """
     wanted = (*layers, end) if end else layers
     first = 1 if start is None else vgg19_spec.block_of(start) + 1

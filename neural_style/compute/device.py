@@ -1,4 +1,4 @@
-"""The device that a run computes on, and the settings of TensorFlow that hold for the whole process."""
+"""The device that a run computes on, and TensorFlow's settings for the whole process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CPUS = Path("/sys/devices/system/cpu")
 def device_name(device: str) -> str:
     """Return TensorFlow's name of the device that `Config.device` asks for, such as "GPU:0".
 
-    Nothing is set and nothing is started.
+    This changes no settings and does not start TensorFlow.
 
     Raises:
         UsageError: TensorFlow does not find that GPU.
@@ -39,10 +39,10 @@ def device_name(device: str) -> str:
 
 
 def cpu_cores() -> int:
-    """Return how many cores this process may use: its physical cores, or fewer where a control group limits its time.
+    """Return how many cores this process may use: its physical cores, or fewer if a control group limits its CPU time.
 
-    A core with two hardware threads counts once. On Linux and Windows, CPUs that the process is kept off do not count;
-    a quota of one and a half CPUs counts as two.
+    A core with two hardware threads counts once. On Linux and Windows, CPUs that the process must not use (affinity) do
+    not count. A quota of one and a half CPUs counts as two.
     """
     usable = _usable_cpus()
     try:
@@ -67,16 +67,17 @@ def configure_process(
     gpu_memory_growth: bool = True,
     log_level: int | None = None,
 ) -> tuple[str, ...]:
-    """Change settings of TensorFlow for the whole process, and return the names of those that it refused.
+    """Change TensorFlow's settings for the whole process, and return the names of the settings that it refused.
 
-    Nothing else in this package changes such settings. Call this before TensorFlow computes anything: once it has
-    started, or where the process has set up its GPUs in another way, it refuses `threads` and `gpu_memory_growth`.
+    Nothing else in the library changes such settings. Call this before TensorFlow computes anything. Once TensorFlow
+    has started, or if the process has set up its GPUs in another way, it refuses `threads` and `gpu_memory_growth`.
 
     Args:
         threads: how many threads one operation may use, such as `cpu_cores()`; None leaves it to TensorFlow.
         reproducible: compute the same bits on every run. GPUs then add in a fixed order and do not round float32 to 10
-            bits, and random operations without a seed raise errors. False leaves this as it is.
-        gpu_memory_growth: let GPUs take memory when they need it, not all at the start. False leaves this as it is.
+            bits (TF32), and random operations without a seed raise errors. False leaves this as it is.
+        gpu_memory_growth: let TensorFlow take a GPU's memory as it needs it, not all at the start. False leaves this as
+            it is.
         log_level: level of TensorFlow's Python logger, such as `logging.ERROR`; None leaves it as it is.
 
     Raises:

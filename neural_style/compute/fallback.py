@@ -1,9 +1,10 @@
-"""The objective as a plan says, whole or in tiles, and in smaller ones when memory fails all the same."""
+"""The objective that a plan describes, whole or in tiles, with smaller tiles if memory fails in spite of the plan."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,22 +22,39 @@ from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import LossTerms
 
 MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
-"""What is raised where memory cannot be had."""
+"""What TensorFlow and NumPy raise if there is no memory."""
 
 _log = logging.getLogger("neural_style")
 
 
+@contextlib.contextmanager
+def computing_on(device: str) -> Iterator[None]:
+    """Compute on a device; turn its memory errors into one of this program.
+
+    Raises:
+        OutOfMemoryError: the device has too little memory.
+    """
+    try:
+        with tf.device(device):
+            yield
+    except MEMORY_ERRORS as error:
+        raise OutOfMemoryError(
+            f"{device} has too little memory for a picture of this size; lower --width, or give a --memory that "
+            "leaves enough for other programs"
+        ) from error
+
+
 StyleTargets = Callable[[int | None], Mapping[str, MeanMoments]]
-"""Gives the moments of a run's styles, layer -> moments, computed in tiles of a side in pixels, or whole for None."""
+"""Tile side in pixels, or None for no tiles -> the moments of a run's styles, by layer."""
 
 
 class PlannedObjective:
-    """An `objective.Objective` computed as a plan says.
+    """An `objective.Objective` that follows a plan.
 
-    Where memory fails, tiles are made smaller, or made in the first place, and the evaluation is repeated.
+    If memory fails, it changes to tiles, or to smaller tiles, and repeats the evaluation.
 
     Attributes:
-        plan: what is done now.
+        plan: the plan that it follows now.
     """
 
     def __init__(
@@ -52,13 +70,13 @@ class PlannedObjective:
         """Compute the targets.
 
         Args:
-            graphs: network and losses, of whole pictures and of tiles.
+            graphs: network and losses, for whole pictures and for tiles.
             config: weights of the terms.
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
             style_targets: computes the moments of the styles.
             planner: makes smaller plans.
-            plan: what to do.
-            check: called before each tile of an evaluation; what it raises ends the evaluation.
+            plan: the plan to follow.
+            check: called before each tile of an evaluation; it may raise to end the evaluation.
         """
         self._graphs, self._config, self._planner, self._check = graphs, config, planner, check
         self.plan = plan
@@ -78,43 +96,46 @@ class PlannedObjective:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an image, (1, height, width, 3)."""
+        """Shape of an image, (1, height, width, 3)."""
         return self._objective.shape
 
     def value_and_grad(self, image: tf.Tensor | np.ndarray) -> tuple[LossTerms, Any]:
-        """Losses of an image and the gradient of their total with respect to it, float32 of the image's shape and kind.
+        """Return the losses of an image and the gradient of their total: float32, of the image's shape and kind.
 
         Raises:
-            OutOfMemoryError: not even the smallest tiles find memory.
+            OutOfMemoryError: memory is too small even for the smallest tiles.
         """
         while True:
             try:
                 return self._objective.value_and_grad(image)
             except MEMORY_ERRORS as error:
-                failed = error.with_traceback(None)  # which would keep what the evaluation has
+                failed = error.with_traceback(None)  # the traceback would keep the evaluation's memory
             self._make_smaller(failed)
             self._follow_plan()
 
     def set_weights(self, config: ResolvedConfig) -> None:
-        """Weight the terms as another configuration says; see `objective.Objective`."""
+        """Use the loss weights of another configuration; see `objective.Objective`."""
         self._config = config
         self._objective.set_weights(config)
 
     def release(self) -> None:
-        """Let go of the targets."""
+        """Free the targets."""
         self._content = None
         self._objective.release()
 
     def save_memory(self, error: Exception) -> None:
-        """From now on compute tiles, for an optimiser that changes the image in place.
+        """Change to tiles, and to Adam, which changes the image in place.
+
+        Args:
+            error: what the optimizer raised.
 
         Raises:
-            OutOfMemoryError: from the error, if that is so already.
+            OutOfMemoryError: the plan has both already. `error` is its cause.
         """
         if self.plan.in_place:
             self._give_up(error)
         change = "" if self.plan.optimizer == "adam" else " with adam"
-        _log.warning("the optimiser finds no memory (%s); going on%s in place", _reason(error), change)
+        _log.warning("the optimizer found too little memory (%s); continuing%s in place", _reason(error), change)
         self.plan = self._planner.with_adam(self.plan)
         if self.plan.tile_size is None:
             self._make_smaller(error)
@@ -133,11 +154,11 @@ class PlannedObjective:
         made = TiledObjective(
             self._graphs.tiled, self._config, content, style_targets, plan.tile_size, plan.keep_content, self._check
         )
-        self._content = None  # it keeps what it needs of it
+        self._content = None  # the objective keeps what it needs
         return made
 
     def _follow_plan(self) -> None:
-        """Go over to tiles of the plan's size."""
+        """Change to tiles of the plan's size."""
         while True:
             assert self.plan.tile_size is not None
             try:
@@ -153,14 +174,17 @@ class PlannedObjective:
     def _make_smaller(self, error: Exception) -> None:
         """Plan smaller tiles.
 
+        Args:
+            error: what was raised for lack of memory.
+
         Raises:
-            OutOfMemoryError: from the error, if there are none.
+            OutOfMemoryError: there are no smaller tiles. `error` is its cause.
         """
         smaller = self._planner.smaller(self.plan)
         if smaller is None:
             self._give_up(error)
         _log.warning(
-            "there is less memory than expected (%s); now in tiles of %d px", _reason(error), smaller.tile_size
+            "there is less memory than expected (%s); continuing in tiles of %d px", _reason(error), smaller.tile_size
         )
         self.plan = smaller
 
@@ -169,10 +193,10 @@ class PlannedObjective:
         tiled = f", even in tiles of {plan.tile_size} px," if plan.tile_size else ""
         raise OutOfMemoryError(
             f"there is too little memory for a picture of {plan.width}×{plan.height} px, which{tiled} takes about "
-            f"{byte_sizes.describe(plan.peak)}; end other programs, or lower --width"
+            f"{byte_sizes.describe(plan.peak)}; close other programs, or lower --width"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """The line of an error that tells of memory, or its kind."""
+    """Return the line of an error that is about memory, or else the name of its class."""
     return next((line.strip() for line in str(error).splitlines() if "OOM" in line), type(error).__name__)

@@ -1,4 +1,4 @@
-"""What the sessions of this process have reserved of each memory, so that none plans with what another will take."""
+"""What the sessions of this process have reserved of each memory, so that no two plan with the same memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Reservation:
 
 @dataclass
 class _Account:
-    """What is reserved of one memory."""
+    """The reservations of one memory."""
 
     reserved: dict[int, int] = field(default_factory=dict)
     """Number of a reservation -> its bytes."""
@@ -44,7 +44,7 @@ class _Account:
     """Bytes that the process uses while no session has taken any of the bytes reserved for it."""
 
     def total_and_taken(self, in_use: int) -> tuple[int, int]:
-        """Return the bytes reserved by all sessions, and how many of them they have taken."""
+        """Return the bytes that all sessions have reserved, and how many of them they have taken."""
         total = sum(list(self.reserved.values()))  # a copy, since a reservation may end at any time
         return total, min(max(in_use - self.baseline, 0), total)
 
@@ -52,13 +52,13 @@ class _Account:
 class Ledger:
     """The reservations of all sessions. Every method may be called from any thread.
 
-    What a session has taken of its reservation is not known for each session, only for all together: it is what the
-    process uses more than it did before. Memory that something else in the process takes between two reservations looks
-    as if a session had taken it; the next reservation corrects that.
+    How much of their reservations sessions have taken is only known for all sessions together: it is what the process
+    uses more than before. If something else in the process takes memory between two reservations, it looks as if a
+    session had taken it. The next reservation corrects that.
 
     Attributes:
-        lock: hold it (`with ledger.lock:`) from the look at what is free until the reservation is made, or another
-            thread plans with the same memory. It is reentrant.
+        lock: hold it (`with ledger.lock:`) from asking what is free until the reservation is made. Otherwise another
+            thread may plan with the same memory. It is reentrant.
     """
 
     def __init__(self) -> None:
@@ -72,8 +72,8 @@ class Ledger:
 
         Args:
             memory: name of the memory, such as "CPU" or "GPU:0".
-            size: bytes that the session takes at its peak, with those that it holds already.
-            in_use: bytes that the process uses of this memory, without those that the session holds already.
+            size: bytes that the session takes at its peak, including those that it holds already.
+            in_use: bytes that the process uses of this memory, excluding those that the session holds already.
         """
         with self.lock:
             account = self._accounts.setdefault(memory, _Account())
@@ -88,14 +88,15 @@ class Ledger:
 
         Args:
             memory: name of the memory.
-            in_use: bytes that the process uses of this memory, without those of a session that has no reservation yet.
+            in_use: bytes that the process uses of this memory, excluding those of a session that has no reservation
+                yet.
         """
         with self.lock:
             total, taken = self._accounts.get(memory, _Account()).total_and_taken(in_use)
         return total - taken
 
     def knows(self, memory: str) -> bool:
-        """Return whether a session of this process has ever reserved something of a memory."""
+        """Return whether any session of this process has ever reserved memory of this name."""
         with self.lock:
             return memory in self._accounts
 

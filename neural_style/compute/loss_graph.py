@@ -1,4 +1,4 @@
-"""The network and the losses as TensorFlow functions, and one cache of them for the whole process."""
+"""The network and the losses as TensorFlow functions."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from neural_style.losses.variation import PixelFormula
 from neural_style.networks.vgg19 import Network
 
 _FLOAT16_PEAK = 1.0
-"""Greatest gradient where it enters a float16 network: those behind it then stay within float16's 6e-8 to 65,504."""
+"""Largest gradient that enters a float16 network. Gradients in the network then stay in float16's range, 6e-8 to
+65,504."""
 
 _NOISE_SIDE = 64
-"""Pixels of a side of the picture of noise."""
+"""Side of the picture of noise in pixels."""
 
 Gradients = dict[str, tf.Tensor]
-"""Layer -> gradient by its feature map."""
+"""Layer -> gradient with respect to its feature map."""
 
 
 class LossGraph:
     """A network and the losses of a whole picture as TensorFlow functions, traced once for pictures of every size.
 
-    Images, moments, losses and the gradient are float32, whatever the network computes in. An image is float32
-    (1, height, width, 3): RGB of 0-255 less the network's mean pixel.
+    Images, moments, losses and the gradient are float32, whatever type the network computes in. An image is float32
+    (1, height, width, 3): RGB of 0-255 minus the network's mean pixel.
 
     Attributes:
         network: the network.
@@ -43,7 +44,7 @@ class LossGraph:
         """Prepare; TensorFlow traces each function on its first call.
 
         Args:
-            network: has every layer of the spec.
+            network: a network with every layer of the spec.
             spec: the terms of the loss.
         """
         self.network, self.spec = network, spec
@@ -55,7 +56,7 @@ class LossGraph:
         self.value_and_grad = traced(self._value_and_grad, image, targets, weights)
 
     def _target_specs(self) -> dict[str, dict[str, Any]]:
-        """What TensorFlow may expect of `Targets`."""
+        """Return the shapes and types of `Targets`, for TensorFlow."""
         specs: dict[str, dict[str, Any]] = {}
         with_first = first_moments(self.spec)
         for term in self.spec.terms:
@@ -66,16 +67,16 @@ class LossGraph:
         return specs
 
     def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Layer -> feature map, of every layer that is compared position by position."""
+        """Return layer -> feature map, for every layer that is compared position by position."""
         features = self.network.features(image)
         return {layer: features[layer] for layer in layers_of(self.spec, FeatureFormula)}
 
     def _style_moments(self, image: tf.Tensor) -> dict[str, MeanMoments]:
-        """Layer -> mean moments; traced, so that TensorFlow frees each feature map as soon as it is used."""
+        """Return layer -> mean moments. Because it is traced, TensorFlow frees each feature map as soon as possible."""
         return {layer: mean_moments(sums) for layer, sums in self._moments(self.network.features(image)).items()}
 
     def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> LossTerms:
-        """Losses of an image without a gradient."""
+        """Return the losses of an image, without a gradient."""
         return self._forward(image, self.network.features(image), targets, weights)[0]
 
     def _value_and_grad(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> tuple[LossTerms, tf.Tensor]:
@@ -93,7 +94,10 @@ class LossGraph:
     def _forward(
         self, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets, weights: LossWeights
     ) -> tuple[LossTerms, Gradients, tf.Tensor | None]:
-        """Losses of an image with these features, and their gradients by the features and by the image itself."""
+        """Return the losses of an image with these features, and their gradients by features and by pixels.
+
+        The last value is the gradient of the terms that look at pixels; None if there are none.
+        """
         values: dict[str, dict[str, tf.Tensor]] = {}
         gradients: Gradients = {}
         of_image: tf.Tensor | None = None
@@ -120,7 +124,10 @@ class LossGraph:
         }
 
     def for_losses(self, maps: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Feature maps to compute losses from: slopes of float16 ones would vanish before they can be scaled."""
+        """Return the feature maps from which losses are computed: in float32 instead of float16.
+
+        In float16, the gradients would vanish before they can be scaled.
+        """
         return {layer: in_loss_type(of_layer) for layer, of_layer in maps.items()}
 
     def through_network(
@@ -130,7 +137,13 @@ class LossGraph:
         source: tf.Tensor,
         gradients: Sequence[tf.Tensor],
     ) -> tf.Tensor:
-        """Return the gradient by what the network made some maps from, given that by each map.
+        """Return the gradient with respect to the source of some maps, given the gradient with respect to each map.
+
+        Args:
+            tape: recorded the way from the source to the maps.
+            maps: outputs of the network, by layer.
+            source: what the network made them from.
+            gradients: one for each map.
 
         Returns:
             A tensor of the source's shape and type, or float32 where the network computes in float16.
@@ -144,7 +157,7 @@ class LossGraph:
 
     @functools.cached_property
     def noise_targets(self) -> tuple[dict[str, tuple[tf.Tensor, float]], dict[str, MeanMoments]]:
-        """Channel sums of content layers, and moments of style layers, of a small picture of noise: always the same."""
+        """Channel sums of content layers and moments of style layers, for a small picture of noise; always the same."""
         shape = (1, _NOISE_SIDE, _NOISE_SIDE, 3)
         picture = np.random.default_rng(0).uniform(0, 255, shape) - self.network.mean
         image = tf.constant(picture, tf.float32)
@@ -161,6 +174,14 @@ def traced(function: Callable[..., Any], *signature: Any) -> Any:
     return tf.function(functools.partial(function), input_signature=signature, autograph=False)
 
 
+def float32(numbers: Any) -> tf.Tensor:
+    """Return numbers as a tensor, float32 of their shape.
+
+    TensorFlow keeps every Python number that it ever turned into a tensor. It does not keep NumPy's.
+    """
+    return tf.constant(np.asarray(numbers, np.float32))
+
+
 def formula_of(term: Term) -> Any:
     """Return the formula of a term."""
     return FORMULAS[term.formula]
@@ -172,7 +193,7 @@ def layers_of(spec: LossSpec, kind: type) -> tuple[str, ...]:
 
 
 def first_moments(spec: LossSpec) -> dict[str, bool]:
-    """Return the layers whose moments are needed, and whether the first moment is among them."""
+    """Return layer -> whether its first moment is needed, for every layer whose moments are needed."""
     wanted: dict[str, bool] = {}
     for term in spec.of_kind(MomentFormula):
         for layer in term.layers:
@@ -187,14 +208,14 @@ def feature_term(
     weights: LossWeights,
     share: Mapping[str, tf.Tensor] | None = None,
 ) -> tuple[dict[str, tf.Tensor], Gradients]:
-    """Weighted losses by layer, and their gradients by the layers' maps.
+    """Return a term's weighted losses by layer, and their gradients with respect to the layers' maps.
 
     Args:
         term: a term with a `FeatureFormula`.
-        features: maps, or parts of maps, in any type.
-        targets: of the same shapes.
-        weights: of the loss.
-        share: entries of each part as a share of those of the whole map; None for whole maps.
+        features: maps, or parts of maps, of any type.
+        targets: what to compare with, of the same shapes.
+        weights: weights of the loss.
+        share: number of values in each part divided by that in the whole map; None for whole maps.
     """
     values: dict[str, tf.Tensor] = {}
     gradients: Gradients = {}
@@ -212,7 +233,7 @@ def feature_term(
 def moment_term(
     term: Term, means: Mapping[str, MeanMoments], targets: Targets, weights: LossWeights
 ) -> tuple[dict[str, tf.Tensor], dict[str, MeanMoments]]:
-    """Weighted losses by layer, and their gradients by the mean moments."""
+    """Return a term's weighted losses by layer, and their gradients with respect to the mean moments."""
     values: dict[str, tf.Tensor] = {}
     gradients: dict[str, MeanMoments] = {}
     for layer in term.layers:
@@ -226,49 +247,49 @@ def moment_term(
 
 
 def per_sum(upstream: MeanMoments, mass: tf.Tensor) -> Moments:
-    """Return the gradient by moments, given that by the mean moments. That by the mass is left out, as 0."""
+    """Return the gradient with respect to moments, given that with respect to mean moments. For the mass it is 0."""
     return Moments(tf.constant(0.0), upstream.first / mass, upstream.second / mass)
 
 
 def added_up(spec: LossSpec, values: Mapping[str, Mapping[str, tf.Tensor]]) -> LossTerms:
-    """Return the losses with their sums; every sum is made in the order of the spec."""
+    """Return the losses with their sums. Every sum is added in the order of the spec."""
     by_name = {term.name: sum_in_order([*values[term.name].values()] or [0.0]) for term in spec.terms}
     return LossTerms(sum_in_order([*by_name.values()]), by_name, {name: dict(value) for name, value in values.items()})
 
 
 def merge(gradients: Gradients, found: Mapping[str, tf.Tensor]) -> None:
-    """Add gradients to those that are there for the same layers."""
+    """Add gradients to the existing gradients of the same layers, in place."""
     for layer, gradient in found.items():
         gradients[layer] = gradients[layer] + gradient if layer in gradients else gradient
 
 
 def sums_of_channels(maps: Mapping[str, tf.Tensor]) -> dict[str, tuple[tf.Tensor, float]]:
-    """Layer -> channel sums of whole maps, and the number of positions."""
+    """Return layer -> channel sums of its whole map, and the number of positions."""
     return {layer: (channel_sums(of_layer), float(np.prod(of_layer.shape[:3]))) for layer, of_layer in maps.items()}
 
 
 def batch_of_one(mean: MeanMoments) -> MeanMoments:
-    """Return the moments of one style with the axis that several have."""
+    """Return the moments of one style with a first axis (styles, …), as for several styles."""
     return MeanMoments(*(value[tf.newaxis] for value in mean))
 
 
 def in_loss_type(maps: tf.Tensor) -> tf.Tensor:
-    """Maps in the type that losses are computed in: float32 for float16, whose range moments would exceed."""
+    """Return maps in the type that losses are computed in: float32 for float16, whose range moments would exceed."""
     return tf.cast(maps, tf.float32) if maps.dtype == tf.float16 else maps
 
 
 def map_spec(layer: str | None, dtype: str) -> tf.TensorSpec:
-    """What TensorFlow may expect of a layer's maps, or of images, of any size."""
+    """Return the shape and type of a layer's map, or of an image, of any size, for TensorFlow."""
     return tf.TensorSpec((1, None, None, channels_of(layer) if layer else 3), dtype)
 
 
 def channels_of(layer: str) -> int:
-    """Number of channels of a layer's map."""
+    """Return the number of channels of a layer's map."""
     return vgg19_spec.kernel_shape(vgg19_spec.conv_of(layer))[-1]
 
 
 def weight_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
-    """What TensorFlow may expect of `LossWeights`."""
+    """Return the shapes and types of `LossWeights`, for TensorFlow."""
     shapes: dict[type, tuple[int | None, ...]] = {FeatureFormula: (), MomentFormula: (None,), PixelFormula: ()}
     return {
         term.name: {layer: tf.TensorSpec(shapes[term.kind], tf.float32) for layer in term.layers} for term in spec.terms
@@ -282,6 +303,6 @@ def _styles_spec(layer: str, with_first: bool) -> MeanMoments:
 
 
 def _loss_scale(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Power of two that brings the greatest of some gradients just below `_FLOAT16_PEAK`."""
+    """Return the power of two that brings the greatest of some gradients just below `_FLOAT16_PEAK`."""
     peak = tf.reduce_max([tf.reduce_max(tf.abs(gradient)) for gradient in gradients])
     return 2.0 ** tf.floor(tf.math.log(_FLOAT16_PEAK / tf.maximum(peak, 1e-30)) / np.log(2.0))

@@ -1,4 +1,4 @@
-"""From settings to what is traced and what is weighted: `LossSpec` and `LossWeights` of a configuration."""
+"""The `LossSpec` and the `LossWeights` of a configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import LossGraph
+from neural_style.compute.loss_graph import LossGraph, float32
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
@@ -15,10 +15,10 @@ from neural_style.losses.spec import FORMULAS, IMAGE, LossSpec, LossWeights, Ter
 from neural_style.losses.style import MomentFormula
 
 _LEAST_SIZE = 0.05
-"""Least size of a target, as a share of that of noise. Photographs and paintings, even in fog, are larger."""
+"""Least size of a target, as a share of the size for noise. Photographs and paintings, even of fog, exceed it."""
 
 ChannelSums = Mapping[str, tuple[tf.Tensor | np.ndarray, float]]
-"""Content layer -> `moments.channel_sums` of the content, and the number of positions added up."""
+"""Content layer -> `moments.channel_sums` of the content, and the number of positions in the sums."""
 
 
 def loss_spec(config: ResolvedConfig) -> LossSpec:
@@ -37,15 +37,15 @@ def loss_weights(
 ) -> LossWeights:
     """Return the weights of all terms of a graph's loss at one size.
 
-    The balanced loss divides a layer's by the size of its target, but by no less than `_LEAST_SIZE` of that of noise: a
-    picture of one color would otherwise outweigh all else. Styles that are blended have one size, the mean of theirs,
-    so that what is aimed at is their mean as well.
+    The balanced loss divides each layer's loss by the size of its target, or by `_LEAST_SIZE` times the size for noise
+    if that is more. Otherwise, a picture of one color would outweigh everything else. Blended styles have one common
+    size, the weighted mean of their sizes, so the loss is lowest at the mean of their Gram matrices.
 
     Args:
-        config: the weights asked for; layers of the graph that it does not weight get 0.
+        config: the weights asked for. A layer of the graph that it does not use gets 0.
         graph: the network and the terms of the loss.
-        width: of the image in pixels.
-        content: of the content.
+        width: width of the image in pixels.
+        content: channel sums of the content.
         styles: layer -> moments of the styles.
     """
     blend = np.array(config.style_blend, np.float32)
@@ -57,13 +57,12 @@ def loss_weights(
     weights: dict[str, dict[str, tf.Tensor]] = {}
     for term in graph.spec.terms:
         if term.name == "tv":
-            weights[term.name] = {IMAGE: tf.constant(config.tv_factor_at(width), tf.float32)}
+            weights[term.name] = {IMAGE: float32(config.tv_factor_at(width))}
             continue
         of_layers = {layer: factors[term.name] * shares[term.name].get(layer, 0.0) for layer in term.layers}
         scales = 1.0 if term.kind is FeatureFormula else blend
         weights[term.name] = {
-            layer: tf.constant(weight * scales / divisors[term.name].get(layer, 1.0), tf.float32)
-            for layer, weight in of_layers.items()
+            layer: float32(weight * scales / divisors[term.name].get(layer, 1.0)) for layer, weight in of_layers.items()
         }
     return weights
 
@@ -71,7 +70,7 @@ def loss_weights(
 def _divisors(
     graph: LossGraph, content: ChannelSums, styles: Mapping[str, MeanMoments], blend: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """What the balanced loss divides each layer's loss by; 1 where a network has no response at all."""
+    """Return term -> layer -> what the balanced loss divides by; 1 if the network does not respond at all."""
     sizes = _sizes(graph.spec, content, styles, blend)
     least = _sizes(graph.spec, *graph.noise_targets, np.ones(1, np.float32))
     return {
@@ -83,7 +82,7 @@ def _divisors(
 def _sizes(
     spec: LossSpec, content: ChannelSums, styles: Mapping[str, MeanMoments], blend: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Term -> layer -> size of its target."""
+    """Return term -> layer -> size of its target."""
     sizes: dict[str, dict[str, float]] = {}
     for term in spec.terms:
         formula = FORMULAS[term.formula]

@@ -20,16 +20,17 @@ from neural_style.config import byte_sizes
 _log = logging.getLogger("neural_style")
 
 SAFE_SHARE = 0.8
-"""Share of the free memory that a run takes, unless a size is given: other programs need some, too."""
+"""Share of the free memory that a run takes unless a size is given. The rest is for other programs."""
 
 _SHARE_OF_LIMIT = 0.95
-"""Share of what a limit on this process leaves that a run takes where a size is given."""
+"""Share that a run takes of what a limit on this process leaves, if a size is given."""
 
 _SPARE_ADDRESSES, _USED_ADDRESSES = 500 * 10**6, 0.8
-"""Bytes of addresses that a run takes besides its memory, and share of the rest that becomes memory; measured."""
+"""Bytes of address space that a run takes besides its memory, and the share of the rest that becomes memory. Both are
+measured."""
 
 _UNLIMITED = 2**60
-"""Limits of at least so many bytes are none."""
+"""A limit of at least this many bytes counts as no limit."""
 
 _GROUP_FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -41,25 +42,26 @@ _GROUP_FILES = {
 def budget(wanted: str, device: str, *, held: int = 0, ledger: Ledger = LEDGER) -> int:
     """Return how many bytes a run may take, comparable with `Plan.peak`.
 
-    With "auto" that is what the process has already of what a plan counts (at most `PROCESS_BYTES` and what the run
-    holds), and a safe share of the free memory that other sessions of this process have not reserved. What anything
-    else in the process holds is not the run's. A size that is given is taken as it is.
+    With "auto", that is the sum of two numbers. The first is what the process has taken already of what a plan counts:
+    at most `PROCESS_BYTES` + `held`. The second is a safe share of the free memory that other sessions of this process
+    have not reserved. Memory that anything else in the process holds is not the run's. A size that is given is returned
+    as it is.
 
-    Limits on this process, such as a container's or that of `ulimit -v`, are never exceeded, since native code does not
-    survive that.
+    The result never exceeds limits on this process, such as those of a container or of `ulimit -v`, because native code
+    ends the process there.
 
-    To plan in several threads, hold `ledger.lock` from here until `reserve` returns. On a GPU, call this before
-    anything computes there: unless memory growth is set, TensorFlow then takes all of the GPU's memory, which looks as
-    if others had it.
+    To plan in several threads, hold `ledger.lock` from this call until `reserve` returns. On a GPU, call this before
+    anything computes there. Unless memory growth is set, TensorFlow takes all of the GPU's memory then, which would
+    look as if others had taken it.
 
     Args:
         wanted: `Config.memory`: "auto", or a size such as "3GB".
-        device: as TensorFlow names it, such as "CPU:0". On a GPU the memory is the GPU's own.
-        held: bytes in the computer's memory that the run holds already and its plan counts: its pictures and weights.
+        device: as TensorFlow names it, such as "CPU:0". On a GPU, the memory is the GPU's own.
+        held: bytes in the computer's memory that the run holds already and that its plan counts: its pictures.
         ledger: what other sessions have reserved.
 
     Raises:
-        UsageError: `wanted` is no size.
+        UsageError: `wanted` is not a size.
     """
     asked_for = byte_sizes.parse(wanted)
     if device.startswith("GPU"):
@@ -81,9 +83,9 @@ def budget(wanted: str, device: str, *, held: int = 0, ledger: Ledger = LEDGER) 
 
 
 def reserve(peak: int, device: str, *, held: int = 0, ledger: Ledger = LEDGER) -> Reservation:
-    """Reserve what a session takes at its peak, beyond what all sessions of a process share.
+    """Reserve the memory that a session takes at its peak, beyond what all sessions of a process share.
 
-    Release it when the session ends; `Reservation` explains how.
+    Release it when the session ends; see `Reservation`.
 
     Args:
         peak: the greatest `Plan.peak` of the session.
@@ -98,7 +100,7 @@ def reserve(peak: int, device: str, *, held: int = 0, ledger: Ledger = LEDGER) -
 
 
 def gpu_free(device: str) -> int | None:
-    """Return the bytes that are free on a GPU; None where NVIDIA's tool does not tell."""
+    """Return the bytes that are free on a GPU; None if nvidia-smi does not tell."""
     index = int(device.partition(":")[2])
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     name = visible[index] if index < len(visible) else str(index)
@@ -109,7 +111,7 @@ def gpu_free(device: str) -> int | None:
 
 
 def _within(asked_for: int, limits: list[int], wanted: str) -> int:
-    """Return a size that was given, or what the limits on this process allow; warn where it cannot be had."""
+    """Return a size that was given, or what the limits on this process allow; warn if that is less."""
     total = psutil.virtual_memory().total
     if asked_for > total:
         _log.warning("memory: asked for %s, but this machine has %s", wanted, byte_sizes.describe(total))
@@ -124,35 +126,35 @@ def _within(asked_for: int, limits: list[int], wanted: str) -> int:
 
 
 class _Allocator(NamedTuple):
-    """What TensorFlow's allocator on a GPU knows of itself."""
+    """The statistics of TensorFlow's allocator on a GPU."""
 
     in_use: int
-    """Bytes of the tensors that there are now."""
+    """Bytes of all tensors now."""
     peak: int
-    """The most that there were; it keeps at least as many from other programs, and gives none back."""
+    """The most bytes of tensors so far. The allocator holds at least as many and does not give them back."""
 
 
 def _gpu_budget(device: str, free: int, ledger: Ledger) -> int:
     """Return how many bytes a run may take on a GPU.
 
-    Before the first run in this process, everything that a plan counts is yet to be taken. From then on the process's
-    share is taken, and memory that the allocator keeps and does not use is the run's as well.
+    Before the first run in this process, nothing of what a plan counts has been taken. From then on, the process's
+    share has been taken, and the run may also use memory that the allocator holds and does not use.
     """
     if not ledger.knows(device):
         return int(SAFE_SHARE * free)
     allocator = _gpu_allocator(device)
     unused = allocator.peak - allocator.in_use
-    if not _grows(device):  # it took nearly all at once: what has gone from the GPU since, without the process's share
+    if not _grows(device):  # it took nearly all at once: count what the GPU has lost since, minus the process's share
         taken = ledger.first_free(device, free) - free - PROCESS_BYTES
         unused = max(unused, taken - allocator.in_use)
     reserved = ledger.outstanding(device, allocator.in_use)
-    left = max(unused - reserved, 0)  # sessions take what the allocator keeps first, and then what is free
+    left = max(unused - reserved, 0)  # sessions first take what the allocator holds, and then what is free
     free -= max(reserved - unused, 0)
     return PROCESS_BYTES + left + int(SAFE_SHARE * max(free, 0))
 
 
 def _gpu_allocator(device: str) -> _Allocator:
-    """Ask TensorFlow's allocator, which starts TensorFlow if it has not been started."""
+    """Return the statistics of TensorFlow's allocator. This starts TensorFlow if it has not been started."""
     import tensorflow as tf
 
     with contextlib.suppress(ValueError, RuntimeError):  # no statistics
@@ -188,7 +190,7 @@ def _left_by_limits() -> Iterator[int]:
 
 
 def _left_by_ulimits() -> Iterator[int]:
-    """Yield what `ulimit -v` and `ulimit -d` leave, without the stacks of threads and the reserves of allocators."""
+    """Yield what `ulimit -v` and `ulimit -d` leave, minus the stacks of threads and the reserves of allocators."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -201,7 +203,7 @@ def _left_by_ulimits() -> Iterator[int]:
 
 
 def _left_by_group(version: int, folder: Path) -> Iterator[int]:
-    """Yield what a control group leaves. Cached files count as used there, but make room when memory is needed."""
+    """Yield what a control group leaves. Cached files count as used there, but are dropped when memory is needed."""
     limit_file, usage_file, cache = _GROUP_FILES[version]
     with contextlib.suppress(OSError, ValueError):
         limit = int((folder / limit_file).read_text(encoding="ascii"))  # "max" is no number
@@ -210,7 +212,7 @@ def _left_by_group(version: int, folder: Path) -> Iterator[int]:
 
 
 def _statistic(folder: Path, name: str) -> int:
-    """Return a number from a control group's memory.stat; 0 where it has none."""
+    """Return a number from a control group's memory.stat; 0 if it is not there."""
     with contextlib.suppress(OSError):
         for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
             key, _, value = line.partition(" ")

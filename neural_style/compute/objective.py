@@ -1,4 +1,4 @@
-"""What is minimized: the narrow waist `value_and_grad(image) -> (LossTerms, gradient)` under every optimizer."""
+"""What is minimized: `value_and_grad(image) -> (LossTerms, gradient)`, the only function that optimizers need."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from neural_style.losses.style import MomentFormula
 
 
 class Objective(Protocol):
-    """Loss of an image against the targets of one run at one size, with its gradient.
+    """The loss of an image against the targets of one run at one size, with its gradient.
 
-    An image is float32 (1, height, width, 3): RGB of 0-255 less the network's mean pixel.
+    An image is float32 (1, height, width, 3): RGB of 0-255 minus the network's mean pixel.
     """
 
     @property
@@ -32,25 +32,25 @@ class Objective(Protocol):
         """Shape of an image, (1, height, width, 3)."""
 
     def value_and_grad(self, image: Any) -> tuple[LossTerms, Any]:
-        """Return the losses of an image and the gradient of their total, float32 of the image's shape and kind.
+        """Return the losses of an image and the gradient of their total: float32, of the image's shape and kind.
 
         Raises:
             ValueError: the image has another shape.
         """
 
     def set_weights(self, config: ResolvedConfig) -> None:
-        """Weight the terms as another configuration says, from the next evaluation on. Nothing is traced anew.
+        """Use the loss weights of another configuration from the next evaluation on. Nothing is traced again.
 
         Args:
-            config: with the same styles, and no layer that the objective does not have.
+            config: a configuration with the same styles, and without layers that the objective lacks.
         """
 
     def release(self) -> None:
-        """Let go of the targets; the objective cannot be used after that."""
+        """Free the targets. The objective cannot be used after that."""
 
 
 class WholeObjective:
-    """An `Objective` of a picture that is computed as a whole.
+    """An `Objective` that computes the picture as a whole.
 
     Attributes:
         style_targets: layer -> moments of the styles.
@@ -69,7 +69,7 @@ class WholeObjective:
             graph: network and losses.
             config: weights of the terms.
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
-            style_targets: layer -> moments of the styles, as `style_targets.style_targets` computes them.
+            style_targets: layer -> moments of the styles, from `style_targets.style_targets`.
         """
         self._graph = graph
         self.style_targets = style_targets
@@ -90,7 +90,7 @@ class WholeObjective:
         return self._shape
 
     def set_weights(self, config: ResolvedConfig) -> None:
-        """Weight the terms as another configuration says; see `Objective`."""
+        """Use the loss weights of another configuration; see `Objective`."""
         width = self._shape[2]
         self._weights: LossWeights = loss_weights(config, self._graph, width, self._content_sums, self.style_targets)
 
@@ -105,12 +105,12 @@ class WholeObjective:
         return self._graph.terms(image, self._targets, self._weights)
 
     def release(self) -> None:
-        """Let go of the targets."""
+        """Free the targets."""
         self._targets, self.style_targets = {}, {}
 
 
 def targets_of(graph: LossGraph, maps: Mapping[str, tf.Tensor], styles: Mapping[str, MeanMoments]) -> Targets:
-    """Arrange the maps of the content and the moments of the styles by the terms that compare with them."""
+    """Arrange the content's maps and the styles' moments by the terms that use them."""
     sources: dict[type, Mapping[str, Any]] = {FeatureFormula: maps, MomentFormula: styles}
     return {
         term.name: {layer: sources[term.kind][layer] for layer in term.layers}
@@ -120,7 +120,7 @@ def targets_of(graph: LossGraph, maps: Mapping[str, tf.Tensor], styles: Mapping[
 
 
 def check_shape(image: Any, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless an image has a shape."""
+    """Raise ValueError unless an image has the given shape."""
     if tuple(image.shape) != shape:
         raise ValueError(f"image: expected shape {shape}, got {tuple(image.shape)}")
 

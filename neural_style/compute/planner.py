@@ -1,4 +1,4 @@
-"""The choice of how a picture is computed in a given memory: whole or in tiles, and by which optimizer."""
+"""Choose how to compute a picture in a given memory: as a whole or in tiles, and with which optimizer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TILE_SIZES = (1024, 768, 512, 384, 256, 192, 128)
 """Sides of the tiles that are considered, in pixels."""
 
 LEAST_FAST_TILE = 512
-"""Side of the smallest tile, in pixels, that is preferred to a shorter history; smaller tiles are much slower."""
+"""Side in pixels of the smallest tile that is used before the history is shortened. Smaller tiles are much slower."""
 
 SHORT_HISTORIES = (5, 3)
-"""Curvature pairs that L-BFGS uses where memory is too small for more."""
+"""Numbers of curvature pairs that L-BFGS uses if memory is too small for more."""
 
 _SPARE_BYTES = 2 * 10**7
-"""What an error adds to the memory that it recommends, so that rounding down leaves enough."""
+"""Bytes that an error adds to the memory that it recommends, so that enough is left after rounding down."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Plan:
     tile_size: int | None
     """Side of a tile's own part in pixels; None for the whole picture at once."""
     keep_content: bool
-    """Whether the content's feature maps are kept, instead of recomputed for each tile."""
+    """Whether the content's feature maps are kept, or else recomputed for each tile."""
     optimizer: str
     """As `Config.optimizer`."""
     history_size: int
@@ -49,7 +49,7 @@ class Plan:
         return overwrites_image(self.tile_size is not None, self.optimizer)
 
     def described(self, config: Config) -> str:
-        """Return in words what the plan is, and where it differs from the settings."""
+        """Return the plan in words, with the ways in which it differs from the settings."""
         tiled = f"tiles of {self.tile_size} px" if self.tile_size else "whole"
         words = [f"{self.width}×{self.height} px {tiled}"]
         if self.optimizer != config.optimizer:
@@ -62,16 +62,16 @@ class Plan:
 
 
 class Planner:
-    """Makes the possible plans for pictures of any size, and chooses among them."""
+    """Makes plans for pictures of any size, and chooses the best that fits."""
 
     def __init__(self, config: Config, precision: str, style_areas: Sequence[float] | None = None):
         """Prepare.
 
         Args:
-            config: layers, optimizer, and the `tile_size` that it asks for.
+            config: layers, optimizer and `tile_size`.
             precision: the type that the network computes in, such as "bfloat16".
             style_areas: pixels of each style picture as multiples of the result's, as `cost_model.style_areas` returns
-                them; by default styles have the aspect of the result.
+                them; by default styles have the aspect ratio of the result.
         """
         self._config = config
         self._costs = CostModel(config, precision, default_style_areas(config) if style_areas is None else style_areas)
@@ -85,7 +85,7 @@ class Planner:
             budget: bytes of memory.
 
         Raises:
-            UsageError: none fits.
+            UsageError: no plan fits.
         """
         return self.choose_all([(width, height)], budget, 0)[0]
 
@@ -98,7 +98,7 @@ class Planner:
             held: bytes of it that the run holds during all scales but the last: its pictures as read.
 
         Raises:
-            UsageError: none fits for some scale; the message names what the run needs.
+            UsageError: no plan fits for some scale; the message says what the run needs.
         """
         budgets = [budget - held] * (len(sizes) - 1) + [budget]
         plans = []
@@ -110,7 +110,7 @@ class Planner:
         return plans
 
     def _refuse(self, sizes: Sequence[tuple[int, int]], budgets: Sequence[int], budget: int) -> NoReturn:
-        """Raise an error that says what the scale needs that needs most.
+        """Raise an error that says how much memory the run needs, which is what its largest scale needs.
 
         Args:
             sizes: width and height of each scale.
@@ -121,7 +121,7 @@ class Planner:
         beside = [budget - left for left in budgets]
         plan, held = max(zip(smallest, beside, strict=True), key=lambda pair: pair[0].peak + pair[1])
         needed = plan.peak + held
-        pictures = f" beside the {byte_sizes.describe(held)} of the pictures read" if held else ""
+        pictures = f", including the {byte_sizes.describe(held)} of the pictures read" if held else ""
         forced = "" if self._config.tile_size is None else f", leave out --tile_size {self._config.tile_size}"
         raise UsageError(
             f"memory: expected at least {byte_sizes.describe(needed)} for a picture of {plan.width}×{plan.height} px "

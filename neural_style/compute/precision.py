@@ -1,4 +1,4 @@
-"""The type that the network computes in: which one a device computes fast in, and whether it supports a type at all."""
+"""The type that the network computes in: which type is fast on a device, and whether the device supports a type."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FAST_FROM = {"bfloat16": (8, 0), "float16": (7, 0)}
 """Type -> compute capability of the NVIDIA GPUs that have tensor cores for it."""
 
 LOSS_NOISE = {"float32": 1e-6, "float16": 1e-5, "bfloat16": 1e-4}
-"""Type -> roughly how much a loss changes by rounding alone, as a share of the loss."""
+"""Type -> roughly how much rounding alone changes a loss, as a share of the loss."""
 
 FASTER_BY = 1.3
-"""How many times faster than float32 bfloat16 must be on a CPU to be chosen. CPUs made for it are twice as fast."""
+"""bfloat16 is chosen on a CPU if it is this many times as fast as float32. CPUs made for it are twice as fast."""
 
 SPEED_FILE = "bfloat16_speed.json"
 """Name of the file, in the cache folder, that keeps the measured speed of bfloat16 by machine."""
@@ -45,7 +45,7 @@ def choose(wanted: str, device: str) -> Choice:
     """Return the type to compute in.
 
     Args:
-        wanted: `Config.precision`; "auto" for the fastest of the device.
+        wanted: `Config.precision`; "auto" for the fastest type on the device.
         device: as TensorFlow names it, such as "GPU:0".
 
     Raises:
@@ -73,7 +73,7 @@ def _fastest_on_gpu(device: str) -> Choice:
     gpu = tf.config.list_physical_devices("GPU")[int(device.partition(":")[2])]
     capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
     if capability is None:
-        return Choice("float32", "the GPU does not tell what it has")
+        return Choice("float32", "the GPU's compute capability is unknown")
     for precision, least in FAST_FROM.items():
         if capability >= least:
             return Choice(precision, f"compute capability {capability[0]}.{capability[1]}: tensor cores")
@@ -81,10 +81,10 @@ def _fastest_on_gpu(device: str) -> Choice:
 
 
 def _fastest_on_cpu() -> Choice:
-    """Choose by the CPU's features where they decide, and otherwise by a measurement.
+    """Choose by the CPU's features if they decide, and otherwise by a measurement.
 
-    CPUs with AMX compute faster in bfloat16, and those without instructions for it do not. CPUs between the two are
-    measured, and so is any CPU whose instructions oneDNN may not use.
+    CPUs with AMX are faster in bfloat16. CPUs without instructions for bfloat16 are not. All other CPUs are measured,
+    and so is any CPU if the environment limits the instructions that oneDNN uses.
     """
     features, limits = cpu_features(), _limits()
     if features and not limits:
@@ -105,7 +105,7 @@ def _limits() -> list[str]:
 
 @functools.cache
 def _remembered_speed(machine: str) -> float:
-    """Return the CPU's speed in bfloat16 as a multiple of that in float32; 0 where it does not support bfloat16.
+    """Return the CPU's speed in bfloat16 as a multiple of its speed in float32; 0 if it does not support bfloat16.
 
     It is measured once and kept in a file, so that every run makes the same choice, and with it the same picture.
 
@@ -113,19 +113,19 @@ def _remembered_speed(machine: str) -> float:
         machine: what the measurement depends on.
     """
     path = paths.cache_folder() / SPEED_FILE
-    with _measuring:  # one thread at a time, or they would slow down one another
+    with _measuring:  # one thread at a time, because they would slow each other down
         known = _read_speeds(path)
         if machine not in known:
             slow, fast = _seconds("float32", "CPU:0"), _seconds("bfloat16", "CPU:0")
             known[machine] = slow / fast if slow and fast else 0.0
             text = json.dumps(known)
-            with contextlib.suppress(OutputError):  # without a place for it, the next process measures again
+            with contextlib.suppress(OutputError):  # if it cannot be written, the next process measures again
                 files.write_atomically(path, lambda file: file.write_text(text), overwrite=True, option="precision")
     return known[machine]
 
 
 def _read_speeds(path: Path) -> dict[str, float]:
-    """Return machine -> speed as kept in a file; nothing where it is missing or damaged."""
+    """Return machine -> speed, as kept in a file; an empty dict if the file is missing or damaged."""
     try:
         return {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError, TypeError):
@@ -134,9 +134,9 @@ def _read_speeds(path: Path) -> dict[str, float]:
 
 @functools.cache
 def _seconds(precision: str, device: str) -> float | None:
-    """Return the least time of a small network's gradient; None where the device does not support the type.
+    """Return the shortest time that a small network's gradient took; None if the device does not support the type.
 
-    It is measured once per process, since TensorFlow keeps what it traces.
+    It is measured once per process, because TensorFlow keeps everything that it traces.
     """
     with tf.device(device):
         shape = (1, _TIMED_SIDE, _TIMED_SIDE, _TIMED_CHANNELS)

@@ -1,4 +1,4 @@
-"""Statistics of style pictures, which an image is compared with."""
+"""The moments of style pictures, with which an image is compared."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def style_moments(
     Args:
         graphs: network and losses.
         style: float32 (height, width, 3), RGB 0-255.
-        tile_size: side of the tiles that it is computed in, in pixels; None to compute it as a whole.
-        check: called before each tile; what it raises ends the computation.
+        tile_size: side of the tiles in pixels; None to compute the picture as a whole.
+        check: called before each tile; it may raise to end the computation.
 
     Returns:
         Layer -> moments.

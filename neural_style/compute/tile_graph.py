@@ -1,9 +1,9 @@
 """The network in parts, and the losses of one tile of a picture, as TensorFlow functions.
 
-A tile sees as far beyond its own part as its values depend on, so that nothing differs from the whole picture but
-rounding. The network is taken in two parts, which meet at `partition.CUT`. A tile of the first part then sees 24 px
-beyond its own, and one of the second 48 px, where it would be 80 px for both. What is kept of the whole picture in
-between is the pooled map, 4 numbers per pixel, which is about as much as the image.
+A tile sees everything that its values depend on, so only rounding differs from the whole picture. The network is split
+into two parts, which meet at `partition.CUT`. A tile of the first part then needs a margin of 24 px, and a tile of the
+second part one of 48 px. Without the split, it would be 80 px. Between the parts, the pooled map of the whole picture
+is kept: 4 numbers per pixel, about as much as the image.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ Source = Callable[[Box], tf.Tensor]
 """Gives a part of an image or map as a tensor (1, height, width, channels)."""
 
 Check = Callable[[], None]
-"""Is called before each tile, and may raise to end an evaluation."""
+"""A function that is called before each tile. It may raise to end an evaluation."""
 
 
 def go_on() -> None:
-    """Never end an evaluation."""
+    """Do nothing: a `Check` that never ends an evaluation."""
 
 
 class TileGraph:
-    """The parts of a graph's network, with which its weights are shared, and passes over all tiles of a picture."""
+    """The parts of a graph's network, with the same weights, and the forward pass over all tiles of a picture."""
 
     def __init__(self, graph: LossGraph):
-        """Divide the network of a graph; each function is traced on its first call."""
+        """Split the network of a graph; each function is traced on its first call."""
         self.whole = graph
         self.parts = [PartGraph(graph, part) for part in parts(tuple(graph.spec.layers))]
 
@@ -64,14 +64,14 @@ class TileGraph:
     def forward(
         self, source: Source, height: int, width: int, tile_size: int, last: int | None = None, check: Check = go_on
     ) -> tuple[dict[str, Moments], list[tuple[Source, int, int]]]:
-        """Add up the moments over a picture, and make the input of each part with its height and width.
+        """Compute the moments over a picture, and the input of each part with its height and width.
 
         Args:
             source: gives parts of the picture's image.
-            height: of the picture in pixels.
-            width: of the picture in pixels.
-            tile_size: side of a tile's own part, in pixels.
-            last: the part whose input is the last that is wanted; by default all, and their moments.
+            height: height of the picture in pixels.
+            width: width of the picture in pixels.
+            tile_size: side of a tile's own part in pixels.
+            last: index of the last part whose input is wanted; the pass ends before that part. None for all parts.
             check: called before each tile.
         """
         sums: dict[str, Moments] = {}
@@ -98,8 +98,8 @@ class PartGraph:
     """A part of the network as TensorFlow functions of one tile.
 
     Attributes:
-        part: what it consists of.
-        content: layers in it that are compared position by position.
+        part: the part.
+        content: its layers that are compared position by position.
     """
 
     def __init__(self, graph: LossGraph, part: Part):
@@ -128,16 +128,16 @@ class PartGraph:
         )
 
     def tiles(self, height: int, width: int, tile_size: int) -> Iterator[Tile]:
-        """Yield tiles of the part's input, of a height and width in its positions."""
+        """Yield tiles of the part's input, whose height and width are given in its positions."""
         part = self.part
         return cover(height, width, part.side(tile_size), part.reach, part.stride, self._graph.network.rounding)
 
     def pooled(self, box: Box, layer: str) -> Box:
-        """Return a part of the part's input as the same part of a layer's map."""
+        """Return the part of a layer's map that corresponds to a box of the input."""
         return box.pooled(vgg19_spec.stride(layer, self.part.start), self._graph.network.rounding)
 
     def map_size(self, layer: str, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of a layer's map, given those of the part's input."""
+        """Return height and width of a layer's map, given those of the input."""
         box = self.pooled(Box(0, 0, height, width), layer)
         return box.bottom, box.right
 
@@ -146,21 +146,21 @@ class PartGraph:
         return {term.name: {layer: weights[term.name][layer] for layer in term.layers} for term in self._spec.terms}
 
     def targets_of(self, maps: Mapping[str, tf.Tensor]) -> Targets:
-        """Arrange the content's maps by the terms in this part that compare with them."""
+        """Arrange the content's maps by the terms in this part that use them."""
         return {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}
 
     def upstream_of(self, gradients: Mapping[str, Moments]) -> dict[str, Moments]:
-        """Return the gradients by the moments of layers in this part."""
+        """Return the gradients with respect to the moments of the layers in this part."""
         return {layer: gradients[layer] for layer in self._first_moments}
 
     def _feature_terms(self) -> tuple[Term, ...]:
         return self._spec.of_kind(FeatureFormula)
 
     def _statistics(self, seen: tf.Tensor, own: tf.Tensor) -> tuple[dict[str, Moments], tf.Tensor | None]:
-        """Moments over a tile's own positions, and its own part of the map that the part ends with.
+        """Return the moments over a tile's own positions, and its own part of the map that ends this part.
 
         Args:
-            seen: what the tile sees of the part's input.
+            seen: what the tile sees of the input.
             own: its own `Box` in that, int32 (4,).
         """
         end, layers = self.part.end, list(self._first_moments)
@@ -172,7 +172,7 @@ class PartGraph:
         return sums, maps[end] if end else None
 
     def _content_maps(self, seen: tf.Tensor, own: tf.Tensor) -> dict[str, tf.Tensor]:
-        """A tile's own part of the feature maps that are compared position by position."""
+        """Return a tile's own part of the feature maps that are compared position by position."""
         return self._own(self._features(seen, self.content), own)
 
     def _gradient(
@@ -186,17 +186,20 @@ class PartGraph:
         of_moments: Mapping[str, Moments],
         upstream: Mapping[str, tf.Tensor],
     ) -> tuple[dict[str, dict[str, tf.Tensor]], tf.Tensor]:
-        """A tile's share of the losses that are sums over positions, and the gradient of all by what it sees.
+        """Return a tile's share of the losses that are sums over positions, and the gradient of all losses.
+
+        The gradient is with respect to all that the tile sees.
 
         Args:
             seen: as for `_statistics`.
             own: as for `_statistics`.
             targets: own parts of the content's feature maps.
-            sizes: layer -> number of values in the whole picture's map.
-            counts: of the whole image.
-            weights: of the terms and layers in this part.
-            of_moments: layer -> gradient of the loss by the sums over the whole picture.
-            upstream: pooling that the part ends with, if it does -> own part of the gradient by its map.
+            sizes: layer -> number of values in the map of the whole picture.
+            counts: numbers of differences in the whole image.
+            weights: weights of the terms and layers in this part.
+            of_moments: layer -> gradient of the loss with respect to the moments of the whole picture.
+            upstream: the pooling that ends this part, if there is one -> own part of the gradient with respect to its
+                map.
         """
         with tf.GradientTape() as tape:
             tape.watch(seen)
@@ -227,28 +230,28 @@ class PartGraph:
         return self._graph.network.maps_between(seen, layers, self.part.start)
 
     def _own(self, maps: Mapping[str, tf.Tensor], own: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The own part of each map."""
+        """Return the own part of each map."""
         return {layer: cropped(of_layer, *tf.unstack(self._own_on(layer, own))) for layer, of_layer in maps.items()}
 
     def _put_back(self, gradient: tf.Tensor, of_map: tf.Tensor, layer: str, own: tf.Tensor) -> tf.Tensor:
-        """A gradient by the own part of a map as one by all of it."""
+        """Return the gradient with respect to a whole map, given that with respect to its own part: 0 elsewhere."""
         top, left, _, _ = tf.unstack(self._own_on(layer, own))
         return padded(gradient, top, left, of_map)
 
     def _own_on(self, layer: str, own: tf.Tensor) -> tf.Tensor:
-        """The own part on a layer's map: top, left, bottom, right."""
+        """Return the own box on a layer's map: top, left, bottom, right."""
         return vgg19_spec.positions(own, vgg19_spec.stride(layer, self.part.start), self._graph.network.rounding)
 
 
 def restricted(spec: LossSpec, part: Part) -> LossSpec:
-    """Return what of a loss looks at a part of the network; pixels belong to the first part."""
+    """Return the terms and layers of a loss that belong to a part of the network; pixels belong to the first part."""
     layers = {*part.layers, IMAGE} if part.start is None else {*part.layers}
     terms = (term._replace(layers=tuple(layer for layer in term.layers if layer in layers)) for term in spec.terms)
     return LossSpec(tuple(term for term in terms if term.layers))
 
 
 def encoded_parts(picture: np.ndarray, mean: np.ndarray) -> Source:
-    """Give parts of a picture's image, made when they are asked for."""
+    """Return a source of parts of a picture's image, each made when it is asked for."""
     return lambda box: tf.constant(encoded(picture[box.part], mean))
 
 
@@ -258,18 +261,18 @@ def encoded(picture: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def slices(values: np.ndarray) -> Source:
-    """Give parts of an array (height, width, channels)."""
+    """Return a source of parts of an array (height, width, channels)."""
     return lambda box: tf.constant(values[box.part][np.newaxis])
 
 
 def empty_map(like: tf.Tensor, height: int, width: int) -> np.ndarray:
-    """Return a map of the type and channels of a tensor, not filled."""
+    """Return an array (height, width, channels) with the type and channels of a tensor and undefined values."""
     return np.empty((height, width, like.shape[-1]), like.dtype.as_numpy_dtype)
 
 
 def own_in_seen(tile: Tile) -> tf.Tensor:
-    """Return a tile's own box, counted from the top left of what it sees: int32 (4,)."""
-    return tf.constant(tile.own.seen_from(tile.seen), tf.int32)
+    """Return a tile's own box in coordinates of what it sees: int32 (4,)."""
+    return tf.constant(np.array(tile.own.seen_from(tile.seen), np.int32))
 
 
 def _moments_spec(layer: str, with_first: bool) -> Any:
@@ -279,5 +282,5 @@ def _moments_spec(layer: str, with_first: bool) -> Any:
 
 
 def _share(part: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Number of values in a part, as a share of the whole's."""
+    """Return the number of values in a part, as a share of the number in the whole."""
     return tf.cast(tf.size(part), tf.float32) / size

@@ -1,4 +1,4 @@
-"""Tiles of a picture or map: arithmetic alone."""
+"""How a picture or map is divided into tiles. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neural_style.vgg19_spec import positions
 
 
 class Box(NamedTuple):
-    """A part of a map, in positions: from top and left, up to but not including bottom and right."""
+    """A part of a map, in positions: rows from top to before bottom, columns from left to before right."""
 
     top: int
     left: int
@@ -19,7 +19,7 @@ class Box(NamedTuple):
 
     @property
     def part(self) -> tuple[slice, slice]:
-        """Index of the part in an array (height, width, …)."""
+        """Index of this part in an array (height, width, …)."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def pooled(self, stride: int, rounding: str) -> Box:
@@ -27,34 +27,34 @@ class Box(NamedTuple):
         return Box(*(positions(edge, stride, rounding) for edge in self))
 
     def seen_from(self, other: Box) -> Box:
-        """The same part, counted from the top left of another."""
+        """Return the same part in coordinates that begin at the top left of another."""
         return Box(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)
 
 
 class Tile(NamedTuple):
-    """A part of a map that is worked on at once."""
+    """A part of a map that is computed at once."""
 
     own: Box
-    """What it adds to sums: every position of the map is one tile's own."""
+    """The part that it contributes to sums. Every position of the map belongs to exactly one tile."""
     seen: Box
-    """What the network is shown: its own part and around it what its values depend on."""
+    """The part that the network sees: its own part and the margin that its values depend on."""
 
 
 def cover(height: int, width: int, side: int, reach: int, stride: int, rounding: str) -> Iterator[Tile]:
-    """Tiles that cover a map of any size, row by row, of about the same size.
+    """Yield tiles of about the same size that cover a map of any size, row by row.
 
-    Their own parts begin at multiples of the stride and end there or with the map, and each holds at least one whole
-    position of the coarsest layer if the map does. What they see does so as well, and so is divided by poolings like
-    the whole map. All see as much, but for the rest that a map has beyond a multiple of the stride: tiles at the border
-    see further inwards, since memory that is freed and taken again in pieces of other sizes would be torn to shreds.
+    The own parts begin at multiples of the stride, and end at multiples of the stride or with the map. Each contains at
+    least one whole position of the coarsest layer if the map does. The same holds for the parts that are seen, so
+    poolings divide them like the whole map. All tiles see equally much, except for the rest of the map beyond a
+    multiple of the stride: tiles at the border see further inward. If sizes varied, memory would become fragmented.
 
     Args:
-        height: of the map in positions.
-        width: of the map in positions.
-        side: most positions of an own part along each side; it may exceed them by less than the stride.
-        reach: positions that values depend on beyond an own part.
+        height: height of the map in positions.
+        width: width of the map in positions.
+        side: most positions along a side of an own part; a part may exceed it by less than the stride.
+        reach: how many positions beyond its own part the values of a tile depend on.
         stride: positions of the map, along each side, per position of the coarsest layer.
-        rounding: what poolings do with an odd last row or column, of `vgg19_spec.ROUNDINGS`.
+        rounding: what poolings do with an odd last row or column, one of `vgg19_spec.ROUNDINGS`.
     """
     halo = -(-reach // stride) * stride
     rows, columns = (list(_spans(length, side, halo, stride, rounding)) for length in (height, width))
@@ -66,12 +66,16 @@ def cover(height: int, width: int, side: int, reach: int, stride: int, rounding:
 def _spans(
     length: int, side: int, halo: int, stride: int, rounding: str
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where each own part of a line begins and ends, and what is seen with it."""
+    """Yield (begin, end) of each own part along one side, and (begin, end) of what is seen with it.
+
+    With u whole positions of the coarsest layer and n parts, part i begins at ⌊u·i / n⌋ · stride. Each part sees
+    ⌈u / n⌉ · stride + 2 · halo positions, or to the end of the map.
+    """
     units = max(positions(length, stride, rounding), 1)
     count = -(-units // max(side // stride, 1))
     edges = [units * index // count * stride for index in range(count)] + [length]
     seen = -(-units // count) * stride + 2 * halo
-    last = max(units * stride - seen, 0)  # where what the tiles at the end see begins
+    last = max(units * stride - seen, 0)  # where the seen part of the last tile begins
     for begin, end in itertools.pairwise(edges):
         first = max(begin - halo, 0)
         yield (begin, end), (first, first + seen) if first < last else (last, length)

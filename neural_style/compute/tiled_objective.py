@@ -1,7 +1,8 @@
-"""The objective evaluated tile by tile: the losses and the gradient of the whole picture, in memory that does not grow.
+"""The objective computed tile by tile: the losses and the gradient of the whole picture, in bounded memory.
 
-Moments are sums over positions, so they add up over tiles. A first pass, forward alone, adds them up. Then the
-derivative of the loss by each of them is known, and a second pass takes every tile forward and back against it.
+Moments are sums over positions, so they add up over tiles. A first, forward pass adds them up. The derivative of the
+loss with respect to each moment is then known. A second pass runs every tile forward and, with that derivative,
+backward.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import added_up, channels_of, moment_term, per_sum
+from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
 from neural_style.compute.loss_weights import ChannelSums, loss_weights
 from neural_style.compute.objective import check_shape
 from neural_style.compute.tile_graph import (
@@ -39,11 +40,11 @@ _Values = dict[str, dict[str, Any]]
 
 
 class TiledObjective:
-    """An `objective.Objective` computed tile by tile. Images and gradients are arrays in the computer's memory.
+    """An `objective.Objective` that computes the picture tile by tile. Gradients are arrays in the computer's memory.
 
     Attributes:
         style_targets: layer -> moments of the styles.
-        tile_size: side of a tile's own part, in pixels. May be changed between evaluations.
+        tile_size: side of a tile's own part in pixels. It may be changed between evaluations.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class TiledObjective:
             graph: network and losses, which objectives of other sizes may share.
             config: weights of the terms.
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
-            style_targets: layer -> moments of the styles, as `TileGraph.style_targets` gives them.
-            tile_size: side of a tile's own part, in pixels.
-            keep_content: whether to keep the content's feature maps, or else compute them anew for every tile from the
-                picture or, for deep layers, from the map where the network is divided, which takes half the memory.
-            check: called before each tile of an evaluation; what it raises ends the evaluation.
+            style_targets: layer -> moments of the styles, from `style_targets.style_targets`.
+            tile_size: side of a tile's own part in pixels.
+            keep_content: whether to keep the content's feature maps. Otherwise they are computed again for every tile,
+                from the picture or, for deep layers, from the map at which the network is split. That takes half the
+                memory.
+            check: called before each tile of an evaluation; it may raise to end the evaluation.
         """
         self._graph, self._check = graph, check
         self._shape = (1, *content.shape)
@@ -86,18 +88,18 @@ class TiledObjective:
         return self._shape
 
     def set_weights(self, config: ResolvedConfig) -> None:
-        """Weight the terms as another configuration says; see `objective.Objective`."""
+        """Use the loss weights of another configuration; see `objective.Objective`."""
         width = self._shape[2]
         self._weights: LossWeights = loss_weights(
             config, self._graph.whole, width, self._content_sums, self.style_targets
         )
 
     def release(self) -> None:
-        """Let go of the targets."""
+        """Free the targets."""
         self._content, self.style_targets = {}, {}
 
     def value_and_grad(self, image: Any) -> tuple[LossTerms, Any]:
-        """Return the losses of an image and the gradient of their total, float32 of the image's shape and kind.
+        """Return the losses of an image and the gradient of their total: float32, of the image's shape and kind.
 
         Raises:
             ValueError: the image has another shape than the content.
@@ -113,14 +115,13 @@ class TiledObjective:
         assert gradient is not None
         spec = self._graph.whole.spec
         constants = {
-            term.name: {layer: tf.constant(values[term.name][layer], tf.float32) for layer in term.layers}
-            for term in spec.terms
+            term.name: {layer: float32(values[term.name][layer]) for layer in term.layers} for term in spec.terms
         }
         gradient = gradient[np.newaxis]
         return added_up(spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
 
     def _moment_terms(self, sums: Mapping[str, Moments]) -> tuple[_Values, dict[str, Moments]]:
-        """Losses of moments over the whole picture, and their gradients by the sums."""
+        """Return the losses of the whole picture's moments, and their gradients with respect to the moments."""
         targets = {term.name: self.style_targets for term in self._graph.whole.spec.of_kind(MomentFormula)}
         values: _Values = {}
         of_moments: dict[str, Moments] = {}
@@ -128,7 +129,7 @@ class TiledObjective:
         for term in self._graph.whole.spec.of_kind(MomentFormula):
             values[term.name], upstream = moment_term(term, means, targets, self._weights)
             for layer, of_mean in upstream.items():
-                found = per_sum(of_mean, tf.constant(sums[layer].mass, tf.float32))
+                found = per_sum(of_mean, float32(sums[layer].mass))
                 before = of_moments.get(layer)
                 of_moments[layer] = found if before is None else before + found
         return values, of_moments
@@ -143,12 +144,13 @@ class TiledObjective:
         upstream: np.ndarray | None,
         values: _Values,
     ) -> np.ndarray:
-        """Add the losses of a part to the values; return the gradient by its input (height, width, channels)."""
+        """Add the losses of a part to `values`; return the gradient with respect to its input.
+
+        The gradient is (height, width, channels).
+        """
         _, rows, columns, channels = self._shape
-        sizes = {layer: tf.constant(float(self._map_entries(layer))) for layer in part.content}
-        counts = PixelCounts(
-            tf.constant(float((rows - 1) * columns * channels)), tf.constant(float(rows * (columns - 1) * channels))
-        )
+        sizes = {layer: float32(self._map_entries(layer)) for layer in part.content}
+        counts = PixelCounts(float32((rows - 1) * columns * channels), float32(rows * (columns - 1) * channels))
         of_part, end, weights = part.upstream_of(of_moments), part.part.end, part.weights_of(self._weights)
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):
@@ -170,7 +172,7 @@ class TiledObjective:
         return gradient
 
     def _content_of(self, part: PartGraph, tile: Tile, own: tf.Tensor) -> dict[str, tf.Tensor]:
-        """A tile's own part of the content's feature maps."""
+        """Return a tile's own part of the content's feature maps."""
         if not part.content:
             return {}
         source = self._content[part]
@@ -179,7 +181,10 @@ class TiledObjective:
         return {layer: slices(of_layer)(part.pooled(tile.own, layer)) for layer, of_layer in source.items()}
 
     def _take_content(self, content: np.ndarray, keep: bool, with_sums: bool) -> ChannelSums:
-        """Keep, for each part with content layers, their maps or what gives the part's input; add up their channels."""
+        """Keep what content layers are compared with, and return their channel sums.
+
+        For each part with content layers, their maps are kept if `keep` is set, and otherwise the input of the part.
+        """
         deepest = max((index for index, part in enumerate(self._graph.parts) if part.content), default=0)
         height, width = content.shape[:2]
         picture = encoded_parts(content, self.mean)
@@ -200,7 +205,7 @@ class TiledObjective:
     def _content_maps(
         self, part: PartGraph, source: Source, height: int, width: int, keep: bool
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Whole feature maps of the content layers, if they are to be kept, and sums of their channels."""
+        """Return the whole feature maps of the content layers, if `keep` is set, and the sums of their channels."""
         maps: dict[str, np.ndarray] = {}
         added: dict[str, np.ndarray] = {}
         for tile in part.tiles(height, width, self.tile_size):
@@ -214,7 +219,7 @@ class TiledObjective:
         return maps, added
 
     def _map_entries(self, layer: str) -> int:
-        """Number of values in a layer's map of the whole picture."""
+        """Return the number of values in a layer's map of the whole picture."""
         rounding = self._graph.whole.network.rounding
         rows, columns = (positions(side, stride(layer), rounding) for side in self._shape[1:3])
         return rows * columns * channels_of(layer)

@@ -28,10 +28,10 @@ def parse(text: str) -> int | None:
 
 
 def describe(size: float) -> str:
-    """Return a number of bytes for people, such as "2.94 GB"; 1 GB is 10⁹ bytes."""
+    """Return a number of bytes as people write it, such as "2.94 GB"; 1 GB is 10⁹ bytes."""
     return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def flag(size: int) -> str:
-    """Return a number of bytes in the form that `parse` reads, rounded down to a multiple of 10 MB (10 MB at least)."""
+    """Return a number of bytes in the form that `parse` reads, rounded down to a multiple of 10 MB (at least 10 MB)."""
     return f"{max(size // 10**7, 1) / 100:.12g}GB"

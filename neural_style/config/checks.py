@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def check(config: Config) -> None:
-    """Check the options of a configuration, each of which has a value of its own type, against each other.
+    """Check the options of a configuration against each other. Each has been checked by itself before.
 
     Raises:
-        UsageError: two contradict each other, or one has a value that cannot be.
+        UsageError: options contradict each other, or one has an invalid value.
     """
     _check_pictures(config)
     _check_layers(config)
@@ -27,13 +27,13 @@ def check(config: Config) -> None:
         raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {config.scales!r}")
     if config.bit_depth not in (8, 16):
         raise UsageError(f"bit_depth: expected 8 or 16, got {config.bit_depth}")
-    byte_sizes.parse(config.memory)  # which raises for what is no size
+    byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")
 
 
 def _check_pictures(config: Config) -> None:
-    """Check that pictures are given, and that lists which go with them have their length."""
+    """Check that pictures are given, and that there is one style scale and one blend weight for each style."""
     _check_picture("content", config.content)
     for style in config.styles or (None,):
         _check_picture("styles", style)
@@ -51,7 +51,7 @@ def _check_pictures(config: Config) -> None:
 def _check_picture(name: str, picture: Any) -> None:
     if picture is None or (isinstance(picture, str) and not picture):
         raise UsageError(f"{name}: expected a picture, got none; give --{name} FILE")
-    is_object = hasattr(type(picture), "__array_interface__")  # of PIL and of NumPy, neither of which is imported here
+    is_object = hasattr(type(picture), "__array_interface__")  # PIL images and arrays, without importing PIL or NumPy
     if not is_object and not isinstance(picture, (str, os.PathLike)):
         raise UsageError(f"{name}: expected a path, a PIL image or an array, got {picture!r}")
 
@@ -87,7 +87,7 @@ def _check_layers(config: Config) -> None:
 
 
 def _check_progress(config: Config) -> None:
-    """Check that checkpoints have both a place and an interval, and a place that tells iterations apart."""
+    """Check that checkpoints have both a path and an interval, and that the path differs between iterations."""
     template, every = config.checkpoint_output, config.checkpoint_iterations
     if (template is None) != (every is None):
         raise UsageError("checkpoint_output and checkpoint_iterations go together; give both or neither")
@@ -99,6 +99,6 @@ def _check_progress(config: Config) -> None:
         tells_apart = False
     if not tells_apart:
         raise UsageError(
-            "checkpoint_output: expected a place for the iteration, as in out_{:05}.jpg or out_%05d.jpg, "
+            "checkpoint_output: expected a placeholder for the iteration, as in out_{:05}.jpg or out_%05d.jpg, "
             f"got {template!r}"
         )

@@ -1,7 +1,7 @@
 """The settings of one run: every option, its default and its bounds, stated once.
 
-Flags, saved flag files, the table in docs/flags.md and the metadata inside written pictures all derive from the fields
-of `Config`. Nothing here imports NumPy or TensorFlow, so that usage errors are reported at once.
+Flags, saved flag files, the table in docs/flags.md and the metadata of written pictures all derive from the fields of
+`Config`. Nothing here imports NumPy or TensorFlow, so usage errors are reported at once.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def _by_optimizer(name: str) -> str:
 class Config:
     """Settings of one run. Fields have the names of the flags and are checked on creation.
 
-    Options that are None have a default that the network or the optimizer decides: see `resolve.resolve`. Two
-    configurations are equal, and have one hash, if their values are: paths by name, pictures in memory by their pixels.
+    An option that is None gets its value when a run starts, in some cases from the network or the optimizer: see
+    `resolve.resolve`. Two configurations are equal, and have the same hash, if their values are equal. Pictures on disk
+    are compared by path, and pictures in memory by their pixels.
 
     Raises:
         UsageError: an option has an invalid value, or two options contradict each other.
@@ -256,7 +257,7 @@ class Config:
     memory: str = option(
         "Network",
         "Memory that a run may take, such as 3GB, 800MB or 2.5GiB. A picture that needs more is computed in tiles. "
-        "auto is what the process has plus 80% of what is free.",
+        "auto is 80% of what is free, plus what the run has taken already.",
         "auto",
     )
     tile_size: int | None = option(
@@ -337,9 +338,9 @@ class Config:
             weights = [
                 factor * self._block_weight(layer) for layer, factor in zip(self.style_layers, growth, strict=False)
             ]
-            shares = _normalised("style_layer_weight_exp", weights)
+            shares = _normalized("style_layer_weight_exp", weights)
         else:
-            shares = _normalised("style_layer_weights", self.style_layer_weights)
+            shares = _normalized("style_layer_weights", self.style_layer_weights)
         terms = zip(self.style_layers, shares, strict=True)
         return {layer: share for layer, share in terms if share * self.style_weight > 0}
 
@@ -354,7 +355,7 @@ class Config:
     @property
     def style_blend(self) -> tuple[float, ...]:
         """Weight of each style picture. The weights sum to 1."""
-        return _normalised("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
+        return _normalized("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -369,7 +370,7 @@ class Config:
         return template.format(iteration) if re.search(r"\{.*\}", template) else template % iteration
 
     def checkpoint_at(self, iteration: int) -> bool:
-        """Return whether a checkpoint is due after this iteration."""
+        """Return whether a checkpoint is due at this iteration."""
         every = self.checkpoint_iterations
         return every is not None and iteration > 0 and iteration % every == 0
 
@@ -380,7 +381,7 @@ OPTIONS: Mapping[str, Option] = {
 """Option name -> option, in the order of the fields of `Config`."""
 
 
-def _normalised(name: str, values: Sequence[float]) -> tuple[float, ...]:
+def _normalized(name: str, values: Sequence[float]) -> tuple[float, ...]:
     total = sum(values)
     if not 0 < total < math.inf:
         raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got weights {tuple(values)}")

@@ -1,4 +1,4 @@
-"""Defaults that other facts decide: the loss, the optimizer, the network."""
+"""Defaults that depend on the loss, the optimizer or the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT_TO_NETWORK: Mapping[str, Any] = {
     "loss": "balanced",
     "preview_width": 0,
 }
-"""Options that a weights file may set if the user does not -> their values if the file does not set them either."""
+"""Options that a weights file may set if the user does not -> their values if neither does."""
 
 MOST_NOISE = 0.5
 """Above this share of noise a start image shows no forms, and a run starts at a coarser scale, without a preview."""
@@ -34,7 +34,7 @@ TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
 
 
 _BALANCED_UNIT = 2.0**20
-"""Factor on the whole balanced loss: Adam's `eps` is meant for gradients of this size. A power of 2 rounds nothing."""
+"""Factor on the whole balanced loss, so that gradients suit Adam's `eps`. A power of 2 adds no rounding."""
 
 LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
     "balanced": {

@@ -1,4 +1,4 @@
-"""What an option is: the facts about a field of `Config` from which flags, tables and forms are made."""
+"""What an option is: the facts about a field of `Config`, from which flags and tables are made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS: dict[type, tuple[type, str]] = {
 """Type of an option -> (what is accepted for it, how a message names it)."""
 
 _GREATEST = 3.4e38
-"""About the greatest float32, the type in which everything is computed."""
+"""About the greatest float32, the type that losses are computed in."""
 
 
 def option(
@@ -42,7 +42,7 @@ def option(
         default: its default; without one the option is required.
         bounds: the limits of a number, written "> 0", ">= 1", "0 or >= 2", "0 to 1" or "0 to < 1".
         alias: a second name of the flag.
-        picture: whether the value is a picture, or several: a path or an object.
+        picture: whether the value is a picture or several, each a path or an object.
         path: whether the value is the path of a file.
     """
     facts = {"group": group, "help": help, "bounds": bounds, "alias": alias}
@@ -51,7 +51,7 @@ def option(
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One field of `Config`, as flags, tables and forms need it."""
+    """One field of `Config`, as flags and tables need it."""
 
     name: str
     group: str
@@ -59,7 +59,7 @@ class Option:
     default: Any
     required: bool
     type: type
-    """`str`, `int`, `float` or `bool`; of one item if `is_list`."""
+    """`str`, `int`, `float` or `bool`; the type of one item if `is_list`."""
     is_list: bool
     is_optional: bool
     choices: tuple[str, ...]
@@ -89,14 +89,14 @@ class Option:
         )
 
     def checked(self, value: Any) -> Any:
-        """Return the value in this option's type.
+        """Return the value, converted to this option's type.
 
-        A path that begins with `~` or `~user` is expanded to that user's home folder, even where a file of that name
+        A path that begins with `~` or `~user` is expanded to that user's home folder, even if a file of that name
         exists; `./~name` names such a file.
 
         Raises:
-            UsageError: the value is of another type, out of bounds or not among the choices; or the path is one that
-                this system cannot spell, or that is in the home of an unknown user.
+            UsageError: the value is of another type, out of bounds or not among the choices; or the path cannot be
+                encoded on this system, or is in the home folder of an unknown user.
         """
         if value is None and self.is_optional:
             return None
@@ -110,7 +110,7 @@ class Option:
         return tuple(self._checked_item(item) for item in value)
 
     def _checked_picture(self, value: Any) -> Any:
-        """Return a path as `_checked_path` does where that changes it, and anything else as it is."""
+        """Return a path as `_checked_path` does if that changes it, and anything else as it is."""
         if not isinstance(value, (str, bytes, os.PathLike)):
             return value
         path = self._checked_path(os.fsdecode(value))
@@ -163,7 +163,7 @@ class Option:
 
 
 def _within(value: float, bounds: str) -> bool:
-    """Tell whether a number is finite and within bounds, which `option` explains."""
+    """Return whether a number is finite and within bounds, which `option` explains."""
     if isinstance(value, float) and not math.isfinite(value):
         return False
     words = bounds.split()

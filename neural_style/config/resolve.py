@@ -1,4 +1,4 @@
-"""From the options that were given to a value for each: what the network and the optimizer decide is filled in."""
+"""Resolve a configuration: fill in the options that the network or the optimizer decides."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, usu
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ResolvedConfig(Config):
-    """A configuration in which every option that decides about a run has a value.
+    """A configuration in which every option that affects a run has a value.
 
-    `resolve` makes it; where it stands for a `Config`, it repeats the run.
+    `resolve` makes it. Used as a `Config`, it repeats the run.
     """
 
     decided: frozenset[str] = frozenset()
@@ -29,7 +29,7 @@ class ResolvedConfig(Config):
     preview_width: int = 0
 
     def tolerance_of(self, optimizer: str) -> float:
-        """Return the tolerance for an optimizer, which may be another than the one asked for."""
+        """Return the tolerance for an optimizer, which may differ from the one asked for."""
         return usual_tolerance(optimizer, self.loss) if "tolerance" in self.decided else self.tolerance
 
 
@@ -38,7 +38,7 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
 
     Args:
         config: what was asked for.
-        settings: what suits the network, `VGGWeights.settings`; it holds where no option says otherwise.
+        settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence.
     """
     values = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
     if config.initial is not None:

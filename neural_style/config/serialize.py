@@ -13,6 +13,9 @@ from neural_style.errors import UsageError
 if TYPE_CHECKING:
     from neural_style.config.config import Config
 
+_PICTURE_FACTS = ("icc_profile", "transparency", "exif")
+"""Entries of a PIL image's `info` that decide how its pixels are read."""
+
 
 def key(config: Config) -> tuple[Any, ...]:
     """Return the values of a configuration in a form that can be compared and hashed."""
@@ -46,7 +49,7 @@ def from_json(text: str) -> Config:
     """Read a configuration that `to_json` wrote.
 
     Raises:
-        UsageError: the text is no such JSON, an option is unknown, or a value cannot be.
+        UsageError: the text is not JSON of a configuration, an option is unknown, or a value is invalid.
     """
     from neural_style.config.config import Config
 
@@ -59,7 +62,7 @@ def from_json(text: str) -> Config:
     unknown = sorted(set(values) - set(_options()))
     if unknown:
         raise UsageError(f"expected options of this version, got {', '.join(unknown)}; leave them out")
-    return Config(**values)
+    return Config(**{"content": None, "styles": None, **values})  # None is refused as a missing picture
 
 
 def _options() -> Mapping[str, Any]:
@@ -75,13 +78,19 @@ def _path(name: str, picture: Any) -> str:
 
 
 def hashable(value: Any) -> Any:
-    """Return a value in a form that can be compared and hashed; of a picture in memory its size, type and a hash."""
+    """Return a value in a form that can be compared and hashed; for a picture in memory its size, type and a hash."""
     if isinstance(value, (list, tuple)):
         return tuple(map(hashable, value))
+    if isinstance(value, frozenset):
+        return tuple(sorted(value))  # the order of a set differs from process to process
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     interface = getattr(value, "__array_interface__", None)
     if interface is None:
         return value
-    pixels = value.tobytes()  # of NumPy and PIL alike, neither of which is imported here
-    return ("pixels", interface["shape"], interface["typestr"], hashlib.sha256(pixels).hexdigest())
+    pixels = value.tobytes()  # PIL images and arrays both have it; neither package is imported here
+    contents = hashlib.sha256(pixels)
+    if hasattr(value, "getpalette"):
+        colors = [value.mode, value.getpalette(None), *map(value.info.get, _PICTURE_FACTS)]
+        contents.update(repr(colors).encode())
+    return ("pixels", interface["shape"], interface["typestr"], contents.hexdigest())

@@ -1,1 +1,1 @@
-"""Pictures in and out, colour, and what is computed of their pixels."""
+"""Pictures: reading, writing, color profiles, and work on their pixels."""

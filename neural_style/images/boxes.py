@@ -1,4 +1,7 @@
-"""Files made of boxes (ISO/IEC 14496-12), as JPEG 2000 and JPEG XL: a length of 4 bytes, a kind of 4, and data."""
+"""Files made of boxes (ISO/IEC 14496-12), such as JPEG 2000 and JPEG XL.
+
+A box consists of a length of 4 bytes, a kind of 4 bytes, and data.
+"""
 
 from collections.abc import Iterator
 from typing import IO
@@ -7,7 +10,7 @@ _TO_THE_END = 2**63
 
 
 def find_boxes(stream: IO[bytes], at: int, end: int = _TO_THE_END) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end of the data of each box between two places, up to where the file is damaged."""
+    """Yield kind, and start and end of the data, of each box between two offsets. End where the file is damaged."""
     while at < end:
         stream.seek(at)
         head = stream.read(16)

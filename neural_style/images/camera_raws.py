@@ -1,4 +1,4 @@
-"""Recognise camera raws, to refuse them: any reader of TIFF would show their preview of a few pixels instead."""
+"""Recognize camera raw files and refuse them. A TIFF reader would read their small preview instead."""
 
 import os
 import re
@@ -21,9 +21,9 @@ _SIGNATURES = (
     b"\0MRM",  # Minolta
     b"FOVb",  # Sigma
 )
-"""What files begin with."""
-_COLOUR_FILTERS, _LINEAR_RAW = 32803, 34892
-"""Photometric interpretations of TIFF: one colour per pixel behind a filter; the same after interpolation."""
+"""First bytes of camera raw files."""
+_COLOR_FILTERS, _LINEAR_RAW = 32803, 34892
+"""Photometric interpretations of TIFF: one color per pixel (color filter array); the same after interpolation."""
 _COMPRESSIONS = frozenset({32767, 32769, 32770, 34713, 65000, 65535})
 """Compressions of TIFF that only Sony, Epson, Samsung, Nikon, Kodak and Pentax use."""
 _TAGS = (50706, 33422)
@@ -36,7 +36,7 @@ def is_raw_name(path: PathLike) -> bool:
 
 
 def has_raw_signature(head: bytes) -> bool:
-    """Return whether a file that begins with these 16 bytes is a camera raw; most raws look like TIFF files there."""
+    """Return whether a file that begins with these 16 bytes is a camera raw. Most raws begin like TIFF files."""
     if head.startswith(_SIGNATURES) or head[4:12] == b"ftypcrx ":  # the latter: Canon CR3
         return True
     return head.startswith((b"II", b"MM")) and (
@@ -45,15 +45,15 @@ def has_raw_signature(head: bytes) -> bool:
 
 
 def is_raw_page(page: Any) -> bool:
-    """Return whether a page of a TIFF file, as tifffile describes it, holds what a sensor saw."""
+    """Return whether a page of a TIFF file, as tifffile describes it, holds a sensor's raw data."""
     kinds = {page.photometric, page.compression}
-    is_sensor = not kinds.isdisjoint({_COLOUR_FILTERS, _LINEAR_RAW} | _COMPRESSIONS)
+    is_sensor = not kinds.isdisjoint({_COLOR_FILTERS, _LINEAR_RAW} | _COMPRESSIONS)
     return is_sensor or any(tag in page.tags for tag in _TAGS)
 
 
 def refusal(subject: str) -> ImageError:
     """Return the error that refuses a camera raw."""
     return ImageError(
-        f"{subject} is a camera raw, expected a finished picture; develop it, e.g. with darktable or "
+        f"{subject}: expected a finished picture, got a camera raw; develop it, for example with darktable or "
         "RawTherapee, and give the exported TIFF, PNG or JPEG"
     )

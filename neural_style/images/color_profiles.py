@@ -1,6 +1,6 @@
-"""Colour management: convert pixels from their ICC profile, or from Lab, to sRGB.
+"""Color management: convert pixels from their ICC profile, or from Lab, to sRGB.
 
-Little CMS does the work: through Pillow for 8 bits per channel, through imagecodecs for 16.
+Little CMS does the conversion, through Pillow for 8 bits per channel and through imagecodecs for 16.
 """
 
 import functools
@@ -14,10 +14,10 @@ from PIL import Image, ImageCms
 LOG = logging.getLogger("neural_style")
 
 WHITE_16 = 2**16 - 1
-"""White of a channel of 16 bits."""
+"""White in a 16-bit channel."""
 
 _EXACT_CURVES = 0x0100
-"""Flag of Little CMS: evaluate tone curves; its tables in 16 bits are off by 13 levels of 255 near black."""
+"""Flag of Little CMS: evaluate tone curves. Its 16-bit tables are off by 13 levels of 255 near black."""
 
 _XYZ_TO_LINEAR_SRGB = np.array(
     [[3.1338561, -1.6168667, -0.4906146], [-0.9787684, 1.9161415, 0.0334540], [0.0719453, -0.2289914, 1.4052427]]
@@ -33,7 +33,7 @@ ToSrgb = Callable[[np.ndarray], np.ndarray]
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """Return an ICC profile of sRGB that is always the same: its date of creation is a constant."""
+    """Return an ICC profile of sRGB, always the same bytes: its date of creation is constant."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     date = b"".join(number.to_bytes(2, "big") for number in (2000, 1, 1, 0, 0, 0))
     return profile[:24] + date + profile[36:]
@@ -43,9 +43,9 @@ def converter(mode: str, profile: bytes | None, subject: str) -> Callable[[Image
     """Return a function that converts L, RGB, CMYK or LAB images to sRGB in mode RGB.
 
     Args:
-        mode: Mode of the images.
-        profile: Their ICC profile. An unusable one is ignored with a warning.
-        subject: What warnings begin with.
+        mode: mode of the images.
+        profile: their ICC profile. An unusable one is ignored with a warning.
+        subject: what warnings begin with.
     """
     if mode == "LAB":
         return _transform(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), mode)
@@ -62,36 +62,36 @@ def converter(mode: str, profile: bytes | None, subject: str) -> Callable[[Image
 
 
 def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> Callable[[Image.Image], Image.Image]:
-    """Return a function that converts images of a mode, in the colours of `profile`, to sRGB."""
+    """Return a function that converts images of a mode, in the colors of `profile`, to sRGB."""
     srgb = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
     transform = ImageCms.buildTransform(profile, srgb, mode, "RGB", ImageCms.Intent.PERCEPTUAL)
     return transform.apply
 
 
 def _warn_unusable(subject: str, error: Exception) -> None:
-    LOG.warning("%s: its colour profile is unusable and ignored, so colours may be off (%s)", subject, error)
+    LOG.warning("%s: its color profile is unusable and ignored, so colors may be off (%s)", subject, error)
 
 
-def grey_curves(profile: bytes | None, subject: str) -> np.ndarray | None:
-    """Return the sRGB colours of the 256 greys of 8 bits, uint8 (256, 3); None without a profile."""
+def gray_curves(profile: bytes | None, subject: str) -> np.ndarray | None:
+    """Return the sRGB colors of the 256 gray levels of 8 bits, uint8 (256, 3); None without a profile."""
     if not profile:
         return None
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
     return np.asarray(converter("L", profile, subject)(ramp))[0]
 
 
-def apply_curves(grey: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """Look up greys (height, width), 0-255, in `grey_curves`, with interpolation: (height, width, 3), 0-255."""
-    return np.stack([np.interp(grey, np.arange(256), curve) for curve in curves.T], axis=-1)
+def apply_curves(gray: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """Look up gray (height, width), 0-255, in `gray_curves` with interpolation; return (height, width, 3), 0-255."""
+    return np.stack([np.interp(gray, np.arange(256), curve) for curve in curves.T], axis=-1)
 
 
 def deep_converter(profile: bytes | None, subject: str) -> ToSrgb | None:
-    """Return a function that converts colours of 16 bits to sRGB.
+    """Return a function that converts 16-bit colors to sRGB.
 
-    Without imagecodecs, colours are converted in 8 bits, with a warning that names the command to install it.
+    Without imagecodecs, colors are converted in 8 bits, with a warning that says how to install it.
 
     Returns:
-        None if there is nothing to convert: no profile, the one that we write ourselves, or an unusable one.
+        The function; None if there is nothing to convert: no profile, our own sRGB profile, or an unusable profile.
     """
     if not profile or profile == srgb_profile():
         return None
@@ -99,13 +99,11 @@ def deep_converter(profile: bytes | None, subject: str) -> ToSrgb | None:
         import imagecodecs
     except ImportError:
         convert = converter("RGB", profile, subject)
-        LOG.warning(
-            "%s: its colours are converted to sRGB in 8 bits; for 16 bits: pip install 'neural-style[deep]'", subject
-        )
-        return lambda colour: _convert_in_8_bits(colour, convert)
+        LOG.warning("%s: its colors are converted to sRGB in 8 bits; for 16 bits: pip install imagecodecs", subject)
+        return lambda color: _convert_in_8_bits(color, convert)
 
-    def convert_in_16_bits(colour: np.ndarray) -> np.ndarray:
-        whole = np.ascontiguousarray(np.rint(colour).astype(np.uint16))
+    def convert_in_16_bits(color: np.ndarray) -> np.ndarray:
+        whole = np.ascontiguousarray(np.rint(color).astype(np.uint16))
         converted = imagecodecs.cms_transform(
             whole, profile, srgb_profile(), colorspace="rgb", outcolorspace="rgb", intent=0, flags=_EXACT_CURVES
         )
@@ -119,9 +117,9 @@ def deep_converter(profile: bytes | None, subject: str) -> ToSrgb | None:
     return convert_in_16_bits
 
 
-def _convert_in_8_bits(colour: np.ndarray, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
-    """Convert (rows, width, 3), 0-65535, through images of 8 bits."""
-    levels = np.rint(colour / (WHITE_16 / 255)).astype(np.uint8)
+def _convert_in_8_bits(color: np.ndarray, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    """Convert (rows, width, 3), 0-65535, in 8 bits."""
+    levels = np.rint(color / (WHITE_16 / 255)).astype(np.uint8)
     return np.asarray(convert(Image.fromarray(levels)), np.float32) * (WHITE_16 / 255)
 
 

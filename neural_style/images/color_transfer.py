@@ -1,4 +1,4 @@
-"""Keep the colours of the content picture."""
+"""Keep the colors of the content picture."""
 
 import numpy as np
 
@@ -9,25 +9,25 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def preserve_colors(stylized: np.ndarray, content: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Combine the lightness of one picture with the colours of another.
+    """Combine the lightness of one picture with the colors of another.
 
     This is the luminance transfer of Gatys et al. (arXiv:1606.05897), applied to the result instead of the inputs, in
-    YCbCr (ITU-R BT.601) as in anishathalye/neural-style. Replacing the luma of a colour while keeping its chroma adds
+    YCbCr (ITU-R BT.601) as in anishathalye/neural-style. Replacing the luma of a color without changing its chroma adds
     the difference of the two lumas to each of red, green and blue: rgb + luma(stylized) - luma(rgb). So no conversion
     to YCbCr is needed.
 
     Args:
-        stylized: uint8 (height, width, 3), 0-255, or uint16, 0-65535, sRGB; its luma is kept.
-        content: Same type and shape; its chroma is kept.
-        out: Array for the result; may be one of the two inputs. Default: a new array.
+        stylized: sRGB (height, width, 3), uint8 (0-255) or uint16 (0-65535). Its luma is kept.
+        content: a picture of the same type and shape. Its chroma is kept.
+        out: array for the result, which may be one of the two inputs. None for a new array.
 
     Returns:
         Same type and shape, sRGB; values out of range are clipped.
     """
     out = np.empty_like(stylized) if out is None else out
     for rows in row_bands(*stylized.shape[:2]):
-        colour = content[rows].astype(np.float32)
-        difference = stylized[rows] - colour
-        colour += sum(difference[..., [index]] * np.float32(weight) for index, weight in enumerate(_LUMA))
-        out[rows] = np.rint(colour, out=colour).clip(0, np.iinfo(out.dtype).max, out=colour)
+        color = content[rows].astype(np.float32)
+        difference = stylized[rows] - color
+        color += sum(difference[..., [index]] * np.float32(weight) for index, weight in enumerate(_LUMA))
+        out[rows] = np.rint(color, out=color).clip(0, np.iinfo(out.dtype).max, out=color)
     return out

@@ -1,4 +1,4 @@
-"""Pictures whose samples Pillow cannot decode, or reduces to 8 bits: from the samples of a file to sRGB."""
+"""Decode pictures whose samples Pillow cannot decode or reduces to 8 bits, and convert them to sRGB."""
 
 import logging
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from neural_style.errors import ImageError
 from neural_style.images import jpeg2000, pillow_files, png_chunks
-from neural_style.images.color_profiles import WHITE_16, apply_curves, deep_converter, grey_curves, lab_to_srgb
+from neural_style.images.color_profiles import WHITE_16, apply_curves, deep_converter, gray_curves, lab_to_srgb
 from neural_style.images.optional_formats import needing_imagecodecs
 from neural_style.images.pixel_rows import PixelRows
 from neural_style.images.white_levels import white_of
@@ -23,16 +23,16 @@ class DeepFile:
     """A picture in a file that is not decoded yet.
 
     Attributes:
-        width: In pixels, as stored.
-        height: In pixels, as stored.
-        decode: Returns colour, (height, width, 1 or 3) of integers or floating point, and alpha, (height, width) or
+        width: width in pixels, as stored.
+        height: height in pixels, as stored.
+        decode: returns color, (height, width, 1 or 3) of integers or floating point, and alpha, (height, width) or
             None.
-        white: The number that means white; None if it must be found among the samples.
-        orientation: As EXIF numbers it.
-        profile: Its ICC profile, if any.
-        is_premultiplied: Whether colours are stored multiplied by alpha.
-        is_inverted: Whether white is stored as zero.
-        to_lab: Converts samples of Lab to L*, 0-100, and a*, b*; None if colours are RGB or grey.
+        white: the number that means white; None if it must be found from the samples.
+        orientation: the EXIF orientation, 1 to 8.
+        profile: its ICC profile, if any.
+        is_premultiplied: whether colors are stored multiplied by alpha.
+        is_inverted: whether white is stored as zero.
+        to_lab: converts samples of Lab to L*, 0-100, and a*, b*; None if colors are RGB or gray.
     """
 
     width: int
@@ -47,7 +47,7 @@ class DeepFile:
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Return a view of (height, width, …) turned as EXIF says; unturned where EXIF says nothing that is known."""
+    """Return a view of (height, width, …) turned by an EXIF orientation; not turned if the orientation is unknown."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     vertical = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
@@ -59,20 +59,20 @@ def orientation_of(image: Image.Image, subject: str) -> int:
     """Return the orientation in the EXIF data of an image; 1, with a warning, if they are damaged."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception as error:  # as varied as damaged EXIF data
+    except Exception as error:  # damaged EXIF data can raise nearly anything
         LOG.warning("%s: its EXIF data are damaged and ignored (%s)", subject, error)
         return 1
 
 
 def open_deep_png(stream: IO[bytes], subject: str) -> DeepFile | None:
-    """Read the head of a PNG file; None unless it is one of 16-bit colour, or of 16-bit grey with alpha.
+    """Read the header of a PNG file; return None unless it has 16-bit color, or 16-bit gray with alpha.
 
     Args:
-        stream: The file, which must stay open until it is decoded.
-        subject: What warnings begin with.
+        stream: the file, which must stay open until it is decoded.
+        subject: what warnings begin with.
 
     Raises:
-        Exception: Nearly anything on damaged files; `decode` as well.
+        Exception: nearly anything for damaged files, here and in `decode`.
     """
     stream.seek(0)
     head = stream.read(26)
@@ -89,10 +89,10 @@ def open_deep_png(stream: IO[bytes], subject: str) -> DeepFile | None:
 
 
 def open_deep_jpeg2000(stream: IO[bytes], subject: str) -> DeepFile | None:
-    """Read the head of a JPEG 2000 file; None unless it has more than 8 bits per channel.
+    """Read the header of a JPEG 2000 file; return None unless it has more than 8 bits per channel.
 
     Raises:
-        ImageError: It is of a kind that cannot be decoded.
+        ImageError: this kind of file cannot be decoded.
     """
     header = jpeg2000.read_header(stream)
     if header is None or not header.is_deep:
@@ -117,39 +117,39 @@ def open_deep_jpeg2000(stream: IO[bytes], subject: str) -> DeepFile | None:
 
 
 def convert_to_srgb(file: DeepFile, subject: str) -> PixelRows:
-    """Decode a picture; its pixels are converted to sRGB some rows at a time.
+    """Decode a picture. Its pixels are converted to sRGB later, some rows at a time.
 
     Args:
-        file: The picture.
-        subject: What errors and warnings begin with.
+        file: the picture.
+        subject: what errors and warnings begin with.
 
     Raises:
-        ImageError: The white of its samples cannot be told, or a package is missing.
-        Exception: Nearly anything on damaged files.
+        ImageError: it is unknown which sample is white, or a package is missing.
+        Exception: nearly anything for damaged files.
     """
-    colours, alphas = (None if stored is None else upright(stored, file.orientation) for stored in file.decode())
-    assert colours is not None
-    white = file.white or white_of(colours, subject)
+    colors, alphas = (None if stored is None else upright(stored, file.orientation) for stored in file.decode())
+    assert colors is not None
+    white = file.white or white_of(colors, subject)
     alpha_white = 1 if alphas is not None and alphas.dtype.kind == "f" and alphas.max() <= 1 else white
-    is_grey = colours.shape[2] == 1
-    curves = grey_curves(file.profile, subject) if is_grey else None
-    to_srgb = None if is_grey or file.to_lab else deep_converter(file.profile, subject)
+    is_gray = colors.shape[2] == 1
+    curves = gray_curves(file.profile, subject) if is_gray else None
+    to_srgb = None if is_gray or file.to_lab else deep_converter(file.profile, subject)
 
     def rows(part: slice) -> tuple[np.ndarray, np.ndarray | None]:
         alpha = None if alphas is None else _in_16_bits(alphas[part], alpha_white) / WHITE_16
         if file.to_lab:
-            return lab_to_srgb(file.to_lab(colours[part])) / (WHITE_16 / 255), alpha
-        colour = _in_16_bits(colours[part], white)
+            return lab_to_srgb(file.to_lab(colors[part])) / (WHITE_16 / 255), alpha
+        color = _in_16_bits(colors[part], white)
         if file.is_inverted:
-            colour = WHITE_16 - colour
+            color = WHITE_16 - color
         if alpha is not None and file.is_premultiplied:
-            colour = (colour / np.where(alpha, alpha, 1)[..., np.newaxis]).clip(0, WHITE_16)
+            color = (color / np.where(alpha, alpha, 1)[..., np.newaxis]).clip(0, WHITE_16)
         if to_srgb:
-            colour = to_srgb(colour)
-        colour /= WHITE_16 / 255
-        return colour if curves is None else apply_curves(colour[..., 0], curves), alpha
+            color = to_srgb(color)
+        color /= WHITE_16 / 255
+        return color if curves is None else apply_curves(color[..., 0], curves), alpha
 
-    return PixelRows(colours.shape[1], colours.shape[0], rows)
+    return PixelRows(colors.shape[1], colors.shape[0], rows)
 
 
 def _in_16_bits(samples: np.ndarray, white: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Write PNG files of 16 bits per channel, which Pillow cannot, and TIFF files of any length."""
+"""Write PNG files with 16 bits per channel, which Pillow cannot write, and TIFF files of any size."""
 
 import struct
 import zlib
@@ -12,20 +12,21 @@ from neural_style.images.row_bands import row_bands
 from neural_style.images.tiff_pages import import_tifffile
 
 CLASSIC_TIFF_BYTES = 2**32 - 2**26
-"""Bytes of pixels that fit into a TIFF file of 32-bit offsets even if they do not compress, with its metadata."""
+"""Bytes of pixels that fit into a TIFF file with 32-bit offsets, with metadata and even if they do not compress."""
 
 _PNG_LEVEL = 4
-"""Of zlib: twice as fast as its default of 6, and 2 % larger, on smooth pictures of 16 bits with some noise."""
+"""Compression level of zlib. For smooth 16-bit pictures with some noise, it is twice as fast as level 6, and files are
+2 % larger."""
 
 
 def write_png(path: PathLike, pixels: np.ndarray, *, texts: Mapping[str, str], profile: bytes) -> None:
-    """Write a PNG file of 16 bits per channel in bands of rows.
+    """Write a PNG file with 16 bits per channel, in bands of rows.
 
     Args:
-        path: Where to write.
+        path: where to write.
         pixels: uint16 (height, width, 3) or, with alpha, (height, width, 4).
-        texts: Embedded under their keywords; ASCII.
-        profile: The ICC profile of the colours.
+        texts: ASCII texts to embed, by keyword.
+        profile: the ICC profile of the colors.
     """
     height, width, channels = pixels.shape
     kind = next(kind for kind, count in CHANNELS.items() if count == channels)
@@ -49,11 +50,11 @@ def write_tiff(path: PathLike, pixels: np.ndarray, *, description: str, software
     """Write a TIFF file in compressed strips; a BigTIFF file if its pixels may not fit into a classic one.
 
     Args:
-        path: Where to write.
+        path: where to write.
         pixels: uint8 or uint16 (height, width, 3) or, with alpha, (height, width, 4).
-        description: Its ImageDescription, in ASCII.
-        software: The program that made it, in ASCII.
-        profile: The ICC profile of the colours.
+        description: the ImageDescription of the file, in ASCII.
+        software: the name of the program, in ASCII.
+        profile: the ICC profile of the colors.
     """
     import_tifffile().imwrite(
         path,
@@ -72,15 +73,15 @@ def write_tiff(path: PathLike, pixels: np.ndarray, *, description: str, software
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int) -> bytes:
-    """Filter rows of a PNG, each by the filter that leaves the least sum of absolute differences.
+    """Filter rows of a PNG, each with the filter that gives the smallest sum of absolute differences.
 
-    A filter subtracts what it expects from the bytes to the left, above, and to the upper left; its number goes before
-    each row.
+    A filter predicts each byte from the bytes to the left, above and to the upper left, and stores the difference. The
+    number of the filter goes before each row.
 
     Args:
         rows: uint8 (rows, bytes).
-        above: uint8 (bytes,), the row before these.
-        step: Bytes of a pixel.
+        above: uint8 (bytes,), the row above these.
+        step: bytes per pixel.
     """
     up = np.vstack([above[np.newaxis], rows[:-1]])
     left, corner = np.zeros_like(rows), np.zeros_like(rows)
@@ -97,7 +98,7 @@ def _filtered(rows: np.ndarray, above: np.ndarray, step: int) -> bytes:
 
 
 def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Return whichever of three neighbours, uint8, is nearest to left + up - corner, as the PNG standard demands."""
+    """Return whichever of three neighbors, uint8, is nearest to left + up - corner: the PNG standard's Paeth filter."""
     # with p = left + up - corner: |p - left| = |up - corner|, |p - up| = |left - corner|
     to_left = np.abs(up.astype(np.int16) - corner)
     to_up = np.abs(left.astype(np.int16) - corner)

@@ -1,6 +1,6 @@
-"""JPEG 2000 of more than 8 bits per channel.
+"""JPEG 2000 with more than 8 bits per channel.
 
-Pillow reduces colour of more than 8 bits, and grey of 9, by rounding without a limit, so that white becomes 0.
+Pillow reduces color of more than 8 bits, and gray of 9 bits, to 8 bits and overflows, so white becomes 0.
 """
 
 import struct
@@ -12,21 +12,21 @@ from neural_style.images.boxes import find_boxes
 
 _CONTAINER = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"
-_SRGB, _GREY = 16, 17
-"""Enumerated colour spaces."""
+_SRGB, _GRAY = 16, 17
+"""Enumerated color spaces."""
 
 
 class Header(NamedTuple):
     """What the header of a JPEG 2000 file says.
 
     Attributes:
-        width: In pixels.
-        height: In pixels.
-        bits: Of each component; negative if its numbers are signed.
-        is_subsampled: Whether some components have fewer pixels than others.
-        color_space: Its number; None if there is none, or a profile.
-        profile: The ICC profile, if any.
-        codestream: Where the codestream starts, in bytes.
+        width: width in pixels.
+        height: height in pixels.
+        bits: bits of each component; negative if its numbers are signed.
+        is_subsampled: whether some components have fewer pixels than others.
+        color_space: number of the color space; None if there is none, or a profile instead.
+        profile: the ICC profile, if any.
+        codestream: offset of the codestream in bytes.
     """
 
     width: int
@@ -44,14 +44,14 @@ class Header(NamedTuple):
 
 
 def read_header(stream: IO[bytes]) -> Header | None:
-    """Read the header of a JPEG 2000 file, or of a bare codestream; None if the file is another or is damaged."""
+    """Read the header of a JPEG 2000 file or bare codestream; None if the file has another format or is damaged."""
     stream.seek(0)
     head = stream.read(12)
     space, profile = None, None
     if head == _CONTAINER:
         for kind, start, end in find_boxes(stream, 12):
             if kind == b"jp2h":
-                space, profile = _colours(stream, start, end)
+                space, profile = _colors(stream, start, end)
             elif kind == b"jp2c":
                 stream.seek(start)
                 break
@@ -84,8 +84,8 @@ def _read_sizes(stream: IO[bytes], space: int | None, profile: bytes | None) -> 
     return Header(right - left, bottom - top, bits, is_subsampled, space, profile, start)
 
 
-def _colours(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes | None]:
-    """Return colour space and ICC profile from the boxes of a header."""
+def _colors(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes | None]:
+    """Return color space and ICC profile from the boxes of a header."""
     for kind, inner, after in find_boxes(stream, start, end):
         if kind == b"colr":
             stream.seek(inner)
@@ -97,22 +97,22 @@ def _colours(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes
 
 
 def unsupported(header: Header) -> str | None:
-    """Return what of a deep picture cannot be decoded, as words for a message; None if it can be."""
+    """Return in words why a deep picture cannot be decoded, for a message; None if it can be."""
     if len({*header.bits}) > 1 or header.bits[0] < 0 or header.bits[0] > 16 or header.is_subsampled:
         return f"components of {', '.join(map(str, header.bits))} bits (negative: signed) or of different sizes"
-    if header.color_space not in (None, _SRGB, _GREY):
-        return f"colour space {header.color_space}"
+    if header.color_space not in (None, _SRGB, _GRAY):
+        return f"color space {header.color_space}"
     return None if len(header.bits) <= 4 else f"{len(header.bits)} components"
 
 
 def decode(stream: IO[bytes], header: Header) -> np.ndarray:
-    """Decode the numbers as they are stored: uint16 (height, width, components).
+    """Decode the samples as they are stored: uint16 (height, width, components).
 
     Raises:
         ImportError: imagecodecs is missing.
-        Exception: Nearly anything on damaged files.
+        Exception: nearly anything for damaged files.
     """
     import imagecodecs
 
-    stream.seek(header.codestream)  # with what is before, it may apply the profile itself
+    stream.seek(header.codestream)  # if it saw the boxes before it, it might apply the profile itself
     return np.atleast_3d(imagecodecs.jpeg2k_decode(stream.read()))

@@ -1,4 +1,4 @@
-"""Formats that need a package besides Pillow: HEIC, AVIF (in Pillow from 11.3 on) and JPEG XL."""
+"""Formats that need another package than Pillow: HEIC and JPEG XL, and AVIF if Pillow is older than 11.3."""
 
 import contextlib
 import functools
@@ -20,10 +20,10 @@ _JXL_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 
 
 
 def opener_for(stream: IO[bytes], subject: str) -> Callable[[IO[bytes]], Image.Image] | None:
-    """Return what opens a HEIC or JPEG XL file as a PIL image; None if Pillow is to open the file itself.
+    """Return a function that opens a HEIC or JPEG XL file as a PIL image; None if Pillow opens the file itself.
 
     Raises:
-        ImageError: The package that reads this format is missing; the message says how to install it.
+        ImageError: the package that reads this format is missing; the message says how to install it.
     """
     match _format_of(stream):
         case "HEIC":
@@ -36,7 +36,7 @@ def opener_for(stream: IO[bytes], subject: str) -> Callable[[IO[bytes]], Image.I
 
 
 def _format_of(stream: IO[bytes]) -> str | None:
-    """Return which of the formats a file begins like, if any."""
+    """Return which of these formats a file has, by its first bytes; None for another format."""
     stream.seek(0)
     head = stream.read(64)
     if head.startswith((_JXL_CODESTREAM, _JXL_CONTAINER)):
@@ -56,13 +56,13 @@ def _missing(subject: str, kind: str, requirement: str) -> ImageError:
 
 @contextlib.contextmanager
 def needing_imagecodecs(subject: str) -> Iterator[None]:
-    """Answer a decoder's need of imagecodecs, if it is missing, with the command that installs it."""
+    """If a decoder needs imagecodecs and it is missing, raise an error with the command that installs it."""
     try:
         yield
     except (ImportError, ValueError, KeyError, NotImplementedError) as error:
         if not isinstance(error, ImportError) and "imagecodecs" not in str(error):  # which tifffile names
             raise
-        raise _missing(subject, "a picture of uncommon depth or compression", "'neural-style[deep]'") from error
+        raise _missing(subject, "a picture of uncommon depth or compression", "imagecodecs") from error
 
 
 def _reads_avif() -> bool:
@@ -75,30 +75,31 @@ def _heic_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise _missing(subject, "a HEIC picture", "'neural-style[heic]'") from error
-    return HeifImageFile  # not registered, so that other code of the process opens what it opened before
+        raise _missing(subject, "a HEIC picture", "pillow-heif") from error
+    return HeifImageFile  # it is not registered with Pillow, so other code of the process is not affected
 
 
 def _jxl_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
     try:
         from pillow_jxl import JpegXLImagePlugin
     except ImportError as error:
-        raise _missing(subject, "a JPEG XL picture", "'neural-style[jxl]'") from error
+        raise _missing(subject, "a JPEG XL picture", "pillow-jxl-plugin") from error
     return functools.partial(_open_jxl, JpegXLImagePlugin.JXLImageFile)
 
 
 def _open_jxl(make: Any, stream: IO[bytes]) -> Image.Image:
-    """Open, and decode, a JPEG XL file."""
+    """Open and decode a JPEG XL file."""
     image = make(stream)
-    if not image.jpeg:  # otherwise it is a JPEG file inside, with an orientation of its own
-        image.info.pop("exif", None)  # the decoder has turned the picture already
+    if not image.jpeg:  # otherwise the file contains a JPEG file, which the decoder does not turn
+        image.info.pop("exif", None)  # the decoder has turned the picture upright
     return image
 
 
 def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
-    """Return width and height from the header of a JPEG XL file, whose plugin decodes it on opening; None if unknown.
+    """Return width and height from the header of a JPEG XL file; None if they cannot be found.
 
-    Section 6.1 of ISO/IEC 18181-1: bits from the least significant on; `small`; height; ratio; width if ratio is 0.
+    They are needed before the plugin opens the file, because it decodes the whole file then. Section 6.1 of ISO/IEC
+    18181-1: bits, from the least significant on, of `small`, height, ratio and, if the ratio is 0, width.
     """
     if _format_of(stream) != "JPEG XL":
         return None
@@ -125,7 +126,7 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
 
 
 def _jxl_start(stream: IO[bytes]) -> int:
-    """Return where the codestream starts, or its first part; 0 for a bare one, or where none is found."""
+    """Return the offset of the codestream or of its first part; 0 for a bare codestream, or if there is none."""
     stream.seek(0)
     if stream.read(2) == _JXL_CODESTREAM:
         return 0

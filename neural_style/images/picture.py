@@ -1,6 +1,6 @@
-"""The picture type, its size and its conversion to integers.
+"""The picture type, resizing, and conversion to integers.
 
-Work on a whole picture is done in bands of rows, because a picture for a large print fills much of the memory.
+Large pictures are processed in bands of rows, because a second copy of one may not fit into memory.
 """
 
 import os
@@ -15,7 +15,7 @@ from neural_style.files import PathLike
 from neural_style.images.row_bands import row_bands
 
 Source = PathLike | Image.Image | np.ndarray
-"""What a picture can be read from."""
+"""What a picture can be read from: a path, a PIL image or an array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def describe(source: Source) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with each undecodable byte of a file name in it replaced, so that it can be encoded."""
+    """Return the text with the undecodable bytes of file names replaced, so that it can be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -67,21 +67,21 @@ def printable(text: str) -> str:
 def resize(picture: Picture, width: int, height: int) -> Picture:
     """Resize with a Lanczos filter in floating point; return the same picture if it already has that size.
 
-    Colours are weighted by their alpha, so hidden colours do not bleed into visible edges.
+    Colors are weighted by their alpha, so hidden colors do not bleed into visible edges.
 
     Args:
-        picture: The picture.
-        width: New width in pixels, at least 1.
-        height: New height in pixels, at least 1.
+        picture: the picture.
+        width: new width in pixels, at least 1.
+        height: new height in pixels, at least 1.
     """
     if (width, height) == (picture.width, picture.height):
         return picture
     rgb = lanczos(picture.rgb, width, height)
     alpha = None
     if picture.alpha is not None:
-        # colour = lanczos(colour · alpha) / lanczos(alpha)
+        # color = lanczos(color · alpha) / lanczos(alpha)
         alpha = _lanczos_channel(picture.alpha, width, height)
-        visible = alpha > 0.5 / 255  # below, the quotient is noise and the filled-in colour is better
+        visible = alpha > 0.5 / 255  # elsewhere the quotient is noise, and the color that was filled in is better
         for index in range(3):
             premultiplied = _lanczos_channel(picture.rgb[..., index] * picture.alpha, width, height)
             np.divide(premultiplied, alpha, out=rgb[..., index], where=visible)
@@ -90,7 +90,7 @@ def resize(picture: Picture, width: int, height: int) -> Picture:
 
 
 def lanczos(values: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize every channel of float32 (height, width, channels); the result may overshoot."""
+    """Resize every channel of float32 (height, width, channels). The result may exceed the range of the input."""
     resized = np.empty((height, width, values.shape[2]), np.float32)
     for index in range(values.shape[2]):
         resized[..., index] = _lanczos_channel(values[..., index], width, height)
@@ -114,7 +114,7 @@ def to_integers(rgb: np.ndarray, bit_depth: int, offset: np.ndarray | float = 0.
     Args:
         rgb: (height, width, 3), 0-255.
         bit_depth: 8 or 16.
-        offset: Added to the picture first; its shape must broadcast to the picture's.
+        offset: added to the picture first; it must broadcast to the picture's shape.
 
     Returns:
         uint8 (0-255) or uint16 (0-65535) of the picture's shape.
@@ -138,7 +138,7 @@ def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
 
     Args:
         rgb: uint8 or uint16 (height, width, 3).
-        alpha: (height, width), 0-1; None adds none.
+        alpha: (height, width), 0-1; None for an opaque picture.
 
     Returns:
         (height, width, 4) of the type of `rgb`; `rgb` itself if there is no alpha.

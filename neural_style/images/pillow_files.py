@@ -1,8 +1,8 @@
-"""Open and decode files with Pillow, but without its limit of pixels, which holds for the whole process.
+"""Open and decode files with Pillow, but without its limit on pixels, which applies to the whole process.
 
-`Image.open` warns of a picture above `Image.MAX_IMAGE_PIXELS` and refuses one of twice that. Our own limit is an
-option, so files are opened by the same plugins without that check, and threads read at the same time. A few formats
-check the limit themselves, WebP among them: for a picture that they refuse, the limit is lifted under a lock.
+`Image.open` warns about a picture of more than `Image.MAX_IMAGE_PIXELS` and refuses one of twice that size. Our own
+limit is an option. So files are opened by the same plugins without that check, and threads can read at the same time.
+A few formats, such as WebP, check the limit themselves. For a picture that they refuse, it is lifted under a lock.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ _LIFTING = threading.Lock()
 
 
 def open_with_pillow(stream: IO[bytes], opener: Callable[[IO[bytes]], Image.Image] | None = None) -> Image.Image:
-    """Open a picture without decoding its pixels and without any limit of them.
+    """Open a picture without decoding its pixels, and without a limit on their number.
 
     Args:
-        stream: The file, seekable; must stay open until the picture is loaded.
-        opener: Opens a format that Pillow does not know.
+        stream: the file, seekable; must stay open until the picture is loaded.
+        opener: opens a format that Pillow does not know.
 
     Raises:
-        UnidentifiedImageError: No plugin knows the file.
-        Exception: Nearly anything on damaged files.
+        UnidentifiedImageError: no plugin knows the file.
+        Exception: nearly anything on damaged files.
     """
 
     def open_from_start() -> Image.Image:
@@ -48,17 +48,17 @@ def open_with_pillow(stream: IO[bytes], opener: Callable[[IO[bytes]], Image.Imag
 
 
 def without_limit(make: Callable[[], Made]) -> Made:
-    """Call a function that opens or decodes; again without Pillow's limit of pixels if that stopped it."""
+    """Call a function that opens or decodes a picture. If Pillow's limit stops it, call it again without the limit."""
     try:
         return make()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # a warning where the user raises them
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # some users turn warnings into errors
         with _lifted_limit():
             return make()
 
 
 @contextlib.contextmanager
 def _lifted_limit() -> Iterator[None]:
-    """Lift Pillow's limit of pixels, for all threads."""
+    """Lift Pillow's limit on pixels, for all threads."""
     with _LIFTING:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -68,16 +68,16 @@ def _lifted_limit() -> Iterator[None]:
 
 
 def _open(stream: IO[bytes]) -> Image.Image:
-    """Open a picture as `Image.open` does, but for the limit, large texts in PNG, and photographs in several parts."""
+    """Open a picture like `Image.open`, but without the limit, with large texts in PNG, and an MPO file as JPEG."""
     for make in _makers(stream.read(16)):
         stream.seek(0)
-        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # what plugins say "not mine" with
+        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # raised for files of other formats
             return make(stream)
     raise UnidentifiedImageError("no plugin of Pillow knows the file")
 
 
 def _makers(head: bytes) -> Iterator[Callable[[Any], Image.Image]]:
-    """Yield what may open a file that begins with these 16 bytes, in Pillow's order."""
+    """Yield functions that may open a file that begins with these 16 bytes, in Pillow's order."""
     if head.startswith(png_chunks.SIGNATURE):
         yield _open_png
         return
@@ -95,7 +95,7 @@ def _makers(head: bytes) -> Iterator[Callable[[Any], Image.Image]]:
 
 
 class _UnlimitedTiff(TiffImageFile):
-    """A TIFF file that does not check Pillow's limit once more before it is decoded."""
+    """A TIFF file that does not check Pillow's limit again before it is decoded."""
 
     def load_prepare(self) -> None:
         if getattr(self, "_tile_size", self.size) == self.size:
@@ -105,14 +105,14 @@ class _UnlimitedTiff(TiffImageFile):
 
 
 def _open_as(name: str, stream: IO[bytes]) -> Image.Image:
-    """Open a file of one of Pillow's formats.
+    """Open a file as one of Pillow's formats.
 
     Raises:
-        SyntaxError: It is of another.
+        SyntaxError: the file has another format.
     """
     make, accepts = Image.OPEN[name]
     answer = accepts(stream.read(16)) if accepts else True
-    if not answer or isinstance(answer, str):  # text says why Pillow was built without the format
+    if not answer or isinstance(answer, str):  # a text says that Pillow was built without the format
         raise SyntaxError("not of this format")
     stream.seek(0)
     return make(stream, "")

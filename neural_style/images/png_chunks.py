@@ -1,7 +1,7 @@
-"""PNG files by their chunks: large texts and profiles, 16 bits per channel, and metadata without pixels.
+"""Read and write PNG files chunk by chunk: large texts and profiles, 16 bits per channel, metadata without pixels.
 
-Pillow refuses PNG files with more than 1 MB in one compressed text or profile, by limits that hold for the whole
-process. So a file that exceeds them is copied without the texts that nobody needs before Pillow sees it.
+Pillow refuses PNG files with more than 1 MB in one compressed text or profile, by limits that apply to the whole
+process. A file that exceeds them is copied without the texts that are not needed, before Pillow reads it.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from neural_style.images.row_bands import row_bands, rows_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {2: 3, 4: 2, 6: 4}
-"""Colour type -> channels, of the types whose 16 bits Pillow reduces to 8."""
+"""Color type -> channels, for the types whose 16 bits Pillow reduces to 8."""
 
 _PIXEL_CHUNKS = (b"IDAT", b"acTL", b"fcTL", b"fdAT")
 """Chunks that hold pixels, or describe several frames of them."""
@@ -26,15 +26,15 @@ _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _NEEDED_TEXTS = (b"neural_style", b"Software", b"XML:com.adobe.xmp", b"Raw profile type exif")
 """Keywords of our settings, and of the texts in which Pillow looks for an orientation."""
 _PILLOWS_LIMIT = 2**20
-"""Bytes that Pillow takes from one compressed text or profile."""
+"""Most bytes that Pillow accepts in one compressed text or profile."""
 _MOST_TEXT = 2**25
-"""Bytes of all texts of a file that Pillow is given; it refuses 2**26."""
+"""Most bytes in all texts of a file that is passed to Pillow, which refuses 2**26."""
 _MOST_PROFILE = 2**26
-"""Bytes of a profile; the rest of a longer one is ignored."""
+"""Most bytes of a profile; the rest of a longer one is ignored."""
 
 
 class Chunk(NamedTuple):
-    """A chunk of a PNG file; its data lie in `length` bytes from `start` on."""
+    """A chunk of a PNG file; its data are `length` bytes from offset `start` on."""
 
     kind: bytes
     length: int
@@ -42,7 +42,7 @@ class Chunk(NamedTuple):
 
 
 def find_chunks(stream: IO[bytes]) -> Iterator[Chunk]:
-    """Yield the chunks of a PNG file up to its end, or to where it is damaged."""
+    """Yield the chunks of a PNG file up to its end, or up to where it is damaged."""
     stream.seek(len(SIGNATURE))
     while len(head := stream.read(8)) == 8:
         chunk = Chunk(head[4:], int.from_bytes(head[:4], "big"), stream.tell())
@@ -66,10 +66,10 @@ def write_chunk(file: IO[bytes], kind: bytes, data: bytes) -> None:
 
 
 def for_pillow(stream: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
-    """Return a PNG file as Pillow reads it, and its ICC profile.
+    """Return a PNG file that Pillow accepts, and its ICC profile.
 
     Args:
-        stream: The file; returned as it is unless its texts or its profile exceed Pillow's limits.
+        stream: the file. It is returned unchanged unless its texts or its profile exceed Pillow's limits.
     """
     chunks = list(find_chunks(stream))
     profile = _profile_of(stream, chunks)
@@ -80,7 +80,7 @@ def for_pillow(stream: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
 
 
 def _has_large_texts(stream: IO[bytes], chunks: list[Chunk]) -> bool:
-    """Return whether Pillow may refuse the texts, or whether one of them is damaged."""
+    """Return whether Pillow may refuse the texts, or one of them is damaged."""
     total = 0
     for chunk in chunks:
         if chunk.kind in _TEXT_CHUNKS:
@@ -92,17 +92,19 @@ def _has_large_texts(stream: IO[bytes], chunks: list[Chunk]) -> bool:
 
 
 def without_pixels(stream: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
-    """Return a PNG file of one black pixel with the metadata of another, on either side of its pixels; its ICC profile.
+    """Return a PNG file of one black pixel with all metadata of another file, and the ICC profile of that file.
+
+    Metadata may come before or after the pixels.
 
     Args:
-        stream: The other file; read to its last chunk or to where it is damaged.
+        stream: the other file. It is read up to its last chunk, or up to where it is damaged.
     """
     chunks = list(find_chunks(stream))
     return _tidy_copy(stream, chunks, with_pixels=False), _profile_of(stream, chunks)
 
 
 def _tidy_copy(stream: IO[bytes], chunks: list[Chunk], *, with_pixels: bool = True) -> IO[bytes]:
-    """Copy a PNG file without its profile and without texts that nobody needs; needed ones are stored uncompressed."""
+    """Copy a PNG file without its profile and without texts that are not needed; store the others uncompressed."""
     copy, room = io.BytesIO(), _MOST_TEXT
     copy.write(SIGNATURE)
     for chunk in chunks:
@@ -129,7 +131,7 @@ def _tidy_copy(stream: IO[bytes], chunks: list[Chunk], *, with_pixels: bool = Tr
 
 
 def _profile_of(stream: IO[bytes], chunks: list[Chunk]) -> bytes | None:
-    """Return the ICC profile of a PNG file; None if it has none or a damaged one."""
+    """Return the ICC profile of a PNG file; None if there is none or it is damaged."""
     profiles = [read_data(stream, chunk) for chunk in chunks if chunk.kind == b"iCCP"]
     if not profiles:
         return None
@@ -159,16 +161,16 @@ def _text_of(kind: bytes, data: bytes, most: int) -> bytes | None:
 
 
 def read_16_bits(stream: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Decode a PNG file of 16 bits per channel and of a colour type in `CHANNELS`.
+    """Decode a PNG file with 16 bits per channel and a color type in `CHANNELS`.
 
-    Pillow reduces colour to 8 bits, but can be asked for either byte of each number: in the raw mode "RGB;16B" it keeps
-    the first, in "RGB;16L" the second. Grey with alpha has 4 bytes per pixel, so it is decoded as RGBA of 8 bits.
+    Pillow reduces color to 8 bits, but can give either byte of each number: the raw mode "RGB;16B" keeps the first, and
+    "RGB;16L" the second. Gray with alpha has 4 bytes per pixel, so it is decoded as 8-bit RGBA.
 
     Returns:
-        Colour, uint16 big-endian (height, width, 1 or 3), and alpha, (height, width) or None.
+        Color, big-endian uint16 (height, width, 1 or 3), and alpha, (height, width) or None.
 
     Raises:
-        Exception: Nearly anything on damaged files.
+        Exception: nearly anything for damaged files.
     """
     chunks = list(find_chunks(stream))
     _check_pixels(stream, chunks)
@@ -192,7 +194,7 @@ def read_16_bits(stream: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _opaque_unless(pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """Return the alpha of (height, width, 3) of which one colour is transparent, uint16 (height, width)."""
+    """Return the alpha, uint16 (height, width), of pixels (height, width, 3) in which one color is transparent."""
     alpha = np.empty(pixels.shape[:2], np.uint16)
     for rows in row_bands(*pixels.shape[:2]):
         alpha[rows] = (pixels[rows] != key).any(axis=-1) * np.uint16(2**16 - 1)
@@ -200,7 +202,7 @@ def _opaque_unless(pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
 
 
 def _check_pixels(stream: IO[bytes], chunks: list[Chunk]) -> None:
-    """Raise ValueError if a chunk of pixels does not have its checksum, which Pillow does not look at."""
+    """Raise ValueError if the checksum of a chunk of pixels is wrong. Pillow does not check it."""
     for chunk in chunks:
         if chunk.kind == b"IDAT":
             checksum = zlib.crc32(read_data(stream, chunk), zlib.crc32(b"IDAT"))
@@ -209,7 +211,7 @@ def _check_pixels(stream: IO[bytes], chunks: list[Chunk]) -> None:
 
 
 def _decode(stream: IO[bytes], rawmode: str | None, out: np.ndarray) -> None:
-    """Decode a PNG file, in another raw mode if given, to `out`, uint8 (height, width, channels)."""
+    """Decode a PNG file into `out`, uint8 (height, width, channels), in another raw mode if one is given."""
     stream.seek(0)
     with PngImageFile(stream) as image:
         if rawmode:

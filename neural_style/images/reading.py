@@ -1,7 +1,7 @@
-"""Read a picture: any file, PIL image or array becomes upright sRGB numbers.
+"""Read a picture: convert any file, PIL image or array to upright sRGB values.
 
-Reading keeps what other programs lose: rotation, alpha, colour profiles, CMYK, 16 bits per channel, and the largest
-page of a TIFF file. It changes nothing of the process, so threads can read at the same time.
+Reading applies rotation and color profiles, and keeps alpha and 16 bits per channel. It changes no settings of the
+process, so threads can read at the same time.
 """
 
 import contextlib
@@ -28,28 +28,28 @@ from neural_style.images.row_bands import row_bands
 LOG = logging.getLogger("neural_style")
 
 MAX_PIXELS: int = OPTIONS["max_pixels"].default
-"""Most pixels of a picture that is read, unless told otherwise."""
+"""Default limit of the pixels of a picture."""
 
 _PNG_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
-"""Distance of two neighbouring greys of a PNG of 1, 2 or 4 bits once scaled to 8, by Pillow's raw mode."""
+"""Pillow's raw mode of a PNG with 1, 2 or 4 bits -> difference of two neighboring grays, scaled to 8 bits."""
 
 
 def read_image(source: Source, role: str = "picture", max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a file of any kind that Pillow or tifffile knows, of HEIC or JPEG XL, a PIL image, or an array.
+    """Read a file of any format that Pillow or tifffile knows, a HEIC or JPEG XL file, a PIL image, or an array.
 
-    EXIF orientation and ICC profile are applied. The 16 bits of PNG, TIFF and JPEG 2000 files are kept, except those of
-    CMYK. Where alpha is 0 the colour means nothing, and becomes the mean colour of the visible pixels. The first frame
-    of an animation is read, and the largest page of a TIFF file.
+    EXIF orientation and ICC profile are applied. The 16 bits of PNG, TIFF and JPEG 2000 files are kept, except in CMYK.
+    Where alpha is 0, the color has no meaning and is replaced by the mean color of the visible pixels. Of an animation
+    the first frame is read, and of a TIFF file the largest page.
 
     Args:
-        source: Path of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (grey and alpha), H×W×3 or H×W×4, of
-            type uint8, uint16 (0-65535), bool, or float (0-255, alpha as well; clipped).
-        role: What the picture is for, such as "content picture"; errors begin with it.
-        max_pixels: A larger picture is refused before it is decoded. Pillow's own limit does not matter.
+        source: path of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (gray and alpha), H×W×3 or H×W×4, and of
+            type uint8, uint16 (0-65535), bool, or float (0-255 including alpha; clipped).
+        role: what the picture is for, such as "content picture"; errors begin with it.
+        max_pixels: a larger picture is refused before it is decoded. Pillow's own limit does not apply.
 
     Raises:
-        ImageError: The file cannot be read, is no picture or a camera raw, or needs a package that is missing; or the
-            picture is empty, too large, fully transparent, or of a kind that has no meaning as a picture.
+        ImageError: the file cannot be read, is not a picture, is a camera raw, or needs a package that is missing; or
+            the picture is empty, too large or fully transparent, or its values have no meaning as a picture.
     """
     subject = _subject(source, role)
     if isinstance(source, np.ndarray):
@@ -67,10 +67,10 @@ def read_image(source: Source, role: str = "picture", max_pixels: int = MAX_PIXE
 
 
 def read_settings(path: PathLike) -> dict[str, Any] | None:
-    """Read back the settings that `write_image` embedded in a file; None if there are none. No pixels are decoded.
+    """Read the settings that `write_image` embedded in a file; None if there are none. No pixels are decoded.
 
     Raises:
-        ImageError: The file cannot be read or is no picture.
+        ImageError: the file cannot be read or is not a picture.
     """
     subject = _subject(path, "picture")
     _check_file(path, subject)
@@ -78,7 +78,7 @@ def read_settings(path: PathLike) -> dict[str, Any] | None:
         is_png = stream.read(len(png_chunks.SIGNATURE)) == png_chunks.SIGNATURE
         with pillow_files.open_with_pillow(png_chunks.without_pixels(stream)[0] if is_png else stream) as image:
             if is_png:
-                image.load()  # its text may come after its pixels
+                image.load()  # reads the text that comes after the pixels, too
             exif = image.getexif()
             text = image.info.get("neural_style")
             if str(exif.get(ExifTags.Base.Software)).startswith("neural-style "):
@@ -94,7 +94,7 @@ def read_settings(path: PathLike) -> dict[str, Any] | None:
 
 
 def _subject(source: Source, role: str) -> str:
-    """Return what messages about `source` begin with; one line, whatever the file is called."""
+    """Return the beginning of messages about `source`; one line, whatever the file is called."""
     name = describe(source)
     return f"{role} ({name})" if isinstance(source, (Image.Image, np.ndarray)) else f"{role} {name!r}"
 
@@ -116,7 +116,7 @@ def _check_file(path: PathLike, subject: str) -> None:
 
 
 def _check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
-    """Raise ImageError unless there are pixels, and not too many."""
+    """Raise ImageError if there are no pixels or too many."""
     if not width * height:
         raise ImageError(f"{subject} has no pixels ({width}×{height}); give another")
     if width * height > max_pixels:
@@ -127,7 +127,7 @@ def _check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
 
 @contextlib.contextmanager
 def _one_error(subject: str) -> Iterator[None]:
-    """Turn whatever a library raises while it opens or decodes a picture into one ImageError."""
+    """Turn any error of a library that opens or decodes a picture into an ImageError."""
     try:
         yield
     except (MemoryError, ImageError):
@@ -139,7 +139,7 @@ def _one_error(subject: str) -> Iterator[None]:
         raise ImageError(f"{subject} {message}") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
-        raise ImageError(f"{subject} is damaged or truncated ({reason}); get a whole copy or save it anew") from error
+        raise ImageError(f"{subject} is damaged or truncated ({reason}); get a whole copy or save it again") from error
 
 
 # --- files and PIL images ---------------------------------------------------------------------------------------------
@@ -183,17 +183,20 @@ def _read_pil_image(image: Image.Image, subject: str, max_pixels: int, *, is_our
 
 
 def _check_jpeg2000(image: Image.Image, subject: str) -> None:
-    """Raise ImageError for a picture that Pillow would decode with white as 0; files are decoded otherwise."""
+    """Raise ImageError for a PIL image that Pillow would decode with white as 0. Files are decoded in another way."""
     if isinstance(image, Jpeg2KImageFile) and image.tile and image.fp and image.mode != "I;16":
         place = image.fp.tell()
         header = jpeg2000.read_header(image.fp)
         image.fp.seek(place)
         if header and header.is_deep:
-            raise ImageError(f"{subject} is JPEG 2000 of more than 8 bits, which Pillow reads wrong; give its path")
+            raise ImageError(f"{subject} is JPEG 2000 of more than 8 bits, which Pillow misreads; give its path")
 
 
 def _transparency_in_8_bits(image: Image.Image) -> Any:
-    """Return the transparent colour of a PNG of other than 8 bits, which Pillow does not always scale; else None."""
+    """Return the transparent color of a PNG that does not have 8 bits, scaled to 8 bits, or None.
+
+    Pillow does not always scale it.
+    """
     if not isinstance(image, PngImageFile) or not image.tile:
         return None
     transparency, rawmode = image.info.get("transparency"), image.tile[0][3]
@@ -205,13 +208,13 @@ def _transparency_in_8_bits(image: Image.Image) -> Any:
 
 
 def _upright(image: Image.Image, subject: str, *, in_place: bool) -> Image.Image:
-    """Turn an image as EXIF says; a copy of it unless `in_place`."""
+    """Turn an image upright as EXIF says; return a copy unless `in_place`."""
     try:
         if not in_place:
             return ImageOps.exif_transpose(image)
         ImageOps.exif_transpose(image, in_place=True)
         return image
-    except Exception as error:  # as varied as damaged EXIF data
+    except Exception as error:  # damaged EXIF data can raise nearly anything
         LOG.warning("%s: its EXIF data are damaged and ignored (%s)", subject, error)
         return image if in_place else image.copy()
 
@@ -220,7 +223,7 @@ def _upright(image: Image.Image, subject: str, *, in_place: bool) -> Image.Image
 
 
 def _picture(pixels: PixelRows, subject: str) -> Picture:
-    """Make the whole picture; hidden colours become the mean of the visible ones."""
+    """Make the whole picture; replace hidden colors by the mean of the visible ones."""
     rgb, alpha = np.empty((pixels.height, pixels.width, 3), np.float32), None
     for part in row_bands(pixels.height, pixels.width):
         rgb[part], opacity = pixels.rows(part)
@@ -230,15 +233,15 @@ def _picture(pixels: PixelRows, subject: str) -> Picture:
     if alpha is None or alpha.min() >= 1:
         return Picture(rgb, None)
     if not alpha.any():
-        raise ImageError(f"{subject} is fully transparent, so it shows nothing; give one with visible pixels")
+        raise ImageError(f"{subject} is fully transparent, so it shows nothing; give a picture with visible pixels")
     if alpha.min() <= 0:
-        mean = _mean_colour(rgb, alpha)
+        mean = _mean_color(rgb, alpha)
         for part in row_bands(pixels.height, pixels.width):
             rgb[part][alpha[part] == 0] = mean
     return Picture(rgb, alpha)
 
 
-def _mean_colour(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _mean_color(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return the mean of (height, width, 3) weighted by alpha (height, width), float64 (3,)."""
     total, weight = np.zeros(3), 0.0
     for part in row_bands(*alpha.shape):

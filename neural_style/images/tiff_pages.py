@@ -1,4 +1,4 @@
-"""TIFF files by their pages: the largest one, not the thumbnail in front of it, whatever its samples are.
+"""Read TIFF files at their largest page, instead of at a thumbnail in front of it.
 
 tifffile reads the structure, and the samples that Pillow does not read. It is imported on use.
 """
@@ -24,27 +24,27 @@ LOG = logging.getLogger("neural_style")
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 """Photometric interpretations."""
-_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB: 3}
-"""Photometric interpretation -> samples of colour, of those that are decoded here."""
+_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB: 3}
+"""Photometric interpretation that is decoded here -> number of its color samples."""
 _PILLOWS_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000})
 """None, CCITT, LZW, JPEG old and new, Deflate, PackBits, LZMA, Zstandard."""
 _MOST_EXTRA_SAMPLES = 4
-"""Samples beside the colour, of which one is used; with more it is not a picture but a stack of measurements."""
+"""Most samples besides the color; one of them is used, as alpha. Files with more hold measurements, not pictures."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-"""Kinds of alpha: colour is multiplied by it, or is not."""
+"""Kinds of alpha: color is multiplied by it, or not."""
 _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 """Sample formats."""
 _MASK = 4
 """Bit of NewSubfileType: the page is the transparency of another."""
 _BIG_AND_BIG_ENDIAN = b"MM\0+"
-"""Signature of the files of which Pillow reads the tags wrong."""
+"""Signature of files whose tags Pillow misreads."""
 _HEADERS = {b"II*\0": (4, "<I"), b"MM\0*": (4, ">I"), b"II+\0": (8, "<Q"), b"MM\0+": (8, ">Q")}
-"""Signature -> where the offset of the first page is, and its format."""
+"""Signature -> place and format of the offset of the first page."""
 
 
 @functools.cache
 def import_tifffile() -> Any:
-    """Return the module, kept from printing what it finds odd in a file where nobody listens."""
+    """Return the module tifffile. Its log messages are not printed unless the user has set up logging."""
     import tifffile
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -55,14 +55,14 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
     """Open the largest page of a TIFF file.
 
     Args:
-        stream: The file, which must stay open until it is decoded.
-        subject: What errors begin with.
+        stream: the file, which must stay open until it is decoded.
+        subject: what errors begin with.
 
     Returns:
-        What this module decodes, or a PIL image, not loaded yet; None if only Pillow can tell what the file is.
+        A file that this module decodes, or a PIL image that is not loaded yet; None if only Pillow may know the file.
 
     Raises:
-        ImageError: The file is a camera raw, or of a kind that cannot be decoded.
+        ImageError: the file is a camera raw, or cannot be decoded.
     """
     stream.seek(0)
     tifffile = import_tifffile()
@@ -75,10 +75,10 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
     shown = [page for page in pages if not page.tiff.subfiletype & _MASK] or pages
     if not shown:
         return None
-    page = max(shown, key=lambda page: page.tiff.imagewidth * page.tiff.imagelength)  # of equal ones the first
+    page = max(shown, key=lambda page: page.tiff.imagewidth * page.tiff.imagelength)  # the first if several are equal
     if page is not pages[0]:
         size = f"{page.tiff.imagewidth}×{page.tiff.imagelength}"
-        LOG.info("%s: the largest of its %d pages is read, %s", subject, len(pages), size)
+        LOG.info("%s: reading the largest of its %d pages, %s", subject, len(pages), size)
     stream.seek(0)
     pillow_knows = stream.read(4) != _BIG_AND_BIG_ENDIAN and _is_for_pillow(page.tiff)
     return (None if pillow_knows else _open_deep(page, subject)) or _open_with_pillow(stream, page, subject)
@@ -86,7 +86,7 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
 
 @dataclass(frozen=True, eq=False)
 class _Page:
-    """A page, and what it takes from the page around it unless it says otherwise."""
+    """A page with its orientation and profile, which it takes from its parent page if it has none itself."""
 
     tiff: Any
     orientation: int
@@ -94,7 +94,7 @@ class _Page:
 
 
 def _all_pages(pages: Any, parent: _Page | None, seen: set[int]) -> Iterator[_Page]:
-    """Yield all pages of a file, each followed by those within it (SubIFDs); none of those in `seen`, by offset."""
+    """Yield all pages of a file, each followed by its sub-pages (SubIFDs), except those whose offsets are in `seen`."""
     for index in range(len(pages)):
         tiff = pages.get(index, aspage=True)
         if tiff.offset in seen or not (tiff.imagewidth and tiff.imagelength):
@@ -113,48 +113,48 @@ def _all_pages(pages: Any, parent: _Page | None, seen: set[int]) -> Iterator[_Pa
 
 
 def _is_for_pillow(page: Any) -> bool:
-    """Return whether Pillow decodes the samples of a page rightly and without loss, or CMYK of 16 bits in 8."""
-    bits, colour = page.bitspersample, page.photometric
-    is_grey = page.samplesperpixel == 1 and colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+    """Return whether Pillow decodes the samples of a page correctly and without loss, or 16-bit CMYK in 8 bits."""
+    bits, color = page.bitspersample, page.photometric
+    is_gray = page.samplesperpixel == 1 and color in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
     if page.compression not in _PILLOWS_COMPRESSIONS:
         return False
     if page.sampleformat not in (_UNSIGNED, _UNDEFINED):
-        return is_grey and page.sampleformat == _FLOAT and bits == 32
+        return is_gray and page.sampleformat == _FLOAT and bits == 32
     if page.samplesperpixel == 1:
-        return (bits in (1, 2, 4, 8) and (is_grey or colour == _PALETTE)) or (bits in (12, 16) and is_grey)
+        return (bits in (1, 2, 4, 8) and (is_gray or color == _PALETTE)) or (bits in (12, 16) and is_gray)
     if bits == 16:
-        return colour == _SEPARATED
-    return bits == 8 and colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB)
+        return color == _SEPARATED
+    return bits == 8 and color in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB)
 
 
 def _open_deep(page: _Page, subject: str) -> DeepFile | None:
     """Return the page if its samples can be decoded here; None if not.
 
     Raises:
-        ImageError: Its numbers are signed, so it is unknown which is black.
+        ImageError: the samples are signed, so black and white are unknown.
     """
     tiff = page.tiff
     if not isinstance(tiff.bitspersample, int) or tiff.dtype is None or tiff.dtype.kind not in "uif":
         return None
-    colours = _COLOURS.get(tiff.photometric, 0)
-    extra = tiff.samplesperpixel - colours
-    if not colours or not 0 <= extra <= _MOST_EXTRA_SAMPLES or tiff.imagedepth != 1:
+    colors = _COLORS.get(tiff.photometric, 0)
+    extra = tiff.samplesperpixel - colors
+    if not colors or not 0 <= extra <= _MOST_EXTRA_SAMPLES or tiff.imagedepth != 1:
         return None
     to_lab = _LABS.get((int(tiff.photometric), tiff.bitspersample))
-    is_lab = colours == 3 and tiff.photometric != _RGB
+    is_lab = colors == 3 and tiff.photometric != _RGB
     if is_lab and (to_lab is None or tiff.dtype.kind == "f"):
         return None
     if tiff.dtype.kind == "i" and tiff.bitspersample != 32 and not is_lab:
         raise ImageError(f"{subject} holds signed numbers, so black and white are unknown; save it as unsigned")
     kinds = tiff.extrasamples or (_UNASSOCIATED,) * extra
-    alphas = [index for index, kind in enumerate(kinds, colours) if kind in (_ASSOCIATED, _UNASSOCIATED)]
+    alphas = [index for index, kind in enumerate(kinds, colors) if kind in (_ASSOCIATED, _UNASSOCIATED)]
     is_open = tiff.dtype.kind == "f" or tiff.bitspersample >= 32
 
     def decode() -> tuple[np.ndarray, np.ndarray | None]:
         with needing_imagecodecs(subject):
             pixels = tiff.asarray(squeeze=False)  # planes, depth, height, width, samples of a plane
         samples = pixels[0, 0] if len(pixels) == 1 else np.moveaxis(pixels[:, 0, :, :, 0], 0, -1)
-        return samples[..., :colours], samples[..., alphas[0]] if alphas else None
+        return samples[..., :colors], samples[..., alphas[0]] if alphas else None
 
     return DeepFile(
         int(tiff.imagewidth),
@@ -163,26 +163,26 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
         None if is_open else 2**tiff.bitspersample - 1,
         page.orientation,
         page.profile,
-        is_premultiplied=bool(alphas) and kinds[alphas[0] - colours] == _ASSOCIATED,
+        is_premultiplied=bool(alphas) and kinds[alphas[0] - colors] == _ASSOCIATED,
         is_inverted=tiff.photometric == _WHITE_IS_ZERO,
         to_lab=to_lab,
     )
 
 
 def _lab_of_16_bits(samples: np.ndarray) -> np.ndarray:
-    """Convert TIFF's CIE L*a*b*: lightness 0-65535 for 0-100, then signed numbers of 1/256."""
+    """Convert TIFF's CIE L*a*b*: lightness as 0-65535 for 0-100, a* and b* as signed numbers in units of 1/256."""
     lab = samples.astype(np.int64) % 2**16
     signed = (lab + 2**15) % 2**16 - 2**15
     return np.concatenate([lab[..., :1] * (100 / (2**16 - 1)), signed[..., 1:] / 256], axis=-1)
 
 
 def _icc_lab_of_8_bits(samples: np.ndarray) -> np.ndarray:
-    """Convert ICC's L*a*b*: lightness 0-255 for 0-100, then numbers less 128."""
+    """Convert ICC's L*a*b*: lightness as 0-255 for 0-100, a* and b* as numbers plus 128."""
     return samples * np.array([100 / 255, 1, 1]) - np.array([0, 128, 128])
 
 
 def _icc_lab_of_16_bits(samples: np.ndarray) -> np.ndarray:
-    """Convert ICC's L*a*b*: the numbers of 8 bits times 256."""
+    """Convert ICC's L*a*b*: the 8-bit numbers times 256."""
     return _icc_lab_of_8_bits(samples / 256)
 
 
@@ -191,14 +191,14 @@ _LABS: dict[tuple[int, int], Callable[[np.ndarray], np.ndarray]] = {
     (_ICC_LAB, 8): _icc_lab_of_8_bits,
     (_ICC_LAB, 16): _icc_lab_of_16_bits,
 }
-"""Photometric interpretation and bits -> what makes L*, 0-100, a* and b* of the samples."""
+"""Photometric interpretation and bits -> function from samples to L* (0-100), a* and b*."""
 
 
 def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Image | DeepFile:
-    """Open a page as a PIL image; otherwise if Pillow does not know its kind.
+    """Open a page as a PIL image, or with this module if Pillow does not know its kind.
 
     Raises:
-        ImageError: Nobody knows its kind.
+        ImageError: neither knows its kind.
     """
     tiff = page.tiff
     try:
@@ -209,18 +209,18 @@ def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Ima
         bits = f"{tiff.samplesperpixel} samples of {tiff.bitspersample} bits"
         kind = f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}"
         raise ImageError(
-            f"{subject} is a TIFF file of an unsupported kind ({kind}); save it as RGB or grey of 8 or 16 bits"
+            f"{subject} is a TIFF file of an unsupported kind ({kind}); save it as RGB or gray of 8 or 16 bits"
         ) from error
     if page.profile:
         image.info.setdefault("icc_profile", page.profile)
-    with contextlib.suppress(Exception):  # damaged EXIF data are reported where they are used
+    with contextlib.suppress(Exception):  # damaged EXIF data are reported later, when they are used
         if page.orientation != 1:
             image.getexif().setdefault(ExifTags.Base.Orientation, page.orientation)
     return image
 
 
 def _with_page_in_front(stream: IO[bytes], offset: int) -> IO[bytes]:
-    """Return the file, or a copy in memory that names the page at this offset as its first."""
+    """Return the file, or a copy in memory whose first page is the page at this offset."""
     stream.seek(0)
     at, form = _HEADERS[stream.read(4)]
     stream.seek(at)

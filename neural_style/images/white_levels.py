@@ -1,4 +1,4 @@
-"""Which number means white in samples whose type does not say it: floating point, and integers of 32 bits or more."""
+"""Find which number means white, for types that do not say it: floating point, and integers of 32 bits or more."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ class _Spread:
     """How the finite samples of a picture are distributed.
 
     Attributes:
-        low: Least sample.
-        high: Greatest sample.
-        above: Level -> share of the positive samples above it.
-        is_finite: Whether all samples are finite.
+        low: least sample.
+        high: greatest sample.
+        above: level -> share of the positive samples above it.
+        is_finite: whether all samples are finite.
     """
 
     low: float
@@ -47,10 +47,10 @@ def white_of(samples: np.ndarray, subject: str) -> float:
 
     Args:
         samples: (height, width, …) of floating point or of integers; alpha excluded.
-        subject: What errors begin with.
+        subject: what errors begin with.
 
     Raises:
-        ImageError: It cannot be told, or samples are not finite, or integers are negative.
+        ImageError: it is unknown, or samples are not finite, or integers are negative.
     """
     spread = _spread(samples)
     if not spread.is_finite:
@@ -62,10 +62,10 @@ def white_of(samples: np.ndarray, subject: str) -> float:
 
 
 def _float_white(spread: _Spread) -> float | None:
-    """Return 1 or 255, whichever leaves a picture that is neither black nor mostly clipped; None if neither does.
+    """Return 1 or 255, whichever gives a picture that is neither black nor mostly clipped; None if neither does.
 
-    A picture of 0-1 may overshoot (resized, sharpened) or have highlights above white (HDR). A picture of 0-255 has
-    next to no samples between 0 and 1.
+    A picture in 0-1 may exceed its range (resized, sharpened) or have highlights above white (HDR). A picture in 0-255
+    has almost no samples between 0 and 1.
     """
     if spread.high <= 2 or spread.above[1] <= 0.1:
         return 1
@@ -78,9 +78,9 @@ def _float_white(spread: _Spread) -> float | None:
 
 
 def _integer_white(spread: _Spread) -> float | None:
-    """Return the white of the narrowest type that was widened to 32 bits, or that of 32 bits if its upper half is used.
+    """Return the white of 8 or 16 bits if all samples fit into that, or of 32 or 64 bits if the upper half is used.
 
-    Numbers between 16 and 31 bits could be anything.
+    The white of other numbers is unknown.
     """
     if spread.low < 0:
         return None

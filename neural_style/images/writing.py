@@ -1,4 +1,4 @@
-"""Write a picture so that the file is whole or absent, with an sRGB profile and the settings that made it."""
+"""Write a picture, completely or not at all, with an sRGB profile and the settings that made it."""
 
 import json
 import logging
@@ -21,19 +21,19 @@ from neural_style.images.picture import describe
 LOG = logging.getLogger("neural_style")
 
 _MOST_TEXT = 60_000
-"""Characters that fit into the metadata of every format; those of a JPEG file end at 64 KB."""
+"""Most characters that fit into the metadata of every format; those of a JPEG file are limited to 64 KB."""
 
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """Describe a file format for writing.
+    """A file format for writing.
 
     Attributes:
         name: Pillow's name of the format.
-        options: Options for Pillow's `save`, which writes neither TIFF nor 16 bits here.
-        greatest_side: Greatest height or width in pixels.
-        keeps_alpha: Whether a file can be transparent.
-        keeps_16_bits: Whether a file can hold 16 bits per channel.
+        options: options for Pillow's `save`, which does not write TIFF files and 16-bit files here.
+        greatest_side: greatest height or width in pixels.
+        keeps_alpha: whether a file can be transparent.
+        keeps_16_bits: whether a file can hold 16 bits per channel.
     """
 
     name: str
@@ -59,19 +59,19 @@ OUTPUT_FORMATS: Mapping[str, OutputFormat] = {
 
 
 def check_format(path: PathLike, option: str, size: tuple[int, int], bit_depth: int = 8) -> OutputFormat:
-    """Check that the format of a picture is known and has room for its size and depth.
+    """Check that the format of a picture is known and supports its size and bit depth.
 
     Args:
-        path: Where the picture will be written.
-        option: The option that asked for it; errors begin with it.
-        size: Width and height in pixels.
-        bit_depth: Bits per channel, 8 or 16.
+        path: where the picture will be written.
+        option: the option that asked for it; errors begin with it.
+        size: width and height in pixels.
+        bit_depth: bits per channel, 8 or 16.
 
     Returns:
         The format of the extension.
 
     Raises:
-        OutputError: The extension is unknown, or the format has no room for the size or the depth.
+        OutputError: the extension is unknown, or the format does not support the size or the bit depth.
     """
     suffix = Path(path).suffix
     output_format = OUTPUT_FORMATS.get(suffix.lower())
@@ -80,12 +80,12 @@ def check_format(path: PathLike, option: str, size: tuple[int, int], bit_depth: 
         raise OutputError(f"{option}: expected a name that ends in one of {known}, got {str(path)!r}")
     if max(size) > output_format.greatest_side:
         raise OutputError(
-            f"{option}: {suffix} ends at {output_format.greatest_side} px a side, got {size[0]}×{size[1]}; "
-            "give a name that ends in .png, or a smaller size"
+            f"{option}: expected at most {output_format.greatest_side} px a side for {suffix}, got "
+            f"{size[0]}×{size[1]}; give a name that ends in .png, or a smaller size"
         )
     if bit_depth > 8 and not output_format.keeps_16_bits:
         raise OutputError(
-            f"{option}: {suffix} holds 8 bits per channel, got --bit_depth {bit_depth}; "
+            f"{option}: expected --bit_depth 8 for {suffix}, got {bit_depth}; "
             "give a name that ends in .png or .tif, or --bit_depth 8"
         )
     return output_format
@@ -94,21 +94,21 @@ def check_format(path: PathLike, option: str, size: tuple[int, int], bit_depth: 
 def write_image(path: PathLike, image: np.ndarray, *, settings: Mapping[str, object], overwrite: bool) -> Path:
     """Write a picture in the format of its extension, with an sRGB profile and the settings that made it.
 
-    The same picture and settings always give the same bytes. JPEG and BMP cannot be transparent: the picture is laid
-    on white. TIFF files whose pixels may exceed 4 GiB are BigTIFF files.
+    The same picture and settings always give the same bytes. JPEG and BMP cannot be transparent, so the picture is put
+    on a white background. TIFF files whose pixels may exceed 4 GiB are BigTIFF files.
 
     Args:
-        path: Where to write; missing folders are created.
+        path: where to write; missing folders are created.
         image: uint8, or uint16 (0-65535) for PNG and TIFF: (height, width, 3) or, with alpha, (height, width, 4).
-        settings: What `read_settings` returns; JSON types. BMP cannot hold them.
-        overwrite: Whether an existing file is replaced; if not, the picture gets a numbered name beside it.
+        settings: what `read_settings` will return, in types of JSON. BMP cannot hold them.
+        overwrite: whether an existing file is replaced. Otherwise the picture gets a numbered name beside it.
 
     Returns:
         Path of the written file.
 
     Raises:
-        OutputError: The extension is unknown, the format has no room for the size or the depth, or the file cannot be
-            written.
+        OutputError: the extension is unknown, the format does not support the size or the bit depth, or the file cannot
+            be written.
     """
     path = Path(path)
     bit_depth = 8 * image.itemsize
@@ -137,7 +137,7 @@ def _writer(
         options["exif"][ExifTags.Base.Software] = software
     made = Image.fromarray(image)
     if made.mode == "RGBA" and not output_format.keeps_alpha:
-        LOG.warning("%s cannot be transparent, so it is laid on white; PNG, WebP and TIFF keep alpha", describe(path))
+        LOG.warning("%s cannot be transparent, so it gets a white background; use PNG, WebP or TIFF", describe(path))
         made = Image.alpha_composite(Image.new("RGBA", made.size, "white"), made).convert("RGB")
     return lambda file: made.save(file, output_format.name, **options)
 
@@ -146,6 +146,6 @@ def _settings_text(settings: Mapping[str, object]) -> str:
     """Return the settings as JSON in ASCII."""
     text = json.dumps(dict(settings))
     if len(text) > _MOST_TEXT:
-        LOG.warning("the settings, %d characters, are too long to be embedded; --save_flags keeps them", len(text))
+        LOG.warning("the settings (%d characters) are too long for the picture's metadata; use --save_flags", len(text))
         return "null"
     return text

@@ -1,1 +1,1 @@
-"""The terms of the loss and what they are computed from."""
+"""The terms of the loss, and the statistics that they are computed from."""

@@ -1,7 +1,7 @@
-"""Content losses: feature maps of two pictures of one size are compared position by position.
+"""Content losses compare the feature maps of two pictures of the same size, position by position.
 
-A formula here is a `FeatureFormula`. It gives a mean over positions and channels, so the loss of a picture is the mean
-of those of its tiles.
+A formula here is a `FeatureFormula`. It is a mean over positions and channels, so the loss of a picture is the mean of
+the losses of its tiles, each weighted by its number of positions.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ class FeatureFormula(NamedTuple):
     """A loss between two feature maps, both float32 (1, height, width, channels)."""
 
     loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    """(Features, target) -> a scalar, a mean over all entries."""
+    """(Features, target) -> a scalar, the mean over all entries."""
     size: Callable[[Any, float], tf.Tensor]
     """(`moments.channel_sums` of the target, number of positions) -> what the balanced loss divides by, a scalar."""
 
 
 def squared_difference(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Mean squared difference of two feature maps.
+    """Return the mean squared difference of two feature maps.
 
-    Differs from Gatys et al. (CVPR 2016, eq. 1), ½Σd², by the factor 2 / (M·C), M being the number of positions and C
-    that of channels; as in anishathalye/neural-style.
+    Differs from Gatys et al. (CVPR 2016, eq. 1), ½Σd², by the factor 2 / (M·C) for M positions and C channels, as in
+    anishathalye/neural-style.
     """
     return tf.reduce_mean(tf.math.squared_difference(features, target))
 
 
 def variance(channel_sums: Any, positions: float) -> tf.Tensor:
-    """Variance of a feature map over its positions, the mean over its channels.
+    """Return the variance of a feature map over its positions, averaged over its channels.
 
-    That is the squared difference from a map of its mean color.
+    That is its `squared_difference` from a map that has the mean of each channel at every position.
 
     Args:
-        channel_sums: float (2, channels), as `moments.channel_sums` gives it.
-        positions: number of positions that they are sums over.
+        channel_sums: float (2, channels), from `moments.channel_sums`.
+        positions: number of positions in the sums.
     """
     mean, square = tf.unstack(channel_sums / positions)
     return tf.reduce_mean(square - mean**2)

@@ -1,6 +1,6 @@
-"""Moments of feature maps over positions: the one statistic that every style loss is a function of.
+"""Moments of feature maps over positions: every style loss is a function of them.
 
-They are sums, so those of the parts of a picture add up to those of the whole. That makes tiles exact.
+They are sums, so the moments of the parts of a picture add up to those of the whole. That makes tiles exact.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 PARTS = 16
-"""Parts of a feature map whose second moments are added in float32, or in the map's own type if that has more bits.
+"""Number of parts of a feature map whose second moments are computed apart and then added.
 
-In float32 the sum over many positions is then ten times as exact as that of a single product, and sooner there. Of
-bfloat16 matrices TensorFlow has no product with a float32 result: within a part, the hardware adds in float32, but the
-part's result is rounded to 8 bits. The roundings of many parts cancel out: 16 leave a relative error of 4e-4.
+They are added in float32, or in the map's own type if that has more bits. In float32, the sum over many positions is
+then ten times as exact as a single matrix product, and faster. TensorFlow has no product of bfloat16 matrices with a
+float32 result: within a part, the hardware adds in float32, but the result of the part is rounded to 8 bits. The
+rounding errors of many parts cancel out. With 16 parts, a relative error of 4e-4 remains.
 """
 
 
@@ -25,30 +26,31 @@ class Moments(NamedTuple):
     mass: Any
     """Number of positions, or sum of the mask: a scalar."""
     first: Any
-    """Sum of the features, (channels,); empty, (0,), where no formula needs it."""
+    """Sum of the features, (channels,); empty, (0,), if no formula needs it."""
     second: Any
-    """Sum of the outer products FᵀF of Gatys et al. (CVPR 2016, eq. 3), (channels, channels), symmetric."""
+    """Sum of the outer products of the features, FᵀF as in Gatys et al. (CVPR 2016, eq. 3): (channels, channels),
+    symmetric."""
 
     def __add__(self, other: Moments) -> Moments:  # type: ignore[override]
         """Return the moments of two disjoint sets of positions taken together."""
         return Moments(*(one + another for one, another in zip(self, other, strict=True)))
 
     def in_float64(self) -> Moments:
-        """Return the same as NumPy's float64, to add up many."""
+        """Return the same moments in NumPy's float64, in which many can be added up."""
         return Moments(*(np.asarray(value).astype(np.float64) for value in self))
 
 
 class MeanMoments(NamedTuple):
-    """Moments divided by their mass: what style formulas take. Of several styles, with a first axis (styles, …)."""
+    """Moments divided by their mass, as style formulas take them; of several styles, with a first axis (styles, …)."""
 
     first: Any
-    """Mean of the features, float32 (…, channels); empty, (…, 0), where no formula needs it."""
+    """Mean of the features, float32 (…, channels); empty, (…, 0), if no formula needs it."""
     second: Any
     """Mean of the outer products, float32 (…, channels, channels)."""
 
 
 def mean_moments(moments: Moments) -> MeanMoments:
-    """Divide moments by their mass. Float32 tensors, whatever the moments are in."""
+    """Divide moments of any type by their mass; return float32 tensors."""
     return MeanMoments(*(tf.cast(sums / moments.mass, tf.float32) for sums in (moments.first, moments.second)))
 
 
@@ -58,7 +60,7 @@ def stacked(means: list[MeanMoments]) -> MeanMoments:
 
 
 def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: bool = False) -> Moments:
-    """Sum over the positions of a feature map.
+    """Compute the moments of a feature map.
 
     Args:
         features: float (1, height, width, channels).
@@ -66,7 +68,7 @@ def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: b
         with_first: whether to compute the first moment.
 
     Returns:
-        Float32 for bfloat16 features, otherwise of their type; the mass is float32.
+        Moments in float32 for bfloat16 features, and otherwise in their type; the mass is float32.
     """
     channels = features.shape[-1]
     flat = tf.reshape(features, (-1, channels))  # (positions, channels)
@@ -82,16 +84,16 @@ def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: b
 
 
 def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """Return the gradient of a scalar by a feature map, given that by the map's moments.
+    """Return the gradient of a scalar with respect to a feature map, given its gradient with respect to the moments.
 
-    For the upstream gradients u of the first and U of the second moment, and a mask m, this is m · (F(U + Uᵀ) + u). It
-    is written out since TensorFlow's own takes two products where one does. `upstream.mass` is not used: the mass does
-    not depend on the features.
+    With the upstream gradients u of the first and U of the second moment, and a mask m, it is m · (F(U + Uᵀ) + u). It
+    is written out because TensorFlow's own gradient computes two matrix products instead of one. `upstream.mass` is
+    ignored, because the mass does not depend on the features.
 
     Args:
-        features: as `moments` takes them.
-        upstream: gradient by `Moments.first`, if that is not empty, and `Moments.second`, float32.
-        mask: as `moments` takes it.
+        features: as for `moments`.
+        upstream: gradient with respect to `Moments.second` and, if it is not empty, `Moments.first`: float32.
+        mask: as for `moments`.
 
     Returns:
         A tensor of the features' shape and type.
@@ -107,7 +109,7 @@ def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None =
 
 
 def channel_sums(features: tf.Tensor) -> tf.Tensor:
-    """Sums of each channel and of its squares over positions, which add up over the parts of a picture.
+    """Sum each channel, and its squares, over positions. These sums add up over the parts of a picture.
 
     Args:
         features: float (1, height, width, channels).

@@ -1,6 +1,6 @@
-"""What a loss consists of: what is traced (`LossSpec`) apart from what may change while a run goes on (`LossWeights`).
+"""The parts of a loss: what is traced (`LossSpec`), and what may change while a run goes on (`LossWeights`).
 
-A new formula is a function in a module of its own and one row of `FORMULAS`.
+To add a formula, write a function in a module of its own and add one row to `FORMULAS`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ FORMULAS: Mapping[str, Formula] = {
 """Every formula by name."""
 
 IMAGE = "image"
-"""What stands for a layer in terms that look at pixels."""
+"""Name used in place of a layer by terms that look at pixels."""
 
 
 class Term(NamedTuple):
     """One term of a loss."""
 
     name: str
-    """By which it is shown and weighted, such as "content"."""
+    """Name under which it is shown and weighted, such as "content"."""
     formula: str
-    """Of `FORMULAS`."""
+    """A key of `FORMULAS`."""
     layers: tuple[str, ...]
     """Layers that it looks at, or `IMAGE` alone."""
 
@@ -47,12 +47,12 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class LossSpec:
-    """Terms of a loss, in the order in which they are added. Hashable: it decides what TensorFlow traces."""
+    """Terms of a loss, in the order in which they are added. It decides what TensorFlow traces, and is hashable."""
 
     terms: tuple[Term, ...]
 
     def of_kind(self, kind: type) -> tuple[Term, ...]:
-        """Terms whose formulas are of a kind."""
+        """Return the terms whose formulas are of a kind."""
         return tuple(term for term in self.terms if term.kind is kind)
 
     @property
@@ -62,14 +62,15 @@ class LossSpec:
 
 
 LossWeights = Mapping[str, Mapping[str, tf.Tensor]]
-"""Term -> layer -> what its loss is multiplied by, float32: a scalar, or (styles,) where a formula compares styles.
+"""Term -> layer -> factor of its loss, float32: a scalar, or (styles,) for formulas that compare with styles.
 
-All of what is asked for is in it, the sizes of targets too. It may change between two evaluations.
+The factors include the weights that the user chose and, in the balanced loss, the sizes of the targets. They may change
+between two evaluations.
 """
 
 Targets = Mapping[str, Mapping[str, Any]]
-"""Term -> layer -> what an image is compared with: a feature map (1, height, width, channels) in the network's type, or
-the `MeanMoments` of the styles. Terms that look at pixels have none."""
+"""Term -> layer -> what the image is compared with: a feature map (1, height, width, channels) in the network's type,
+or the `MeanMoments` of the styles. Terms that look at pixels have no targets."""
 
 
 class LossTerms(NamedTuple):

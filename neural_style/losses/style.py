@@ -1,7 +1,7 @@
-"""Style losses: statistics of feature maps over all positions are compared.
+"""Style losses compare statistics of feature maps over all positions.
 
-A formula here is a `MomentFormula`, a function of two `MeanMoments`. Its gradient by them is TensorFlow's; that by the
-feature maps is `moments.moments_vjp`, the same for every formula.
+A formula here is a `MomentFormula`, a function of two `MeanMoments`. TensorFlow gives its gradient with respect to
+them. `moments.moments_vjp` gives the gradient with respect to the feature maps, the same way for every formula.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ class MomentFormula(NamedTuple):
     """A loss between the mean moments of an image and of some styles."""
 
     loss: Callable[[MeanMoments, MeanMoments], tf.Tensor]
-    """(Of the image, of the styles with a first axis (styles, …)) -> (styles,)."""
+    """(Moments of the image, moments of the styles with a first axis (styles, …)) -> (styles,)."""
     size: Callable[[MeanMoments], tf.Tensor]
-    """Of the styles -> what the balanced loss divides by, (styles,)."""
+    """Moments of the styles -> what the balanced loss divides by, (styles,)."""
     with_first: bool = False
-    """Whether it looks at the first moment."""
+    """Whether it uses the first moment."""
 
 
 def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
-    """Mean squared difference of Gram matrices, each divided by the number of feature values M·C.
+    """Return the mean squared difference of Gram matrices, each divided by its number of feature values M·C.
 
-    Differs from Gatys et al. (CVPR 2016, eq. 3 and 4), E = Σ(G - A)² / (4 M² C²) of matrices without a divisor, by the
-    factor 4 / C² where both pictures have the same number of positions M; as in anishathalye/neural-style.
+    Differs from Gatys et al. (CVPR 2016, eq. 3 and 4), E = Σ(G - A)² / (4 M² C²) with matrices that are not divided, by
+    the factor 4 / C² if both pictures have the same number of positions M, as in anishathalye/neural-style.
 
     Args:
         image: `second` is (channels, channels).
@@ -43,7 +43,7 @@ def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
 
 
 def gram_size(styles: MeanMoments) -> tf.Tensor:
-    """Mean of the squares of the Gram matrices of `gram_loss`: the loss of a picture without features.
+    """Return the mean square of the Gram matrices of `gram_loss`, which is the loss of an image without features.
 
     Args:
         styles: `second` is (styles, channels, channels).

@@ -1,6 +1,6 @@
 """Losses of the pixels themselves.
 
-A formula here is a `PixelFormula`: its value and gradient come together, of a whole image or of one tile of it.
+A formula here is a `PixelFormula`: it gives value and gradient together, for a whole image or for one of its tiles.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ class PixelCounts(NamedTuple):
 
 
 class PixelFormula(NamedTuple):
-    """A loss of an image (1, height, width, 3) in grey levels of 0-255, less any offset."""
+    """A loss of an image (1, height, width, 3) in gray levels of 0-255, minus any constant."""
 
     value_and_gradient: Callable[..., tuple[tf.Tensor, tf.Tensor]]
-    """(Image, weight) -> (weighted value, its gradient by the image); `tile_value_and_gradient` of a tile."""
+    """(Image, weight) -> (weighted value, its gradient with respect to the image)."""
     tile_value_and_gradient: Callable[..., tuple[tf.Tensor, tf.Tensor]]
-    """(What a tile sees, its own box in that, `PixelCounts` of the image, weight) -> the same, of the own part."""
+    """(What a tile sees, its own box in that, `PixelCounts` of the image, weight) -> (share of the tile's own part in
+    the value, gradient of that share with respect to all that the tile sees)."""
 
 
 def squared_variation(image: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Squared total variation and its gradient.
+    """Return the squared total variation and its gradient.
 
-    It is the mean of squared differences between vertical neighbors plus that between horizontal ones, as in
+    It is the mean squared difference of vertical neighbors plus that of horizontal neighbors, as in
     anishathalye/neural-style up to a factor.
 
     Args:
         image: float (1, height, width, 3).
-        weight: what both are multiplied by, a scalar.
+        weight: factor of value and gradient, a scalar.
     """
     down, of_down = _mean_square(image, 1, weight)
     across, of_across = _mean_square(image, 2, weight)
@@ -49,16 +50,19 @@ def squared_variation(image: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, t
 def squared_variation_of_tile(
     seen: tf.Tensor, own: tf.Tensor, counts: PixelCounts, weight: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Share of a tile in `squared_variation`: the differences from its own pixels to the next below and to the right.
+    """Return the share of a tile in `squared_variation`, and its gradient.
+
+    The share consists of the differences between the tile's own pixels and their neighbors below and to the right.
 
     Args:
-        seen: what the tile sees of the image, at least one pixel below and to the right of its own, where there is one.
+        seen: what the tile sees of the image: its own part and, unless the image ends there, at least one more row
+            below and one more column to the right.
         own: top, left, bottom and right of its own part in that, int32 (4,).
-        counts: of the whole image.
+        counts: numbers of differences in the whole image.
         weight: as for `squared_variation`.
 
     Returns:
-        The value, and its gradient by all that the tile sees.
+        The value, and its gradient with respect to all that the tile sees.
     """
     top, left, bottom, right = tf.unstack(own)
     height, width = tf.shape(seen)[1], tf.shape(seen)[2]
@@ -74,12 +78,12 @@ def squared_variation_of_tile(
 
 
 def cropped(maps: tf.Tensor, top: tf.Tensor, left: tf.Tensor, bottom: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """Cut a part out of maps (1, height, width, channels)."""
+    """Cut a part out of a map (1, height, width, channels)."""
     return tf.slice(maps, tf.stack([0, top, left, 0]), tf.stack([1, bottom - top, right - left, maps.shape[-1]]))
 
 
 def padded(part: tf.Tensor, top: tf.Tensor, left: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
-    """Put a part back at its place among zeros, in the shape of the maps that it was cut from."""
+    """Put a part back into zeros of the shape of the map that it was cut from."""
     below, beyond = (tf.shape(whole)[axis] - tf.shape(part)[axis] - at for axis, at in ((1, top), (2, left)))
     return tf.pad(part, tf.stack([[0, 0], tf.stack([top, below]), tf.stack([left, beyond]), [0, 0]]))
 
@@ -89,16 +93,16 @@ def _begin(axis: int) -> list[int]:
 
 
 def _differences(image: tf.Tensor, axis: int) -> tf.Tensor:
-    """Differences between neighbors along an axis."""
+    """Return the differences between neighbors along an axis."""
     begin = _begin(axis)
     size = tf.shape(image) - begin
     return tf.slice(image, begin, size) - tf.slice(image, [0] * 4, size)
 
 
 def _mean_square(image: tf.Tensor, axis: int, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean of squared differences along an axis, and upstream times its gradient.
+    """Return the mean squared difference along an axis, and `upstream` times its gradient.
 
-    The gradient is written out: two slices would leave TensorFlow two gradients more to add, in any order.
+    The gradient is written out. Otherwise, TensorFlow would have two more gradients of the image to add, in any order.
     """
     begin, differences = _begin(axis), _differences(image, axis)
     share = 2 * upstream * differences / tf.cast(tf.size(differences), image.dtype)

@@ -1,4 +1,4 @@
-"""The first import of TensorFlow and Keras in a process, without the file that Keras writes into the user's home."""
+"""The first import of TensorFlow and Keras in a process, without the file that Keras writes to the user's home."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _lock = threading.RLock()
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras. Call this before any other `import tensorflow`, which imports Keras as well.
+    """Import TensorFlow and Keras. Call this before any other `import tensorflow`, which also imports Keras.
 
-    Settings in the user's `keras.json` hold as always. If there is none, Keras gets an empty temporary folder during
-    its import, and its own folder back afterwards, so that other code can download with Keras as usual.
+    Settings in the user's `keras.json` apply as always. If there is no such file, Keras gets an empty temporary folder
+    during its import. Afterwards it gets its own folder back, so other code can download with Keras as usual.
     """
     with _lock:
         if _KERAS_CONFIG in sys.modules:
@@ -29,7 +29,7 @@ def import_tensorflow() -> None:
         folder = _folder_for_keras()
         with contextlib.ExitStack() as stack:
             if not os.path.exists(os.path.join(os.path.expanduser(folder), "keras.json")):
-                with contextlib.suppress(OSError):  # there is no place for temporary files
+                with contextlib.suppress(OSError):  # if there is no place for temporary files
                     stack.enter_context(paths.keras_home_elsewhere())
             _import()
             config: Any = sys.modules.get(_KERAS_CONFIG)
@@ -38,7 +38,7 @@ def import_tensorflow() -> None:
 
 
 def _folder_for_keras() -> str:
-    """Return the folder that Keras chooses: as `paths.keras_home`, but in /tmp if the home cannot be written to."""
+    """Return the folder that Keras chooses: that of `paths.keras_home`, or one in /tmp if the home is read-only."""
     named = os.environ.get(paths.KERAS_VARIABLE)
     if named is not None:
         return named

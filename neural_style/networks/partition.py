@@ -1,4 +1,4 @@
-"""The parts of the network, each of which is computed tile by tile. Arithmetic only."""
+"""The parts of the network that are computed tile by tile, one after the other. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 from neural_style import vgg19_spec
 
 CUT = "pool3"
-"""Pooling at which the network is divided, if it is deeper than that."""
+"""Pooling at which the network is split, if it is deeper than that."""
 
 DEEP_SIDE = 2
-"""Side in pixels of a tile of the second part over that of the first. Such a tile takes half as much memory."""
+"""Side of a tile of the second part, as a multiple of the first part's. Such a tile takes half as much memory."""
 
 
 class Part(NamedTuple):

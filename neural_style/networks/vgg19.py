@@ -22,10 +22,10 @@ class Network:
     """A network as the losses use it.
 
     Attributes:
-        model: as `build_vgg19` makes it; None if no layer is looked at.
+        model: the result of `build_vgg19`; None if no layer is used.
         mean: mean pixel to subtract from a picture, float32 (3,), RGB, 0-255.
         precision: type of filters and feature maps.
-        rounding: what its poolings do with an odd last row or column, of `vgg19_spec.ROUNDINGS`.
+        rounding: what its poolings do with an odd last row or column, one of `vgg19_spec.ROUNDINGS`.
     """
 
     model: keras.Model | None
@@ -43,11 +43,11 @@ class Network:
         return cls(model, weights.mean, precision, rounding)
 
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Layer -> feature map of an image; to be called where TensorFlow traces."""
+        """Return layer -> feature map of an image. Call this inside a function that TensorFlow traces."""
         return dict(self.model(image)) if self.model else {}
 
     def maps_between(self, maps: tf.Tensor, layers: Collection[str], start: str | None) -> dict[str, tf.Tensor]:
-        """Feature maps of a part of the network; `maps_between` explains the arguments."""
+        """Return the feature maps of a part of the network; `maps_between` explains the arguments."""
         return maps_between(self.model, maps, layers, start) if self.model and layers else {}
 
 

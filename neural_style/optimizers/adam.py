@@ -12,8 +12,12 @@ import tensorflow as tf
 from neural_style.optimizers.base import Arrays
 from neural_style.optimizers.vectors import Image, is_finite, largest_magnitude, scalar, scale_to_one, scaled
 
-_LARGEST = 2.0**60
-"""Magnitude of a gradient from which on its square needs a scale, in place."""
+_LARGEST, _USUAL = 2.0**60, 2.0**40
+"""Magnitude of a gradient from which on its square needs a scale, and below which it can do without one again."""
+
+_LEAST_EPS = 2.0**-56
+"""The magnitude of a gradient, times its scale, of which (1 - β₂) g² nearly vanishes. With a smaller ε, a step by a
+smaller gradient would be a quotient with next to nothing."""
 
 _CHUNK = 3 * 2**18
 """Entries that an update in place computes at a time: as fast as more, and a few megabytes."""
@@ -91,7 +95,8 @@ class Adam:
     beta2: float
     """Decay rate of the second moment, at least 0 and less than 1."""
     eps: float
-    """The paper's ε-hat. Where gradients are much smaller, steps are, too."""
+    """The paper's ε-hat. Entries whose gradients are much smaller take smaller steps. So do entries whose gradients are
+    1e17 times smaller than the largest, where the squares of those would overflow."""
 
     def init(self, image: Image) -> AdamState:
         """Return the state before the first evaluation."""
@@ -136,14 +141,14 @@ class Adam:
         return AdamState(image, mean, variance, *_numbers(arrays))
 
     def _constants(self, state: AdamState, count: int) -> list[tf.Tensor]:
-        """Return the scalars of an update. What is added to √v has its scale, and stays above 0."""
-        eps = max(self.eps * state.scale, float(np.finfo(np.float32).tiny))
+        """Return the scalars of an update. What is added to √v has its scale."""
+        eps = max(self.eps * state.scale, _LEAST_EPS)
         return [scalar(value) for value in (count, self.learning_rate, self.beta1, self.beta2, eps)]
 
     def _step(self, state: AdamState, gradient: tf.Tensor) -> bool:
         """Make a step. Return False, and leave the state as it is, where the gradient is not finite."""
-        results = self._updated(state, gradient)
-        if not math.isfinite(float(results[-1])):  # an entry is not finite, or squares overflow
+        results = self._updated(state, gradient) if state.scale == 1 else None
+        if results is None or not math.isfinite(float(results[-1])):  # an entry is not finite, or squares overflow
             if not is_finite(0.0, gradient):
                 return False
             _rescale(state, gradient)
@@ -191,7 +196,7 @@ class InPlaceAdam(Adam):
         if not (math.isfinite(total) and math.isfinite(largest)):
             self._take_back(state)
             return state
-        if largest * state.scale >= _LARGEST:
+        if largest >= _LARGEST or state.scale != 1:
             _rescale(state, gradient)
         state.count += 1
         constants = self._constants(state, state.count)
@@ -235,9 +240,10 @@ def _chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def _rescale(state: AdamState, gradient: Image) -> None:
-    """Choose the state's scale anew, so that neither the square of a gradient nor the moments overflow."""
-    spread = math.sqrt(largest_magnitude(state.variance)) / state.scale
-    scale = scale_to_one(max(largest_magnitude(gradient), spread))
+    """Choose the state's scale anew, so that neither squares of this gradient nor the moments overflow or vanish."""
+    of_moments = math.sqrt(largest_magnitude(state.variance)) / state.scale
+    largest = max(largest_magnitude(gradient), of_moments)
+    scale = 1.0 if largest < _USUAL else scale_to_one(largest)
     factor = scale / state.scale
     state.scale = scale
     state.mean *= factor

@@ -26,7 +26,8 @@ class Optimizer(Protocol[S]):
 
     A state is plain data: tensors or arrays, and numbers. `tell` uses its state up: it may change it and drop its
     tensors before it makes new ones. So use only the state that it returns, and copy a state by `to_arrays` and
-    `from_arrays`. Two states never share what `tell` changes, so each thread may have one of its own.
+    `from_arrays`. Two states never share what `tell` changes, so each thread may have one of its own. After an error
+    within `tell` (memory) the state is of no use. One within an evaluation leaves it as it is: evaluate again.
 
     Losses or gradients that are not finite never enter a state:
 

@@ -1,1 +1,1 @@
-"""A run: from pictures and settings to a stream of steps."""
+"""One run: from pictures and settings to a stream of steps."""

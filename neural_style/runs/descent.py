@@ -1,7 +1,7 @@
-"""The optimization of an image at one size: one evaluation after the other, whatever happens.
+"""The optimization of an image at one size, one evaluation after the other, with recovery from failures.
 
-After an evaluation that is not finite, it goes on from the best image with smaller steps. After the optimizer has found
-no memory, it goes on from there with one that needs less.
+If the loss or the gradient is not finite, it continues from the best image with smaller steps. If the optimizer finds
+too little memory, it continues from the best image with Adam in place, which needs less.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from neural_style.runs import pyramid
 _log = logging.getLogger("neural_style")
 
 STEP_SCALES = (1.0, 0.1)
-"""Factor on the optimizer's steps at first, and after the loss or the gradient stopped being finite once."""
+"""Factors on the optimizer's steps: at first, and after loss or gradient stopped being finite once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,22 +37,22 @@ class Evaluation:
     """One finite evaluation of the objective."""
 
     image: Any
-    """A tensor, or the array that the optimizer overwrites with its next step: float32 (1, height, width, 3)."""
+    """Float32 (1, height, width, 3): a tensor, or an array that the optimizer overwrites at its next step."""
     terms: LossTerms
     total: float
     is_best: bool
-    """Whether no image before had a lower loss, since the descent began or was weighted anew."""
+    """Whether its loss is the lowest since the descent began, or since its loss weights changed."""
 
 
 def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: float, in_place: bool) -> Optimizer[Any]:
     """Return the optimizer of a plan.
 
     Args:
-        plan: names it.
-        config: its settings.
-        noise: share of a loss that is rounding alone.
-        step_scale: factor on its steps.
-        in_place: whether it overwrites its image.
+        plan: names the optimizer.
+        config: the optimizer's settings.
+        noise: how much rounding alone changes a loss, as a share of the loss.
+        step_scale: factor on the optimizer's steps.
+        in_place: whether the optimizer overwrites its image.
     """
     if plan.optimizer == "adam":
         kind = InPlaceAdam if in_place else Adam
@@ -67,7 +67,7 @@ class Descent:
 
     Attributes:
         objective: what is minimized.
-        best_image: the image of the lowest loss; the last one where the optimizer overwrites it.
+        best_image: the image with the lowest loss; the last image if the optimizer overwrites it.
         best_total: its loss; infinite before the first evaluation.
     """
 
@@ -86,35 +86,35 @@ class Descent:
             objective: what is minimized.
             config: the run.
             start: image to begin with, float32 (1, height, width, 3).
-            iterations: most evaluations after that of the start.
-            noise: share of a loss that is rounding alone.
-            before: evaluations at other sizes, for the numbers in messages.
+            iterations: most evaluations after that of the start image.
+            noise: how much rounding alone changes a loss, as a share of the loss.
+            before: number of evaluations at earlier sizes, for messages.
         """
         self.objective = objective
         self._config, self._iterations, self._noise, self._before = config, iterations, noise, before
         self.best_image: Any = start if objective.plan.in_place else tf.constant(start)
         self.best_total = math.inf
         self._totals: list[float] = []
-        self._done = 0  # evaluations that were yielded, the start's among them
+        self._done = 0  # evaluations that were yielded, including that of the start image
         self._lives = list(STEP_SCALES)
         self._told: tuple[float, Any] | None = None  # loss and gradient that the optimizer has not taken yet
         self._begin()
 
     def _begin(self) -> None:
-        """Let an optimizer begin at the best image."""
+        """Make a new optimizer, which begins at the best image."""
         plan = self.objective.plan
-        self._in_place = plan.in_place  # what the optimizer does; an evaluation without memory may change the plan
+        self._in_place = plan.in_place  # of this optimizer; the plan may change if an evaluation finds no memory
         if plan.in_place and not isinstance(self.best_image, np.ndarray):
             self.best_image = np.array(self.best_image)
         self._optimizer = optimizer_of(plan, self._config, self._noise, self._lives[0], self._in_place)
-        self._is_known = bool(self._done)  # the next evaluation repeats one
-        self._state: Any = None  # the old one goes before the new one takes memory
+        self._is_known = bool(self._done)  # whether the next evaluation repeats an earlier one
+        self._state: Any = None  # frees the old state before the new one takes memory
         self._told = None
         self._state = self._optimizer.init(self.best_image)
 
     @property
     def is_over(self) -> bool:
-        """Whether it has converged, used up its iterations, or found nothing to improve."""
+        """Whether the descent has converged, has used up its iterations, or can find no better image."""
         if pyramid.has_converged(self._totals, self._config.tolerance_of(self.objective.plan.optimizer)):
             return True
         return self._done > self._iterations or (self._told is None and self._optimizer.is_done(self._state))
@@ -126,9 +126,9 @@ class Descent:
         """Make the next finite evaluation.
 
         Raises:
-            StopIteration: it is over.
+            StopIteration: the descent is over.
             DivergenceError: loss or gradient stopped being finite too often.
-            OutOfMemoryError: not even the smallest tiles find memory.
+            OutOfMemoryError: memory is too small even for the smallest tiles.
         """
         while not self.is_over:
             if self._told is not None and not self._take_step():
@@ -154,14 +154,14 @@ class Descent:
         return Evaluation(image, terms, total, is_best)
 
     def _take_step(self) -> bool:
-        """Tell the optimizer what came of its last image; return whether it goes on with the same state."""
+        """Tell the optimizer loss and gradient of its last image; return whether it can continue from there."""
         assert self._told is not None
         (total, gradient), self._told = self._told, None
         failed: Exception | None = None
         try:
             self._state = self._optimizer.tell(self._state, total, gradient)
         except MEMORY_ERRORS as error:
-            failed = error.with_traceback(None)  # which would keep what the optimizer has
+            failed = error.with_traceback(None)  # the traceback would keep the optimizer's memory
         del gradient
         if failed:
             was_in_place = self._in_place
@@ -176,13 +176,13 @@ class Descent:
         return not self._optimizer.is_done(self._state)
 
     def _recover(self, total: float) -> None:
-        """Go on from the best image with smaller steps.
+        """Continue from the best image with smaller steps.
 
         Args:
-            total: the loss that came last.
+            total: the last loss.
 
         Raises:
-            DivergenceError: that was tried before, or there is no finite image.
+            DivergenceError: smaller steps were tried before, or no image had a finite loss.
         """
         if self.best_total == math.inf:
             which = "with the new weights" if self._done else "of the start image"
@@ -203,7 +203,7 @@ class Descent:
         self._begin()
 
     def set_weights(self, config: ResolvedConfig) -> None:
-        """Minimize a loss of other weights from here on. Losses before do not compare with those after."""
+        """Use the loss weights of another configuration from now on. Losses before and after do not compare."""
         self._told = None
         self._config = config
         self.objective.set_weights(config)
@@ -213,17 +213,17 @@ class Descent:
         self.best_total, self._totals, self._is_known = math.inf, [], False
 
     def settle(self) -> None:
-        """Take the step that is due, if one is, so that the optimizer's state holds all that was evaluated."""
+        """Tell the optimizer about the last evaluation if it does not know it yet, so that its state is complete."""
         if self._told is not None and not self.is_over:
             self._take_step()
 
     def release(self) -> None:
-        """Let go of all but the best image."""
+        """Free everything but the best image."""
         self._state = self._told = None
         self.objective.release()
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return all that a descent needs to go on: arrays, and numbers that JSON can hold."""
+        """Return all that is needed to continue: arrays, and values that JSON can hold."""
         self.settle()
         arrays = {f"optimizer/{name}": value for name, value in self._optimizer.to_arrays(self._state).items()}
         if not self._in_place:
@@ -241,7 +241,7 @@ class Descent:
         return arrays, numbers
 
     def take_arrays(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
-        """Go on where `to_arrays` was called, with an objective of the same plan."""
+        """Continue where `to_arrays` was called, with an objective of the same plan."""
         prefix = "optimizer/"
         of_optimizer = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
         self._lives, self._in_place, self._before = list(numbers["lives"]), numbers["in_place"], numbers["before"]

@@ -1,4 +1,4 @@
-"""How long a run would take on this machine, from one small evaluation."""
+"""How long a run would take on this machine, estimated from a small evaluation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from neural_style.networks.weights import VGGWeights
 from neural_style.runs.stylizer import Stylizer
 
 _SIDE, _REPEATS = 512, 2
-"""Pixels of a side of the picture that is timed, and how often it is."""
+"""Side in pixels of the picture that is timed, and how many times it is timed."""
 
 
 def seconds_per_pixel(stylizer: Stylizer, config: ResolvedConfig, network: VGGWeights) -> float:
-    """Time an evaluation of a small picture as a whole, and divide by its pixels.
+    """Return the time of an evaluation of a small picture as a whole, divided by its number of pixels.
 
     Args:
         stylizer: names the device and the precision.
-        config: the loss.
-        network: its weights.
+        config: names the loss and the layers.
+        network: weights of the network.
     """
     picture = np.random.default_rng(0).uniform(0, 255, (_SIDE, _SIDE, 3)).astype(np.float32)
     with tf.device(stylizer.device):
@@ -31,7 +31,7 @@ def seconds_per_pixel(stylizer: Stylizer, config: ResolvedConfig, network: VGGWe
         objective = WholeObjective(graphs.whole, config, picture, targets)
         image = encode(picture[::-1], objective.mean)
         seconds = []
-        for _ in range(1 + _REPEATS):  # functions are traced in the first
+        for _ in range(1 + _REPEATS):  # the first one also traces the functions
             began = time.perf_counter()
             float(objective.value_and_grad(image)[0].total)
             seconds.append(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""The pictures of a run, read and resized."""
+"""Read and resize the pictures of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neural_style.vgg19_spec import MIN_SIDE
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pictures at the sizes that the network gets."""
+    """The pictures of a run at the sizes that the network sees."""
 
     content: Picture
     """At the size of the result."""
@@ -25,7 +25,7 @@ class Inputs:
     initial: Picture | None
     """At the size of the result; None if the run starts from the content."""
     originals: Inputs | None = field(default=None, repr=False)
-    """The pictures as read, from which smaller ones are made; None if only this size is available."""
+    """The pictures as read, from which smaller ones are made; None if only this size is kept."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -35,7 +35,7 @@ class Inputs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pictures; each array counts once."""
+        """Bytes of all pictures. An array that is used several times counts once."""
         return sum({id(values): values.nbytes for values in self._arrays()}.values())
 
     def _arrays(self) -> Iterator[np.ndarray]:
@@ -52,8 +52,8 @@ def read_inputs(config: Config) -> Inputs:
     """Read and resize every picture that a run needs.
 
     Raises:
-        ImageError: a picture cannot be read, or before or after resizing it has a side under `vgg19_spec.MIN_SIDE`
-            pixels or more than `Config.max_pixels` pixels.
+        ImageError: a picture cannot be read; or, before or after resizing, it has a side of less than
+            `vgg19_spec.MIN_SIDE` pixels or more than `Config.max_pixels` pixels.
     """
     limit = config.max_pixels
     original = read_image(config.content, "content picture", limit)
@@ -76,13 +76,13 @@ def read_inputs(config: Config) -> Inputs:
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
     """Return the same pictures for a smaller result.
 
-    Style pictures shrink with the result, but no side falls below `MIN_SIDE`. The pictures are resized from the
-    originals, so they equal those of a run at that size.
+    Style pictures shrink with the result, but no side becomes shorter than `MIN_SIDE`. The pictures are resized from
+    the originals, so they equal those of a run at that size.
 
     Args:
         inputs: pictures for the full result.
-        width: of the smaller result in pixels.
-        height: of the smaller result in pixels.
+        width: width of the smaller result in pixels.
+        height: height of the smaller result in pixels.
     """
     if (width, height) == (inputs.content.width, inputs.content.height):
         return Inputs(inputs.content, inputs.styles, inputs.initial)

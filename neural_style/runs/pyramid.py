@@ -1,4 +1,4 @@
-"""The sizes at which a picture is painted, coarse to fine, and the most evaluations at each. Arithmetic only."""
+"""The sizes at which a picture is painted, from coarse to fine, with the most evaluations at each. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Scale(NamedTuple):
 def scales_of(
     config: ResolvedConfig, width: int, height: int, photograph: tuple[int, int] | None = None
 ) -> tuple[Scale, ...]:
-    """Return the sizes at which a configuration paints a picture, coarse to fine.
+    """Return the sizes at which a run paints its picture, coarse to fine.
 
     Args:
         config: the run.
-        width: of the result in pixels.
-        height: of the result in pixels.
-        photograph: as for `plan`.
+        width: width of the result in pixels.
+        height: height of the result in pixels.
+        photograph: see `plan`.
 
     Raises:
         UsageError: the picture is too small for so many scales.
@@ -62,15 +62,15 @@ def plan(
     """Return the scales of a picture without a preview, coarse to fine. The finest scale determines the look.
 
     Args:
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
         scales: number of scales, each half as wide and high as the next. None doubles the size from `min_scale` up to
             the picture; only the last factor may differ from 2.
         min_scale: shorter side of the coarsest scale in pixels, if `scales` is None.
         iterations: most evaluations at the finest scale.
         others: most evaluations at each other scale, and never more than `iterations`.
-        photograph: width and height in pixels of the content picture as read, from which the coarse sizes follow, so
-            that pictures of all widths start alike. By default the size of the picture.
+        photograph: width and height in pixels of the content picture as read. The coarse sizes are computed from it, so
+            results of all widths have the same ones. By default the size of the picture.
 
     Raises:
         UsageError: a side of the coarsest scale would be shorter than `vgg19_spec.MIN_SIDE`.
@@ -94,12 +94,13 @@ def plan_from_preview(
     """Return the scales of a picture with a preview, coarse to fine. The coarsest scale determines the look.
 
     Args:
-        width: of the picture in pixels.
-        height: of the picture in pixels.
-        scales: how many, each half as wide and high as the next; None for as many as lead from `preview_width` to the
-            longer side by equal factors of about 2 at most, or 1 where that side is less than twice as much.
-        preview_width: longer side of the coarsest in pixels, where `scales` are None; more where its shorter side
-            would be less than `vgg19_spec.MIN_SIDE`.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
+        scales: number of scales, each half as wide and high as the next. None goes from `preview_width` to the longer
+            side of the picture by equal factors of at most about 2, or makes one scale if that side is less than twice
+            as long.
+        preview_width: longer side of the coarsest scale in pixels, if `scales` is None. It is increased if the shorter
+            side would be less than `vgg19_spec.MIN_SIDE`.
         iterations: most evaluations at the coarsest scale.
         others: most evaluations at each other scale, and never more than `iterations`.
         photograph: see `plan`.
@@ -135,11 +136,11 @@ def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int
 def _by_equal_factors(
     width: int, height: int, preview_width: int, photograph: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Widths and heights, coarse to fine; `plan_from_preview` explains the arguments."""
+    """Return widths and heights, coarse to fine; `plan_from_preview` explains the arguments."""
     longer, shorter = max(photograph), min(photograph)
     coarsest = max(preview_width, math.ceil(MIN_SIDE * longer / shorter))
     factor = max(width, height) / coarsest
-    steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is one step as well
+    steps = math.ceil(round(math.log2(factor), 1)) if factor >= 2 else 0  # a factor of 2.05 is still one step
     sides = [round(coarsest * factor ** (step / steps)) for step in range(steps)]
     return [
         *((round(photograph[0] * side / longer), round(photograph[1] * side / longer)) for side in sides),
@@ -148,16 +149,16 @@ def _by_equal_factors(
 
 
 def total_iterations(scales: Sequence[Scale]) -> int:
-    """Return the most evaluations of a run, not counting its start image but counting that of each further scale."""
+    """Return the most evaluations of a run, including the start image of every scale but the first."""
     return sum(scale.iterations + 1 for scale in scales) - 1
 
 
 def has_converged(losses: Sequence[float], tolerance: float) -> bool:
-    """Return whether the last `PATIENCE` evaluations lowered the lowest loss by no more than a share of itself.
+    """Return whether the last `PATIENCE` evaluations lowered the lowest loss by at most a share of itself.
 
     Args:
-        losses: of all evaluations at a scale, in order.
-        tolerance: that share; 0 never converges.
+        losses: losses of all evaluations at a scale, in order.
+        tolerance: that share; with 0, the result is always False.
     """
     if not tolerance or len(losses) <= PATIENCE:
         return False

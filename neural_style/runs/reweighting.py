@@ -1,4 +1,4 @@
-"""Other loss weights for a run that goes on."""
+"""New loss weights for a run while it goes on."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WEIGHTS = (
 
 
 def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpec) -> ResolvedConfig:
-    """Return a configuration with other loss weights.
+    """Return a configuration with new loss weights.
 
     Args:
         config: the run.
-        weights: options of `WEIGHTS` by name.
+        weights: new values of options in `WEIGHTS`, by name.
         spec: the terms of the loss that the run computes.
 
     Raises:
-        UsageError: an option is another, has a value that cannot be, or needs a layer that the run does not compute.
+        UsageError: an option is not in `WEIGHTS`, has an invalid value, or needs a layer that the run does not compute.
     """
     unknown = sorted(set(weights) - set(WEIGHTS))
     if unknown:

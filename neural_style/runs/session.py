@@ -1,13 +1,12 @@
-"""One run, step by step: it can be weighted anew, canceled, saved and continued while it goes on."""
+"""One run, step by step. It can be reweighted, canceled, saved and continued at any time."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +15,22 @@ import tensorflow as tf
 
 from neural_style import __version__
 from neural_style.compute import precision
-from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
+from neural_style.compute.fallback import PlannedObjective, computing_on
 from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.errors import NeuralStyleError, OutOfMemoryError
+from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import to_integers
-from neural_style.losses.spec import LossTerms
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
-from neural_style.runs.picture import rendered
+from neural_style.runs.rendering import rendered
 from neural_style.runs.reweighting import reweighted
+from neural_style.runs.session_state import SessionState, numbers_of, step_from
 from neural_style.runs.start import enlarged, start_image
-from neural_style.runs.step import Result, Step
+from neural_style.runs.step import Result, Step, losses_of
 
 if TYPE_CHECKING:
     from neural_style.runs.stylizer import Stylizer
@@ -43,34 +42,16 @@ class _Canceled(BaseException):
     """Ends an evaluation between two tiles."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class SessionState:
-    """A run as plain data, from which `Stylizer.restore` goes on. It can be pickled."""
-
-    version: str
-    """Of the program that made it."""
-    config: ResolvedConfig
-    """The options, with a value for each."""
-    weights: str
-    """The network's weights, as `Config.weights` takes them."""
-    plans: Sequence[Plan]
-    """How each size is computed."""
-    arrays: Mapping[str, np.ndarray]
-    """Images and what the optimizer has learned."""
-    numbers: Mapping[str, Any]
-    """The rest, of JSON's types."""
-
-
 class Session:
     """One run, made by `Stylizer.session`.
 
-    Iterate over it for its steps, or call `step`. `set_weights` and `cancel` may be called from any thread; they take
-    effect with the next evaluation, `cancel` with the next tile. Close it, or use it as a context manager, to give its
-    memory back at once.
+    Iterate over it for its steps, or call `step`. `set_weights` and `cancel` may be called from any thread.
+    `set_weights` takes effect at the next evaluation, and `cancel` at the next evaluation or tile. Close the session,
+    or use it as a context manager, to free its memory at once.
 
     Attributes:
-        config: the options, with a value for each.
-        network: its weights, without the kernels.
+        config: the options, each with a value.
+        network: the network's weights, without the kernels.
         scales: sizes from coarse to fine.
         plans: how each size is computed.
     """
@@ -95,14 +76,14 @@ class Session:
         self._alpha = inputs.content.alpha
         self._colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
         try:
-            with _computing_on(stylizer.device):
+            with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network)
         except BaseException:
             reservation.release()
             raise
         self._spec = loss_spec(config)
-        self._at = 0  # index of the scale that is painted, or comes next
-        self._start: Any = None  # best image of the scale before
+        self._at = 0  # index of the present scale, or of the next one between two scales
+        self._start: Any = None  # best image of the previous scale
         self._descent: Descent | None = None
         self._iteration = -1
         self._best: Step | None = None
@@ -111,36 +92,36 @@ class Session:
         self._lock = threading.RLock()  # held while a step is made
         self._weights_lock = threading.Lock()  # never held for long
 
-    # --- going on -----------------------------------------------------------------------------------------------------
+    # --- steps --------------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Step]:
-        """Yield the steps that are left."""
+        """Yield the remaining steps."""
         while (step := self.step()) is not None:
             yield step
 
     def step(self) -> Step | None:
-        """Make one evaluation of the loss; the first is that of the start image.
+        """Evaluate the loss once. The first evaluation is that of the start image.
 
         Returns:
-            Its image and losses, or None where the run is over, canceled or closed.
+            The image and its losses, or None if the run is over, canceled or closed.
 
         Raises:
             OutOfMemoryError: memory failed in spite of the plan, and smaller tiles did not help.
             DivergenceError: loss or gradient stopped being finite twice.
 
-        After an error the session is closed.
+        After an error, the session is closed.
         """
         with self._lock:
             evaluation = self.evaluate()
             return None if evaluation is None else self._step_of(evaluation)
 
     def evaluate(self) -> Evaluation | None:
-        """Do what `step` does, but return the image as the optimizer has it. Its `Step` is never made."""
+        """Evaluate the loss once, like `step`, but return the image as the optimizer has it and make no `Step`."""
         with self._lock:
             if self._graphs is None or self._stop.is_set():
                 return None
             try:
-                with _computing_on(self._stylizer.device):
+                with computing_on(self._stylizer.device):
                     return self._next_evaluation()
             except _Canceled:
                 return None
@@ -170,7 +151,7 @@ class Session:
         if is_last:
             self._inputs = inputs = None
         styles = [style.rgb for style in scaled.styles]
-        check = functools.partial(_check, self._stop)  # no method, or the session would refer to itself
+        check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
         targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
         objective = PlannedObjective(self._graphs, self.config, scaled.content.rgb, targets, self._planner, plan, check)
         if self._start is None:
@@ -206,32 +187,32 @@ class Session:
         render = functools.partial(
             rendered, image, self._descent.objective.mean, self._size, self._colors, self.config.bit_depth
         )
-        losses, by_layer = _numbers(evaluation.terms)
+        losses, by_layer = losses_of(evaluation.terms)
         step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
         if self._best is None or self._best.scale != size:
             self._first_of_scale = self._iteration
         if in_place and size == self._size:
-            _ = step.image  # made now, since the optimizer will change what it is made of
+            _ = step.image  # make it now, because the optimizer overwrites the array
         if step.best:
             self._best = step
         return step
 
     def _set_plan(self, plan: Plan) -> None:
-        """Note how the present size is computed."""
+        """Record how the present size is computed."""
         self.plans = (*self.plans[: self._at], plan, *self.plans[self._at + 1 :])
 
-    # --- steering -----------------------------------------------------------------------------------------------------
+    # --- changes ------------------------------------------------------------------------------------------------------
 
     def set_weights(self, **weights: Any) -> None:
-        """Change loss weights from the next evaluation on, without tracing anything anew.
+        """Change loss weights from the next evaluation on. Nothing is traced again.
 
-        What was the best image so far no longer is: losses before do not compare with those after.
+        Losses before and after the change do not compare, so the search for the best image starts again.
 
         Args:
-            weights: options of `reweighting.WEIGHTS` by name.
+            weights: new values of options in `reweighting.WEIGHTS`, by name.
 
         Raises:
-            UsageError: as `reweighting.reweighted`.
+            UsageError: see `reweighting.reweighted`.
         """
         with self._weights_lock:
             self._new_config = reweighted(self._new_config or self.config, weights, self._spec)
@@ -244,7 +225,7 @@ class Session:
             self._descent.set_weights(new)
 
     def cancel(self) -> None:
-        """End the run, from any thread: a step that is under way ends before its next tile and returns None."""
+        """End the run, from any thread. A step that is in progress ends before its next tile and returns None."""
         self._stop.set()
 
     @property
@@ -252,7 +233,7 @@ class Session:
         """Whether `cancel` was called."""
         return self._stop.is_set()
 
-    # --- what there is ------------------------------------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------------------------------
 
     @property
     def iteration(self) -> int:
@@ -261,11 +242,11 @@ class Session:
 
     @property
     def best(self) -> Step | None:
-        """The best step of the finest size reached so far."""
+        """The best step at the finest size reached so far; None before the first step."""
         return self._best
 
     def result(self) -> Result:
-        """Return the best image so far, with what was used to make it.
+        """Return the best image so far, and what was used to make it.
 
         Raises:
             NeuralStyleError: there has been no step.
@@ -286,7 +267,7 @@ class Session:
         )
 
     def close(self) -> None:
-        """Give the memory back. The session makes no more steps; `result` and `best` stay."""
+        """Free the memory. The session makes no more steps, but `result` and `best` still work."""
         with self._lock:
             if self._descent is not None:
                 self._descent.release()
@@ -302,9 +283,9 @@ class Session:
     # --- saving -------------------------------------------------------------------------------------------------------
 
     def state(self) -> SessionState:
-        """Return all that `Stylizer.restore` needs to go on, to the bit, but for SciPy's L-BFGS.
+        """Return all that `Stylizer.restore` needs to continue the run to the bit.
 
-        SciPy keeps to itself what it has learned of the loss: a restored run begins to learn anew.
+        SciPy's L-BFGS is an exception. It does not give its curvature pairs away, so a restored run starts without any.
 
         Raises:
             NeuralStyleError: the run is over, or has not begun.
@@ -326,67 +307,35 @@ class Session:
                 "at": self._at,
                 "iteration": self._iteration,
                 "first_of_scale": self._first_of_scale,
-                "best": {
-                    "iteration": best.iteration,
-                    "losses": dict(best.losses),
-                    "scale": list(best.scale),
-                    "losses_by_layer": {name: dict(of_layers) for name, of_layers in best.losses_by_layer.items()},
-                },
+                "best": numbers_of(best),
                 "descent": descent,
             }
             return SessionState(__version__, self.config, self.network.reference, self.plans, arrays, numbers)
 
     @classmethod
     def restore(cls, stylizer: Stylizer, state: SessionState, inputs: Inputs | None = None) -> Session:
-        """Go on with a run where `state` was called; the same as `Stylizer.restore`."""
+        """Continue a run where `state` was called; the same as `Stylizer.restore`."""
         return stylizer.restore(state, inputs)
 
     def take(self, state: SessionState) -> None:
-        """Go on where `state` was called; used by `Stylizer.restore`."""
+        """Continue where `state` was called. `Stylizer.restore` calls this."""
         numbers = state.numbers
         self._at, self._iteration = numbers["at"], numbers["iteration"]
         self._first_of_scale = numbers["first_of_scale"]
-        render = functools.partial(np.array, state.arrays["best_picture"])
-        best = dict(numbers["best"], scale=tuple(numbers["best"]["scale"]))
-        self._best = Step(**best, best=True, alpha=self._alpha, render=render)
+        self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
         self._start = state.arrays.get("start")
         if numbers["descent"] is None:
             return
         self._set_plan(Plan(**numbers["descent"]["plan"]))
-        with _computing_on(self._stylizer.device):
+        with computing_on(self._stylizer.device):
             scale_now = self.scales[self._at]
-            self._start = np.zeros((1, scale_now.height, scale_now.width, 3), np.float32)  # the arrays have the image
+            self._start = np.zeros((1, scale_now.height, scale_now.width, 3), np.float32)  # replaced by the arrays
             self._begin_scale()
             assert self._descent is not None
             self._descent.take_arrays(state.arrays, numbers["descent"])
 
 
-@contextlib.contextmanager
-def _computing_on(device: str) -> Iterator[None]:
-    """Compute on a device, and say in one line if its memory is too small.
-
-    Raises:
-        OutOfMemoryError: memory could not be had.
-    """
-    try:
-        with tf.device(device):
-            yield
-    except MEMORY_ERRORS as error:
-        raise OutOfMemoryError(
-            f"{device} has too little memory for a picture of this size; lower --width, or give a --memory that "
-            "leaves others enough"
-        ) from error
-
-
 def _check(stop: threading.Event) -> None:
-    """End an evaluation if a session was canceled."""
+    """Raise _Canceled if a session was canceled."""
     if stop.is_set():
         raise _Canceled
-
-
-def _numbers(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Losses by name, with the total, and by layer, as numbers."""
-    by_layer = {
-        name: {layer: float(value) for layer, value in of_layers.items()} for name, of_layers in terms.by_layer.items()
-    }
-    return {**{name: float(value) for name, value in terms.by_name.items()}, "total": float(terms.total)}, by_layer

@@ -1,4 +1,4 @@
-"""The image that a run begins with."""
+"""The image at which a run, or one of its scales, begins."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import Inputs
 
 NOISE_SCALE = 0.256
-"""Standard deviation of the start noise around the mean pixel, in grey levels of 0-255 (anishathalye/neural-style)."""
+"""Standard deviation of the start noise around the mean pixel, in gray levels of 0-255 (anishathalye/neural-style)."""
 
 
 def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.ndarray:
-    """Blend the initial picture, or else the content, with noise.
+    """Return the initial picture, or the content if there is none, blended with noise.
 
     Args:
         config: share and seed of the noise.
@@ -23,7 +23,7 @@ def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.
         mean: the network's mean pixel.
 
     Returns:
-        An image, float32 (1, height, width, 3), RGB of 0-255 less the mean pixel.
+        An image, float32 (1, height, width, 3), RGB of 0-255 minus the mean pixel.
     """
     share = config.initial_noiseblend
     picture = (inputs.initial or inputs.content).rgb
@@ -37,5 +37,5 @@ def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.
 
 
 def enlarged(image: Any, width: int, height: int) -> np.ndarray:
-    """Resize an image (1, …, …, 3) to a width and height in pixels."""
+    """Resize an image (1, height, width, 3) to another width and height in pixels."""
     return lanczos(np.asarray(image)[0], width, height)[np.newaxis]

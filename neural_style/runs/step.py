@@ -1,4 +1,4 @@
-"""What a run gives to whoever watches it: its steps, and its result."""
+"""What a run returns: its steps and its result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,27 +14,30 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import with_alpha
 
+if TYPE_CHECKING:
+    from neural_style.losses.spec import LossTerms  # which imports TensorFlow
+
 LOSS_NAMES = ("content", "style", "tv", "total")
-"""Names of the losses, as tables and curves list them."""
+"""Names of the losses, in the order of tables and plots."""
 
 
 @dataclass(frozen=True)
 class Step:
     """One image of a run with its losses. Immutable.
 
-    It can be pickled: its numbers always go along, its image only if it has been made before.
+    It can be pickled. Its numbers are always included; its image only if `image` has been read before.
     """
 
     iteration: int
-    """0 is the start image."""
+    """Number of the evaluation; 0 is the start image."""
     losses: Mapping[str, float]
     """Weighted losses of this image by name: content, style, tv, and their sum, total."""
     scale: tuple[int, int]
-    """Width and height in pixels at which the image was evaluated; the result's, or coarser ones before."""
+    """Width and height in pixels at which the image was evaluated: the size of the result, or a coarser size."""
     best: bool
-    """Whether no image of this scale so far had a lower total; losses of different scales do not compare."""
+    """Whether its total is the lowest so far at this scale. Losses of different scales do not compare."""
     alpha: np.ndarray | None = field(repr=False)
-    """The content's opacity, float32 (height, width) of 0-1; None where it is opaque."""
+    """The content's opacity, float32 (height, width), 0-1; None if the content is opaque everywhere."""
     render: Callable[[], np.ndarray] = field(repr=False)
     """Makes the image, uint8 or uint16 (height, width, 3), at the size of the result."""
     losses_by_layer: Mapping[str, Mapping[str, float]] = field(repr=False, default_factory=dict)
@@ -48,14 +51,17 @@ class Step:
 
     @cached_property
     def image(self) -> np.ndarray:
-        """The image, sRGB, (height, width, 3), made on first use: uint8, or uint16 (0-65535) for a bit depth of 16."""
+        """The image at the size of the result, made on first use: sRGB, (height, width, 3), read-only.
+
+        It is uint8, or uint16 (0-65535) for a bit depth of 16.
+        """
         image = self.render()
         image.flags.writeable = False
         return image
 
     @property
     def image_with_alpha(self) -> np.ndarray:
-        """The image with the content's alpha put back: of the same type, (height, width, 3) or (height, width, 4)."""
+        """The image with the content's alpha: the same type, (height, width, 4), or (height, width, 3) if opaque."""
         return with_alpha(self.image, self.alpha)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -64,7 +70,7 @@ class Step:
         return {**vars(self), "losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was pickled, and freeze it again."""
+        """Restore what was pickled, and freeze it again."""
         self.__dict__.update(state)
         self.__post_init__()
         if "image" in state:
@@ -79,23 +85,31 @@ def _not_sent() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run came to."""
+    """The best image of a run, and what was used to make it."""
 
     image: np.ndarray = field(repr=False)
     """SRGB, (height, width, 3), or (height, width, 4) with the content's alpha: uint8, or uint16 (0-65535)."""
     losses: Mapping[str, float]
-    """Weighted losses of this image by name, as `Step.losses`."""
+    """Weighted losses of this image by name; see `Step.losses`."""
     iteration: int
-    """The step that it comes from."""
+    """Number of the step that it comes from."""
     iterations: int
-    """The last step of the run."""
+    """Number of the last step."""
     config: ResolvedConfig
-    """The options, with a value for each."""
+    """The options, each with a value."""
     weights: str
-    """The network's weights, as `Config.weights` takes them to give these and no others."""
+    """The network's weights, in the form that `Config.weights` takes to use exactly these."""
     device: str
-    """As TensorFlow names it."""
+    """The device, as TensorFlow names it."""
     precision: str
     """The type that the network computed in."""
     plan: str
     """How the largest size was computed, in words."""
+
+
+def losses_of(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the losses by name, including the total, and by layer, as Python numbers."""
+    by_layer = {
+        name: {layer: float(value) for layer, value in of_layers.items()} for name, of_layers in terms.by_layer.items()
+    }
+    return {**{name: float(value) for name, value in terms.by_name.items()}, "total": float(terms.total)}, by_layer

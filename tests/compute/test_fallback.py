@@ -1,44 +1,49 @@
 import logging
 
 import numpy as np
+import objectives
 import pytest
 import reference
 import tensorflow as tf
+from objectives import noise, resolved, values
 
-from neural_style.compute import tiled_objective as tiling
 from neural_style.compute.fallback import PlannedObjective
-from neural_style.compute.objective import LossGraph, Objective
+from neural_style.compute.objective import WholeObjective
 from neural_style.compute.planner import Planner
-from neural_style.compute.tiled_objective import TiledObjective, TileGraph
-from neural_style.config.config import Config
+from neural_style.compute.style_targets import style_targets
+from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.errors import OutOfMemoryError
 
 EXHAUSTED = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nand much more")
 BOTH = pytest.mark.parametrize("error", [EXHAUSTED, MemoryError()], ids=["TensorFlow", "Python"])
 
+SETTINGS = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "relu2_1"]}
+
 pytestmark = pytest.mark.usefixtures("full_precision")
-
-
-def picture(height, width, seed):
-    return np.random.default_rng(seed).uniform(0, 255, (height, width, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def graphs():
-    config = Config("content", ["style"], content_layers=["relu1_2"], style_layers=["relu1_1", "relu2_1"])
-    graph = LossGraph(config, reference.random_weights())
-    return graph, TileGraph(graph)
+    return objectives.graphs_of(resolved(**SETTINGS))
 
 
 @pytest.fixture
 def planned(graphs):
-    """An objective of a picture of 34×200 px, which tiles of 192 and 128 px would divide, and its planner."""
+    """An objective of a picture of 34×200 px, which tiles of 192 and 128 px would divide."""
 
-    def made(size=(34, 200), **settings):
-        config = Config("content", ["style"], **settings)
+    def made(size=(34, 200), check=lambda: None, **settings):
+        config = resolved(**SETTINGS, **settings)
         planner = Planner(config, "float32")
         plan = planner.choose(size[1], size[0], 10**12)
-        return PlannedObjective(*graphs, picture(*size, 1), [picture(40, 150, 2)], planner, plan)
+        asked = []
+
+        def targets(tile_size):
+            asked.append(tile_size)
+            return style_targets(graphs, [noise(40, 150, 2)], tile_size)
+
+        objective = PlannedObjective(graphs, config, noise(*size, 1), targets, planner, plan, check)
+        objective.asked = asked  # the tile sizes for which style targets were computed
+        return objective
 
     return made
 
@@ -61,18 +66,18 @@ def tried(monkeypatch):
 
         return value_and_grad
 
-    for kind in (Objective, TiledObjective):
+    for kind in (WholeObjective, TiledObjective):
         monkeypatch.setattr(kind, "value_and_grad", watched(kind.value_and_grad))
     return tried
 
 
-IMAGE = picture(34, 200, 4)[np.newaxis] - 110
+IMAGE = noise(34, 200, 4)[np.newaxis] - 110
 
 
 def assert_same(outcome, expected):
     """Losses and gradients, but for rounding."""
-    np.testing.assert_allclose(outcome[0], expected[0], rtol=1e-5)
-    assert np.linalg.norm(outcome[1] - expected[1]) < 1e-5 * np.linalg.norm(expected[1])
+    assert values(outcome[0]) == pytest.approx(values(expected[0]), rel=1e-5)
+    assert objectives.relative_error(outcome[1], expected[1]) < 1e-5
 
 
 @pytest.mark.parametrize(("tile_size", "size"), [(None, None), (64, 64), (0, None), (300, None)])
@@ -96,7 +101,9 @@ def test_what_fails_is_repeated_in_smaller_tiles(planned, tried, caplog, error):
     assert_same(outcome, expected)
     told = [record.getMessage() for record in caplog.records]
     reason = "OOM when allocating" if error is EXHAUSTED else "MemoryError"
-    assert told == [f"there is less memory than expected ({reason}); now in tiles of {size} px" for size in (192, 128)]
+    assert told == [
+        f"there is less memory than expected ({reason}); continuing in tiles of {size} px" for size in (192, 128)
+    ]
 
     assert_same(objective.value_and_grad(image), expected)  # and remains so
     assert tried[4:] == [128]
@@ -161,10 +168,10 @@ def fail_times(monkeypatch, owner, name, error, times):
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["grams", "content_targets"])
+@pytest.mark.parametrize("name", ["style_moments", "content_maps"])
 def test_targets_of_the_whole_fail(planned, graphs, tried, monkeypatch, error, name):
     expected = planned().value_and_grad(tf.constant(IMAGE))
-    fail_times(monkeypatch, graphs[0], name, error, 1)
+    fail_times(monkeypatch, graphs.whole, name, error, 1)
     objective = planned()
     assert objective.plan.tile_size == 192
     assert_same(objective.value_and_grad(tf.constant(IMAGE)), expected)
@@ -175,7 +182,7 @@ def test_targets_of_the_whole_fail(planned, graphs, tried, monkeypatch, error, n
 @pytest.mark.parametrize(("name", "asked"), [("statistics", 2), ("content_maps", 2)])
 def test_targets_of_tiles_fail(planned, graphs, tried, monkeypatch, error, name, asked):
     expected = planned().value_and_grad(tf.constant(IMAGE))
-    calls = fail_times(monkeypatch, graphs[1].parts[0], name, error, 1)
+    calls = fail_times(monkeypatch, graphs.tiled.parts[0], name, error, 1)
     objective = planned(tile_size=190)
     assert objective.plan.tile_size == 128
     assert len(calls) >= asked
@@ -184,8 +191,8 @@ def test_targets_of_tiles_fail(planned, graphs, tried, monkeypatch, error, name,
 
 
 def test_targets_of_no_size_are_to_be_had(planned, graphs, monkeypatch):
-    fail_times(monkeypatch, graphs[0], "grams", EXHAUSTED, 1)
-    calls = fail_times(monkeypatch, graphs[1].parts[0], "statistics", EXHAUSTED, 9)
+    fail_times(monkeypatch, graphs.whole, "style_moments", EXHAUSTED, 1)
+    calls = fail_times(monkeypatch, graphs.tiled.parts[0], "statistics", EXHAUSTED, 9)
     with pytest.raises(OutOfMemoryError, match=r"even in tiles of 128 px") as caught:
         planned()
     assert len(calls) == 2
@@ -197,21 +204,74 @@ def test_the_contents_targets_fail_while_tiles_take_the_place_of_the_whole(plann
     objective, image = planned(), tf.constant(IMAGE)
     expected = objective.value_and_grad(image)
     tried.failing = {None: error}
-    fail_times(monkeypatch, graphs[1].parts[0], "content_maps", error, 1)
+    fail_times(monkeypatch, graphs.tiled.parts[0], "content_maps", error, 1)
     assert_same(objective.value_and_grad(image), expected)
     assert tried == [None, None, 128]
 
 
-def test_style_targets_are_not_computed_anew(planned, graphs, tried, monkeypatch):
+def test_style_targets_are_not_computed_anew(planned, tried):
     """The pictures of the styles are gone by then."""
     objective = planned()
-    calls = fail_times(monkeypatch, tiling.TileGraph, "style_targets", EXHAUSTED, 0)
     tried.failing = {None: EXHAUSTED}
     objective.value_and_grad(tf.constant(IMAGE))
-    assert calls == []
+    assert tried == [None, 192]
+    assert objective.asked == [None]
 
 
-# --- the optimiser ----------------------------------------------------------------------------------------------------
+# --- as an objective --------------------------------------------------------------------------------------------------
+
+
+def test_weights_change_and_stay_changed_in_smaller_tiles(planned, tried):
+    objective, changed = planned(), {"content_weight": 50, "tv_weight": 0}
+    image, before = tf.constant(IMAGE), values(objective.value_and_grad(tf.constant(IMAGE))[0])
+    expected = planned(**changed).value_and_grad(image)
+    objective.set_weights(resolved(**SETTINGS, **changed))
+    assert_same(objective.value_and_grad(image), expected)
+    assert values(expected[0])["total"] != pytest.approx(before["total"], rel=0.01)
+    tried.failing = {None: EXHAUSTED}
+    assert_same(objective.value_and_grad(image), expected)
+    tried.failing = {192: EXHAUSTED}
+    assert_same(objective.value_and_grad(image), expected)
+    assert tried[-1] == 128
+
+
+def test_what_a_check_raises_ends_the_evaluation_and_is_no_failure(planned, tried):
+    class Stop(BaseException):
+        pass
+
+    checks = []
+
+    def check():
+        checks.append(objective and objective.plan.tile_size)
+        if len(checks) == stop_at:
+            raise Stop
+
+    objective, stop_at = None, None
+    objective = planned(tile_size=64, check=check)
+    checks.clear()
+    objective.value_and_grad(IMAGE)
+    stop_at, before = len(checks) // 2, len(checks)
+    checks.clear()
+    with pytest.raises(Stop):
+        objective.value_and_grad(IMAGE)
+    assert objective.plan.tile_size == 64
+    stop_at = None
+    checks.clear()
+    objective.value_and_grad(IMAGE)
+    assert len(checks) == before
+    assert tried == [64] * 3
+
+
+def test_released_targets_are_gone(planned):
+    for settings in ({}, {"tile_size": 64}):
+        objective = planned(**settings)
+        assert objective._objective.style_targets
+        objective.release()
+        assert not objective._objective.style_targets
+        assert objective._content is None
+
+
+# --- the optimizer ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("tile_size", "then"), [(None, 192), (64, 64)])
@@ -223,7 +283,9 @@ def test_memory_is_saved_by_adam_in_place(planned, tried, caplog, optimizer, til
         objective.save_memory(EXHAUSTED)
     assert objective.plan.in_place
     assert objective.plan.optimizer == "adam"
-    assert "the optimiser finds no memory (OOM when allocating); going on with adam in place" in caplog.messages
+    assert (
+        "the optimizer found too little memory (OOM when allocating); continuing with adam in place" in caplog.messages
+    )
     assert_same(objective.value_and_grad(IMAGE), expected)
     assert tried[1:] == [then]
 

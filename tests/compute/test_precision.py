@@ -260,7 +260,7 @@ def test_features_are_none_where_linux_does_not_list_them(monkeypatch):
         ((7, 0), "float16", "compute capability 7.0: tensor cores"),
         ((6, 1), "float32", "compute capability 6.1: no tensor cores"),
         ((10, 0), "bfloat16", "compute capability 10.0: tensor cores"),
-        (None, "float32", "the GPU does not tell what it has"),
+        (None, "float32", "the GPU's compute capability is unknown"),
     ],
 )
 @pytest.mark.parametrize("index", [0, 1])

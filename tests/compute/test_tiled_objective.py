@@ -1,15 +1,15 @@
-import functools
+import gc
+import weakref
 
 import numpy as np
+import objectives
 import pytest
 import reference
 import tensorflow as tf
+from objectives import image_of, noise, picture, relative_error, resolved, tiled_of, traces, values, whole_of
 
-from neural_style.compute import precision
-from neural_style.compute.objective import Losses, LossGraph, Objective
-from neural_style.compute.tiled_objective import TiledObjective, TileGraph
-from neural_style.config.config import Config
-from neural_style.errors import UsageError
+from neural_style.compute.style_targets import style_targets
+from neural_style.compute.tiled_objective import TiledObjective
 
 SHALLOW = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1")}
 
@@ -27,99 +27,83 @@ CASES = {
     "variation alone": {"content_weight": 0, "style_weight": 0, "tv_weight": 3},
 }
 
-BOTH_PARTS = ("content in both parts", "layers of both")
-"""Cases of content layers in both parts of the network."""
+RECOMPUTED = ("defaults", "first part alone", "content in both parts", "layers of both")
+"""Cases whose content is tried both kept and recomputed."""
 
+ROUNDED_DOWN = ("content in both parts", "average pooling")
+"""Cases that are tried with both ways of pooling odd rows and columns."""
 
-def picture(height, width, seed):
-    """Coarse blobs under fine noise, each with colours of its own: RGB 0-255."""
-    rng = np.random.default_rng(seed)
-    blobs = np.kron(rng.uniform(0, 255, (-(-height // 8), -(-width // 8), 3)), np.ones((8, 8, 1)))
-    return np.clip(blobs[:height, :width] + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.float32)
-
+STYLES = [picture(60, 75, 2), picture(91, 34, 3)]
 
 pytestmark = pytest.mark.usefixtures("full_precision")
 
 
-@functools.cache
-def graphs(case="defaults", kind="float32"):
-    """Those of the whole and of tiles, for the settings of a case."""
-    settings = dict(CASES[case])
-    config = Config("content", ["style"] * settings.pop("styles", 1), **settings)
-    graph = LossGraph(config, reference.random_weights(), kind)
-    return graph, TileGraph(graph)
+def config_of(case="defaults", rounding="up"):
+    return resolved(**CASES[case], pool_rounding=rounding)
 
 
-def objectives(height, width, tile_size, keep=True, case="defaults", kind="float32"):
-    """Of the same pictures: as a whole, and in tiles."""
-    graph, tile_graph = graphs(case, kind)
-    content = picture(height, width, 1)
-    styles = [picture(60, 75, 2), picture(91, 34, 3)][: len(graph.config.styles)]
-    targets = tile_graph.style_targets(styles, tile_size)
-    return Objective(graph, content, styles), TiledObjective(tile_graph, content, targets, tile_size, keep)
+def whole(height, width, config=None, kind="float32"):
+    config = config or config_of()
+    return whole_of(config, picture(height, width, 1), STYLES[: len(config.styles)], kind)
 
 
-def off(ours, expected):
-    """Norm of the difference as a share."""
-    return float(np.linalg.norm(np.subtract(ours, expected)) / np.linalg.norm(expected))
+def tiled(height, width, tile_size, keep=True, config=None, kind="float32", **settings):
+    config = config or config_of()
+    styles = STYLES[: len(config.styles)]
+    return tiled_of(config, picture(height, width, 1), styles, tile_size, keep, kind, **settings)
 
 
-def assert_equal(whole, tiled, image, share=1e-5):
+def assert_equal(outcome, expected, share=1e-5):
     """Losses and gradient are those of the whole picture, and the worst pixel is no worse than any."""
-    losses, gradient = tiled.value_and_grad(image)
-    expected, slope = whole.value_and_grad(tf.constant(image))
-    for name in Losses._fields:
-        assert float(getattr(losses, name)) == pytest.approx(float(getattr(expected, name)), rel=share), name
-    assert off(gradient, slope) < share
+    (losses, gradient), (of_whole, slope) = outcome, expected
+    assert values(losses) == pytest.approx(values(of_whole), rel=share)
+    for name, of_layers in losses.by_layer.items():
+        for layer, value in of_layers.items():
+            assert float(value) == pytest.approx(float(of_whole.by_layer[name][layer]), rel=10 * share), (name, layer)
+    assert relative_error(gradient, slope) < share
     assert np.abs(gradient - slope).max() < share * np.abs(slope).max()
 
 
 # --- the same as the whole --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("case", "keep"),
-    [
-        *((case, True) for case in CASES),
-        *((case, False) for case in ("defaults", "athalye", "first part alone", *BOTH_PARTS)),
-    ],
-)
-def test_losses_and_gradient_are_those_of_the_whole_picture(case, keep):
-    """Odd sizes, of which each pooling drops a row or a column."""
-    whole, tiled = objectives(45, 99, 36, keep, case)
-    assert_equal(whole, tiled, tiled.encode(picture(45, 99, 4)))
+@pytest.mark.parametrize("case", CASES)
+def test_losses_and_gradient_are_those_of_the_whole_picture(case):
+    """Odd sizes, at every depth, with the content kept and recomputed."""
+    image = image_of(picture(37, 75, 4))
+    for rounding in ("up", "down") if case in ROUNDED_DOWN else ("up",):
+        config = config_of(case, rounding)
+        expected = whole(37, 75, config).value_and_grad(tf.constant(image))
+        for keep in (True, False) if case in RECOMPUTED else (True,):
+            assert_equal(tiled(37, 75, 32, keep, config).value_and_grad(image), expected)
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "tile_size"),
-    [(33, 200, 64), (200, 33, 64), (32, 32, 16), (65, 64, 64), (67, 95, 24)],
-)
-def test_pictures_of_any_size_in_tiles_of_any_size(height, width, tile_size):
-    whole, tiled = objectives(height, width, tile_size)
-    assert_equal(whole, tiled, tiled.encode(picture(height, width, 4)))
-
-
-def test_random_sizes():
+def test_pictures_of_any_size_in_tiles_of_any_size():
+    """Whatever poolings leave at the ends: of every parity, narrower than a tile, and as large as one."""
     rng = np.random.default_rng(0)
-    for keep in (True, False) * 2:
-        height, width, tile_size = (int(size) for size in rng.integers([32, 32, 24], [150, 60, 80]))
-        whole, tiled = objectives(height, width, tile_size, keep)
-        assert_equal(whole, tiled, tiled.encode(picture(height, width, 4)))
+    sizes = [(33, 130, 48), (130, 33, 48), (32, 32, 16), (65, 64, 64), (67, 95, 24), (97, 49, 48)]
+    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(4)]
+    for index, (height, width, tile_size) in enumerate(sizes):
+        case = "layers of both" if index % 2 else "two styles"
+        config = config_of(case, "down" if index % 3 == 2 else "up")
+        image = image_of(picture(height, width, 4))
+        expected = whole(height, width, config).value_and_grad(tf.constant(image))
+        assert_equal(tiled(height, width, tile_size, index % 4 < 2, config).value_and_grad(image), expected)
 
 
 def test_one_tile_is_the_whole_picture():
-    whole, tiled = objectives(96, 64, 1000)
-    assert_equal(whole, tiled, tiled.encode(picture(96, 64, 4)), share=3e-6)
+    image = image_of(picture(97, 65, 4))
+    config = config_of("layers of both")
+    expected = whole(97, 65, config).value_and_grad(tf.constant(image))
+    assert_equal(tiled(97, 65, 1000, config=config).value_and_grad(image), expected, share=3e-6)
 
 
 def test_noise_in_tiles_of_a_large_picture():
     """The hardest, since the Gram matrices of noise cancel, in tiles as large as in earnest."""
-    size = (300, 400)
-    graph, tile_graph = graphs("first part alone")
-    content, style, image = np.random.default_rng(0).uniform(0, 255, (3, *size, 3)).astype(np.float32)
-    whole = Objective(graph, content, [style])
-    tiled = TiledObjective(tile_graph, content, tile_graph.style_targets([style], 256), 256, keep_content=False)
-    assert_equal(whole, tiled, tiled.encode(image))
+    config = config_of("two styles")
+    content, image, *styles = (noise(201, 251, seed) for seed in range(4))
+    expected = whole_of(config, content, styles).value_and_grad(tf.constant(image_of(image)))
+    assert_equal(tiled_of(config, content, styles, 128, False).value_and_grad(image_of(image)), expected)
 
 
 def test_nothing_shows_at_the_seams():
@@ -127,10 +111,10 @@ def test_nothing_shows_at_the_seams():
 
     They are of rounding, of which there is more in all the band that two tiles see.
     """
-    whole, tiled = objectives(128, 128, 32)
-    image = tiled.encode(picture(128, 128, 4))
-    slope = whole.value_and_grad(tf.constant(image))[1].numpy()
-    difference = np.abs(tiled.value_and_grad(image)[1] - slope)[0].max(-1)
+    image = image_of(picture(128, 128, 4))
+    config = config_of("layers of both")
+    slope = whole(128, 128, config).value_and_grad(tf.constant(image))[1].numpy()
+    difference = np.abs(tiled(128, 128, 32, config=config).value_and_grad(image)[1] - slope)[0].max(-1)
     assert difference.max() < 1e-5 * np.abs(slope).max()
     for lines in (difference, difference.T):  # both parts of the network have a border at 64 px
         around = np.concatenate([lines[52:62], lines[66:76]])
@@ -138,103 +122,163 @@ def test_nothing_shows_at_the_seams():
         assert lines[62:66].max() < 2 * around.max()
 
 
-@pytest.mark.parametrize(("kind", "share"), [("bfloat16", 0.02), ("float16", 0.01)])
-def test_in_other_types(kind, share):
+def test_in_other_types():
     """As near as the rounding of a type lets them be."""
-    try:
-        precision.choose(kind, "CPU:0")
-    except UsageError:
-        pytest.skip(f"this machine does not compute in {kind}")
-    whole, tiled = objectives(37, 99, 40, case="layers of both", kind=kind)
-    image = tiled.encode(picture(37, 99, 4))
-    losses, gradient = tiled.value_and_grad(image)
-    expected, slope = whole.value_and_grad(tf.constant(image))
-    np.testing.assert_allclose(losses, expected, rtol=share / 4)
-    assert gradient.dtype == np.float32
-    assert off(gradient, slope) < share
+    image = image_of(picture(33, 65, 4))
+    for kind, share, rounding in (("bfloat16", 0.02, "up"), ("float16", 0.01, "down")):
+        objectives.skip_unless_computed(kind)
+        config = config_of("layers of both", rounding)
+        expected, slope = whole(33, 65, config, kind).value_and_grad(tf.constant(image))
+        losses, gradient = tiled(33, 65, 32, rounding == "up", config, kind).value_and_grad(image)
+        assert values(losses) == pytest.approx(values(expected), rel=share / 4)
+        assert gradient.dtype == np.float32
+        assert relative_error(gradient, slope) < share
 
 
-# --- targets ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("tile_size", [32, 64, 500])
-def test_style_targets_are_those_of_the_whole(tile_size):
-    """Of pictures of any size, smaller than a tile among them."""
-    graph, tile_graph = graphs("two styles")
-    styles = [picture(37, 42, 2), picture(99, 60, 3)]
-    targets = tile_graph.style_targets(styles, tile_size)
-    expected = Objective(graph, picture(32, 32, 1), styles).style_targets
-    assert targets.keys() == expected.keys() == {"relu1_1", "relu2_1"}
-    for layer, grams in targets.items():
-        assert grams.shape == expected[layer].shape == (2, *grams.shape[-2:])
-        assert grams.dtype == tf.float32
-        for ours, theirs in zip(grams, expected[layer], strict=True):
-            assert off(ours, theirs) < 1e-5
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_the_content_itself_has_no_content_loss(keep):
-    _, tiled = objectives(37, 99, 40, keep, "content in both parts")
-    losses, _ = tiled.value_and_grad(tiled.encode(picture(37, 99, 1)))
-    other, _ = tiled.value_and_grad(tiled.encode(picture(37, 99, 4)))
-    assert float(losses.content) < 1e-9 * float(other.content)
+def test_the_content_itself_has_no_content_loss():
+    config = config_of("content in both parts")
+    for keep in (True, False):
+        ours = tiled(37, 99, 40, keep, config)
+        content, other = (ours.value_and_grad(image_of(picture(37, 99, seed)))[0].by_name["content"] for seed in (1, 4))
+        assert float(content) < 1e-9 * float(other)
 
 
 # --- as an objective --------------------------------------------------------------------------------------------------
 
 
 def test_arrays_give_arrays_and_tensors_tensors():
-    _, tiled = objectives(48, 80, 32, case="two styles")
-    image = tiled.encode(picture(48, 80, 4))
-    assert image.dtype == np.float32
-    (losses, array), (again, tensor) = tiled.value_and_grad(image), tiled.value_and_grad(tf.constant(image))
+    ours = tiled(48, 80, 32, config=config_of("two styles"))
+    image = image_of(picture(48, 80, 4))
+    before = image.copy()
+    (losses, array), (again, tensor) = ours.value_and_grad(image), ours.value_and_grad(tf.constant(image))
+    np.testing.assert_array_equal(image, before)
     assert isinstance(array, np.ndarray)
     assert isinstance(tensor, tf.Tensor)
     np.testing.assert_array_equal(array, tensor)
-    np.testing.assert_array_equal(losses, again)
-    assert array.shape == tensor.shape == tiled.shape == (1, 48, 80, 3)
+    assert values(losses) == values(again)
+    assert array.shape == tensor.shape == ours.shape == (1, 48, 80, 3)
     assert array.dtype == tensor.dtype == np.float32
-    assert all(value.shape == () and value.dtype == tf.float32 for value in losses)
+    numbers = (losses.total, *losses.by_name.values(), *losses.by_layer["style"].values())
+    assert all(value.shape == () and value.dtype == tf.float32 for value in numbers)
+    np.testing.assert_array_equal(ours.mean, reference.random_weights().mean)
 
 
-def test_the_image_is_not_changed():
-    _, tiled = objectives(48, 80, 32, case="two styles")
-    image = tiled.encode(picture(48, 80, 4))
-    before = image.copy()
-    tiled.value_and_grad(image)
-    np.testing.assert_array_equal(image, before)
+def test_losses_have_the_names_and_layers_of_the_whole():
+    for case in ("content in both parts", "no style", "variation alone"):
+        image, config = image_of(picture(40, 48, 4)), config_of(case)
+        ours = tiled(40, 48, 500, config=config).value_and_grad(image)[0]
+        expected = whole(40, 48, config).value_and_grad(tf.constant(image))[0]
+        assert list(ours.by_name) == list(expected.by_name)
+        assert {k: list(v) for k, v in ours.by_layer.items()} == {k: list(v) for k, v in expected.by_layer.items()}
 
 
-def test_encoding_is_that_of_the_whole():
-    whole, tiled = objectives(48, 80, 32, case="two styles")
-    np.testing.assert_array_equal(tiled.encode(picture(37, 40, 4)), whole.encode(picture(37, 40, 4)))
-    np.testing.assert_array_equal(tiled.mean, whole.mean)
+def test_images_of_another_shape_are_refused():
+    ours = tiled(48, 80, 32, config=config_of("two styles"))
+    for shape in ((1, 47, 80, 3), (1, 80, 48, 3), (48, 80, 3), (2, 48, 80, 3)):
+        for image in (np.zeros(shape, np.float32), tf.zeros(shape)):
+            with pytest.raises(ValueError, match=r"image: expected shape \(1, 48, 80, 3\), got"):
+                ours.value_and_grad(image)
 
 
-@pytest.mark.parametrize("shape", [(1, 47, 80, 3), (1, 80, 48, 3), (48, 80, 3), (2, 48, 80, 3)], ids=str)
-def test_images_of_another_shape_are_refused(shape):
-    _, tiled = objectives(48, 80, 32, case="two styles")
-    for image in (np.zeros(shape, np.float32), tf.zeros(shape)):
-        with pytest.raises(ValueError, match=r"image: expected shape \(1, 48, 80, 3\), got"):
-            tiled.value_and_grad(image)
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_tiles_may_change_their_size_between_evaluations(keep):
-    whole, tiled = objectives(51, 90, 64, keep, "layers of both")
-    image = tiled.encode(picture(51, 90, 4))
-    for tile_size in (64, 24, 40):
-        tiled.tile_size = tile_size
-        assert_equal(whole, tiled, image)
+def test_tiles_may_change_their_size_between_evaluations():
+    config, image = config_of("layers of both"), image_of(picture(41, 67, 4))
+    expected = whole(41, 67, config).value_and_grad(tf.constant(image))
+    for keep in (True, False):
+        ours = tiled(41, 67, 64, keep, config)
+        for tile_size in (64, 32):
+            ours.tile_size = tile_size
+            assert_equal(ours.value_and_grad(image), expected)
 
 
 def test_every_evaluation_gives_the_same_bits():
+    ours, image = tiled(49, 67, 32, config=config_of("layers of both")), image_of(picture(49, 67, 4))
     outcomes = set()
-    _, tiled = objectives(100, 90, 48, case="layers of both")
-    for _ in range(4):
-        losses, gradient = tiled.value_and_grad(tiled.encode(picture(100, 90, 4)))
-        outcomes.add((*(float(loss) for loss in losses), gradient.tobytes()))
+    for _ in range(3):
+        losses, gradient = ours.value_and_grad(image)
+        outcomes.add((*values(losses).items(), gradient.tobytes()))
     assert len(outcomes) == 1
+
+
+def test_weights_change_without_a_trace():
+    """Losses and gradient are then those of the whole picture with these weights."""
+    graphs, image = objectives.build_graphs(resolved(**SHALLOW)), image_of(picture(45, 67, 4))
+    for loss in ("balanced", "athalye"):
+        config = resolved(2, loss=loss, **SHALLOW)
+        ours, expected = tiled(45, 67, 32, config=config, graphs=graphs), whole(45, 67, config)
+        for change in (
+            {"content_weight": 50, "tv_weight": 0},
+            {"style_blend_weights": (1, 3), "style_layer_weight_exp": 2.0},
+            {"style_weight": 0},
+            {},
+        ):
+            for objective in (ours, expected):
+                objective.set_weights(resolved(2, loss=loss, **SHALLOW, **change))
+            assert_equal(ours.value_and_grad(image), expected.value_and_grad(tf.constant(image)))
+    (part,) = graphs.tiled.parts
+    assert traces(part.statistics, part.content_maps, part.gradient) == [1, 1, 1]
+
+
+class _Stop(BaseException):
+    """What ends an evaluation."""
+
+
+class Checks:
+    """Counts tiles, and ends an evaluation before one of them."""
+
+    def __init__(self):
+        self.count, self.last = 0, None
+
+    def __call__(self):
+        if self.count == self.last:
+            raise _Stop
+        self.count += 1
+
+
+def test_an_evaluation_can_be_ended_before_any_tile():
+    """Of both passes and both parts of the network; the next evaluation is not disturbed."""
+    config, image, check = config_of("layers of both"), image_of(picture(33, 97, 4)), Checks()
+    parts = objectives.graphs_of(config).tiled.parts
+    ours = tiled(33, 97, 32, config=config, check=check)
+    check.count = 0
+    expected, slope = ours.value_and_grad(image)
+    tiles = [len([*part.tiles(*size, 32)]) for part, size in zip(parts, ((33, 97), (5, 13)), strict=True)]
+    assert check.count == 2 * sum(tiles) >= 10
+    for last in (0, 1, tiles[0], sum(tiles), check.count - 1):
+        check.count, check.last = 0, last
+        with pytest.raises(_Stop):
+            ours.value_and_grad(image)
+        assert check.count == last
+    check.last = None
+    losses, gradient = ours.value_and_grad(image)
+    assert values(losses) == values(expected)
+    np.testing.assert_array_equal(gradient, slope)
+
+
+def test_the_content_can_be_given_up_before_any_tile():
+    config, check = config_of("layers of both"), Checks()
+    for keep in (True, False):
+        check.count, check.last = 0, None
+        tiled(33, 97, 32, keep, config, check=check)
+        for last in {0, check.count - 1} - {-1}:
+            check.count, check.last = 0, last
+            with pytest.raises(_Stop):
+                tiled(33, 97, 32, keep, config, check=check)
+
+
+def test_released_targets_are_gone():
+    config = config_of("layers of both")
+    for keep in (True, False):
+        content = picture(48, 80, 1).copy()
+        targets = style_targets(objectives.graphs_of(config), STYLES[:1], 32)
+        ours = TiledObjective(objectives.graphs_of(config).tiled, config, content, targets, 32, keep)
+        kept = [weakref.ref(content), weakref.ref(targets["relu4_1"].second)]
+        kept += [weakref.ref(each) for held in ours._content.values() if keep for each in held.values()]
+        del content, targets
+        gc.collect()
+        assert kept[1]() is not None
+        ours.release()
+        gc.collect()
+        assert all(ref() is None for ref in kept)
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -242,7 +286,6 @@ def test_every_evaluation_gives_the_same_bits():
 
 def test_the_network_never_sees_more_than_a_tile(monkeypatch):
     """Of 32 px, and up to 8 more on its grid, and 24 px around it; or of 64 px, and up to 16, and 48 px around it."""
-    _, tile_graph = graphs()
     seen = {None: set(), "pool3": set()}
 
     def spied(function, shapes):
@@ -252,23 +295,19 @@ def test_the_network_never_sees_more_than_a_tile(monkeypatch):
 
         return spy
 
-    for part in tile_graph.parts:
+    for part in objectives.graphs_of(config_of()).tiled.parts:
         for name in ("statistics", "content_maps", "gradient"):
             monkeypatch.setattr(part, name, spied(getattr(part, name), seen[part.part.start]))
-    height, width = 170, 48
-    targets = tile_graph.style_targets([picture(60, 75, 2)], 32)
-    tiled = TiledObjective(tile_graph, picture(height, width, 1), targets, 32, keep_content=False)
-    tiled.value_and_grad(tiled.encode(picture(height, width, 4)))
+    tiled(141, 49, 32, keep=False).value_and_grad(image_of(picture(141, 49, 4)))
     for start, most in ((None, 39 + 2 * 24), ("pool3", (79 + 2 * 48) // 8)):
         assert max(max(shape[1:3]) for shape in seen[start]) <= most
         assert {shape[3] for shape in seen[start]} == {3 if start is None else 256}
 
 
-@pytest.mark.parametrize(("keep", "most"), [(True, 128 / 4), (False, 4)])
-def test_no_map_of_the_whole_picture_is_made_but_those_that_are_kept(monkeypatch, keep, most):
+def test_no_map_of_the_whole_picture_is_made_but_those_that_are_kept(monkeypatch):
     """Numbers per pixel: 32 of relu2_1 or else 4 of the pooled map, where relu1_1 would have 64. The image has 3."""
     height, width = 80, 96
-    made = []
+    config, made = config_of("layers of both"), []
 
     def spied(function):
         def spy(shape, *arguments, **settings):
@@ -279,19 +318,18 @@ def test_no_map_of_the_whole_picture_is_made_but_those_that_are_kept(monkeypatch
 
     for name in ("empty", "zeros"):
         monkeypatch.setattr(np, name, spied(getattr(np, name)))
-    _, tiled = objectives(height, width, 32, keep, "layers of both")
-    tiled.value_and_grad(tiled.encode(picture(height, width, 4)))
-    assert max(made) == most
+    for keep, most in ((True, 128 / 4), (False, 4)):
+        made.clear()
+        tiled(height, width, 32, keep, config).value_and_grad(image_of(picture(height, width, 4)))
+        assert max(made) == most
 
 
 def test_one_trace_serves_all_sizes():
     """Of pictures and of tiles, those that a picture's last row and column leave among them."""
-    graph, _ = graphs("layers of both")
-    tile_graph = TileGraph(graph)
-    for height, width in ((40, 50), (93, 67), (70, 50)):
-        targets = tile_graph.style_targets([picture(height, width, 2)], 32)
-        tiled = TiledObjective(tile_graph, picture(height, width, 1), targets, 32, keep_content=True)
-        tiled.value_and_grad(tiled.encode(picture(height, width, 4)))
-    for part in tile_graph.parts:
-        for function in (part.statistics, part.content_maps, part.gradient):
-            assert function.experimental_get_tracing_count() == 1
+    config = config_of("layers of both")
+    graphs = objectives.build_graphs(config)
+    for height, width in ((40, 50), (33, 67)):
+        ours = tiled(height, width, 32, config=config, graphs=graphs)
+        ours.value_and_grad(image_of(picture(height, width, 4)))
+    for part in graphs.tiled.parts:
+        assert traces(part.statistics, part.content_maps, part.gradient) == [1, 1, 1]

@@ -16,8 +16,8 @@ def to_rgb(ycbcr):
     return (ycbcr - [0, 128, 128]) @ np.transpose(matrix)
 
 
-def flat(*colour):
-    return np.full((2, 3, 3), colour, np.uint8)
+def flat(*color):
+    return np.full((2, 3, 3), color, np.uint8)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_16_bits_are_those_of_8_bits_with_fractions(pastels):
     assert result.dtype == np.uint16
     np.testing.assert_array_equal(np.rint(result / 257), preserve_colors(stylized, content))
     assert len(np.unique(result % 257)) > 50
-    black, grey = np.zeros((1, 1, 3), np.uint16), np.full((1, 1, 3), 1000, np.uint16)
-    assert preserve_colors(grey, np.array([[[65535, 0, 0]]], np.uint16)).tolist() == [[[46940, 0, 0]]]  # 1000 - 19595
-    assert preserve_colors(black, grey).tolist() == [[[0, 0, 0]]]
+    black, gray = np.zeros((1, 1, 3), np.uint16), np.full((1, 1, 3), 1000, np.uint16)
+    assert preserve_colors(gray, np.array([[[65535, 0, 0]]], np.uint16)).tolist() == [[[46940, 0, 0]]]  # 1000 - 19595
+    assert preserve_colors(black, gray).tolist() == [[[0, 0, 0]]]
 
 
 def test_of_pillow_it_differs_by_the_rounding_of_pillow(pastels):
@@ -70,10 +70,10 @@ def test_luma_of_one_and_chroma_of_the_other(pastels):
 
 
 def test_by_hand():
-    """Red of luma 76 under white becomes a red so light that it is clipped; black takes all colour away but a rest."""
+    """Red of luma 76 under white becomes a red so light that it is clipped; black takes all color away but a rest."""
     assert preserve_colors(flat(255, 255, 255), flat(128, 128, 128)).tolist() == flat(255, 255, 255).tolist()
-    grey = preserve_colors(flat(255, 0, 0), flat(90, 90, 90))  # luma 0.299 · 255 = 76
-    np.testing.assert_array_equal(grey, 76)
+    gray = preserve_colors(flat(255, 0, 0), flat(90, 90, 90))  # luma 0.299 · 255 = 76
+    np.testing.assert_array_equal(gray, 76)
     light = preserve_colors(flat(255, 255, 255), flat(255, 0, 0))[0, 0]  # 255 - 76 more of each
     assert light.tolist() == [255, 179, 179]
 

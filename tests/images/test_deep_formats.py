@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from picture_files import (
     ADOBE_RGB,
-    LINEAR_GREY,
+    LINEAR_GRAY,
     SETTINGS,
     chunk,
     chunks_of,
@@ -46,7 +46,7 @@ def written(path, pixels, **settings):
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_colour_keeps_16_bits(tmp_path, name):
+def test_color_keeps_16_bits(tmp_path, name):
     picture = read_image(written(tmp_path / name, noise(37, 53)))
     assert picture.rgb.dtype == np.float32
     assert picture.alpha is None
@@ -55,7 +55,7 @@ def test_colour_keeps_16_bits(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_colour_with_alpha_keeps_16_bits(tmp_path, name):
+def test_color_with_alpha_keeps_16_bits(tmp_path, name):
     pixels = noise(37, 53, 4)
     pixels[..., 3] |= 1  # nothing hidden
     picture = read_image(written(tmp_path / name, pixels))
@@ -70,7 +70,7 @@ def test_every_value_of_16_bits_comes_back():
     np.testing.assert_array_equal(to_integers(read_image(values).rgb, 16), values)
 
 
-def test_grey_with_alpha(tmp_path):
+def test_gray_with_alpha(tmp_path):
     (tmp_path / "a.png").write_bytes(png(2, 1, 16, 4, struct.pack(">4H", 1000, 13107, 65535, 65535)))
     pixels = np.array([[[1000, 13107], [65535, 65535]]], np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", extrasamples=["unassalpha"])
@@ -93,7 +93,7 @@ def test_interlaced_png(tmp_path):
     np.testing.assert_allclose(read_image(tmp_path / "a.png").rgb, pixels / 257, rtol=1e-6)
 
 
-def test_transparent_colour_of_a_png_is_told_by_all_its_bits(tmp_path):
+def test_transparent_color_of_a_png_is_told_by_all_its_bits(tmp_path):
     row = struct.pack(">6H", 0x1234, 0x5678, 0xABCC, 0x1234, 0x5678, 0xABCD)
     (tmp_path / "a.png").write_bytes(png(2, 1, 16, 2, row, transparent=struct.pack(">3H", 0x1234, 0x5678, 0xABCD)))
     assert read_image(tmp_path / "a.png").alpha[0].tolist() == [1, 0]
@@ -135,12 +135,12 @@ def test_kinds_of_extra_samples_of_a_tiff(tmp_path):
             round(float(value), 3) for value in (*first(picture), *(() if picture.alpha is None else picture.alpha[0]))
         ]
 
-    colour = [257 * 90, 257 * 60, 257 * 30]
-    assert read([*colour, 13107], "unassalpha") == [90, 60, 30, 0.2]
-    assert read([value // 5 for value in colour] + [13107], "assocalpha") == [90, 60, 30, 0.2]
+    color = [257 * 90, 257 * 60, 257 * 30]
+    assert read([*color, 13107], "unassalpha") == [90, 60, 30, 0.2]
+    assert read([value // 5 for value in color] + [13107], "assocalpha") == [90, 60, 30, 0.2]
     assert read([65535, 0, 0, 13107], "assocalpha") == [255, 0, 0, 0.2]  # more than there can be
-    assert read([*colour, 13107], "unspecified") == [90, 60, 30]
-    assert read([*colour, 9, 13107], "unspecified", "unassalpha") == [90, 60, 30, 0.2]
+    assert read([*color, 13107], "unspecified") == [90, 60, 30]
+    assert read([*color, 9, 13107], "unspecified", "unassalpha") == [90, 60, 30, 0.2]
     assert read([257 * 55, 13107], "unassalpha", photometric="miniswhite") == [200, 200, 200, 0.2]
 
 
@@ -156,21 +156,21 @@ def test_four_samples_of_which_nothing_is_said_are_taken_as_pillow_takes_them(tm
     np.testing.assert_allclose(read_image(tmp_path / "a.tif").alpha, 0.2, rtol=1e-6)
 
 
-def test_what_is_not_16_bit_colour_stays_with_pillow(tmp_path, monkeypatch):
+def test_what_is_not_16_bit_color_stays_with_pillow(tmp_path, monkeypatch):
     def decode(*_, **__):
         pytest.fail("was decoded here")
 
     ink = np.full((4, 4, 4), [0, 65535, 65535, 0], np.uint16)
     tifffile.imwrite(tmp_path / "cmyk.tif", ink, photometric="separated")
     Image.new("P", (4, 4), 3).save(tmp_path / "palette.tif")
-    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "grey.tif")
-    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "grey.png")
+    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "gray.tif")
+    Image.new("I;16", (4, 4), 257 * 7).save(tmp_path / "gray.png")
     tifffile.imwrite(tmp_path / "8.tif", np.full((4, 4, 3), 7, np.uint8), photometric="rgb", bigtiff=True)
     monkeypatch.setattr(png_chunks, "read_16_bits", decode)
     monkeypatch.setattr(tifffile.TiffPage, "asarray", decode)
     assert first(read_image(tmp_path / "cmyk.tif")) == [255, 0, 0]
     read_image(tmp_path / "palette.tif")
-    for name in ("grey.tif", "grey.png", "8.tif"):
+    for name in ("gray.tif", "gray.png", "8.tif"):
         assert first(read_image(tmp_path / name)) == [7, 7, 7]
 
 
@@ -197,7 +197,7 @@ def test_damaged_exif_of_a_png_is_ignored_with_a_warning(tmp_path, caplog):
     assert "style picture 'a.png': its EXIF data are damaged" in caplog.text
 
 
-# --- colour profiles --------------------------------------------------------------------------------------------------
+# --- color profiles --------------------------------------------------------------------------------------------------
 
 
 def with_profile(path, pixels, profile):
@@ -251,21 +251,21 @@ def test_profile_is_applied_in_16_bits(tmp_path, name):
     assert steps.max() < 0.02
 
 
-def test_profile_of_premultiplied_colour_and_of_grey(tmp_path):
+def test_profile_of_premultiplied_color_and_of_gray(tmp_path):
     pixels = np.array([[[160, 120, 90, 255]]], np.uint16) * np.uint16(257)
     expected = first(read_image(with_profile(tmp_path / "a.tif", pixels, ADOBE_RGB)))
     halves = np.array([[[160 * 128, 120 * 128, 90 * 128, 32768]]], np.uint16)
     options = {"photometric": "rgb", "extrasamples": ["assocalpha"], "iccprofile": ADOBE_RGB}
     tifffile.imwrite(tmp_path / "b.tif", halves, **options)
     np.testing.assert_allclose(first(read_image(tmp_path / "b.tif")), expected, atol=0.7)
-    grey = np.array([[[128 * 257, 13107]]], np.uint16)
-    options = {"photometric": "minisblack", "extrasamples": ["unassalpha"], "iccprofile": LINEAR_GREY}
-    tifffile.imwrite(tmp_path / "c.tif", grey, planarconfig="contig", **options)
+    gray = np.array([[[128 * 257, 13107]]], np.uint16)
+    options = {"photometric": "minisblack", "extrasamples": ["unassalpha"], "iccprofile": LINEAR_GRAY}
+    tifffile.imwrite(tmp_path / "c.tif", gray, planarconfig="contig", **options)
     np.testing.assert_allclose(first(read_image(tmp_path / "c.tif")), 188, atol=1)
 
 
 @pytest.mark.parametrize("name", DEEP)
-@pytest.mark.parametrize("profile", [b"rubbish", LINEAR_GREY, ADOBE_RGB[:200], ADOBE_RGB.replace(b"RGB ", b"\xffGB ")])
+@pytest.mark.parametrize("profile", [b"rubbish", LINEAR_GRAY, ADOBE_RGB[:200], ADOBE_RGB.replace(b"RGB ", b"\xffGB ")])
 def test_unusable_profile_is_ignored_with_one_warning(tmp_path, caplog, name, profile):
     path = with_profile(tmp_path / name, np.full((3, 4, 4), [4112, 3084, 2313, 13107], np.uint16), profile)
     with caplog.at_level(logging.WARNING):
@@ -273,7 +273,7 @@ def test_unusable_profile_is_ignored_with_one_warning(tmp_path, caplog, name, pr
     np.testing.assert_allclose(first(picture), [16, 12, 9], rtol=1e-6)
     np.testing.assert_allclose(picture.alpha, 0.2, rtol=1e-6)
     (record,) = (record for record in caplog.records if record.name == "neural_style")
-    assert record.getMessage().startswith(f"content picture '{name}': its colour profile is unusable")
+    assert record.getMessage().startswith(f"content picture '{name}': its color profile is unusable")
     assert "\n" not in record.getMessage()
 
 
@@ -390,7 +390,7 @@ def test_pixels_that_fit_into_a_classic_tiff_leave_room_for_what_does_not_compre
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.webp", "a.bmp"])
 def test_other_formats_hold_8_bits(tmp_path, name):
-    with pytest.raises(OutputError, match=r"^output: \.\w+ holds 8 bits per channel, got --bit_depth 16; give a name"):
+    with pytest.raises(OutputError, match=r"^output: expected --bit_depth 8 for \.\w+, got 16; give a name"):
         written(tmp_path / name, noise(4, 4))
     assert list(tmp_path.iterdir()) == []
 

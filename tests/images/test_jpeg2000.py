@@ -13,7 +13,7 @@ from neural_style.errors import ImageError
 from neural_style.images import jpeg2000
 from neural_style.images.reading import read_image
 
-CHANNELS = {"grey": 1, "grey and alpha": 2, "colour": 3, "colour and alpha": 4}
+CHANNELS = {"gray": 1, "gray and alpha": 2, "color": 3, "color and alpha": 4}
 
 
 def encoded(bits, channels, form="jp2"):
@@ -52,15 +52,15 @@ def test_transparency(tmp_path):
 def test_a_pil_image_of_more_than_8_bits_is_refused_before_it_is_loaded(tmp_path):
     for bits, channels in ((12, 3), (16, 4), (10, 2)):
         data, _ = encoded(bits, channels)
-        with pytest.raises(ImageError, match="which Pillow reads wrong; give its path"):
+        with pytest.raises(ImageError, match="which Pillow misreads; give its path"):
             read_image(Image.open(io.BytesIO(data)))
     for bits, channels in ((8, 3), (8, 4), (12, 1)):
         data, levels = encoded(bits, channels)
         np.testing.assert_allclose(read_image(Image.open(io.BytesIO(data))).rgb[0, :, 0], levels, atol=0.3)
 
 
-def with_colours(data, box):
-    """The file with another colour box."""
+def with_colors(data, box):
+    """The file with another color box."""
     start = data.index(b"colr") - 4
     size = int.from_bytes(data[start : start + 4], "big")
     made = struct.pack(">I", len(box) + 8) + b"colr" + box
@@ -72,7 +72,7 @@ def with_colours(data, box):
 def test_profile_is_applied(tmp_path):
     pixels = np.full((16, 16, 3), (160, 120, 90), np.uint16) * np.uint16(257)
     data = imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="jp2", reversible=True)
-    (tmp_path / "a.jp2").write_bytes(with_colours(data, b"\2\0\0" + ADOBE_RGB))
+    (tmp_path / "a.jp2").write_bytes(with_colors(data, b"\2\0\0" + ADOBE_RGB))
     image = Image.fromarray((pixels // 257).astype(np.uint8))
     image.info["icc_profile"] = ADOBE_RGB
     np.testing.assert_allclose(read_image(tmp_path / "a.jp2").rgb, read_image(image).rgb, atol=1)
@@ -83,8 +83,8 @@ def test_what_cannot_be_decoded_is_refused_with_the_remedy(tmp_path):
     siz = data.index(b"\xff\x4f\xff\x51")
     bits = siz + 4 + 2 + 2 + 32 + 2
     kinds = {
-        "YCC": with_colours(data, b"\1\0\0" + struct.pack(">I", 18)),
-        "CMYK": with_colours(data, b"\1\0\0" + struct.pack(">I", 12)),
+        "YCC": with_colors(data, b"\1\0\0" + struct.pack(">I", 18)),
+        "CMYK": with_colors(data, b"\1\0\0" + struct.pack(">I", 12)),
         "signed": data[:bits] + bytes([data[bits] | 128]) + data[bits + 1 :],
         "different": data[:bits] + b"\7" + data[bits + 1 :],
         "subsampled": data[: bits + 4] + b"\2\2" + data[bits + 6 :],

@@ -36,11 +36,11 @@ def test_names_that_are_no_text(tmp_path):
 
 
 def test_pictures_with_names_that_are_no_text(tmp_path):
-    colour = np.full((4, 5, 3), 9, np.uint8)
+    color = np.full((4, 5, 3), 9, np.uint8)
     for extension in OUTPUT_FORMATS:
         folder = tmp_path / os.fsdecode(b"\xe9t\xe9")
         path = folder / os.fsdecode(b"caf\xe9" + extension.encode())
-        for pixels in (colour, colour * np.uint16(257)) if OUTPUT_FORMATS[extension].keeps_16_bits else (colour,):
+        for pixels in (color, color * np.uint16(257)) if OUTPUT_FORMATS[extension].keeps_16_bits else (color,):
             assert write_image(path, pixels, settings={"content": os.fsdecode(b"\xe9")}, overwrite=True) == path
             np.testing.assert_allclose(read_image(path).rgb, 9, atol=1)
             read_settings(path)

@@ -47,9 +47,9 @@ LARGE_TEXTS = {
 @pytest.mark.parametrize("deep", [False, True])
 def test_large_texts_do_not_matter(tmp_path, deep, at_end):
     limits = PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    colour = SMOOTH.astype(np.uint16) * 257 if deep else SMOOTH
+    color = SMOOTH.astype(np.uint16) * 257 if deep else SMOOTH
     for kind, chunks in LARGE_TEXTS.items():
-        path = write_image(tmp_path / "a.png", colour, settings=SETTINGS, overwrite=True)
+        path = write_image(tmp_path / "a.png", color, settings=SETTINGS, overwrite=True)
         picture = read_image(with_chunks(path, *chunks, at_end=at_end))
         np.testing.assert_array_equal(np.rint(picture.rgb), SMOOTH, err_msg=kind)
         assert read_settings(path) == SETTINGS, kind
@@ -74,16 +74,16 @@ def test_orientation_is_read_from_exif_beside_large_texts(tmp_path):
 @pytest.mark.parametrize("deep", [False, True])
 def test_large_profile_is_applied(tmp_path, deep):
     """One of 3 MB, and one of 128 MB, of which the end is ignored."""
-    colour = np.full((4, 5, 3), (160, 120, 90), np.uint16) * (257 if deep else 1)
-    colour = colour if deep else colour.astype(np.uint8)
+    color = np.full((4, 5, 3), (160, 120, 90), np.uint16) * (257 if deep else 1)
+    color = color if deep else color.astype(np.uint8)
     padded = struct.pack(">I", len(ADOBE_RGB) + len(LONG)) + ADOBE_RGB[4:] + LONG
-    colours = []
+    colors = []
     for profile in (ADOBE_RGB, padded, padded + bytes(2**27)):
-        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(colour))
+        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(color))
         with_chunks(tmp_path / "a.png", (b"iCCP", b"x\0\0" + zlib.compress(profile)))
-        colours.append(first(read_image(tmp_path / "a.png")))
-    assert colours[0] == colours[1] == colours[2]
-    assert colours[0][0] > 168
+        colors.append(first(read_image(tmp_path / "a.png")))
+    assert colors[0] == colors[1] == colors[2]
+    assert colors[0][0] > 168
 
 
 def test_ordinary_files_are_not_copied(tmp_path):
@@ -106,8 +106,8 @@ def test_16_bits_are_those_of_another_library(tmp_path, kind, channels):
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
     with open(tmp_path / "a.png", "rb") as stream:
         assert stream.read(26)[25] == kind
-        colour, alpha = png_chunks.read_16_bits(stream)
-    np.testing.assert_array_equal(colour, pixels if channels == 3 else pixels[..., :-1])
+        color, alpha = png_chunks.read_16_bits(stream)
+    np.testing.assert_array_equal(color, pixels if channels == 3 else pixels[..., :-1])
     assert (alpha is None) == (channels == 3)
     if alpha is not None:
         np.testing.assert_array_equal(alpha, pixels[..., -1])
@@ -120,7 +120,7 @@ def test_16_bits_of_a_photograph_with_every_filter(tmp_path):
         np.testing.assert_allclose(read_image(tmp_path / "a.png").rgb, smooth.astype(np.uint16) / 257, rtol=1e-6)
 
 
-def test_16_bit_grey_with_alpha_interlaced(tmp_path):
+def test_16_bit_gray_with_alpha_interlaced(tmp_path):
     pixels, data = noise(11, 13, 2) | 1, b""
     for top, left, down, right in (
         *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),

@@ -12,7 +12,7 @@ from picture_files import (
     ADOBE_RGB,
     BLUE,
     GREEN,
-    LINEAR_GREY,
+    LINEAR_GRAY,
     ORIENTATION,
     RED,
     SMOOTH,
@@ -60,7 +60,7 @@ def test_every_format(tmp_path, name, image, tolerance):
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "rgb"),
+    ("mode", "color", "rgb"),
     [
         ("1", 255, WHITE),
         ("1", 0, (0, 0, 0)),
@@ -85,14 +85,14 @@ def test_every_format(tmp_path, name, image, tolerance):
         ("F", 127.25, (127.25, 127.25, 127.25)),
     ],
 )
-def test_every_mode_of_pil_images(mode, colour, rgb):
-    picture = read_image(flat(mode, colour))
+def test_every_mode_of_pil_images(mode, color, rgb):
+    picture = read_image(flat(mode, color))
     assert picture.alpha is None
     np.testing.assert_allclose(first(picture), rgb, atol={"LAB": 5, "YCbCr": 2}.get(mode, 0))
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "rgb"),
+    ("mode", "color", "rgb"),
     [
         ("LA", (90, 51), (90, 90, 90)),
         ("La", (18, 51), (90, 90, 90)),
@@ -101,8 +101,8 @@ def test_every_mode_of_pil_images(mode, colour, rgb):
         ("PA", (90, 51), (90, 90, 90)),
     ],
 )
-def test_alpha_of_pil_images(mode, colour, rgb):
-    picture = read_image(flat(mode, colour))
+def test_alpha_of_pil_images(mode, color, rgb):
+    picture = read_image(flat(mode, color))
     assert first(picture) == list(rgb)
     np.testing.assert_allclose(picture.alpha, 0.2, atol=1e-6)
     assert picture.alpha.dtype == np.float32
@@ -136,7 +136,7 @@ def test_cmyk_profile_is_applied(tmp_path, name):
         np.testing.assert_allclose(picture.rgb[8, x], rgb, atol=10)
 
 
-def test_16_bit_grey_keeps_its_precision(tmp_path):
+def test_16_bit_gray_keeps_its_precision(tmp_path):
     ramp = np.array([[0, 1, 257, 32768, 65534, 65535]], np.uint16)
     expected = ramp[0] / 257
     for name in ("a.png", "a.tif"):
@@ -146,19 +146,19 @@ def test_16_bit_grey_keeps_its_precision(tmp_path):
     np.testing.assert_array_equal(read_image(big_endian).rgb, picture.rgb)
 
 
-def test_grey_tiffs_of_12_bits_and_of_inverted_grey(tmp_path):
+def test_gray_tiffs_of_12_bits_and_of_inverted_gray(tmp_path):
     (tmp_path / "12.tif").write_bytes(tiff(2, 1, 12, 1, bytes([0xFF, 0xF8, 0x00])))  # 4095, 2048
     (tmp_path / "inverted.tif").write_bytes(tiff(2, 1, 16, 0, struct.pack("<2H", 0, 65535)))
     np.testing.assert_allclose(read_image(tmp_path / "12.tif").rgb[0, :, 0], [255, 2048 * 255 / 4095], atol=1e-4)
     assert read_image(tmp_path / "inverted.tif").rgb[0, :, 0].tolist() == [255, 0]
 
 
-def test_32_bit_grey_has_no_known_white():
+def test_32_bit_gray_has_no_known_white():
     with pytest.raises(ImageError, match="white is unknown"):
         read_image(Image.new("I", (4, 4), 65536))
 
 
-def test_16_bit_colour_with_alpha(tmp_path):
+def test_16_bit_color_with_alpha(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(png(2, 1, 16, 6, struct.pack(">8H", 65535, 32896, 0, 65535, 0, 0, 0, 32896)))
     picture = read_image(path)
@@ -192,7 +192,7 @@ def test_palette_with_transparency(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("bits", "colour_type", "row", "transparent"),
+    ("bits", "color_type", "row", "transparent"),
     [
         (1, 0, b"\x40", struct.pack(">H", 1)),
         (2, 0, b"\x10", struct.pack(">H", 1)),
@@ -203,9 +203,9 @@ def test_palette_with_transparency(tmp_path):
         (16, 2, struct.pack(">6H", 0, 0, 0, 0x1234, 0x5678, 0xABCD), struct.pack(">3H", 0x1234, 0x5678, 0xABCD)),
     ],
 )
-def test_png_with_a_transparent_colour(tmp_path, bits, colour_type, row, transparent):
+def test_png_with_a_transparent_color(tmp_path, bits, color_type, row, transparent):
     path = tmp_path / "a.png"
-    path.write_bytes(png(2, 1, bits, colour_type, row, transparent=transparent))
+    path.write_bytes(png(2, 1, bits, color_type, row, transparent=transparent))
     assert read_image(path).alpha[0].tolist() == [1, 0]
 
 
@@ -231,7 +231,7 @@ def test_orientation(tmp_path, name, orientation):
     np.testing.assert_allclose(picture.rgb[8::16, 8::16], corners, atol=6)
 
 
-def test_orientation_of_alpha_of_deep_grey_and_of_pil_images():
+def test_orientation_of_alpha_of_deep_gray_and_of_pil_images():
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # to be turned clockwise
     for image in (Image.new("LA", (2, 1), (9, 255)), Image.new("I;16", (2, 1), 257 * 9)):
@@ -272,28 +272,28 @@ def test_wide_gamut_profile(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "half"), [("L", 128), ("LA", (128, 255)), ("I;16", 128 * 257), ("F", 128.0)])
-def test_grey_profile(mode, half):
+def test_gray_profile(mode, half):
     image = flat(mode, half)
-    image.info["icc_profile"] = LINEAR_GREY
+    image.info["icc_profile"] = LINEAR_GRAY
     # sRGB of a linear 128/255 is 255 · (1.055 · 0.502^(1/2.4) - 0.055) = 188
     np.testing.assert_allclose(first(read_image(image)), 188, atol=1)
 
 
-def test_16_bit_grey_with_a_profile_stays_smooth():
+def test_16_bit_gray_with_a_profile_stays_smooth():
     image = Image.fromarray(np.arange(32768, 32768 + 257, dtype=np.uint16)[np.newaxis])
-    image.info["icc_profile"] = LINEAR_GREY
+    image.info["icc_profile"] = LINEAR_GRAY
     steps = np.diff(read_image(image).rgb[0, :, 0])
     assert (steps >= 0).all()
     assert steps.max() < 0.1
 
 
-def test_grey_with_an_rgb_profile():
+def test_gray_with_an_rgb_profile():
     image = flat("L", 128)
     image.info["icc_profile"] = rgb_profile((0.436, 0.222, 0.014), (0.385, 0.717, 0.097), (0.143, 0.061, 0.714), 1.0)
     np.testing.assert_allclose(first(read_image(image)), 188, atol=2)
 
 
-@pytest.mark.parametrize("profile", [b"rubbish", LINEAR_GREY, ADOBE_RGB[:200], ADOBE_RGB.replace(b"RGB ", b"\xffGB ")])
+@pytest.mark.parametrize("profile", [b"rubbish", LINEAR_GRAY, ADOBE_RGB[:200], ADOBE_RGB.replace(b"RGB ", b"\xffGB ")])
 def test_unusable_profile_is_ignored_with_one_warning(tmp_path, caplog, profile):
     path = saved(tmp_path / "a.png", flat("RGBA", (160, 120, 90, 51)), icc_profile=profile)
     picture = read_image(path, "content picture")
@@ -301,7 +301,7 @@ def test_unusable_profile_is_ignored_with_one_warning(tmp_path, caplog, profile)
     np.testing.assert_allclose(picture.alpha, 0.2, atol=1e-6)
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("neural_style", logging.WARNING)
-    assert record.getMessage().startswith("content picture 'a.png': its colour profile")
+    assert record.getMessage().startswith("content picture 'a.png': its color profile")
     assert "\n" not in record.getMessage()
 
 
@@ -360,7 +360,7 @@ def test_pil_images_without_pixels(mode):
         read_image(Image.new(mode, (4, 0)))
 
 
-def test_hidden_colours_become_the_mean_of_the_visible_ones():
+def test_hidden_colors_become_the_mean_of_the_visible_ones():
     array = np.array([[[10, 20, 30, 255], [50, 60, 70, 85], [255, 0, 255, 0]]], np.uint8)
     picture = read_image(array)
     assert picture.rgb[0, :2].tolist() == [[10, 20, 30], [50, 60, 70]]
@@ -440,13 +440,13 @@ def test_more_pixels_than_allowed_are_refused_before_they_are_decoded(tmp_path, 
     def decode(*_, **__):
         pytest.fail("was decoded")
 
-    colour = np.zeros((3, 7, 3), np.uint16)
+    color = np.zeros((3, 7, 3), np.uint16)
     if kind.startswith("16"):
-        source = write_image(tmp_path / kind, colour, settings={}, overwrite=False)
+        source = write_image(tmp_path / kind, color, settings={}, overwrite=False)
     elif kind.startswith("a."):
         source = saved(tmp_path / kind, flat("L", 9, (7, 3)))
     else:
-        source = Image.open(saved(tmp_path / "b.png", flat("L", 9, (7, 3)))) if "PIL" in kind else colour
+        source = Image.open(saved(tmp_path / "b.png", flat("L", 9, (7, 3)))) if "PIL" in kind else color
     assert read_image(source, max_pixels=21).rgb.shape == (3, 7, 3)
     if "PIL" in kind:
         source = Image.open(tmp_path / "b.png")

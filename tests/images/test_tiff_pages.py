@@ -8,7 +8,7 @@ import numpy as np
 import PIL
 import pytest
 import tifffile
-from picture_files import ADOBE_RGB, ORIENTATION, first, message_of, noise
+from picture_files import ADOBE_RGB, ORIENTATION, can_pack_samples, first, message_of, noise
 from PIL import Image, ImageCms
 
 from neural_style.errors import ImageError
@@ -131,6 +131,8 @@ def test_every_number_of_bits(tmp_path, photometric):
         kind = np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else f"u{bits // 8}"
         if photometric == "rgb" and bits == 1:
             continue  # tifffile does not read what it writes
+        if bits in (2, 4, 6, 10, 12, 14) and not can_pack_samples():
+            continue
         stored = np.linspace(0, 1, 5) * (2**64 - 2**11) if bits == 64 else np.rint(np.linspace(0, 1, 5) * (2**bits - 1))
         stored = (stored[np.newaxis, :, np.newaxis] * np.ones((4, 1, channels))).astype(kind)
         if channels == 1:
@@ -151,7 +153,7 @@ def test_every_number_of_bits(tmp_path, photometric):
 
 @pytest.mark.parametrize("layout", [{}, {"planarconfig": "separate"}, {"tile": (16, 16)}, {"compression": "lzw"}])
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "u4"])
-def test_colour_of_floating_point_and_of_32_bits(tmp_path, kind, layout):
+def test_color_of_floating_point_and_of_32_bits(tmp_path, kind, layout):
     for channels in (3, 4):
         white = 1 if kind[0] == "f" else 2**32 - 1
         stored, expected = ramp(kind, white, channels)
@@ -190,7 +192,7 @@ def test_profile_of_floating_point_is_applied(tmp_path):
     ],
 )
 def test_lab_of_8_and_16_bits(tmp_path, lab, rgb):
-    """Colours of sRGB in CIE L*a*b* under D50, after Lindbloom."""
+    """Colors of sRGB in CIE L*a*b* under D50, after Lindbloom."""
     lightness, a, b = lab
     kinds = {
         "cielab16": ("cielab", np.array([lightness * 655.35, a * 256 % 65536, b * 256 % 65536]), np.uint16, 1),
@@ -215,13 +217,13 @@ def test_lab_of_16_bits_is_that_of_little_cms(tmp_path):
 
 
 def test_palettes_of_0_to_255_and_of_0_to_65535(tmp_path):
-    colours = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16)
+    colors = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16)
     index = np.arange(256, dtype=np.uint8).reshape(16, 16)
     for factor in (1, 256, 257):
-        tifffile.imwrite(tmp_path / "a.tif", index, photometric="palette", colormap=colours * np.uint16(factor))
+        tifffile.imwrite(tmp_path / "a.tif", index, photometric="palette", colormap=colors * np.uint16(factor))
         for source in (tmp_path / "a.tif", Image.open(tmp_path / "a.tif")):
-            np.testing.assert_array_equal(read_image(source).rgb.reshape(256, 3), colours.T)
-    four = colours[:, :16]
+            np.testing.assert_array_equal(read_image(source).rgb.reshape(256, 3), colors.T)
+    four = colors[:, :16]
     packed = {"photometric": "palette", "bitspersample": 4}
     try:
         tifffile.imwrite(tmp_path / "a.tif", index[:1] % 16, colormap=four, **packed)
@@ -231,8 +233,8 @@ def test_palettes_of_0_to_255_and_of_0_to_65535(tmp_path):
 
 
 def test_a_palette_image_that_is_passed_stays_as_it_is(tmp_path):
-    colours = np.arange(768, dtype=np.uint16).reshape(3, 256) // 3
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8), photometric="palette", colormap=colours)
+    colors = np.arange(768, dtype=np.uint16).reshape(3, 256) // 3
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8), photometric="palette", colormap=colors)
     with Image.open(tmp_path / "a.tif") as image:
         image.load()
         before = image.getpalette()
@@ -295,7 +297,7 @@ def raw_like(path, *, extratags=(), **settings):
         file.write(sensor, metadata=None, **{"photometric": "minisblack"} | settings)
 
 
-REFUSED = "is a camera raw, expected a finished picture; develop it"
+REFUSED = "expected a finished picture, got a camera raw; develop it"
 
 
 def test_camera_raws_are_refused_whatever_they_are_called(tmp_path):

@@ -43,14 +43,14 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize("source", ["file", "PIL image", "colour", "64 bits"])
+@pytest.mark.parametrize("source", ["file", "PIL image", "color", "64 bits"])
 def test_floating_point(tmp_path, source):
     def read(values):
         if source == "PIL image":
             return read_image(Image.fromarray(values))
         kind = np.float64 if source == "64 bits" else np.float32
-        stored = np.stack([values] * 3, axis=-1) if source == "colour" else values
-        photometric = "rgb" if source == "colour" else "minisblack"
+        stored = np.stack([values] * 3, axis=-1) if source == "color" else values
+        photometric = "rgb" if source == "color" else "minisblack"
         tifffile.imwrite(tmp_path / "a.tif", stored.astype(kind), photometric=photometric, metadata=None)
         return read_image(tmp_path / "a.tif")
 
@@ -86,7 +86,7 @@ def test_integers_of_32_bits(tmp_path):
                 read_image(source)
 
 
-def test_dark_grey_of_16_bits_stays_dark(tmp_path):
+def test_dark_gray_of_16_bits_stays_dark(tmp_path):
     dark = np.array([[255, 200, 0]], np.uint16)
     for name in ("a.png", "a.tif", "a.pgm"):
         Image.fromarray(dark).save(tmp_path / name)
@@ -101,10 +101,10 @@ ARRAYS = {
     "float16": (UNIT.astype(np.float16), "values"),
     "ones": (np.ones((4, 4, 3)), "values"),
     "overshoot": (with_values(UNIT, 1.02), "values"),
-    "opaque": (np.stack([UNIT] * 3 + [UNIT * 0 + 255], axis=-1), "colours"),
+    "opaque": (np.stack([UNIT] * 3 + [UNIT * 0 + 255], axis=-1), "colors"),
     "alpha 0-1": (np.stack([UNIT * 255] * 3 + [UNIT * 0 + 1], axis=-1), "alpha"),
-    "all 0-1": (np.stack([UNIT] * 3 + [UNIT * 0 + 1], axis=-1), "colours and alpha"),
-    "grey and alpha": (np.stack([UNIT, UNIT * 0 + 1], axis=-1), "colours and alpha"),
+    "all 0-1": (np.stack([UNIT] * 3 + [UNIT * 0 + 1], axis=-1), "colors and alpha"),
+    "gray and alpha": (np.stack([UNIT, UNIT * 0 + 1], axis=-1), "colors and alpha"),
 }
 
 

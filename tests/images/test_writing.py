@@ -56,7 +56,7 @@ def test_settings_of_other_programs_are_not_ours(tmp_path):
 
 
 @pytest.mark.parametrize("extension", OUTPUT_FORMATS)
-def test_alpha_is_kept_or_laid_on_white(tmp_path, caplog, extension):
+def test_alpha_is_kept_or_replaced_by_white(tmp_path, caplog, extension):
     array = np.full((16, 16, 4), (200, 100, 50, 51), np.uint8)
     picture = read_image(write_image(tmp_path / f"out{extension}", array, settings={}, overwrite=False))
     if OUTPUT_FORMATS[extension].keeps_alpha:
@@ -64,10 +64,10 @@ def test_alpha_is_kept_or_laid_on_white(tmp_path, caplog, extension):
         np.testing.assert_allclose(picture.alpha, 0.2, atol=1e-6)
         assert not caplog.records
     else:
-        np.testing.assert_allclose(first(picture), (244, 224, 214), atol=2)  # 0.2 · colour + 0.8 · 255
+        np.testing.assert_allclose(first(picture), (244, 224, 214), atol=2)  # 0.2 · color + 0.8 · 255
         assert picture.alpha is None
         (record,) = caplog.records
-        assert "PNG, WebP and TIFF keep alpha" in record.getMessage()
+        assert "gets a white background; use PNG, WebP or TIFF" in record.getMessage()
 
 
 @pytest.mark.parametrize("extension", OUTPUT_FORMATS)

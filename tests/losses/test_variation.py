@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import reference
@@ -66,8 +68,8 @@ def test_tiles_add_up_to_the_whole():
     expected, slope = squared_variation(tf.constant(image), weight)
     for rows, columns, halo in (((0, 9), (0, 14), 0), ((0, 4, 9), (0, 6, 8, 14), 1), ((0, 2, 7, 9), (0, 5, 14), 3)):
         total, gradient = 0.0, np.zeros_like(image)
-        for top, bottom in zip(rows, rows[1:], strict=False):
-            for left, right in zip(columns, columns[1:], strict=False):
+        for top, bottom in itertools.pairwise(rows):
+            for left, right in itertools.pairwise(columns):
                 first_row, first_column = max(top - halo, 0), max(left - halo, 0)
                 seen = (slice(None), slice(first_row, bottom + halo), slice(first_column, right + halo))
                 own = [top - first_row, left - first_column, bottom - first_row, right - first_column]

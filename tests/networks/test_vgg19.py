@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from objectives import relative_error, skip_unless_computed
 
-from neural_style.compute.precision import choose
+from neural_style import vgg19_spec
 from neural_style.errors import UsageError
 from neural_style.networks import weights
-from neural_style.networks.vgg19 import build_vgg19, maps_between
-from neural_style.vgg19_spec import CONV_LAYERS, RELU_LAYERS, convs_up_to, keras_name
+from neural_style.networks.vgg19 import Network, build_vgg19, maps_between
+from neural_style.vgg19_spec import CONV_LAYERS, RELU_LAYERS, ROUNDINGS, convs_up_to, keras_name, positions
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
 
@@ -25,13 +26,9 @@ def network():
 
 
 def random_picture(height, width, seed=0):
-    """RGB, 0-255, of no symmetry, with a cast of colour so that the channels differ."""
+    """RGB, 0-255, of no symmetry, with a cast of color so that the channels differ."""
     noise = np.random.default_rng(seed).uniform(0, 255, (height, width, 3))
     return (noise * [1, 0.7, 0.3]).astype(np.float32)
-
-
-def relative_error(ours, other):
-    return np.linalg.norm(ours - other) / np.linalg.norm(other)
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +45,20 @@ def theirs(network):
     return lambda picture: model(keras.applications.vgg19.preprocess_input(picture[np.newaxis].copy()))
 
 
-@pytest.mark.parametrize(("height", "width"), [(64, 48), (37, 53), (32, 32)])
-def test_same_as_keras_at_every_layer(network, theirs, height, width):
-    """Rounding grows with depth: in block 5 Keras and ours are each up to 1.1e-5 off what float64 gives."""
-    picture = random_picture(height, width)
-    ours = build_vgg19(network, RELU_LAYERS)((picture - network.mean)[np.newaxis])
-    expected = theirs(picture)
-    for conv, relu in zip(CONV_LAYERS, RELU_LAYERS, strict=True):
-        assert ours[relu].shape == expected[conv].shape
-        assert ours[relu].dtype == tf.float32
-        assert np.linalg.norm(expected[conv]) > 0
-        assert relative_error(ours[relu], expected[conv]) < (3e-5 if "relu5" in relu else 1e-5), relu
+def test_same_as_keras_at_every_layer(network, theirs):
+    """Where an odd last row or column is dropped, as there, or there is none.
+
+    Rounding grows with depth: in block 5 Keras and ours are each up to 1.1e-5 off what float64 gives.
+    """
+    for height, width, rounding in ((64, 48, "up"), (37, 53, "down"), (32, 32, "down")):
+        picture = random_picture(height, width)
+        ours = build_vgg19(network, RELU_LAYERS, rounding=rounding)((picture - network.mean)[np.newaxis])
+        expected = theirs(picture)
+        for conv, relu in zip(CONV_LAYERS, RELU_LAYERS, strict=True):
+            assert ours[relu].shape == expected[conv].shape
+            assert ours[relu].dtype == tf.float32
+            assert np.linalg.norm(expected[conv]) > 0
+            assert relative_error(ours[relu], expected[conv]) < (3e-5 if "relu5" in relu else 1e-5), relu
 
 
 def test_order_of_channels_matters(network, theirs):
@@ -68,17 +68,48 @@ def test_order_of_channels_matters(network, theirs):
     assert relative_error(swapped["relu1_1"], theirs(picture)["conv1_1"]) > 0.1
 
 
-@pytest.mark.parametrize("pooling", ["max", "avg"])
-@pytest.mark.parametrize(("height", "width"), [(36, 32), (37, 45)])
-def test_against_reference(network, pooling, height, width):
+def test_against_reference(network):
+    """Both poolings and roundings, with sides that are odd at one depth or another."""
     layers = ("relu1_2", "conv2_2", "relu3_1", "conv4_1")
-    image = random_picture(height, width) - network.mean
-    ours = build_vgg19(network, layers, pooling)(image[np.newaxis])
-    expected = reference.features(reference.in_float64(network), image, layers, pooling)
-    assert set(ours) == set(layers)
-    for layer in layers:
-        assert ours[layer].shape == (1, *expected[layer].shape)
-        assert relative_error(ours[layer][0], expected[layer]) < 1e-5, layer
+    exact = reference.in_float64(network)
+    for pooling in ("max", "avg"):
+        for rounding in ROUNDINGS:
+            model = build_vgg19(network, layers, pooling, rounding=rounding)
+            for height, width in ((36, 32), (37, 45), (33, 39)):
+                image = random_picture(height, width) - network.mean
+                ours, expected = model(image[np.newaxis]), reference.features(exact, image, layers, pooling, rounding)
+                assert set(ours) == set(layers)
+                for layer in layers:
+                    stride = vgg19_spec.stride(layer)
+                    sides = [positions(side, stride, rounding) for side in (height, width)]
+                    assert ours[layer].shape == (1, *sides, expected[layer].shape[-1])
+                    assert relative_error(ours[layer][0], expected[layer]) < 1e-5, (layer, pooling, rounding)
+
+
+def test_an_odd_last_row_or_column_is_pooled_by_itself_by_hand():
+    """Or dropped. A filter that lets the red of each pixel pass shows what the pooling makes of it."""
+    kernel = np.zeros((3, 3, 3, 64), np.float32)
+    kernel[1, 1, 0, 0] = 1
+    deeper = {conv: np.zeros(vgg19_spec.kernel_shape(conv), np.float32) for conv in ("conv1_2", "conv2_1")}
+    for passed in deeper.values():
+        passed[1, 1, 0, 0] = 1
+    kernels = {"conv1_1": kernel, **deeper}
+    network = SimpleNamespace(
+        kernels=kernels, biases={c: np.zeros(k.shape[-1], np.float32) for c, k in kernels.items()}
+    )
+    image = np.zeros((1, 33, 35, 3), np.float32)
+    image[..., 0] = np.arange(33 * 35).reshape(33, 35)
+    for pooling, pool in (("max", np.max), ("avg", np.mean)):
+        cells = [[pool(image[0, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2, 0]) for x in range(18)] for y in range(17)]
+        for rounding, (rows, columns) in (("up", (17, 18)), ("down", (16, 17))):
+            output = build_vgg19(network, ["relu2_1"], pooling, rounding=rounding)(image)["relu2_1"]
+            np.testing.assert_allclose(output[0, ..., 0], np.array(cells)[:rows, :columns], rtol=1e-6)
+
+
+def test_rounding_makes_no_difference_to_even_sides(network):
+    image = random_picture(64, 48) - network.mean
+    up, down = (build_vgg19(network, ["relu4_1"], rounding=rounding)(image[None])["relu4_1"] for rounding in ROUNDINGS)
+    np.testing.assert_array_equal(up, down)
 
 
 def test_poolings_differ(network):
@@ -110,24 +141,18 @@ def test_conv_layers_are_before_rectification(network):
     np.testing.assert_allclose(alone["conv3_2"], outputs["conv3_2"], rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("layers", "convolutions", "pools"),
-    [
+def test_only_as_deep_as_asked(network):
+    for layers, convolutions, pools in (
         (["relu1_1"], 1, 0),
         (["conv1_2"], 2, 0),
         (["relu2_1"], 3, 1),
         (["relu3_4", "relu1_1"], 8, 2),  # the deepest need not come last
         (["relu5_4"], 16, 4),
-    ],
-)
-def test_only_as_deep_as_asked(network, layers, convolutions, pools):
-    model = build_vgg19(network, layers)
-    kinds = [type(layer) for layer in model.layers]
-    assert sum(issubclass(kind, keras.layers.Conv2D) for kind in kinds) == convolutions == len(convs_up_to(layers))
-    assert kinds.count(keras.layers.MaxPooling2D) == pools
-    assert [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)] == list(
-        CONV_LAYERS[:convolutions]
-    )
+    ):
+        model = build_vgg19(network, layers)
+        found = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+        assert found == list(CONV_LAYERS[:convolutions]) == list(convs_up_to(layers))
+        assert sum(isinstance(layer, keras.layers.MaxPooling2D) for layer in model.layers) == pools
 
 
 def test_shallow_network_needs_shallow_weights(network):
@@ -171,29 +196,22 @@ def test_global_settings_of_keras_do_not_matter(network):
 # --- other types ------------------------------------------------------------------------------------------------------
 
 
-def skip_unless_computed(precision):
-    try:
-        choose(precision, "CPU:0")
-    except UsageError:
-        pytest.skip(f"this machine does not compute in {precision}")
-
-
-@pytest.mark.parametrize("pooling", ["max", "avg"])
-@pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.02), ("float16", 0.003)])
-def test_other_types_against_float32(network, precision, off, pooling):
+def test_other_types_against_float32(network):
     """Rounding grows with depth."""
-    skip_unless_computed(precision)
     image = (random_picture(37, 45) - network.mean)[np.newaxis]
     layers = ("conv1_1", "relu1_2", "relu2_1", "conv3_1", "relu4_1", "relu5_1")
-    exact, ours = (build_vgg19(network, layers, pooling, kind)(image) for kind in ("float32", precision))
-    for layer in layers:
-        assert ours[layer].dtype == precision
-        assert ours[layer].shape == exact[layer].shape
-        assert relative_error(ours[layer].numpy().astype(np.float32), exact[layer]) < off, layer
+    for precision, off in (("bfloat16", 0.02), ("float16", 0.003)):
+        skip_unless_computed(precision)
+        for pooling in ("max", "avg"):
+            exact, ours = (build_vgg19(network, layers, pooling, kind)(image) for kind in ("float32", precision))
+            for layer in layers:
+                assert ours[layer].dtype == precision
+                assert ours[layer].shape == exact[layer].shape
+                assert relative_error(ours[layer].numpy().astype(np.float32), exact[layer]) < off, layer
 
 
 def test_image_in_bfloat16_does_not_lose_what_8_bits_cannot_hold(network):
-    """One filter that takes the difference of neighbours: of an image rounded to 8 bits it would see steps."""
+    """One filter that takes the difference of neighbors: of an image rounded to 8 bits it would see steps."""
     skip_unless_computed("bfloat16")
     kernel = np.zeros((3, 3, 3, 64), np.float32)
     kernel[1, 1, 0], kernel[1, 0, 0] = 1, -1
@@ -231,14 +249,14 @@ def test_gradient_of_the_split_image_is_that_of_the_image(network):
     assert relative_error(gradients[1], gradients[0]) < 0.02
 
 
-@pytest.mark.parametrize(("precision", "channels"), [("float32", 3), ("float16", 3), ("bfloat16", 9)])
-def test_only_bfloat16_splits_the_image(network, precision, channels):
-    model = build_vgg19(network, ["relu2_1"], precision=precision)
-    assert model.input.dtype == "float32"
-    assert model.get_layer("conv1_1").kernel.shape == (3, 3, channels, 64)
-    assert ("split_image" in [layer.name for layer in model.layers]) == (precision == "bfloat16")
-    assert model.trainable_weights == []
-    assert {weight.dtype for weight in model.weights} == {precision}
+def test_only_bfloat16_splits_the_image(network):
+    for precision, channels in (("float32", 3), ("float16", 3), ("bfloat16", 9)):
+        model = build_vgg19(network, ["relu2_1"], precision=precision)
+        assert model.input.dtype == "float32"
+        assert model.get_layer("conv1_1").kernel.shape == (3, 3, channels, 64)
+        assert ("split_image" in [layer.name for layer in model.layers]) == (precision == "bfloat16")
+        assert model.trainable_weights == []
+        assert {weight.dtype for weight in model.weights} == {precision}
 
 
 def test_other_backends_are_refused(network, monkeypatch):
@@ -248,8 +266,8 @@ def test_other_backends_are_refused(network, monkeypatch):
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the sample of the ImageNet weights is not here")
-def test_real_filters_see_colours_as_keras_does():
-    """With the published weights, which are BGR in the file: agreement with Keras on a picture of strong colours."""
+def test_real_filters_see_colors_as_keras_does():
+    """With the published weights, which are BGR in the file: agreement with Keras on a picture of strong colors."""
     loaded = weights.load(str(SHARED), ["relu3_1"])
     with np.load(SHARED) as file:
         kernel, bias = file["block1_conv1/kernel"], file["block1_conv1/bias"]
@@ -266,23 +284,23 @@ def test_real_filters_see_colours_as_keras_does():
 PART_LAYERS = ("conv1_1", "relu1_2", "relu2_1", "conv3_4", "relu3_4", "relu4_1", "conv5_1")
 
 
-@pytest.mark.parametrize("pooling", ["max", "avg"])
-@pytest.mark.parametrize("cut", ["pool1", "pool2", "pool3", "pool4"])
-def test_two_parts_are_the_whole_network(network, pooling, cut):
-    """Wherever it is divided."""
+def test_two_parts_are_the_whole_network(network):
+    """Wherever it is divided, and whatever becomes of odd rows and columns."""
     image = tf.constant((random_picture(37, 53) - network.mean)[np.newaxis])
-    model = build_vgg19(network, PART_LAYERS, pooling)
-    block = int(cut[4])
-    shallow, deep = (
-        [layer for layer in PART_LAYERS if (int(layer[4]) > block) is is_deep] for is_deep in (False, True)
-    )
-    maps = tf.function(maps_between)(model, image, [*shallow, cut])
-    assert maps[cut].shape[1:3] == (37 >> block, 53 >> block)
-    maps |= tf.function(maps_between)(model, maps[cut], deep, cut)
-    expected = model(image)
-    for layer in PART_LAYERS:
-        assert maps[layer].shape == expected[layer].shape
-        assert relative_error(maps[layer], expected[layer]) < 1e-6
+    for pooling, rounding in (("max", "up"), ("avg", "up"), ("max", "down")):
+        model = build_vgg19(network, PART_LAYERS, pooling, rounding=rounding)
+        expected = model(image)
+        for block in range(1, 5):
+            cut = f"pool{block}"
+            shallow, deep = (
+                [layer for layer in PART_LAYERS if (int(layer[4]) > block) is is_deep] for is_deep in (False, True)
+            )
+            maps = maps_between(model, image, [*shallow, cut])
+            assert maps[cut].shape[1:3] == tuple(positions(side, 2**block, rounding) for side in (37, 53))
+            maps |= maps_between(model, maps[cut], deep, cut)
+            for layer in PART_LAYERS:
+                assert maps[layer].shape == expected[layer].shape
+                assert relative_error(maps[layer], expected[layer]) < 1e-6
 
 
 def test_parts_come_in_the_order_asked_for_and_no_deeper_than_needed(network):
@@ -301,12 +319,66 @@ def test_parts_come_in_the_order_asked_for_and_no_deeper_than_needed(network):
 
 def test_parts_in_bfloat16_split_the_image(network):
     """Which keeps what that type cannot hold."""
-    try:
-        choose("bfloat16", "CPU:0")
-    except UsageError:
-        pytest.skip("this machine does not compute in bfloat16")
+    skip_unless_computed("bfloat16")
     model = build_vgg19(network, ["relu1_2"], precision="bfloat16")
     image = tf.constant((random_picture(32, 40) - network.mean)[np.newaxis])
     maps = tf.function(maps_between)(model, image, ["relu1_2"])["relu1_2"]
     expected = tf.function(model)(image)["relu1_2"]
     np.testing.assert_array_equal(tf.cast(maps, tf.float32), tf.cast(expected, tf.float32))
+
+
+# --- reach ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def average():
+    """A network of means of positive filters, under which nothing that a position depends on cancels."""
+    shapes = {conv: vgg19_spec.kernel_shape(conv) for conv in CONV_LAYERS}
+    kernels = {conv: np.full(shape, 1 / shape[2] / 9, np.float32) for conv, shape in shapes.items()}
+    biases = {conv: np.zeros(shape[-1], np.float32) for conv, shape in shapes.items()}
+    return build_vgg19(SimpleNamespace(kernels=kernels, biases=biases), ["relu5_4"], "avg")
+
+
+def test_reach_is_exact(average):
+    """A single position that is not 0 shows in all of a layer that it is within reach of, and nowhere else."""
+    for layer, start in (
+        *((layer, None) for layer in ("relu1_1", "relu1_2", "pool1", "relu3_1", "pool3", "relu5_1")),
+        *((layer, "pool3") for layer in ("relu4_1", "relu5_1", "relu5_4")),
+    ):
+        length, channels = (240, 3) if start is None else (64, 256)
+        stride, reach = vgg19_spec.stride(layer, start), vgg19_spec.reach([layer], start)
+        for place in (length // 2, length // 2 + stride - 1):
+            maps = np.zeros((1, stride, length, channels), np.float32)
+            maps[:, stride // 2, place] = 1
+            seen = maps_between(average, tf.constant(maps), [layer], start)[layer]
+            expected = [
+                position
+                for position in range(length // stride)
+                if position * stride - reach <= place < (position + 1) * stride + reach
+            ]
+            assert list(np.flatnonzero(np.any(seen, axis=(0, 1, 3)))) == expected, (layer, start)
+            assert 0 < expected[0] < expected[-1] < length // stride - 1
+
+
+# --- as the losses use it ---------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_its_model_and_what_goes_with_it(network):
+    made = Network.build(network, iter(["relu1_1", "relu2_1"]), pooling="max", precision="float32", rounding="down")
+    np.testing.assert_array_equal(made.mean, network.mean)
+    assert (made.precision, made.rounding) == ("float32", "down")
+    image = tf.constant((random_picture(33, 35) - network.mean)[np.newaxis])
+    features = made.features(image)
+    assert features["relu2_1"].shape == (1, 16, 17, 128)
+    parts = made.maps_between(image, ["relu2_1", "pool1"], None)
+    np.testing.assert_allclose(parts["relu2_1"], features["relu2_1"], rtol=1e-6)
+    np.testing.assert_array_equal(made.maps_between(parts["pool1"], ["relu2_1"], "pool1")["relu2_1"], parts["relu2_1"])
+    assert made.maps_between(image, [], None) == {}
+
+
+def test_a_network_without_layers_is_none(network):
+    """Where pixels alone are looked at; no weights are needed but the mean."""
+    nothing = SimpleNamespace(kernels={}, biases={}, mean=network.mean)
+    made = Network.build(nothing, [], pooling="max", precision="float32", rounding="up")
+    assert made.model is None
+    assert made.features(tf.zeros((1, 32, 32, 3))) == made.maps_between(tf.zeros((1, 32, 32, 3)), [], None) == {}

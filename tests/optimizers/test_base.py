@@ -269,16 +269,16 @@ def test_a_run_goes_on_from_what_is_not_finite(optimizer):
     assert lowest < 0.01 * value_of(quadratic, START)
 
 
-POWERS = (-100, -70, -40, 20, 60, 90)
+POWERS = (-100, -40, 20, 90)
 
 
 @pytest.mark.parametrize("name", ["L-BFGS", "SciPy"])
 def test_gradients_of_any_size_give_the_same_images(name):
     """To the bit, for powers of two: no square overflows, and none vanishes."""
     for function in (quadratic, rosenbrock):
-        expected = images_and_totals(run(OPTIMIZERS[name], function, 40))[0]
+        expected = images_and_totals(run(OPTIMIZERS[name], function, 25))[0]
         for power in POWERS:
-            ours = images_and_totals(run(OPTIMIZERS[name], scaled_by(2.0**power, function), 40))[0]
+            ours = images_and_totals(run(OPTIMIZERS[name], scaled_by(2.0**power, function), 25))[0]
             np.testing.assert_array_equal(ours, expected)
 
 
@@ -298,8 +298,8 @@ def small_runs(sizes):
     bowl = objective(lambda image: tf.reduce_sum(tf.abs(image) ** 3))
     for size in sizes:
         start = random(size, (1, size, size + 1, 3))
-        for optimizer in (*OPTIMIZERS.values(), LBFGS(3)):
-            for _ in run(optimizer, bowl, 15, start):
+        for name, optimizer in (*OPTIMIZERS.items(), ("short history", LBFGS(3))):
+            for _ in run(optimizer, bowl, 4 if name == "SciPy" else 15, start):
                 pass
 
 
@@ -308,7 +308,7 @@ def test_sizes_and_histories_trace_nothing_new(caplog):
     with caplog.at_level(logging.WARNING):
         small_runs([2])
         before = adam._update.experimental_get_tracing_count()
-        small_runs(range(3, 20))
+        small_runs(range(3, 12))
     assert adam._update.experimental_get_tracing_count() == before <= 2
     assert not [record for record in caplog.records if "retracing" in record.getMessage()]
 
@@ -318,7 +318,7 @@ def test_runs_leave_nothing_behind():
     small_runs([4, 5])
     gc.collect()
     before = len(gc.get_objects())
-    for _ in range(6):
+    for _ in range(3):
         small_runs([4, 5])
     gc.collect()
     assert len(gc.get_objects()) - before < 100

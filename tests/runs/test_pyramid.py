@@ -3,22 +3,28 @@ import itertools
 import numpy as np
 import pytest
 
+from neural_style.config.config import Config
+from neural_style.config.defaults import PATIENCE
+from neural_style.config.resolve import resolve
 from neural_style.errors import UsageError
 from neural_style.runs import pyramid
-from neural_style.runs.pyramid import PATIENCE, Scale
+from neural_style.runs.pyramid import Scale, scales_of
 
 
 def sizes(scales):
     return [(scale.width, scale.height) for scale in scales]
 
 
-@pytest.mark.parametrize(
-    ("size", "min_scale", "expected"),
-    [
+def turned(scales):
+    """The same scales of the picture turned by a right angle."""
+    return tuple(Scale(scale.height, scale.width, scale.iterations) for scale in scales)
+
+
+def test_as_many_as_lead_from_the_least_side():
+    for size, min_scale, expected in (
         ((512, 512), 48, [(48, 48), (96, 96), (192, 192), (384, 384), (512, 512)]),
         ((512, 384), 48, [(64, 48), (128, 96), (256, 192), (512, 384)]),
         ((512, 384), 64, [(85, 64), (170, 128), (340, 256), (512, 384)]),
-        ((384, 512), 64, [(64, 85), (128, 170), (256, 340), (384, 512)]),
         ((1500, 96), 48, [(750, 48), (1500, 96)]),
         ((60, 120), 48, [(48, 96), (60, 120)]),
         ((119, 59), 48, [(119, 59)]),  # 59 are less than 1.25 times 48
@@ -26,37 +32,34 @@ def sizes(scales):
         ((119, 300), 48, [(48, 121), (119, 300)]),
         ((64, 48), 48, [(64, 48)]),
         ((40, 33), 48, [(40, 33)]),  # smaller than the least from the start
-    ],
-)
-def test_as_many_as_lead_from_the_least_side(size, min_scale, expected):
-    assert sizes(pyramid.plan(*size, None, min_scale, 300, 60)) == expected
+    ):
+        assert sizes(pyramid.plan(*size, None, min_scale, 300, 60)) == expected
+        assert sizes(pyramid.plan(*size[::-1], None, min_scale, 300, 60)) == [each[::-1] for each in expected]
 
 
-@pytest.mark.parametrize(
-    ("size", "scales", "expected"),
-    [
+def test_as_many_as_are_asked_for():
+    for size, scales, expected in (
         ((640, 480), 1, [(640, 480)]),
         ((640, 480), 2, [(320, 240), (640, 480)]),
         ((641, 483), 3, [(160, 121), (320, 242), (641, 483)]),
         ((128, 128), 3, [(32, 32), (64, 64), (128, 128)]),  # `min_scale` has no say
         ((127, 1000), 3, [(32, 250), (64, 500), (127, 1000)]),  # 31.75 rounds to 32
         ((32, 32), 1, [(32, 32)]),
-    ],
-)
-def test_as_many_as_are_asked_for(size, scales, expected):
-    assert sizes(pyramid.plan(*size, scales, 48, 300, 60)) == expected
+    ):
+        assert sizes(pyramid.plan(*size, scales, 48, 300, 60)) == expected
 
 
-@pytest.mark.parametrize(("size", "scales"), [((125, 500), 3), ((500, 125), 3), ((63, 62), 2), ((512, 512), 99)])
-def test_too_many_are_refused(size, scales):
-    with pytest.raises(UsageError, match=f"^scales: .* at least 32 px .* {scales} scales of {size[0]}×{size[1]}; give"):
-        pyramid.plan(*size, scales, 48, 300, 60)
+def test_too_many_are_refused():
+    for size, scales in (((125, 500), 3), ((500, 125), 3), ((63, 62), 2), ((512, 512), 99)):
+        match = f"^scales: .* at least 32 px .* {scales} scales of {size[0]}×{size[1]}; give"
+        with pytest.raises(UsageError, match=match):
+            pyramid.plan(*size, scales, 48, 300, 60)
 
 
-@pytest.mark.parametrize(("iterations", "coarse", "expected"), [(300, 60, [60, 60, 300]), (10, 60, [10, 10, 10])])
-def test_iterations(iterations, coarse, expected):
-    scales = pyramid.plan(256, 256, 3, 48, iterations, coarse)
-    assert [scale.iterations for scale in scales] == expected
+def test_iterations():
+    for iterations, others, expected in ((300, 60, [60, 60, 300]), (10, 60, [10, 10, 10])):
+        scales = pyramid.plan(256, 256, 3, 48, iterations, others)
+        assert [scale.iterations for scale in scales] == expected
 
 
 def test_pictures_of_all_widths_begin_alike():
@@ -79,9 +82,9 @@ def test_pictures_of_all_widths_begin_alike():
 # --- from a preview ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
+def test_large_pictures_begin_at_the_size_of_the_preview():
+    """The preview's longer side is the one that counts, whether the picture is upright or not."""
+    for size, expected in (
         ((128, 96), [(128, 96)]),
         ((256, 171), [(256, 171)]),
         ((384, 256), [(384, 256)]),
@@ -89,15 +92,17 @@ def test_pictures_of_all_widths_begin_alike():
         ((512, 342), [(256, 171), (512, 342)]),
         ((514, 343), [(256, 171), (514, 343)]),
         ((640, 480), [(256, 192), (405, 304), (640, 480)]),
+        ((750, 500), [(256, 171), (438, 292), (750, 500)]),
         ((1024, 683), [(256, 171), (512, 342), (1024, 683)]),
         ((2048, 2048), [(256, 256), (512, 512), (1024, 1024), (2048, 2048)]),
         ((3000, 2000), [(256, 171), (474, 316), (876, 584), (1621, 1081), (3000, 2000)]),
         ((512, 64), [(256, 32), (512, 64)]),
-        ((512, 62), [(512, 62)]),  # the coarsest would be 31 px high
-    ],
-)
-def test_large_pictures_begin_at_the_width_of_the_preview(size, expected):
-    assert sizes(pyramid.plan_from_preview(*size, None, 256, 300, 60)) == expected
+        ((512, 62), [(512, 62)]),  # of 265 px, of which the height is 32, they are less than twice as much
+        ((4096, 240), [(547, 32), (1070, 63), (2094, 123), (4096, 240)]),
+    ):
+        assert sizes(pyramid.plan_from_preview(*size, None, 256, 300, 60)) == expected
+        of_turned = pyramid.plan_from_preview(*size[::-1], None, 256, 300, 60)
+        assert sizes(of_turned) == [each[::-1] for each in expected]
 
 
 def test_heights_are_those_that_the_photograph_has_at_each_width():
@@ -105,12 +110,12 @@ def test_heights_are_those_that_the_photograph_has_at_each_width():
     assert sizes(pyramid.plan_from_preview(512, 341, None, 256, 300, 60, (512, 341))) == [(256, 170), (512, 341)]
 
 
-@pytest.mark.parametrize(("iterations", "others", "expected"), [(300, 60, [300, 60, 60]), (10, 60, [10, 10, 10])])
-@pytest.mark.parametrize("scales", [None, 3])
-def test_iterations_from_a_preview(scales, iterations, others, expected):
+def test_iterations_from_a_preview():
     """The coarsest decides on the look, so it has the most."""
-    plan = pyramid.plan_from_preview(1024, 512, scales, 256, iterations, others)
-    assert [scale.iterations for scale in plan] == expected
+    for iterations, others, expected in ((300, 60, [300, 60, 60]), (10, 60, [10, 10, 10])):
+        for scales in (None, 3):
+            plan = pyramid.plan_from_preview(1024, 512, scales, 256, iterations, others)
+            assert [scale.iterations for scale in plan] == expected
 
 
 def test_as_many_as_are_asked_for_from_a_preview():
@@ -122,32 +127,108 @@ def test_as_many_as_are_asked_for_from_a_preview():
 
 def test_every_plan_from_a_preview_leads_from_the_preview_to_it_in_even_steps():
     rng = np.random.default_rng(0)
-    for width, height, preview in rng.integers((64, 64, 32), (5000, 5000, 500), (300, 3)).tolist():
+    for width, height, preview in rng.integers((32, 32, 32), (5000, 5000, 500), (400, 3)).tolist():
         plan = sizes(pyramid.plan_from_preview(width, height, None, preview, 300, 60))
+        least = max(preview, -(-32 * max(width, height) // min(width, height)))
         assert plan[-1] == (width, height)
-        if len(plan) == 1:
-            assert width < 2 * preview or round(height * preview / width) < 32
-            continue
-        assert plan[0][0] == preview
-        for (before, _), (after, _) in itertools.pairwise(plan):
-            assert 1.3 < after / before < 2.1
-        for each, high in plan:
-            assert high >= 32
-            assert abs(high - height * each / width) <= 0.5
+        assert (len(plan) == 1) == (max(width, height) < 2 * least)
+        for before, after in itertools.pairwise(plan):
+            assert max(plan[0]) == least
+            assert 1.3 < max(after) / max(before) < 2.1
+        for wide, high in plan[:-1]:
+            assert min(wide, high) >= 32
+            assert abs(min(wide, high) - min(width, height) * max(wide, high) / max(width, height)) <= 0.5
 
 
-@pytest.mark.parametrize(("iterations", "total"), [([300], 300), ([60, 300], 361), ([4, 4, 9], 19), ([1], 1)])
-def test_total_iterations(iterations, total):
+# --- of a configuration -----------------------------------------------------------------------------------------------
+
+
+def resolved(network=None, **options):
+    return resolve(Config("photo.jpg", ["painting.jpg"], **options), network or {})
+
+
+def test_scales_of_a_configuration():
+    """From the least side, from the preview, or the full size alone."""
+    for options, network, expected in (
+        ({}, {}, [(48, 96, 60), (96, 192, 60), (200, 400, 300)]),
+        ({"min_scale": 50}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({"min_scale": 161}, {}, [(200, 400, 300)]),
+        ({"scales": 1}, {}, [(200, 400, 300)]),
+        ({"scales": 2}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"scales": 2}, {"preview_width": 64}, [(100, 200, 300), (200, 400, 60)]),
+        ({"scales": 2, "initial": "start.png"}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"scales": 2, "initial": "start.png", "preview_width": 64}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"initial": "start.png"}, {}, [(200, 400, 300)]),
+        ({"initial": "start.png", "preview_width": 50}, {}, [(200, 400, 300)]),
+        ({"initial": "start.png", "initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
+        ({"initial": "start.png", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
+        ({}, {"preview_width": 256}, [(200, 400, 300)]),
+        ({"preview_width": 0, "min_scale": 99}, {"preview_width": 256}, [(99, 198, 60), (200, 400, 300)]),
+        ({"preview_width": 201}, {}, [(200, 400, 300)]),
+        ({"preview_width": 200}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"preview_width": 200, "initial_noiseblend": 0.5}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"min_scale": 99, "preview_width": 200, "initial_noiseblend": 0.6}, {}, [(99, 198, 60), (200, 400, 300)]),
+    ):
+        assert [*scales_of(resolved(network, **options), 200, 400)] == expected, (options, network)
+
+
+def test_large_pictures_begin_with_the_preview():
+    config = resolved({"preview_width": 256})
+    assert [*scales_of(config, 384, 256)] == [(384, 256, 300)]
+    preview = scales_of(config, 256, 171)
+    assert [*preview] == [(256, 171, 300)]
+    for octave in range(1, 6):  # of 512 px 341 are the height, and half of that is not 171
+        first, *finer = scales_of(config, 256 << octave, round((256 << octave) / 1.5), (6000, 4000))
+        assert first == preview[0]
+        assert [scale.iterations for scale in finer] == [60] * octave
+
+
+def test_upright_pictures_have_the_scales_of_wide_ones():
+    """Turned, whatever decides on the scales; of very thin pictures, too, of which there are several."""
+    rng = np.random.default_rng(0)
+    photographs = [
+        (750, 500),
+        (4096, 240),
+        (6000, 4000),
+        (333, 331),
+        *map(tuple, rng.integers(60, 4000, (12, 2)).tolist()),
+    ]
+    for network in ({}, {"preview_width": 256}, {"preview_width": 100, "initial_noiseblend": 1.0}):
+        for options in ({}, {"scales": 2}, {"initial": "start.png"}, {"min_scale": 32}):
+            config = resolved(network, **options)
+            for photograph in photographs:
+                for factor in (1, 1.7):
+                    size = tuple(round(side * factor) for side in photograph)
+                    if options.get("scales") and min(size) < 64:
+                        continue
+                    found = scales_of(config, *size, photograph)
+                    assert found == turned(scales_of(config, *size[::-1], photograph[::-1])), (size, options, network)
+                    assert all(min(scale.width, scale.height) >= 32 for scale in found[:-1])
+    for network in ({}, {"preview_width": 256}):
+        assert len(scales_of(resolved(network), 750, 500)) == len(scales_of(resolved(network), 500, 750)) >= 3
+        assert len(scales_of(resolved(network), 4096, 240)) >= 3
+
+
+def test_iterations_at_the_other_scales():
+    for others, expected in ((4, [4, 4, 9]), (20, [9, 9, 9])):
+        scales = scales_of(resolved(iterations=9, scales=3, scale_iterations=others), 200, 400)
+        assert [scale.iterations for scale in scales] == expected
+    with pytest.raises(UsageError, match=r"^scales: .* got 4 scales of 200×400"):
+        scales_of(resolved(scales=4), 200, 400)
+
+
+def test_total_iterations():
     """The first start is iteration 0; those of further scales have numbers of their own."""
-    assert pyramid.total_iterations([Scale(64, 64, count) for count in iterations]) == total
+    for iterations, total in (([300], 300), ([60, 300], 361), ([4, 4, 9], 19), ([1], 1)):
+        assert pyramid.total_iterations([Scale(64, 64, count) for count in iterations]) == total
 
 
 # --- convergence ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("losses", [[], [1.0], [1.0] * 100, [0.0] * 100, list(range(100, 0, -1))], ids=len)
-def test_never_with_a_tolerance_of_0(losses):
-    assert not pyramid.has_converged(losses, 0.0)
+def test_never_with_a_tolerance_of_0():
+    for losses in ([], [1.0], [1.0] * 100, [0.0] * 100, list(range(100, 0, -1))):
+        assert not pyramid.has_converged(losses, 0.0)
 
 
 def test_only_after_a_while():
@@ -155,11 +236,11 @@ def test_only_after_a_while():
     assert pyramid.has_converged([1.0] * (PATIENCE + 1), 0.5)
 
 
-@pytest.mark.parametrize(("before", "converged"), [(1.009, True), (1.011, False), (1.0, True), (0.9, True)])
-def test_a_share_of_the_lowest(before, converged):
+def test_a_share_of_the_lowest():
     """Of the lowest of all, whether it is an old one or the last."""
-    assert pyramid.has_converged([5.0, before, *[1.0] * PATIENCE], 0.01) is converged
-    assert pyramid.has_converged([5.0, before, *[3.0] * (PATIENCE - 2), 1.0, 7.0], 0.01) is converged
+    for before, converged in ((1.009, True), (1.011, False), (1.0, True), (0.9, True)):
+        assert pyramid.has_converged([5.0, before, *[1.0] * PATIENCE], 0.01) is converged
+        assert pyramid.has_converged([5.0, before, *[3.0] * (PATIENCE - 2), 1.0, 7.0], 0.01) is converged
 
 
 def test_losses_that_jump_up_are_not_progress_undone():

@@ -1,9 +1,9 @@
-"""VGG19's weights: found, fetched if need be, verified, and brought to one form.
+"""VGG19's weights: find, download, verify and read them, from any file layout.
 
     from neural_style.networks import weights
     network = weights.load("auto", ["relu4_2"])
 
-h5py and SciPy are imported when a file needs them. These are the names that other packages use.
+h5py and SciPy are imported on use. The names below are those that other packages use.
 """
 
 from neural_style.networks.weights.fetching import (

@@ -1,8 +1,8 @@
-"""Download of one file: resumed when cut off, verified by its hash, safe for several processes.
+"""Download one file: resume it when it is cut off, verify its hash, and allow several processes at once.
 
-Proxies are taken from the environment, as urllib does. Nothing is printed but a progress bar, if asked for. pooch was
-considered: it verifies and caches, but cannot resume a file, knows no lock between processes, and waits for as long as
-the look-up of a name takes.
+urllib takes proxies from the environment. Nothing is printed except a progress bar, if it is asked for. pooch was
+considered: it verifies and caches, but it cannot resume a file, does not lock between processes, and waits without
+limit for the look-up of a name.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from neural_style.networks.weights.hashing import file_hash
 _log = logging.getLogger("neural_style")
 
 TIMEOUT = 10.0
-"""Seconds that a connection may take to be made, or may stay silent, before it counts as broken."""
+"""Seconds that a connection may take to open, or may be silent, before it counts as broken."""
 
 RETRIES = 4
-"""Further attempts, in a row and without a new byte, after which a download that was on its way is given up."""
+"""Retries in a row without a new byte, after which a download that has begun is given up."""
 
 FIRST_RETRIES = 2
-"""Likewise for a download that never began, so that a program that can do without it does not wait long."""
+"""The same for a download that has not begun. It is small, so that a program that can do without waits less."""
 
 BACKOFF = 0.5
-"""Seconds before the first retry; each further retry without a new byte waits twice as long."""
+"""Seconds before the first retry. Each further retry without a new byte waits twice as long."""
 
 NOTE = 10.0
-"""Seconds between two log lines while another process is waited for."""
+"""Seconds between two log lines while waiting for another process."""
 
 _BLOCK = 1 << 16
 _POLL = 0.05
@@ -59,17 +59,17 @@ class _BrokenError(Exception):
 
 
 def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = False) -> Path:
-    """Download a file, unless it is there, perhaps since another process has just downloaded it.
+    """Download a file, unless it is there already, for example because another process has just downloaded it.
 
-    The bytes received so far lie in `<target>.part` until the file is whole and its hash is right. A part that an
-    earlier attempt left is continued. Of several processes one downloads, and the others wait for its file.
+    The bytes received so far are in `<target>.part` until the file is complete and its hash is right. A part that an
+    earlier attempt left is continued. If several processes call this, one downloads and the others wait for its file.
 
     Args:
-        url: where the file is.
-        target: where it goes; a file there with another hash is replaced.
-        algorithm: name of the hash algorithm, e.g. "md5".
+        url: address of the file.
+        target: where to put the file. A file there with another hash is replaced.
+        algorithm: name of the hash algorithm, such as "md5".
         digest: the hash, in hex, that the file must have.
-        progress: show a bar on standard error.
+        progress: whether to show a bar on standard error.
 
     Returns:
         `target`.
@@ -85,20 +85,20 @@ def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = 
             _fetch_verified(url, part, algorithm, digest, progress)
             os.replace(part, target)
         finally:
-            if not is_locked:  # no other process would continue it
+            if not is_locked:  # no other process will continue it
                 part.unlink(missing_ok=True)
     return target
 
 
 @contextmanager
 def lock(target: Path) -> Iterator[bool]:
-    """Wait until no other process that uses this function writes a file, and keep others waiting. Make its folder.
+    """Lock a file against other processes that use this function. Make its folder.
 
     Yields:
-        False if the platform or the file system has no locks; then several processes may write at once.
+        Whether it is locked. Some file systems have no locks; then several processes may write at once.
 
     Raises:
-        WeightsError: the system does not let the folder, or what is done meanwhile, be written.
+        WeightsError: the folder cannot be made, or the code in the `with` block cannot write.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,13 +106,13 @@ def lock(target: Path) -> Iterator[bool]:
         try:
             yield _acquire(descriptor)
         finally:
-            os.close(descriptor)  # which releases the lock
-    except OSError as error:  # only of the disk: errors of the network are handled elsewhere
+            os.close(descriptor)  # this releases the lock
+    except OSError as error:  # an error of the disk; errors of the network are handled elsewhere
         raise WeightsError(f"expected to write {target}, but {error.strerror or error}") from error
 
 
 def _acquire(descriptor: int) -> bool:
-    """Wait for the lock of an open file, and log what is waited for now and then; False if there are no locks."""
+    """Wait for the lock of an open file, and log that from time to time; return False if there are no locks."""
     import filelock
 
     told = -math.inf
@@ -124,26 +124,26 @@ def _acquire(descriptor: int) -> bool:
             return False
         if time.monotonic() - told > NOTE:
             told = time.monotonic()
-            _log.info("waiting for another process, which is fetching the same file")
+            _log.info("waiting for another process, which is downloading the same file")
         time.sleep(_POLL)
 
 
 def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool) -> None:
-    """Fill `part` until its hash is right. If it is wrong, delete the part and start again, once."""
+    """Download `part` until it is complete and its hash is right. If the hash is wrong, start again once."""
     for _ in range(2):
         _fetch_whole(url, part, progress)
-        received, size = file_hash(part, algorithm), _size(part)
-        if received == digest:
+        got, size = file_hash(part, algorithm), _size(part)
+        if got == digest:
             return
         part.unlink()
     raise WeightsError(
-        f"cannot use {url}: expected {algorithm} {digest}, received {algorithm} {received} ({size} bytes): "
-        "another file, or a proxy's page"
+        f"cannot use {url}: expected {algorithm} {digest}, got {algorithm} {got} ({size} bytes), "
+        "which is another file or the page of a proxy"
     )
 
 
 def _fetch_whole(url: str, part: Path, progress: bool) -> None:
-    """Fill `part` to its end, with as many connections as it takes while new bytes arrive."""
+    """Download `part` to its end, with as many connections as needed while new bytes arrive."""
     start = best = _size(part)
     failures = 0
     while True:
@@ -160,19 +160,19 @@ def _fetch_whole(url: str, part: Path, progress: bool) -> None:
 
 
 def _fetch_rest(url: str, part: Path, progress: bool) -> None:
-    """Append to `part` what one connection gives, or begin it again if the server cannot resume."""
+    """Append to `part` what one connection delivers. If the server cannot resume, start the part again."""
     start = _size(part)
     headers = {"User-Agent": "neural-style", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     response = _open(url, headers)
-    if response is None:  # nothing lies beyond the part: it is whole or too long, as its hash will tell
+    if response is None:  # the server has nothing beyond the part, which is complete or too long: the hash will tell
         return
     with response:
         resumed = response.status == 206
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             part.unlink(missing_ok=True)
-            raise _BrokenError("the server resumed at another place than asked for", transient=True)
+            raise _BrokenError("the server resumed at the wrong place", transient=True)
         start = start if resumed else 0
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdigit() else None
@@ -207,7 +207,7 @@ def _bar(url: str, start: int, total: int | None, shown: bool) -> Any:
 
 
 def _open(url: str, headers: dict[str, str]) -> Any:
-    """Return the server's answer; None if it says that nothing lies beyond the range asked for."""
+    """Return the server's answer; None if the requested range begins at or beyond the end of the file."""
     answer = _ask(url, headers)
     if not isinstance(answer, Exception):
         return answer
@@ -223,9 +223,9 @@ def _open(url: str, headers: dict[str, str]) -> Any:
 
 
 def _ask(url: str, headers: dict[str, str]) -> Any:
-    """Return the server's answer or the exception, within `TIMEOUT` seconds.
+    """Return the server's answer, or the exception, within `TIMEOUT` seconds.
 
-    The request runs in its own thread, because the look-up of a name has no timeout and can hang without a network.
+    The request runs in its own thread, because the look-up of a name has no timeout and may hang without a network.
     """
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 

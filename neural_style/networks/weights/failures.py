@@ -1,4 +1,4 @@
-"""Failed downloads, remembered for an hour, so that not every run waits for a network that is not there."""
+"""Remember failed downloads for an hour, so that not every run waits for a network that is not there."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt that failed.
+    """A failed attempt.
 
     Attributes:
-        reason: why.
-        age: how many seconds ago.
+        reason: why it failed.
+        age: how many seconds ago it failed.
     """
 
     reason: str
@@ -31,17 +31,17 @@ class Failure:
     def __str__(self) -> str:
         minutes = round(self.age / 60)
         when = "a moment ago" if minutes < 1 else f"{minutes} minute{'s' if minutes > 1 else ''} ago"
-        return f"the try {when} failed ({self.reason})"
+        return f"the attempt {when} failed ({self.reason})"
 
 
 def recent(file: Path, name: str) -> Failure | None:
     """Return the last failure under a name, if it is less than an hour old.
 
-    A damaged file counts as empty, and a time in the future as none.
+    A damaged file counts as empty. Failures with a time in the future are ignored.
 
     Args:
         file: where failures are kept.
-        name: of what was to be fetched.
+        name: name of the source.
     """
     row = _rows(file).get(name)
     match row:
@@ -51,7 +51,7 @@ def recent(file: Path, name: str) -> Failure | None:
 
 
 def remember(file: Path, name: str, reason: str) -> None:
-    """Remember a failure. If it cannot be written, it is not remembered."""
+    """Remember a failure, unless the file cannot be written."""
     _write(file, {**_rows(file), name: {"time": time.time(), "reason": reason}})
 
 

@@ -1,4 +1,4 @@
-"""Fetching a published weights file: by its address, or out of a package; once for all processes of this machine."""
+"""Download published weights files, from an address or out of a package, once for all processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from neural_style.networks.weights.search import PLACE_VARIABLE, fetched_folder,
 logger = logging.getLogger("neural_style")
 
 ADDRESS_VARIABLE = "NEURAL_STYLE_WEIGHTS_URL"
-"""Environment variable: an address to download from instead; one that ends in "/" gets the file's name appended."""
+"""Environment variable: another address to download from. If it ends in "/", the name of the file is appended."""
 
 OFFLINE_VARIABLE = "NEURAL_STYLE_OFFLINE"
-"""Environment variable: if it is set, and not to 0, nothing is ever fetched."""
+"""Environment variable: if it is set to anything but 0, nothing is ever downloaded."""
 
 
 def is_offline() -> bool:
-    """Whether the user wants nothing to be fetched, by `$NEURAL_STYLE_OFFLINE`."""
+    """Return whether `$NEURAL_STYLE_OFFLINE` forbids downloads."""
     return os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
 
 
 def last_failure(name: str) -> failures.Failure | None:
-    """Return the last attempt to fetch a source, if it failed less than an hour ago."""
+    """Return the last failure to download a source, if it is less than an hour old."""
     return failures.recent(_failures_file(), name)
 
 
@@ -39,7 +39,7 @@ def _failures_file() -> Path:
 
 
 def to_be_fetched() -> list[Entry]:
-    """Return what `load` would try to fetch for "auto" if it found nothing, in order, without recent failures."""
+    """Return what `load` would try to download for "auto" if it found nothing, in order, without recent failures."""
     if is_offline():
         return []
     named = registry.sources()
@@ -50,12 +50,12 @@ def to_be_fetched() -> list[Entry]:
 
 
 def fetch_command(name: str) -> str:
-    """Return what to type to fetch a source now."""
+    """Return the command that downloads a source."""
     return f"python -m neural_style weights fetch {name}"
 
 
 def by_hand(entry: Entry) -> str:
-    """Say how users can get a source without this program's help."""
+    """Return, in words, how users can get a source without this program's help."""
     if entry.package:
         how = f"run `pip download --no-deps {entry.package.name}=={entry.package.version}` on another machine"
     else:
@@ -64,43 +64,43 @@ def by_hand(entry: Entry) -> str:
 
 
 def advice_after_failure(name: str) -> str:
-    """Say how to fetch a source that could not be fetched just now."""
-    how = "by hand: python -m neural_style weights tells how"
-    return how if is_offline() else f"to try now: {fetch_command(name)}; {how}"
+    """Return, in words, how to get a source whose download failed."""
+    how = "to get it by hand, see: python -m neural_style weights"
+    return how if is_offline() else f"to try again now: {fetch_command(name)}; {how}"
 
 
 # --- fetching ---------------------------------------------------------------------------------------------------------
 
 
 def fetch(name: str, progress: bool = False) -> Path:
-    """Fetch a source into `fetched_folder`, unless a file of its hash is there. If its wheel is here, unpack that.
+    """Download a source into `fetched_folder`, unless a file with its hash is there. If its wheel is here, unpack that.
 
-    A failure is remembered for an hour. Within that time `load` does not try again where it can do without.
+    A failure is remembered for an hour. During that time, `load` tries again only if it needs exactly this source.
 
     Args:
         name: one of `sources()` other than the built-in network.
-        progress: show a bar on standard error if the source has an address.
+        progress: whether to show a bar on standard error, if the source has an address.
 
     Raises:
-        WeightsError: it cannot be had or written, or `$NEURAL_STYLE_OFFLINE` forbids it.
+        WeightsError: it cannot be downloaded or written, or `$NEURAL_STYLE_OFFLINE` forbids it.
     """
     return fetch_or_advise(registry.source(name), progress, may_fetch=True)
 
 
 def fetch_or_advise(entry: Entry, progress: bool, may_fetch: bool) -> Path:
-    """Fetch a file, whatever failed before; an error says how to get it by hand.
+    """Download a file, even if that failed recently. An error says how to get the file by hand.
 
     Args:
-        entry: what to fetch.
-        progress: show a bar on standard error.
-        may_fetch: whether to fetch it if its wheel is not here.
+        entry: what to download.
+        progress: whether to show a bar on standard error.
+        may_fetch: whether to download it if its wheel is not here.
 
     Raises:
-        WeightsError: as `fetch`.
+        WeightsError: see `fetch`.
     """
     if not (entry.addresses or entry.package):
         raise WeightsError(
-            f"{entry.name or entry.file}: expected a source with an address or a package to fetch it from, received "
+            f"{entry.name or entry.file}: expected a source with an address or a package to download it from, got "
             f"one that comes with the program; {registry.REINSTALL}"
         )
     try:
@@ -110,24 +110,24 @@ def fetch_or_advise(entry: Entry, progress: bool, may_fetch: bool) -> Path:
 
 
 def fetch_entry(entry: Entry, progress: bool, *, may_fetch: bool, retry: bool) -> Path:
-    """Fetch a file by its address or its package, or make it from a wheel that is here.
+    """Download a file from its address or out of its package, or make it from a wheel that is here.
 
     Args:
-        entry: what to fetch; it has a name.
-        progress: show a bar on standard error.
-        may_fetch: whether to fetch it if no good wheel is here.
-        retry: try even if an attempt within the last hour failed. With a good wheel, that is done in any case.
+        entry: what to download; it has a name.
+        progress: whether to show a bar on standard error.
+        may_fetch: whether to download it if no good wheel is here.
+        retry: whether to try even if an attempt within the last hour failed. A good wheel is used in any case.
 
     Raises:
-        WeightsError: it cannot be had or written, or must not be fetched.
+        WeightsError: it cannot be downloaded or written, or must not be downloaded.
     """
     name = str(entry.name)
     data = _data_from_wheel(entry, may_fetch and not is_offline())
     if data is None and is_offline():
-        raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
+        raise WeightsError(f"{OFFLINE_VARIABLE} is set, so nothing is downloaded")
     retry = retry or data is not None
     if not retry:
-        _refuse_after_failure(name)  # before waiting for other processes
+        _refuse_after_failure(name)  # earlier than in `_attempt`, to avoid waiting for other processes
     if data is None and not may_fetch:
         raise WeightsError(f"{name} is not here")
     if entry.package is None:
@@ -138,9 +138,9 @@ def fetch_entry(entry: Entry, progress: bool, *, may_fetch: bool, retry: bool) -
 
 
 def _data_from_wheel(entry: Entry, may_fetch: bool) -> bytes | None:
-    """Return the file of an entry's package out of a wheel that is here; None if there is no wheel.
+    """Return the file of an entry's package from a wheel that is here; None if there is no wheel.
 
-    A bad wheel is passed over with a warning if the file may be fetched instead.
+    A bad wheel is skipped with a warning if the file may be downloaded instead.
     """
     wheel = wheel_of(entry)
     if wheel is None or entry.package is None:
@@ -150,12 +150,12 @@ def _data_from_wheel(entry: Entry, may_fetch: bool) -> bytes | None:
     except WeightsError as error:
         if not may_fetch:
             raise WeightsError(f"{entry.name}: {error}") from error
-        logger.warning("passed over: %s", error)
+        logger.warning("skipped: %s", error)
     return None
 
 
 def _attempt(name: str, retry: bool, act: Callable[[], Path]) -> Path:
-    """Return what `act` fetches. Remember its failure; after a success, forget an earlier failure."""
+    """Call `act` and return its file. Remember a failure; after a success, forget earlier failures."""
     if not retry:
         _refuse_after_failure(name)
     try:
@@ -175,21 +175,21 @@ def _refuse_after_failure(name: str) -> None:
         raise WeightsError(f"{name}: {failure}")
 
 
-# --- by an address ----------------------------------------------------------------------------------------------------
+# --- from an address --------------------------------------------------------------------------------------------------
 
 
 def download_entry(entry: Entry, folder: Path, progress: bool = False) -> Path:
-    """Download a published file into a folder: resumed when cut off, verified, safe for several processes at once.
+    """Download a published file into a folder; see `download.fetch`.
 
-    `$NEURAL_STYLE_WEIGHTS_URL` replaces the addresses; the hash is checked all the same.
+    `$NEURAL_STYLE_WEIGHTS_URL` replaces the addresses. The hash is checked in any case.
 
     Args:
         entry: what to download.
-        folder: where to; made if need be.
-        progress: show a bar on standard error.
+        folder: where to put it. It is made if it does not exist.
+        progress: whether to show a bar on standard error.
 
     Raises:
-        WeightsError: no address gave the file, or it cannot be written.
+        WeightsError: no address delivered the file, or it cannot be written.
     """
     mirror = os.environ.get(ADDRESS_VARIABLE, "")
     addresses = (mirror + entry.file if mirror.endswith("/") else mirror,) if mirror else entry.addresses
@@ -211,23 +211,23 @@ def _download_with_note(entry: Entry, progress: bool) -> Path:
 
 
 def _make_from_package(entry: Entry, target: Path, data: bytes | None, is_locked: bool) -> Path:
-    """Make the file of an entry with a package, whole or not at all, unless it is there.
+    """Make the file of an entry with a package, completely or not at all, unless it is there.
 
     Args:
         entry: what to make.
-        target: where.
-        data: the package's file; None to fetch it.
-        is_locked: whether no other process can be making it.
+        target: path of the file.
+        data: the package's file; None to download it.
+        is_locked: whether other processes are kept from making it at the same time.
 
     Raises:
-        WeightsError: the package cannot be had, or is not what it should be.
+        WeightsError: the package cannot be downloaded, or has another content than expected.
         OSError: the disk is full, or the like.
     """
     assert entry.package
     if target.is_file() and file_hash(target, entry.algorithm) == entry.digest:
         return target
     prefix = f".{target.name}."
-    if is_locked:  # then what lies there was left by a process that was killed
+    if is_locked:  # then such folders were left by processes that were killed
         for left in target.parent.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)
     folder = target.with_name(f"{prefix}{os.getpid()}")
@@ -246,7 +246,7 @@ def _make_from_package(entry: Entry, target: Path, data: bytes | None, is_locked
 
 
 def _convert(entry: Entry, data: bytes, path: Path) -> None:
-    """Write the package's file in our own layout, and see that it has the published hash."""
+    """Write the package's file in our own layout, and check that it has the published hash."""
     assert entry.package
     try:
         rounded_file.convert(data, path)
@@ -256,5 +256,5 @@ def _convert(entry: Entry, data: bytes, path: Path) -> None:
     if digest != entry.digest:
         raise WeightsError(
             f"cannot use {entry.package.member}: expected it to become a file of {entry.algorithm} "
-            f"{entry.digest}, received {digest}"
+            f"{entry.digest}, got {digest}"
         )

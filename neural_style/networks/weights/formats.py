@@ -1,8 +1,9 @@
-"""Weights files of all known layouts: a file in, checked arrays in one form out.
+"""Read weights files of all known layouts; return checked arrays in one form.
 
-That form is: kernels as (height, width, in, out), float32, with conv1_1 expecting RGB. A layout is recognised by what
-the file holds, never by its extension. Layers go by name if the file names them as Keras or Caffe do, otherwise by
-their order. Only the convolutions that are asked for are read, except from .mat, which can only be read whole.
+In that form, kernels are float32 (height, width, in, out), and conv1_1 expects RGB. A layout is recognized by the
+content of the file, never by its extension. Layers are found by their names if the file names them as Keras or Caffe
+do, and otherwise by their order. Only the convolutions that are asked for are read, except from .mat files, which can
+only be read whole.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ class Contents:
     """What was read from a weights file.
 
     Attributes:
-        layout: `KERAS_LEGACY`, `KERAS_3`, `MATCONVNET` or `NPZ`, of the modules of these layouts.
-        channel_order: "RGB" or "BGR", what conv1_1 expected in the file.
-        assumed: whether order and mean come from the layout's custom, because the file cannot say them.
+        layout: `KERAS_LEGACY`, `KERAS_3`, `MATCONVNET` or `NPZ`, from the modules of these layouts.
+        channel_order: "RGB" or "BGR", the order that conv1_1 expected in the file.
+        assumed: whether order and mean are those that are usual in this layout, because the file cannot state them.
         kernels: float32 (3, 3, in, out) by convolution; conv1_1 expects RGB whatever the file held.
         biases: float32 (out,) by convolution.
         mean: float32 (3,), RGB, 0-255.
-        settings: the values that suit the network for the options in `config.LEFT_TO_NETWORK`; most files have none.
+        settings: values of the options in `config.LEFT_TO_NETWORK` that suit the network; most files have none.
     """
 
     layout: str
@@ -57,13 +58,13 @@ def read(
 
     Args:
         path: the file.
-        convs: the convolutions to read, e.g. from `vgg19_spec.convs_up_to`; None reads all that the file holds.
-        channel_order: "RGB" or "BGR" if it is known better than the file or its layout says.
-        mean: the mean pixel (RGB, 0-255), likewise.
+        convs: the convolutions to read, such as `vgg19_spec.convs_up_to` returns; None for all in the file.
+        channel_order: "RGB" or "BGR", to replace what the file or its layout says; None to keep that.
+        mean: the mean pixel (RGB, 0-255), to replace what the file or its layout says; None to keep that.
 
     Raises:
-        WeightsError: the file is of no known layout, is damaged, lacks a convolution, does not fit VGG19, or holds NaN
-            or infinity.
+        WeightsError: the file has no known layout, is damaged, lacks a convolution, does not fit VGG19, or holds NaN or
+            infinity.
     """
     with _opened(path) as file:
         _check_fit(path, file.convs)
@@ -83,7 +84,7 @@ def read(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[OpenWeights]:
-    """Open the file. Whatever a parser raises over damaged bytes, now or later, becomes a WeightsError."""
+    """Open the file. Turn any error that a parser raises for damaged bytes, now or later, into a WeightsError."""
     opener = _opener(path)
     try:
         with opener(path) as file:
@@ -98,27 +99,27 @@ def _opened(path: Path) -> Iterator[OpenWeights]:
 
 
 def _opener(path: Path) -> Callable[[Path], AbstractContextManager[OpenWeights]]:
-    """Choose the layout's opener by the file's first bytes."""
+    """Choose the function that opens the layout, by the file's first bytes."""
     try:
         with open(path, "rb") as file:
             head = file.read(512)
-    except (OSError, ValueError) as error:  # ValueError: the system has no such names
+    except (OSError, ValueError) as error:  # ValueError: the system does not allow such names
         reason = getattr(error, "strerror", None) or error
-        raise WeightsError(f"{path}: cannot be read ({reason}); give a weights file that can") from error
+        raise WeightsError(f"{path}: cannot be read ({reason}); give a weights file that can be read") from error
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return open_hdf5
     if head.startswith(b"PK\x03\x04"):
         return open_npz
     if head[126:128] in (b"IM", b"MI") and not head.startswith(b"MATLAB 7.3"):
         return open_matlab
-    raise WeightsError(f"{path}: expected VGG19 weights (Keras .h5, MatConvNet .mat or .npz), received {_kind(head)}")
+    raise WeightsError(f"{path}: expected VGG19 weights (Keras .h5, MatConvNet .mat or .npz), got {_kind(head)}")
 
 
 def _kind(head: bytes) -> str:
-    """Say what a file is that is no weights file, and what to do about it.
+    """Return in words what a file is that is not a weights file, and what to do about it.
 
     Args:
-        head: its first 512 bytes.
+        head: the first 512 bytes of the file.
     """
     start = head.lstrip().lower()
     if not head:
@@ -126,7 +127,7 @@ def _kind(head: bytes) -> str:
     if head.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer; fetch the file itself with `git lfs pull`"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page; download the file itself, perhaps after a login"
+        return "a web page; download the file itself, if necessary after a login"
     if head.startswith(b"MATLAB 7.3"):
         return "a MATLAB 7.3 file; save it in MATLAB with -v7"
     if not re.search(rb"[^\t\n\r\f -~]", head):
@@ -134,23 +135,23 @@ def _kind(head: bytes) -> str:
     return f"a file of another kind, or damaged; {REPLACE}"
 
 
-# --- what fits VGG19 --------------------------------------------------------------------------------------------------
+# --- checks -----------------------------------------------------------------------------------------------------------
 
 
 def _check_fit(path: Path, convs: Mapping[str, Pair]) -> None:
-    """See that each convolution in the file, needed or not, has VGG19's shape, and that none between two is missing."""
+    """Check that every convolution in the file has VGG19's shape, and that none between two others is missing."""
     deepest = max((CONV_LAYERS.index(conv) for conv in convs), default=-1)
     if deepest < 0:
-        raise WeightsError(f"{path}: expected the convolutions of VGG19, received none; {REPLACE}")
+        raise WeightsError(f"{path}: expected the convolutions of VGG19, got none; {REPLACE}")
     for conv in CONV_LAYERS[: deepest + 1]:
         if conv not in convs:
             holds = CONV_LAYERS[deepest]
-            raise WeightsError(f"{path}: holds {holds} but no {conv}, so it is not VGG19; give VGG19's")
+            raise WeightsError(f"{path}: expected VGG19, got {holds} without {conv}; give a file of VGG19")
         shape = kernel_shape(conv)
         for part, array, expected in zip(("kernel", "bias"), convs[conv], (shape, shape[3:]), strict=True):
             if tuple(array.shape) != expected:
                 raise WeightsError(
-                    f"{path}: expected {conv}'s {part} of shape {expected}, received {tuple(array.shape)}: "
+                    f"{path}: expected {conv}'s {part} of shape {expected}, got {tuple(array.shape)}: "
                     f"this is not VGG19; {REPLACE}"
                 )
 
@@ -159,44 +160,40 @@ def _check_depth(path: Path, convs: Mapping[str, Pair], wanted: tuple[str, ...])
     if any(conv not in convs for conv in wanted):
         deepest = list(convs)[-1]
         raise WeightsError(
-            f"{path}: expected convolutions up to {wanted[-1]}, received them up to {deepest}; "
+            f"{path}: expected convolutions up to {wanted[-1]}, got them up to {deepest}; "
             f"choose layers no deeper than {deepest.replace('conv', 'relu')}, or deeper weights"
         )
 
 
 def _floats(path: Path, what: str, unread: UnreadArray) -> np.ndarray:
-    """Read an array as contiguous float32, and see that every value is finite."""
+    """Read an array as contiguous float32, and check that every value is finite."""
     array = np.asarray(unread[()])
     if array.dtype.kind != "f":
-        raise WeightsError(f"{path}: expected {what} in floating point, received {array.dtype}; {REPLACE}")
+        raise WeightsError(f"{path}: expected {what} in floating point, got {array.dtype}; {REPLACE}")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, np.float32)
     broken = array.size - np.count_nonzero(np.isfinite(array))
     if broken:
-        raise WeightsError(f"{path}: expected finite values, received {broken} NaN or infinite in {what}; {REPLACE}")
+        raise WeightsError(f"{path}: expected finite values, got {broken} NaN or infinite in {what}; {REPLACE}")
     return array
 
 
 def _mean_pixel(path: Path, values: Any) -> np.ndarray:
-    """Return the mean pixel as float32 (3,), RGB; refuse one that looks like another scale or another order.
+    """Return the mean pixel as float32 (3,), RGB. Refuse one that seems to have another scale or channel order.
 
     Args:
         path: the file, for messages.
-        values: a pixel, or one for each position: (..., 3).
+        values: one pixel, or one for each position: (..., 3).
     """
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.size == 0 or (array.size != 3 and array.shape[-1:] != (3,)):
         raise WeightsError(
-            f"{path}: expected a mean pixel of 3 numbers (RGB), received {array.dtype} {array.shape}; store three"
+            f"{path}: expected a mean pixel of 3 numbers (RGB), got {array.dtype} {array.shape}; store three"
         )
     pixel = array.reshape(-1, 3).mean(axis=0, dtype=np.float64)
     shown = ", ".join(f"{value:g}" for value in pixel)
     if not (np.isfinite(pixel).all() and pixel.min() >= 0 and pixel.max() <= 255) or 0 < pixel.max() <= 1:
-        raise WeightsError(
-            f"{path}: expected a mean pixel of 0 to 255, received ({shown}); store it on the scale 0-255"
-        )
+        raise WeightsError(f"{path}: expected a mean pixel of 0 to 255, got ({shown}); store it on the scale 0-255")
     if np.allclose(pixel[::-1], IMAGENET_MEAN, atol=0.5):
-        raise WeightsError(
-            f"{path}: expected a mean pixel in RGB order, received ({shown}), ImageNet's as BGR; reverse it"
-        )
+        raise WeightsError(f"{path}: expected a mean pixel in RGB order, got ({shown}), ImageNet's as BGR; reverse it")
     return pixel.astype(np.float32)

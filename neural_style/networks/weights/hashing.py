@@ -1,4 +1,4 @@
-"""Hashes of files, and a memory for what was computed from a file, which is valid until the file changes."""
+"""Hashes of files, and a cache of values that were computed from files, each valid until its file changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 SETTLED = 2.0
-"""Seconds for which a file must not have changed before anything is remembered of it.
+"""Seconds for which a file must be unchanged before anything about it is cached.
 
-File systems count time in steps of up to two seconds. A file that changes twice within one step looks the same.
+File systems count time in steps of up to two seconds. If a file changes twice within one step, it looks unchanged.
 """
 
 
 def file_hash(path: Path, algorithm: str) -> str:
-    """Return the hex digest of a file as it is now, by the name of an algorithm of `hashlib`.
+    """Return the hash of a file as it is now, in hex.
+
+    Args:
+        path: the file.
+        algorithm: name of an algorithm in `hashlib`.
 
     Raises:
         OSError: the file cannot be read.
@@ -33,7 +37,7 @@ def file_hash(path: Path, algorithm: str) -> str:
 
 
 class _Stamp(NamedTuple):
-    """What changes when a file changes: its place on the disk, size in bytes and times in nanoseconds."""
+    """What changes when a file changes: place on the disk, size in bytes, and times in nanoseconds."""
 
     device: int
     inode: int
@@ -47,17 +51,17 @@ class _Stamp(NamedTuple):
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Return a file's stamp. The file is opened for it, so that network file systems ask the server."""
+    """Return a file's stamp. This opens the file, so that network file systems ask the server."""
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
     return _Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 class FileCache(Generic[T]):
-    """Values that were computed from files, each until its file changes. Threads may share it.
+    """Values that were computed from files, each kept until its file changes. Threads may share it.
 
     Attributes:
-        most: how many values to keep at most.
+        most: how many values are kept at most.
     """
 
     def __init__(self, most: int = 256) -> None:
@@ -66,15 +70,15 @@ class FileCache(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, path: Path, what: Hashable, compute: Callable[[], T]) -> T:
-        """Return the value that is remembered of a file, or else compute it.
+        """Return the cached value of a file, or compute it.
 
         Args:
             path: the file.
             what: what is computed, such as the name of a hash algorithm.
-            compute: computes it from the file as it is now.
+            compute: computes the value from the file as it is now.
 
         Raises:
-            OSError: the file cannot be read. What else `compute` raises passes through.
+            OSError: the file cannot be read. Other errors of `compute` pass through.
         """
         known = self.remembered(path, what)
         if known is not None:
@@ -90,7 +94,7 @@ class FileCache(Generic[T]):
         return value
 
     def remembered(self, path: Path, what: Hashable) -> T | None:
-        """Return the value that is remembered of a file as it is now; None if there is none.
+        """Return the cached value of a file as it is now; None if there is none.
 
         Raises:
             OSError: the file cannot be read.
@@ -105,7 +109,7 @@ _hashes: FileCache[str] = FileCache()
 
 
 def cached_hash(path: Path, algorithm: str) -> str:
-    """Return `file_hash`, from memory if the file has not changed since it was hashed.
+    """Return `file_hash`, from the cache if the file has not changed since it was hashed.
 
     Raises:
         OSError: the file cannot be read.
@@ -114,7 +118,7 @@ def cached_hash(path: Path, algorithm: str) -> str:
 
 
 def is_unchanged(path: Path, algorithm: str, digest: str) -> bool:
-    """Whether a file is known, without hashing it again, to have a hash."""
+    """Return whether a file is known to have a hash, without hashing it again."""
     try:
         return _hashes.remembered(path, algorithm) == digest
     except OSError:

@@ -1,4 +1,4 @@
-"""Which published file a file is, as its hashes tell."""
+"""Identify published files by their hashes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from neural_style.networks.weights.registry import Entry, all_entries
 
 @dataclass(frozen=True)
 class Identity:
-    """A file's hashes and what they tell.
+    """The hashes of a file, and the published file that has one of them.
 
     Attributes:
-        entry: the published file that it is; None if its hash is not published.
-        digests: its hashes in hex, by algorithm.
+        entry: the published file; None if no hash is published.
+        digests: the hashes of the file in hex, by algorithm.
     """
 
     entry: Entry | None
@@ -25,23 +25,23 @@ class Identity:
 
     @property
     def shown(self) -> str:
-        """The published hash, or else the first one, for messages: "md5 253f…"."""
+        """The published hash, or else the first hash, for messages: "md5 253f…"."""
         algorithm = self.entry.algorithm if self.entry else next(iter(self.digests))
         return f"{algorithm} {self.digests[algorithm]}"
 
     @property
     def digest(self) -> str:
-        """The published hash, or else the strongest one, for `VGGWeights.digest`: "sha256:af6f…"."""
+        """The published hash, or else the strongest hash, for `VGGWeights.digest`: "sha256:af6f…"."""
         algorithm = self.entry.algorithm if self.entry else max(self.digests)  # sha256 sorts after md5
         return f"{algorithm}:{self.digests[algorithm]}"
 
 
 def identify(path: Path, known: Mapping[str, str] | None = None) -> Identity:
-    """Hash a file by one algorithm of the registry after the other, until a hash is a published one.
+    """Hash a file with one algorithm of the registry after the other, until a hash is published.
 
     Args:
         path: the file.
-        known: hashes of it that are known already, in hex, by algorithm.
+        known: hashes of the file that are known already, in hex, by algorithm.
 
     Raises:
         WeightsError: the file cannot be read.
@@ -57,25 +57,25 @@ def identify(path: Path, known: Mapping[str, str] | None = None) -> Identity:
     return Identity(None, digests)
 
 
-def hash_or_refuse(path: Path, algorithm: str, remedy: str = "give a weights file that can") -> str:
-    """Return the hash of a file in hex, from memory if the file has not changed.
+def hash_or_refuse(path: Path, algorithm: str, remedy: str = "give a weights file that can be read") -> str:
+    """Return the hash of a file in hex, from the cache if the file has not changed.
 
     Raises:
         WeightsError: the file cannot be read.
     """
     try:
         return cached_hash(path, algorithm)
-    except (OSError, ValueError) as error:  # ValueError: the system has no such names
+    except (OSError, ValueError) as error:  # ValueError: the system does not allow such names
         raise WeightsError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); {remedy}") from error
 
 
 def published_hashes(path: Path) -> str:
-    """Return the hashes that are published for files of this name, for messages; empty if there are none."""
+    """Return the published hashes of files with this name, for messages; empty if there are none."""
     return " or ".join(f"{entry.algorithm} {entry.digest}" for entry in all_entries() if entry.file == path.name)
 
 
 def unknown_state(path: Path, shown: str) -> str:
-    """Say of a file whose hash is not published whether its name is.
+    """Return in words what is known about a file whose hash is not published.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""What is known about one weights file, for reports."""
+"""Inspect one weights file, for reports."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Inspection:
 
     Attributes:
         path: the file.
-        entry: its entry in the registry, if its hash is a published one.
+        entry: its entry in the registry, if its hash is published.
         hash_state: "published", "unknown", or "differs from the published" if only its name is known.
-        digest: its hash, e.g. "md5 253f…"; empty if it cannot be read.
+        digest: its hash, such as "md5 253f…"; empty if it cannot be read.
         layout: one of the layouts of `formats`; None if it cannot be read.
-        channel_order: "RGB" or "BGR", what conv1_1 expects in the file; None likewise.
-        deepest: the deepest convolution it holds; None likewise.
-        settings: the values that suit the network for the options in `config.LEFT_TO_NETWORK`, by name.
+        channel_order: "RGB" or "BGR", the order that conv1_1 expects in the file; None if it cannot be read.
+        deepest: the deepest convolution in the file; None if it cannot be read.
+        settings: values of the options in `config.LEFT_TO_NETWORK` that suit the network, by name.
         problem: why it cannot be used; None if it can.
     """
 
@@ -42,7 +42,7 @@ class Inspection:
 
 
 def inspect(path: str | os.PathLike[str]) -> Inspection:
-    """Find out what is known about a weights file, reading all of it. A bad file raises nothing: see `problem`."""
+    """Read a whole weights file and return what is known about it. A bad file raises no error: see `problem`."""
     path = Path(os.path.expanduser(path))
     entry, state, digest = None, "unknown", ""
     try:

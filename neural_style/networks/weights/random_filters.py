@@ -1,4 +1,4 @@
-"""Filters made from a seed: those of the built-in network's deepest layers, of which its file holds only scales."""
+"""Filters made from a seed, for the built-in network's deepest layers. Its file holds only their scales."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ def seeded_filters(conv: str) -> np.ndarray:
     """Return random filters of a convolution, the same on every machine and with every NumPy.
 
     They are bytes of PCG64's raw stream, which NumPy keeps stable (NEP 19), minus their mean and scaled to length 1.
-    Random directions in so many dimensions are nearly orthogonal. A block's first convolution sees 3×3 positions. The
-    others mix the channels of one position and keep all that the layer before them says; random filters that see 3×3
+    Random directions in so many dimensions are nearly orthogonal. The first convolution of a block sees 3×3 positions.
+    The others mix the channels of one position and so keep the information of the layer before. Random filters of 3×3
     positions would blur it.
 
     Args:
-        conv: the convolution, which is also the seed, e.g. "conv4_2".
+        conv: the convolution, such as "conv4_2". It determines the seed.
 
     Returns:
         Float32 (3, 3, in, out).

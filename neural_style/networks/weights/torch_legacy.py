@@ -1,11 +1,11 @@
-"""Tensors in the file layout of PyTorch before 1.6, read without PyTorch and without running what a pickle says.
+"""Read tensors in the file layout of PyTorch before 1.6, without PyTorch and without running arbitrary pickles.
 
-Such a file is a sequence of pickles (a magic number, the version of the layout, facts about the writer's machine, an
-object with tensors, the keys of the storages). Then follow for each key a count, 8 bytes little-endian, and that many
-raw values.
+Such a file is a sequence of pickles: a magic number, the version of the layout, facts about the writer's machine, an
+object with tensors, and the keys of the storages. For each key, a count (8 bytes, little-endian) and that many raw
+values follow.
 
-A pickle is a program. So each is first checked to have no other instructions than tensors need, and then run with four
-names alone, each of which stands for a function of this module or a NumPy type.
+A pickle is a program. So each pickle is first checked to contain only the instructions that tensors need. It is then
+run with only four names, each of which stands for a function of this module or a NumPy type.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _ALLOWED = frozenset(
         "NEWFALSE",
     }
 )
-"""The instructions of a pickle that build numbers, texts and containers, or call one of the names of `_Unpickler`."""
+"""The instructions of pickles that build numbers, texts and containers, or call one of the names of `_Unpickler`."""
 
 _MOST_BYTES = 1 << 20
-"""Size limit of one pickle. A network's tensors take some kilobytes, since their values come after the pickles."""
+"""Size limit of one pickle. Those of a network take some kilobytes, because the values come after the pickles."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """Part of a storage: values from `offset` on, with a step, counted in values, along each axis."""
+    """Part of a storage: values from `offset` on, with a step along each axis, counted in values."""
 
     storage: _Storage
     offset: int
@@ -58,7 +58,7 @@ class _Tensor:
 def read(data: bytes) -> dict[str, np.ndarray]:
     """Return the tensors of a file that holds a dict of them, by name.
 
-    The memory taken depends on the size of the file, never on what it claims to hold.
+    The memory that this takes depends on the size of the file, never on what the file claims to hold.
 
     Args:
         data: the whole file.
@@ -67,7 +67,7 @@ def read(data: bytes) -> dict[str, np.ndarray]:
         Contiguous arrays, float32 or uint8.
 
     Raises:
-        ValueError: the file is of another layout, is damaged or cut off, or holds anything but such tensors.
+        ValueError: the file has another layout, is damaged or cut off, or holds anything but such tensors.
     """
     stream = io.BytesIO(data)
     if _unpickled(stream) != _MAGIC or _unpickled(stream) != _VERSION:
@@ -108,7 +108,7 @@ def _unpickled(stream: io.BytesIO) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows only the names that a dict of tensors needs, and has an own object for each."""
+    """An unpickler that knows only the names that a dict of tensors needs, and an object of our own for each."""
 
     def find_class(self, module: str, name: str) -> Any:
         known = {
@@ -129,7 +129,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _no_hooks(*arguments: Any) -> dict:
-    """Return the hooks of a tensor; there must be none."""
+    """Return the hooks of a tensor, which must be none."""
     if arguments:
         raise ValueError("a tensor with hooks")
     return {}
@@ -146,13 +146,13 @@ def _tensor(*arguments: Any) -> _Tensor:
 
 
 def _values(stream: io.BytesIO, keys: Any, storages: Mapping[str, _Storage]) -> dict[str, np.ndarray]:
-    """Return the values of each storage, in the order of the keys; they alone must fill the rest of the file."""
+    """Return the values of each storage. In the order of the keys, they must fill exactly the rest of the file."""
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(storages):
         raise ValueError("other storages than its tensors need")
     rest = stream.getbuffer()[stream.tell() :]
     needed = sum(8 + storage.count * storage.dtype.itemsize for storage in storages.values())
     if needed != len(rest):
-        raise ValueError(f"expected {needed} bytes of values, received {len(rest)}")
+        raise ValueError(f"expected {needed} bytes of values, got {len(rest)}")
     values, place = {}, 0
     for key in keys:
         storage = storages[key]
@@ -165,7 +165,7 @@ def _values(stream: io.BytesIO, keys: Any, storages: Mapping[str, _Storage]) -> 
 
 
 def _array(name: str, tensor: _Tensor, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Copy a tensor's values; refuse it if they lie outside of its storage, or are more than the storage holds."""
+    """Copy a tensor's values. Raise ValueError if some are outside its storage, or they are more than the storage."""
     stored = values[tensor.storage.key]
     size = 1
     for side in tensor.shape:

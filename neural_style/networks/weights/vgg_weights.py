@@ -1,4 +1,4 @@
-"""The weights of one VGG19, and the process's memory of what it has read, so that nothing is read or held twice."""
+"""The weights of one VGG19, and a cache of what the process has read, so that nothing is read or held twice."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class VGGWeights:
         kernels: float32 (3, 3, in, out), height × width × in × out, by convolution; conv1_1 expects RGB. Read-only. If
             this process has read the file before, they are read on first access, which raises WeightsError if the
             file has changed since `load`.
-        biases: float32 (out,), by convolution; likewise.
-        mean: float32 (3,), RGB, 0-255; to be subtracted from the picture first.
-        name: what to call them in messages.
-        path: the file they came from; None for the built-in network, or for no layers if asked for by name.
-        settings: the values that suit this network for the options in `config.LEFT_TO_NETWORK`, by name.
-        source: the name under which the registry knows them, e.g. "imagenet-8bit"; None for other files.
-        digest: the file's hash, e.g. "sha256:af6f…"; empty if nothing was read.
+        biases: float32 (out,), by convolution, in the same way.
+        mean: float32 (3,), RGB, 0-255, to be subtracted from a picture first.
+        name: name of the weights for messages.
+        path: the file; None for the built-in network, and if there are no layers and the weights have a name.
+        settings: values of the options in `config.LEFT_TO_NETWORK` that suit this network, by name.
+        source: name of the weights in the registry, such as "imagenet-8bit"; None for other files.
+        digest: hash of the file, such as "sha256:af6f…"; empty if nothing was read.
     """
 
     kernels: Mapping[str, np.ndarray]
@@ -47,13 +47,13 @@ class VGGWeights:
 
     @property
     def reference(self) -> str:
-        """What `load` takes to give these weights and no others: a name or an absolute path, `#` and the hash."""
+        """The argument of `load` for exactly these weights: a name or an absolute path, `#` and the hash."""
         place = self.source or (os.path.abspath(self.path) if self.path else self.name)
         return f"{place}#{self.digest}" if self.digest else place
 
 
 class _Reading(NamedTuple):
-    """What determines the arrays that are read: the file's hash, and what it is read as."""
+    """What determines the arrays that are read: the hash of the file, and how it is read."""
 
     digest: str
     convs: tuple[str, ...] | None
@@ -62,7 +62,7 @@ class _Reading(NamedTuple):
 
 
 _MOST = 64
-"""Readings whose facts are remembered."""
+"""How many readings' facts are cached."""
 
 _lock = threading.Lock()
 _facts: dict[_Reading, tuple[Contents, tuple[str, ...]]] = {}  # without arrays; the convolutions that were read
@@ -70,18 +70,18 @@ _arrays: WeakValueDictionary[_Reading, Contents] = WeakValueDictionary()  # whil
 
 
 def read_once(path: Path, identity: Identity, convs: tuple[str, ...] | None) -> Contents:
-    """Read a weights file as `formats.read`, but read and check files of the same hash only once in this process.
+    """Read a weights file like `formats.read`, but check each hash only once in this process.
 
-    The first time, the arrays are read and every value is checked. After that they are shared with whoever still uses
-    them, or else read on first access.
+    The first time, the arrays are read and every value is checked. Later, they are shared with other users of the same
+    arrays, or else read on first access.
 
     Args:
         path: the file.
-        identity: its hash, and what the registry says of its order and mean.
-        convs: the convolutions to read; None for all that the file holds.
+        identity: the hash of the file, and what the registry says about its channel order and mean.
+        convs: the convolutions to read; None for all in the file.
 
     Raises:
-        WeightsError: as `formats.read`.
+        WeightsError: see `formats.read`.
     """
     entry = identity.entry
     order, mean = (entry.channel_order, entry.mean) if entry else (None, None)
@@ -102,7 +102,7 @@ def read_once(path: Path, identity: Identity, convs: tuple[str, ...] | None) -> 
 
 
 def _read(path: Path, reading: _Reading) -> Contents:
-    """Read arrays, and let others share them if they are sure to be those of the hash. Call it with the lock."""
+    """Read arrays, and share them if they are certain to have the hash. The caller holds the lock."""
     contents = formats.read(path, reading.convs, reading.channel_order, reading.mean)
     for array in (*contents.kernels.values(), *contents.biases.values(), contents.mean):
         array.flags.writeable = False
@@ -113,11 +113,11 @@ def _read(path: Path, reading: _Reading) -> Contents:
 
 
 class _FileArrays:
-    """The arrays of a file, read when they are first asked for, and kept from then on.
+    """The arrays of a file, which are read on first access and kept.
 
     Attributes:
         path: the file.
-        reading: its hash, and what it is read as.
+        reading: the hash of the file, and how it is read.
         contents: the arrays; None if they are not read yet.
     """
 
@@ -136,17 +136,17 @@ class _FileArrays:
 
     def _read_unchanged(self) -> Contents:
         algorithm, _, digest = self.reading.digest.partition(":")
-        received = hash_or_refuse(self.path, algorithm)
-        if received != digest:
+        got = hash_or_refuse(self.path, algorithm)
+        if got != digest:
             raise WeightsError(
-                f"{self.path}: expected the file that was loaded before, {algorithm} {digest}, received {received}; "
+                f"{self.path}: expected the file that was loaded before, {algorithm} {digest}, got {got}; "
                 "load the weights again"
             )
         return _read(self.path, self.reading)
 
 
 class _Lazy(Mapping[str, np.ndarray]):
-    """Kernels or biases by convolution, read on first access. Pickled with their values."""
+    """Kernels or biases by convolution, read on first access. A pickle contains their values."""
 
     def __init__(self, arrays: _FileArrays, part: str, names: tuple[str, ...]) -> None:
         self._arrays, self._part, self._names = arrays, part, names

@@ -168,7 +168,7 @@ def test_who_waits_says_so_now_and_then(server, published, tmp_path, monkeypatch
             time.sleep(0.02)
         shutil.copy(published.path, tmp_path)
     waiting.join(20)
-    assert {*caplog.messages} == {"waiting for another process, which is fetching the same file"}
+    assert {*caplog.messages} == {"waiting for another process, which is downloading the same file"}
     assert not server.starts
 
 

@@ -31,9 +31,9 @@ def test_the_last_one_counts_until_it_is_forgotten(file):
 @pytest.mark.parametrize(
     ("age", "said"),
     [
-        (0, "the try a moment ago failed (no network)"),
-        (60, "the try 1 minute ago failed (no network)"),
-        (3590, "the try 60 minutes ago failed (no network)"),
+        (0, "the attempt a moment ago failed (no network)"),
+        (60, "the attempt 1 minute ago failed (no network)"),
+        (3590, "the attempt 60 minutes ago failed (no network)"),
         (3610, None),
         (-60, None),  # a clock that was set
         (float("nan"), None),

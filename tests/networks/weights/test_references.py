@@ -65,7 +65,7 @@ def test_a_published_file_of_the_hash_is_fetched(both, index, server, places):
 
 def test_a_hash_that_nothing_has_is_refused(both, index, net, tmp_path):
     path = write_npz(tmp_path / "w.npz", net)
-    for place, received in (
+    for place, got in (
         (path, f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"),
         (tmp_path / "absent.npz", "no such file"),
         (tmp_path, "no such file"),
@@ -74,7 +74,7 @@ def test_a_hash_that_nothing_has_is_refused(both, index, net, tmp_path):
     ):
         with pytest.raises(WeightsError) as caught:
             weights.load(f"{place}#sha256:{ZEROS}", SHALLOW)
-        said = f"{place}: expected weights of sha256 {ZEROS}, received {received}; put that file there"
+        said = f"{place}: expected weights of sha256 {ZEROS}, got {got}; put that file there"
         assert str(caught.value).startswith(said)
         assert "\n" not in str(caught.value)
     assert not index.served

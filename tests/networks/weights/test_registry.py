@@ -22,7 +22,7 @@ def test_registry_of_the_checkout(monkeypatch):
         assert all(address.endswith(entry.file) for address in entry.addresses)
         assert entry.mean in (MEAN, None)
         assert (entry.channel_order == "RGB") == entry.file.endswith(".mat")
-        assert "CC BY 4.0" in entry.licence
+        assert "CC BY 4.0" in entry.license
 
 
 def test_folder_of_the_registry_in_a_checkout_and_installed(tmp_path, monkeypatch):
@@ -39,7 +39,7 @@ def test_folder_of_the_registry_in_a_checkout_and_installed(tmp_path, monkeypatc
 def test_a_damaged_registry_is_refused(places):
     for text in ('{"entries": [{"file": "x"}]}', '{"entries": []}', "{", "[]", "\udcff"):
         (places.folder / "registry.json").write_bytes(text.encode(errors="surrogateescape"))
-        with pytest.raises(WeightsError, match=r"expected the registry of weights, but .*; install neural-style anew"):
+        with pytest.raises(WeightsError, match=r"expected the registry of weights, but .*; reinstall neural-style"):
             registry.imagenet_entries()
     (places.folder / "registry.json").unlink()
     with pytest.raises(WeightsError, match="No such file"):

@@ -65,10 +65,10 @@ def test_numpy_reads_its_arrays(shape, kind):
     [
         (
             {"block1_conv2_W_q": np.zeros((64, 64, 3), np.uint8)},
-            r"block1_conv2_W_q as uint8 \(64, 64, 3, 3\), received",
+            r"block1_conv2_W_q as uint8 \(64, 64, 3, 3\), got",
         ),
-        ({"block1_conv2_W_q": np.zeros((64, 64, 3, 3), np.float32)}, "received float32"),
-        ({"block1_conv2_W_table": np.zeros(255, np.float32)}, r"float32 \(256,\), received float32 \(255,\)"),
+        ({"block1_conv2_W_q": np.zeros((64, 64, 3, 3), np.float32)}, "got float32"),
+        ({"block1_conv2_W_table": np.zeros(255, np.float32)}, r"float32 \(256,\), got float32 \(255,\)"),
         ({"block1_conv2_b": np.zeros(63, np.float32)}, "block1_conv2_b"),
         ({"block9_conv2_b": np.zeros(64, np.float32)}, "not the tensors"),
         ({"block1_conv2_b": None}, "not the tensors"),
@@ -103,16 +103,16 @@ def test_a_palette_may_be_short(tmp_path):
     [
         (
             {"palette": np.zeros(255, np.float32), "index": np.full((3, 3, 64, 64), 255, np.uint8)},
-            "below 255.*received 255",
+            "below 255.*got 255",
         ),
         ({"palette": np.zeros(0, np.float32)}, "below 0, the size"),
-        ({"palette": np.zeros((16, 16), np.float32)}, "a row of floating-point numbers, received float32"),
-        ({"palette": np.zeros(256, int)}, "a row of floating-point numbers, received int64"),
+        ({"palette": np.zeros((16, 16), np.float32)}, "a row of floating-point numbers, got float32"),
+        ({"palette": np.zeros(256, int)}, "a row of floating-point numbers, got int64"),
         ({"palette": np.full(256, np.nan, np.float32)}, "finite"),
-        ({"palette": None}, "conv1_2's palette beside its index, received no key `block1_conv2/palette`"),
+        ({"palette": None}, "conv1_2's palette beside its index, got no key `block1_conv2/palette`"),
         ({"bias": None}, "conv1_2's bias beside its kernel"),
-        ({"index": np.zeros((3, 3, 64, 64), np.int16)}, "index as uint8, received int16"),
-        ({"index": np.zeros((3, 3, 64, 63), np.uint8)}, r"kernel of shape \(3, 3, 64, 64\), received"),
+        ({"index": np.zeros((3, 3, 64, 64), np.int16)}, "index as uint8, got int16"),
+        ({"index": np.zeros((3, 3, 64, 63), np.uint8)}, r"kernel of shape \(3, 3, 64, 64\), got"),
     ],
 )
 def test_a_palette_that_cannot_be_is_refused_in_one_line(changes, reason, tmp_path):

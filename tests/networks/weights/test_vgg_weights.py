@@ -66,7 +66,7 @@ def test_a_deeper_load_is_checked_by_itself(net, tmp_path, work):
     path = write_npz(tmp_path / "w.npz", net, block3_conv1__kernel=bad)
     for _ in range(2):
         weights.load(str(path), SHALLOW)
-        assert_refused(path, "received 294912 NaN or infinite in conv3_1's kernel")
+        assert_refused(path, "got 294912 NaN or infinite in conv3_1's kernel")
     assert work.count("hash") == 2  # by two algorithms, once each
 
 

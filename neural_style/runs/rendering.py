@@ -1,4 +1,4 @@
-"""From an image of the optimization to the picture that people see."""
+"""From an image of the optimization to a picture with integer values."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from neural_style.images.picture import lanczos, to_integers
 def rendered(
     image: Any, mean: np.ndarray, size: tuple[int, int], colors: np.ndarray | None, bit_depth: int
 ) -> np.ndarray:
-    """Return the picture that an image stands for.
+    """Return the picture of an image.
 
     Args:
-        image: float32 (1, height, width, 3), RGB of 0-255 less the mean pixel.
+        image: float32 (1, height, width, 3), RGB of 0-255 minus the mean pixel.
         mean: the network's mean pixel.
         size: width and height of the picture in pixels.
-        colors: picture whose colors to give it, of the same size and type; None for its own.
+        colors: a picture of the same size and type, whose colors are kept; None to keep the image's own colors.
         bit_depth: 8 or 16.
 
     Returns:

@@ -5,7 +5,7 @@ from small_runs import smooth
 
 from neural_style.images.color_transfer import preserve_colors
 from neural_style.images.picture import lanczos
-from neural_style.runs.picture import rendered
+from neural_style.runs.rendering import rendered
 
 MEAN = np.array([123.0, 117.0, 104.0], np.float32)
 IMAGE = np.random.default_rng(0).uniform(-200, 200, (1, 12, 16, 3)).astype(np.float32)

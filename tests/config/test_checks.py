@@ -1,0 +1,132 @@
+import pytest
+
+from neural_style.config.config import Config
+from neural_style.errors import NeuralStyleError, UsageError
+
+
+def config(**options):
+    return Config(**{"content": "photo.jpg", "styles": ["painting.jpg"], **options})
+
+
+def refuse(match, **options):
+    """Check that options are refused, in one line."""
+    with pytest.raises(UsageError, match=match) as caught:
+        config(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_are_value_errors_with_exit_code_2():
+    with pytest.raises(ValueError, match=r"^iterations: ") as caught:
+        config(iterations=0)
+    assert isinstance(caught.value, NeuralStyleError)
+    assert caught.value.exit_code == 2
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_must_be_given():
+    for content in (None, ""):
+        refuse(r"^content: .* give --content FILE$", content=content)
+    for styles in ([], (), None, "", [""], ["a.jpg", None]):
+        refuse(r"^styles: .* give --styles FILE$", styles=styles)
+    refuse(r"^initial: .* give --initial FILE$", initial="")
+
+
+def test_what_is_no_picture_is_refused():
+    for name in ("content", "styles", "initial"):
+        for picture in (5, {"a": 1}, 1.5):
+            refuse(rf"^{name}: expected a path, a PIL image or an array, got ", **{name: picture})
+
+
+def test_lists_about_styles_must_have_their_length():
+    for name in ("style_scales", "style_blend_weights"):
+        for values in ((1.0,), (1.0, 1.0, 1.0)):
+            match = rf"^{name}: expected 2 number.*, one per style picture, got {len(values)}"
+            refuse(match, styles=["a.jpg", "b.jpg"], **{name: values})
+
+
+# --- layers -----------------------------------------------------------------------------------------------------------
+
+
+def test_layer_weights_must_be_as_many_as_layers():
+    for values in ((1.0,), (1.0, 1.0, 1.0)):
+        match = rf"^style_layer_weights: expected 2 number.*, got {len(values)}"
+        refuse(match, style_layers=["relu1_1", "relu2_1"], style_layer_weights=values)
+
+
+def test_layers_must_be_known_and_named_once():
+    for name in ("style_layers", "content_layers"):
+        for layer in ("relu6_1", "relu1_3", "RELU1_1", "conv1", "pool1", "relu1_1,relu2_1"):
+            refuse(f"^{name}: expected names from relu1_1 .* got {layer!r}$", **{name: ["relu1_1", layer]})
+        refuse(f"^{name}: expected each layer once", **{name: ["relu1_1", "relu2_1", "relu1_1"]})
+
+
+def test_layer_weights_too_large_to_be_computed_are_refused():
+    refuse(r"^style_layer_weight", style_layer_weight_exp=1e100)
+
+
+def test_options_that_contradict_each_other_are_refused_by_name():
+    for options in (
+        {"content_layers": ["relu4_2"], "content_weight_blend": 0.5},
+        {"style_layers": ["relu1_1"], "style_layer_weights": [1], "style_layer_weight_exp": 2},
+        {"content_weight": 0, "style_weight": 0, "tv_weight": 0},
+        {"style_layer_weights": [0, 0, 0, 0, 0]},
+        {"style_blend_weights": [0]},
+        {"styles": ["a.jpg", "b.jpg"], "style_blend_weights": [1e308, 1e308]},
+        {"checkpoint_output": "a_{}.png"},
+        {"checkpoint_iterations": 10},
+    ):
+        refuse("|".join(options), **options)
+
+
+# --- single options ---------------------------------------------------------------------------------------------------
+
+
+def test_scales_are_auto_or_a_number():
+    for given, kept in (("auto", "auto"), (1, "1"), ("1", "1"), (12, "12"), ("99", "99")):
+        assert config(scales=given).scales == kept
+    for given in (0, -1, 100, "0", "01", "two", "", "1.5", "AUTO", " 2"):
+        refuse(r"^scales: expected", scales=given)
+
+
+def test_bounds():
+    for name, value in (
+        *(("tolerance", -0.1), ("tolerance", 1), ("min_scale", 31), ("scale_iterations", 0), ("iterations", 0)),
+        *(("preview_width", 31), ("precision", "double"), ("optimizer", "sgd"), ("pool_rounding", "nearest")),
+    ):
+        refuse(f"^{name}: ", **{name: value})
+
+
+def test_bit_depth_is_8_or_16():
+    assert [config(bit_depth=depth).bit_depth for depth in (8, 16)] == [8, 16]
+    for depth in (0, 1, 12, 32):
+        refuse(f"^bit_depth: expected 8 or 16, got {depth}$", bit_depth=depth)
+
+
+def test_devices():
+    for device in ("auto", "cpu", "gpu", "gpu:0", "gpu:12"):
+        assert config(device=device).device == device
+    for device in ("tpu", "gpu:", "gpu:x", "gpu1", "cpu:0", "auto ", "gpu:0\n"):
+        refuse(r"^device: expected auto, cpu, gpu or gpu:<number>, got ", device=device)
+
+
+def test_memory_is_a_size():
+    for memory in ("auto", "3GB", "800MB", "2.5GiB"):
+        assert config(memory=memory).memory == memory
+    for memory in ("much", "3 apples", "-1GB", "0"):
+        refuse(r"^memory: ", memory=memory)
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def test_checkpoint_names_that_do_not_tell_iterations_apart_are_refused():
+    for template in (
+        *("out.jpg", "out_{:05.jpg", "out_{name}.jpg", "out_{}_{}.jpg", "out_%z.jpg", "out_%d_%d.jpg", "{0.x}.png"),
+    ):
+        refuse(
+            r"^checkpoint_output: expected a placeholder for the iteration",
+            checkpoint_output=template,
+            checkpoint_iterations=4,
+        )

@@ -1,0 +1,119 @@
+import dataclasses
+import pickle
+
+import pytest
+
+from neural_style.config.config import Config
+from neural_style.config.resolve import ResolvedConfig, resolve
+
+LEFT_OPEN = ("loss", "iterations", "tolerance", "learning_rate", "initial_noiseblend", "preview_width")
+
+
+def config(**options):
+    return Config(**{"content": "photo.jpg", "styles": ["painting.jpg"], **options})
+
+
+def test_every_option_that_decides_about_a_run_has_a_value():
+    made = resolve(config())
+    assert [getattr(made, name) for name in LEFT_OPEN] == ["balanced", 300, 0.08, 10.0, 0.0, 0]
+    assert made.decided == set(LEFT_OPEN)
+    for name in LEFT_OPEN:
+        assert getattr(config(), name) is None
+
+
+def test_what_is_left_to_the_optimizer():
+    for options, iterations, tolerance in (
+        ({}, 300, 0.08),
+        ({"optimizer": "lbfgs"}, 300, 0.08),
+        ({"loss": "athalye"}, 300, 0.005),
+        ({"loss": "athalye", "optimizer": "adam"}, 1000, 0),
+        ({"optimizer": "adam"}, 1000, 0),
+        ({"optimizer": "scipy"}, 300, 0),
+        ({"optimizer": "adam", "iterations": 7}, 7, 0),
+        ({"tolerance": 0, "iterations": 7}, 7, 0),
+        ({"tolerance": 0.25}, 300, 0.25),
+        ({"optimizer": "adam", "tolerance": 0.25}, 1000, 0.25),
+    ):
+        made = resolve(config(**options), {})
+        assert (made.iterations, made.tolerance) == (iterations, tolerance), options
+
+
+def test_a_replaced_optimizer_gets_its_own_defaults():
+    """Since a configuration keeps open what was not given, however often it is changed."""
+    for first, second in (("lbfgs", "adam"), ("adam", "lbfgs"), ("scipy", "adam")):
+        replaced = dataclasses.replace(config(optimizer=first), optimizer=second)
+        assert replaced == config(optimizer=second)
+        assert resolve(replaced) == resolve(config(optimizer=second))
+    adam = resolve(dataclasses.replace(config(), optimizer="adam"))
+    assert (adam.iterations, adam.tolerance) == (1000, 0)
+    kept = resolve(dataclasses.replace(config(iterations=300, tolerance=0.08), optimizer="adam"))
+    assert (kept.iterations, kept.tolerance) == (300, 0.08)
+
+
+def test_a_replaced_loss_gets_its_own_tolerance():
+    assert resolve(dataclasses.replace(config(loss="balanced"), loss="athalye")).tolerance == 0.005
+
+
+def test_the_tolerance_follows_the_loss_that_is_left_to_the_network():
+    assert resolve(config(), {"loss": "athalye"}).tolerance == 0.005
+    assert resolve(config(loss="balanced"), {"loss": "athalye"}).tolerance == 0.08
+
+
+def test_a_tolerance_that_was_given_stays_with_another_optimizer():
+    """Though it be a default of the one asked for: memory may leave a run with Adam."""
+    for loss, usual in (("athalye", 0.005), ("balanced", 0.08)):
+        given, open_ = resolve(config(loss=loss, tolerance=usual)), resolve(config(loss=loss))
+        assert given.tolerance == open_.tolerance == usual
+        assert [given.tolerance_of(optimizer) for optimizer in ("lbfgs", "adam", "scipy")] == [usual] * 3
+        assert [open_.tolerance_of(optimizer) for optimizer in ("lbfgs", "adam", "scipy")] == [usual, 0, 0]
+    assert resolve(config(tolerance=0)).tolerance_of("lbfgs") == 0
+    assert resolve(config(optimizer="adam")).tolerance_of("lbfgs") == 0.08
+
+
+def test_what_is_given_wins_over_the_network_and_the_network_over_the_custom():
+    for given, of_network, resolved in ((None, 3.0, 3.0), (None, None, 10.0), (7.0, 3.0, 7.0)):
+        settings = {} if of_network is None else {"learning_rate": of_network}
+        made = resolve(config(learning_rate=given), settings)
+        assert made.learning_rate == resolved
+        assert ("learning_rate" in made.decided) == (given is None)
+
+
+def test_share_of_noise_in_the_start():
+    """That of the network is meant for a start without an initial picture."""
+    for of_network in (1.0, 0.125):
+        for initial, blend, share in (
+            (None, None, of_network),
+            (None, 0.0, 0.0),
+            (None, 0.25, 0.25),
+            ("start.png", None, 0.0),
+            ("start.png", 0.25, 0.25),
+            ("start.png", 1.0, 1.0),
+        ):
+            made = resolve(config(initial=initial, initial_noiseblend=blend), {"initial_noiseblend": of_network})
+            assert made.initial_noiseblend == share
+
+
+def test_a_resolved_configuration_stands_for_a_configuration():
+    """Resolving it again changes nothing, whatever the network."""
+    settings = {"loss": "athalye", "learning_rate": 3.0, "preview_width": 256, "initial_noiseblend": 1.0}
+    for options in ({}, {"optimizer": "adam", "tolerance": 0.1}, {"initial": "start.png"}):
+        made = resolve(config(**options), settings)
+        assert isinstance(made, ResolvedConfig)
+        assert isinstance(made, Config)
+        assert resolve(made, settings) == resolve(made, {}) == made
+        assert resolve(made).decided == made.decided
+        assert made.content_terms == config(**options, loss=made.loss).content_terms
+        assert made.style_terms == config(**options, loss=made.loss).style_terms
+
+
+def test_a_resolved_configuration_is_a_value():
+    made = resolve(config(), {"loss": "athalye"})
+    assert made == resolve(config(), {"loss": "athalye"}) == pickle.loads(pickle.dumps(made))
+    assert hash(made) == hash(pickle.loads(pickle.dumps(made)))
+    assert made != resolve(config(), {})
+    assert made != resolve(config(loss="athalye"))  # of which less was decided
+    assert made != config()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.loss = "balanced"
+    assert dataclasses.replace(made, precision="float16").precision == "float16"
+    assert dataclasses.replace(made, precision="float16").decided == made.decided
