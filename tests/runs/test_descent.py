@@ -319,8 +319,8 @@ def test_new_weights_while_the_best_image_was_due_again(begin, exhausted):
     descent.to_arrays()  # takes the step for which there is no memory
     assert descent._is_known
     descent.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
-    evaluation = next(descent)
-    assert evaluation.is_best
+    assert next(descent).is_best
+    assert len(descent.objective.images) == 4
     np.testing.assert_array_equal(descent.objective.images[3], descent.objective.images[2])
 
 
