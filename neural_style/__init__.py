@@ -18,7 +18,7 @@ _HOMES = {
     "render": "runs.api",
     "Stylizer": "runs.stylizer",
     "Session": "runs.session",
-    "SessionState": "runs.session",
+    "SessionState": "runs.session_state",
     "Step": "runs.step",
     "Result": "runs.step",
     "configure_process": "compute.device",
@@ -32,7 +32,7 @@ _HOMES = {
 }
 """Public name -> module that defines it."""
 
-_NEED_TENSORFLOW = {"runs.api", "runs.stylizer", "runs.session"}
+_NEED_TENSORFLOW = {"runs.api", "runs.stylizer", "runs.session", "runs.session_state"}
 """The modules among these that import TensorFlow."""
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - all of them are strings
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from neural_style.runs.api import render as render
     from neural_style.runs.api import stylize as stylize
     from neural_style.runs.session import Session as Session
-    from neural_style.runs.session import SessionState as SessionState
+    from neural_style.runs.session_state import SessionState as SessionState
     from neural_style.runs.step import Result as Result
     from neural_style.runs.step import Step as Step
     from neural_style.runs.stylizer import Stylizer as Stylizer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,6 +25,23 @@ MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
 """What TensorFlow and NumPy raise if there is no memory."""
 
 _log = logging.getLogger("neural_style")
+
+
+@contextlib.contextmanager
+def computing_on(device: str) -> Iterator[None]:
+    """Compute on a device; turn its memory errors into one of this program.
+
+    Raises:
+        OutOfMemoryError: the device has too little memory.
+    """
+    try:
+        with tf.device(device):
+            yield
+    except MEMORY_ERRORS as error:
+        raise OutOfMemoryError(
+            f"{device} has too little memory for a picture of this size; lower --width, or give a --memory that "
+            "leaves enough for other programs"
+        ) from error
 
 
 StyleTargets = Callable[[int | None], Mapping[str, MeanMoments]]

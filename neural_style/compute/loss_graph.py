@@ -174,6 +174,14 @@ def traced(function: Callable[..., Any], *signature: Any) -> Any:
     return tf.function(functools.partial(function), input_signature=signature, autograph=False)
 
 
+def float32(numbers: Any) -> tf.Tensor:
+    """Return numbers as a tensor, float32 of their shape.
+
+    TensorFlow keeps every Python number that it ever turned into a tensor. It does not keep NumPy's.
+    """
+    return tf.constant(np.asarray(numbers, np.float32))
+
+
 def formula_of(term: Term) -> Any:
     """Return the formula of a term."""
     return FORMULAS[term.formula]

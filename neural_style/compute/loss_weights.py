@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import LossGraph
+from neural_style.compute.loss_graph import LossGraph, float32
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
@@ -57,13 +57,12 @@ def loss_weights(
     weights: dict[str, dict[str, tf.Tensor]] = {}
     for term in graph.spec.terms:
         if term.name == "tv":
-            weights[term.name] = {IMAGE: tf.constant(config.tv_factor_at(width), tf.float32)}
+            weights[term.name] = {IMAGE: float32(config.tv_factor_at(width))}
             continue
         of_layers = {layer: factors[term.name] * shares[term.name].get(layer, 0.0) for layer in term.layers}
         scales = 1.0 if term.kind is FeatureFormula else blend
         weights[term.name] = {
-            layer: tf.constant(weight * scales / divisors[term.name].get(layer, 1.0), tf.float32)
-            for layer, weight in of_layers.items()
+            layer: float32(weight * scales / divisors[term.name].get(layer, 1.0)) for layer, weight in of_layers.items()
         }
     return weights
 

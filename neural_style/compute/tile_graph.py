@@ -272,7 +272,7 @@ def empty_map(like: tf.Tensor, height: int, width: int) -> np.ndarray:
 
 def own_in_seen(tile: Tile) -> tf.Tensor:
     """Return a tile's own box in coordinates of what it sees: int32 (4,)."""
-    return tf.constant(tile.own.seen_from(tile.seen), tf.int32)
+    return tf.constant(np.array(tile.own.seen_from(tile.seen), np.int32))
 
 
 def _moments_spec(layer: str, with_first: bool) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import added_up, channels_of, moment_term, per_sum
+from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
 from neural_style.compute.loss_weights import ChannelSums, loss_weights
 from neural_style.compute.objective import check_shape
 from neural_style.compute.tile_graph import (
@@ -115,8 +115,7 @@ class TiledObjective:
         assert gradient is not None
         spec = self._graph.whole.spec
         constants = {
-            term.name: {layer: tf.constant(values[term.name][layer], tf.float32) for layer in term.layers}
-            for term in spec.terms
+            term.name: {layer: float32(values[term.name][layer]) for layer in term.layers} for term in spec.terms
         }
         gradient = gradient[np.newaxis]
         return added_up(spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
@@ -130,7 +129,7 @@ class TiledObjective:
         for term in self._graph.whole.spec.of_kind(MomentFormula):
             values[term.name], upstream = moment_term(term, means, targets, self._weights)
             for layer, of_mean in upstream.items():
-                found = per_sum(of_mean, tf.constant(sums[layer].mass, tf.float32))
+                found = per_sum(of_mean, float32(sums[layer].mass))
                 before = of_moments.get(layer)
                 of_moments[layer] = found if before is None else before + found
         return values, of_moments
@@ -150,10 +149,8 @@ class TiledObjective:
         The gradient is (height, width, channels).
         """
         _, rows, columns, channels = self._shape
-        sizes = {layer: tf.constant(float(self._map_entries(layer))) for layer in part.content}
-        counts = PixelCounts(
-            tf.constant(float((rows - 1) * columns * channels)), tf.constant(float(rows * (columns - 1) * channels))
-        )
+        sizes = {layer: float32(self._map_entries(layer)) for layer in part.content}
+        counts = PixelCounts(float32((rows - 1) * columns * channels), float32(rows * (columns - 1) * channels))
         of_part, end, weights = part.upstream_of(of_moments), part.part.end, part.weights_of(self._weights)
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +15,22 @@ import tensorflow as tf
 
 from neural_style import __version__
 from neural_style.compute import precision
-from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
+from neural_style.compute.fallback import PlannedObjective, computing_on
 from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.errors import NeuralStyleError, OutOfMemoryError
+from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import to_integers
-from neural_style.losses.spec import LossTerms
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
-from neural_style.runs.picture import rendered
+from neural_style.runs.rendering import rendered
 from neural_style.runs.reweighting import reweighted
+from neural_style.runs.session_state import SessionState, numbers_of, step_from
 from neural_style.runs.start import enlarged, start_image
-from neural_style.runs.step import Result, Step
+from neural_style.runs.step import Result, Step, losses_of
 
 if TYPE_CHECKING:
     from neural_style.runs.stylizer import Stylizer
@@ -41,24 +40,6 @@ _log = logging.getLogger("neural_style")
 
 class _Canceled(BaseException):
     """Ends an evaluation between two tiles."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SessionState:
-    """A run as plain data, from which `Stylizer.restore` continues. It can be pickled."""
-
-    version: str
-    """Version of the program that made it."""
-    config: ResolvedConfig
-    """The options, each with a value."""
-    weights: str
-    """The network's weights, in the form that `Config.weights` takes."""
-    plans: Sequence[Plan]
-    """How each size is computed."""
-    arrays: Mapping[str, np.ndarray]
-    """Images and the optimizer's state."""
-    numbers: Mapping[str, Any]
-    """Everything else, in types that JSON can hold."""
 
 
 class Session:
@@ -95,7 +76,7 @@ class Session:
         self._alpha = inputs.content.alpha
         self._colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
         try:
-            with _computing_on(stylizer.device):
+            with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network)
         except BaseException:
             reservation.release()
@@ -140,7 +121,7 @@ class Session:
             if self._graphs is None or self._stop.is_set():
                 return None
             try:
-                with _computing_on(self._stylizer.device):
+                with computing_on(self._stylizer.device):
                     return self._next_evaluation()
             except _Canceled:
                 return None
@@ -206,7 +187,7 @@ class Session:
         render = functools.partial(
             rendered, image, self._descent.objective.mean, self._size, self._colors, self.config.bit_depth
         )
-        losses, by_layer = _numbers(evaluation.terms)
+        losses, by_layer = losses_of(evaluation.terms)
         step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
         if self._best is None or self._best.scale != size:
             self._first_of_scale = self._iteration
@@ -326,12 +307,7 @@ class Session:
                 "at": self._at,
                 "iteration": self._iteration,
                 "first_of_scale": self._first_of_scale,
-                "best": {
-                    "iteration": best.iteration,
-                    "losses": dict(best.losses),
-                    "scale": list(best.scale),
-                    "losses_by_layer": {name: dict(of_layers) for name, of_layers in best.losses_by_layer.items()},
-                },
+                "best": numbers_of(best),
                 "descent": descent,
             }
             return SessionState(__version__, self.config, self.network.reference, self.plans, arrays, numbers)
@@ -346,14 +322,12 @@ class Session:
         numbers = state.numbers
         self._at, self._iteration = numbers["at"], numbers["iteration"]
         self._first_of_scale = numbers["first_of_scale"]
-        render = functools.partial(np.array, state.arrays["best_picture"])
-        best = dict(numbers["best"], scale=tuple(numbers["best"]["scale"]))
-        self._best = Step(**best, best=True, alpha=self._alpha, render=render)
+        self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
         self._start = state.arrays.get("start")
         if numbers["descent"] is None:
             return
         self._set_plan(Plan(**numbers["descent"]["plan"]))
-        with _computing_on(self._stylizer.device):
+        with computing_on(self._stylizer.device):
             scale_now = self.scales[self._at]
             self._start = np.zeros((1, scale_now.height, scale_now.width, 3), np.float32)  # replaced by the arrays
             self._begin_scale()
@@ -361,32 +335,7 @@ class Session:
             self._descent.take_arrays(state.arrays, numbers["descent"])
 
 
-@contextlib.contextmanager
-def _computing_on(device: str) -> Iterator[None]:
-    """Compute on a device; turn its memory errors into one of this program.
-
-    Raises:
-        OutOfMemoryError: the device has too little memory.
-    """
-    try:
-        with tf.device(device):
-            yield
-    except MEMORY_ERRORS as error:
-        raise OutOfMemoryError(
-            f"{device} has too little memory for a picture of this size; lower --width, or give a --memory that "
-            "leaves enough for other programs"
-        ) from error
-
-
 def _check(stop: threading.Event) -> None:
     """Raise _Canceled if a session was canceled."""
     if stop.is_set():
         raise _Canceled
-
-
-def _numbers(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Return the losses by name, including the total, and by layer, as Python numbers."""
-    by_layer = {
-        name: {layer: float(value) for layer, value in of_layers.items()} for name, of_layers in terms.by_layer.items()
-    }
-    return {**{name: float(value) for name, value in terms.by_name.items()}, "total": float(terms.total)}, by_layer

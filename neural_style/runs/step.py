@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import with_alpha
+
+if TYPE_CHECKING:
+    from neural_style.losses.spec import LossTerms  # which imports TensorFlow
 
 LOSS_NAMES = ("content", "style", "tv", "total")
 """Names of the losses, in the order of tables and plots."""
@@ -102,3 +105,11 @@ class Result:
     """The type that the network computed in."""
     plan: str
     """How the largest size was computed, in words."""
+
+
+def losses_of(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the losses by name, including the total, and by layer, as Python numbers."""
+    by_layer = {
+        name: {layer: float(value) for layer, value in of_layers.items()} for name, of_layers in terms.by_layer.items()
+    }
+    return {**{name: float(value) for name, value in terms.by_name.items()}, "total": float(terms.total)}, by_layer

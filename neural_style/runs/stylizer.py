@@ -30,7 +30,8 @@ from neural_style.networks.vgg19 import Network
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs
-from neural_style.runs.session import Session, SessionState
+from neural_style.runs.session import Session
+from neural_style.runs.session_state import SessionState
 
 MOST_STYLES = 32
 """How many style pictures' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""

@@ -230,8 +230,8 @@ def several_terms():
     """Three of them look at one layer, with and without the first moment; two look at the image."""
     return LossSpec(
         (
-            Term("content", "squared difference", ("relu2_1", "relu4_1")),
-            Term("style", "gram", ("relu1_1", "relu2_1", "relu4_1")),
+            Term("content", "squared difference", ("relu2_1", "relu1_1")),
+            Term("style", "gram", ("relu1_1", "relu2_1")),
             Term("color", "toy mean and deviation", ("relu2_1", "relu1_2")),
             Term("softness", "toy soft difference", ("relu2_1",)),
             Term("tv", "squared variation", (IMAGE,)),
@@ -244,7 +244,7 @@ def several_terms():
 def test_several_terms_of_one_kind_may_look_at_the_same_layers(monkeypatch):
     """Losses and gradient are the sums of those of some of the terms and of the others."""
     toy_formulas.register(monkeypatch)
-    layers = ("relu1_1", "relu1_2", "relu2_1", "relu4_1")
+    layers = ("relu1_1", "relu1_2", "relu2_1")
     config = resolved(2, content_layers=layers, style_layers=layers, loss="athalye")
     graphs = objectives.build_graphs(config, spec=several_terms())
     whole = whole_of(config, CONTENT, STYLES, graphs=graphs)
@@ -270,16 +270,12 @@ def test_several_terms_of_one_kind_may_look_at_the_same_layers(monkeypatch):
 def test_several_terms_give_the_same_bits_every_time(monkeypatch):
     """Gradients that meet at a layer are added in one order, at a size at which operations overtake each other."""
     toy_formulas.register(monkeypatch)
-    layers = ("relu1_1", "relu1_2", "relu2_1", "relu4_1")
+    layers = ("relu1_1", "relu1_2", "relu2_1")
     config = resolved(1, content_layers=layers, style_layers=layers, loss="athalye")
-    terms = [
-        term._replace(layers=tuple(layer for layer in term.layers if layer != "relu4_1"))
-        for term in several_terms().terms
-    ]
-    graphs = objectives.build_graphs(config, spec=LossSpec(tuple(terms)))
-    content, style, image = np.random.default_rng(0).uniform(0, 255, (3, 192, 256, 3)).astype(np.float32)
+    graphs = objectives.build_graphs(config, spec=several_terms())
+    content, style, image = np.random.default_rng(0).uniform(0, 255, (3, 160, 224, 3)).astype(np.float32)
     whole, image = whole_of(config, content, [style], graphs=graphs), tf.constant(image_of(image))
-    outcomes = {whole.value_and_grad(image)[1].numpy().tobytes() for _ in range(6)}
+    outcomes = {whole.value_and_grad(image)[1].numpy().tobytes() for _ in range(5)}
     assert len(outcomes) == 1
 
 

@@ -12,7 +12,7 @@ from objectives import SHALLOW, cosine, image_of, picture, resolved, values, who
 from neural_style.compute.loss_graph import moment_term
 from neural_style.compute.objective import Objective, WholeObjective, decode, encode, targets_of
 from neural_style.compute.tiled_objective import TiledObjective
-from neural_style.networks.weights import sources as weights
+from neural_style.networks import weights
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
 

@@ -81,13 +81,14 @@ def test_losses_and_gradient_are_those_of_the_whole_picture(case):
 def test_pictures_of_any_size_in_tiles_of_any_size():
     """Whatever poolings leave at the ends: of every parity, narrower than a tile, and as large as one."""
     rng = np.random.default_rng(0)
-    sizes = [(33, 200, 64), (200, 33, 64), (32, 32, 16), (65, 64, 64), (67, 95, 24), (97, 49, 48)]
-    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(2)]
+    sizes = [(33, 130, 48), (130, 33, 48), (32, 32, 16), (65, 64, 64), (67, 95, 24), (97, 49, 48)]
+    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(4)]
     for index, (height, width, tile_size) in enumerate(sizes):
-        config = config_of("layers of both", "down" if index % 3 == 2 else "up")
+        case = "layers of both" if index % 2 else "two styles"
+        config = config_of(case, "down" if index % 3 == 2 else "up")
         image = image_of(picture(height, width, 4))
         expected = whole(height, width, config).value_and_grad(tf.constant(image))
-        assert_equal(tiled(height, width, tile_size, index % 2 == 0, config).value_and_grad(image), expected)
+        assert_equal(tiled(height, width, tile_size, index % 4 < 2, config).value_and_grad(image), expected)
 
 
 def test_one_tile_is_the_whole_picture():
@@ -100,7 +101,7 @@ def test_one_tile_is_the_whole_picture():
 def test_noise_in_tiles_of_a_large_picture():
     """The hardest, since the Gram matrices of noise cancel, in tiles as large as in earnest."""
     config = config_of("two styles")
-    content, image, *styles = (noise(251, 301, seed) for seed in range(4))
+    content, image, *styles = (noise(201, 251, seed) for seed in range(4))
     expected = whole_of(config, content, styles).value_and_grad(tf.constant(image_of(image)))
     assert_equal(tiled_of(config, content, styles, 128, False).value_and_grad(image_of(image)), expected)
 
@@ -180,19 +181,19 @@ def test_images_of_another_shape_are_refused():
 
 
 def test_tiles_may_change_their_size_between_evaluations():
-    config, image = config_of("layers of both"), image_of(picture(51, 90, 4))
-    expected = whole(51, 90, config).value_and_grad(tf.constant(image))
+    config, image = config_of("layers of both"), image_of(picture(41, 67, 4))
+    expected = whole(41, 67, config).value_and_grad(tf.constant(image))
     for keep in (True, False):
-        ours = tiled(51, 90, 64, keep, config)
-        for tile_size in (64, 24, 40):
+        ours = tiled(41, 67, 64, keep, config)
+        for tile_size in (64, 32):
             ours.tile_size = tile_size
             assert_equal(ours.value_and_grad(image), expected)
 
 
 def test_every_evaluation_gives_the_same_bits():
-    ours, image = tiled(67, 90, 48, config=config_of("layers of both")), image_of(picture(67, 90, 4))
+    ours, image = tiled(49, 67, 32, config=config_of("layers of both")), image_of(picture(49, 67, 4))
     outcomes = set()
-    for _ in range(4):
+    for _ in range(3):
         losses, gradient = ours.value_and_grad(image)
         outcomes.add((*values(losses).items(), gradient.tobytes()))
     assert len(outcomes) == 1
@@ -200,9 +201,9 @@ def test_every_evaluation_gives_the_same_bits():
 
 def test_weights_change_without_a_trace():
     """Losses and gradient are then those of the whole picture with these weights."""
-    for base in ({**SHALLOW, "loss": "balanced"}, {**SHALLOW, "loss": "athalye"}):
-        config, image = resolved(2, **base), image_of(picture(45, 67, 4))
-        graphs = objectives.build_graphs(config)
+    graphs, image = objectives.build_graphs(resolved(**SHALLOW)), image_of(picture(45, 67, 4))
+    for loss in ("balanced", "athalye"):
+        config = resolved(2, loss=loss, **SHALLOW)
         ours, expected = tiled(45, 67, 32, config=config, graphs=graphs), whole(45, 67, config)
         for change in (
             {"content_weight": 50, "tv_weight": 0},
@@ -211,10 +212,10 @@ def test_weights_change_without_a_trace():
             {},
         ):
             for objective in (ours, expected):
-                objective.set_weights(resolved(2, **base, **change))
+                objective.set_weights(resolved(2, loss=loss, **SHALLOW, **change))
             assert_equal(ours.value_and_grad(image), expected.value_and_grad(tf.constant(image)))
-        (part,) = graphs.tiled.parts
-        assert traces(part.statistics, part.content_maps, part.gradient) == [1, 1, 1]
+    (part,) = graphs.tiled.parts
+    assert traces(part.statistics, part.content_maps, part.gradient) == [1, 1, 1]
 
 
 class _Stop(BaseException):
@@ -297,7 +298,7 @@ def test_the_network_never_sees_more_than_a_tile(monkeypatch):
     for part in objectives.graphs_of(config_of()).tiled.parts:
         for name in ("statistics", "content_maps", "gradient"):
             monkeypatch.setattr(part, name, spied(getattr(part, name), seen[part.part.start]))
-    tiled(173, 49, 32, keep=False).value_and_grad(image_of(picture(173, 49, 4)))
+    tiled(141, 49, 32, keep=False).value_and_grad(image_of(picture(141, 49, 4)))
     for start, most in ((None, 39 + 2 * 24), ("pool3", (79 + 2 * 48) // 8)):
         assert max(max(shape[1:3]) for shape in seen[start]) <= most
         assert {shape[3] for shape in seen[start]} == {3 if start is None else 256}

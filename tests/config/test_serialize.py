@@ -136,7 +136,8 @@ def test_the_digest_is_the_same_in_every_process():
     """Which hashes are not; of resolved configurations, which hold a set, as well."""
     code = (
         "from neural_style.config.config import Config; from neural_style.config.resolve import resolve; "
-        "from neural_style.config.serialize import digest; made = Config('photo.jpg', ['painting.jpg'], tv_weight=0.3); "
+        "from neural_style.config.serialize import digest; "
+        "made = Config('photo.jpg', ['painting.jpg'], tv_weight=0.3); "
         "print(digest(made), digest(resolve(made, {'loss': 'athalye'})), hash(made))"
     )
     outputs = []

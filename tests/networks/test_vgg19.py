@@ -10,8 +10,8 @@ from objectives import relative_error, skip_unless_computed
 
 from neural_style import vgg19_spec
 from neural_style.errors import UsageError
+from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network, build_vgg19, maps_between
-from neural_style.networks.weights import sources as weights
 from neural_style.vgg19_spec import CONV_LAYERS, RELU_LAYERS, ROUNDINGS, convs_up_to, keras_name, positions
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"

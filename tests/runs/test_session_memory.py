@@ -132,7 +132,7 @@ def test_adam_takes_the_place_of_an_optimizer_without_memory(
     best = images[int(np.argmin(totals(steps[:count])))]
     np.testing.assert_array_equal(images[count], best)
     np.testing.assert_allclose(np.median(np.abs(images[count + 1] - best)), 3, rtol=1e-3)
-    assert any("going on with adam" in note for note in notes())
+    assert any("continuing with adam" in note for note in notes())
     assert session.result().plan.startswith(f"200×40 px tiles of {then} px, adam instead of lbfgs")
 
 

@@ -157,7 +157,7 @@ def test_in_another_process(begin, run, tmp_path):
     script = (
         "import pickle, sys; from pathlib import Path; from neural_style import Stylizer\n"
         "states = pickle.loads(Path(sys.argv[1]).read_bytes())\n"
-        "runs = [list(Stylizer('builtin', device='cpu').restore(state)) for state in states]\n"
+        "runs = [list(Stylizer('builtin', precision='float32').restore(state)) for state in states]\n"
         "[steps[-1].image for steps in runs]\n"
         "Path(sys.argv[2]).write_bytes(pickle.dumps(runs))\n"
     )
@@ -243,7 +243,7 @@ def test_warnings_of_a_restored_session_count_iterations_as_steps_do(begin, styl
 def test_after_memory_failed(begin, stylizer, evaluations, optimizer):
     """A run that went over to tiles goes on in them. (Its style was computed as a whole, so there is rounding.)"""
     evaluations.fail(EXHAUSTED, lambda call, tile_size: tile_size is None and call == 2)
-    session, before = made(begin(**LARGE, optimizer=optimizer), 4)
+    session, _ = made(begin(**LARGE, optimizer=optimizer), 4)
     state = sent(session.state())
     restored = stylizer.restore(state)
     assert restored.plans[-1].tile_size == 192

@@ -1,13 +1,20 @@
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
 
-from neural_style.runs.step import Step
+from neural_style.errors import NeuralStyleError
+from neural_style.runs.step import LOSS_NAMES, Result, Step
 
 
 def losses(total=6.0):
     return {"content": 1.0, "style": 2.0, "tv": 3.0, "total": total}
+
+
+def by_layer():
+    return {"content": {"relu4_2": 1.0}, "style": {"relu1_1": 0.5, "relu2_1": 1.5}, "tv": {"image": 3.0}}
 
 
 def pixels():
@@ -16,10 +23,16 @@ def pixels():
 
 def step(**changes):
     fields = {"iteration": 3, "losses": losses(), "scale": (4, 2), "best": True, "alpha": None, "render": pixels}
-    return Step(**fields | changes)
+    return Step(**{**fields, "losses_by_layer": by_layer(), **changes})
 
 
-@pytest.mark.parametrize("name", ["iteration", "losses", "scale", "best", "alpha", "render", "image"])
+ALPHA = np.array([[0, 1, 0.5, 1], [1, 1, 0.2, 0]], np.float32)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*(field.name for field in dataclasses.fields(Step)), "image"])
 def test_fields_cannot_be_set(name):
     record = step()
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -27,15 +40,34 @@ def test_fields_cannot_be_set(name):
 
 
 def test_losses_cannot_be_changed_from_in_or_outside():
-    given = losses()
-    record = step(losses=given)
-    given["total"] = -1
-    assert record.losses["total"] == 6
-    with pytest.raises(TypeError):
-        record.losses["total"] = 0
-    with pytest.raises(TypeError):
-        del record.losses["total"]
-    assert dict(record.losses) == losses()
+    given, of_layers = losses(), by_layer()
+    for record in (step(losses=given, losses_by_layer=of_layers), pickle.loads(pickle.dumps(step()))):
+        given["total"], of_layers["style"]["relu1_1"] = -1, -1
+        assert record.losses["total"] == 6
+        assert record.losses_by_layer["style"]["relu1_1"] == 0.5
+        for values in (record.losses, record.losses_by_layer, record.losses_by_layer["style"]):
+            name = next(iter(values))
+            with pytest.raises(TypeError):
+                values[name] = 0
+            with pytest.raises(TypeError):
+                del values[name]
+        assert dict(record.losses) == losses()
+        assert {name: dict(values) for name, values in record.losses_by_layer.items()} == by_layer()
+
+
+def test_names_of_losses_are_those_of_a_step():
+    assert tuple(step().losses) == LOSS_NAMES
+
+
+def test_losses_by_layer_may_be_left_out():
+    assert dict(Step(0, losses(), (4, 2), True, None, pixels).losses_by_layer) == {}
+
+
+def test_repr_is_short():
+    assert len(repr(step(alpha=np.zeros((500, 500))))) < 200
+
+
+# --- the image --------------------------------------------------------------------------------------------------------
 
 
 def test_image_is_made_on_first_use_and_once():
@@ -62,8 +94,7 @@ def test_image_cannot_be_changed():
 
 
 def test_alpha_is_put_back():
-    alpha = np.array([[0, 1, 0.5, 1], [1, 1, 0.2, 0]], np.float32)
-    image = step(alpha=alpha).image_with_alpha
+    image = step(alpha=ALPHA).image_with_alpha
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image[..., :3], pixels())
     np.testing.assert_array_equal(image[..., 3], [[0, 255, 128, 255], [255, 255, 51, 0]])
@@ -71,13 +102,63 @@ def test_alpha_is_put_back():
 
 
 def test_alpha_is_put_back_in_16_bits():
-    alpha = np.array([[0, 1, 0.5, 1], [1, 1, 0.2, 0]], np.float32)
     deep = pixels().astype(np.uint16) * 1000
-    image = step(alpha=alpha, render=deep.copy).image_with_alpha
+    image = step(alpha=ALPHA, render=deep.copy).image_with_alpha
     assert image.dtype == np.uint16
     np.testing.assert_array_equal(image[..., :3], deep)
     np.testing.assert_array_equal(image[..., 3], [[0, 65535, 32768, 65535], [65535, 65535, 13107, 0]])
 
 
-def test_repr_is_short():
-    assert len(repr(step(alpha=np.zeros((500, 500))))) < 200
+# --- to other processes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_numbers_are_always_pickled(protocol):
+    """Whatever makes the image, which here cannot be pickled."""
+    sent = pickle.loads(pickle.dumps(step(render=lambda: pixels() + 1, alpha=ALPHA), protocol))
+    assert (sent.iteration, sent.scale, sent.best) == (3, (4, 2), True)
+    assert dict(sent.losses) == losses()
+    assert {name: dict(values) for name, values in sent.losses_by_layer.items()} == by_layer()
+    np.testing.assert_array_equal(sent.alpha, ALPHA)
+
+
+def test_an_image_that_was_made_goes_along():
+    record = step(alpha=ALPHA)
+    _ = record.image
+    sent = pickle.loads(pickle.dumps(record))
+    np.testing.assert_array_equal(sent.image, pixels())
+    np.testing.assert_array_equal(sent.image_with_alpha, record.image_with_alpha)
+    with pytest.raises(ValueError, match="read-only"):
+        sent.image[0, 0] = 0
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(sent)).image, pixels())
+
+
+def test_a_step_sent_without_its_image_says_so():
+    record = step()
+    sent = pickle.loads(pickle.dumps(record))
+    for name in ("image", "image_with_alpha"):
+        with pytest.raises(
+            NeuralStyleError, match=r"came from another process without its image; read step\.image there"
+        ):
+            getattr(sent, name)
+    np.testing.assert_array_equal(record.image, pixels())  # here it is made all the same
+    with pytest.raises(NeuralStyleError, match="without its image"):
+        _ = pickle.loads(pickle.dumps(sent)).image
+
+
+def test_pickling_makes_no_image():
+    def render():
+        raise AssertionError("nobody looked at it")
+
+    pickle.dumps(step(render=render))
+    copy.copy(step(render=render))
+
+
+def test_results_are_pickled_and_cannot_be_set():
+    result = Result(pixels(), losses(), 3, 7, None, "builtin#sha256:0", "CPU:0", "float32", "4×2 px whole")
+    sent = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(sent.image, pixels())
+    assert (sent.losses, sent.iteration, sent.iterations, sent.plan) == (losses(), 3, 7, "4×2 px whole")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sent.iteration = 0
+    assert len(repr(result)) < 300

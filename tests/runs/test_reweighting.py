@@ -1,0 +1,52 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from small_runs import small_config
+
+from neural_style.compute.loss_weights import loss_spec
+from neural_style.config.config import OPTIONS
+from neural_style.config.resolve import resolve
+from neural_style.errors import UsageError
+from neural_style.runs.reweighting import WEIGHTS, reweighted
+
+PICTURE = np.zeros((48, 64, 3), np.uint8)
+
+
+def config(**changes):
+    return resolve(small_config(PICTURE, [PICTURE], **changes), {})
+
+
+def test_every_weight_is_an_option():
+    assert set(WEIGHTS) <= set(OPTIONS)
+    assert {name for name in OPTIONS if "weight" in name} - set(WEIGHTS) == {"weights"}
+
+
+def test_nothing_else_changes():
+    before = config()
+    after = reweighted(before, {"style_weight": 3.0, "tv_weight": 0}, loss_spec(before))
+    for field in dataclasses.fields(before):
+        expected = {"style_weight": 3, "tv_weight": 0}.get(field.name, getattr(before, field.name))
+        assert getattr(after, field.name) is expected or getattr(after, field.name) == expected
+    assert before.style_weight != 3
+    assert reweighted(before, {}, loss_spec(before)) == before
+
+
+def test_layers_may_go_and_come_back():
+    """Those of the run, though none that it never had."""
+    before = config()
+    spec = loss_spec(before)
+    fewer = reweighted(before, {"style_layer_weights": (0.0, 1.0), "content_weight": 0.0}, spec)
+    assert (tuple(fewer.style_terms), dict(fewer.content_terms)) == (("relu2_1",), {})
+    again = reweighted(fewer, {"style_layer_weights": (1.0, 1.0), "content_weight": 1.0}, spec)
+    assert loss_spec(again) == spec
+    with pytest.raises(UsageError, match=r"of the style loss among relu2_1, got relu1_1 as well; begin a new session"):
+        reweighted(fewer, {"style_layer_weights": (1.0, 1.0)}, loss_spec(fewer))
+    with pytest.raises(UsageError, match=r"of the content loss among none, got relu1_2 as well"):
+        reweighted(fewer, {"content_weight": 1.0}, loss_spec(fewer))
+
+
+@pytest.mark.parametrize("name", ["seed", "iterations", "learning_rate", "weights", "tv_width", "nonsense", "decided"])
+def test_other_options_are_refused(name):
+    with pytest.raises(UsageError, match=rf"^set_weights: expected some of content_weight, .*, tv_weight, got {name}$"):
+        reweighted(config(), {name: 1, "style_weight": 3.0}, loss_spec(config()))
