@@ -292,8 +292,8 @@ class Session:
         """
         with self._lock, tf.device(self._stylizer.device):
             if self._graphs is None or self._best is None:
-                when = "before its first step" if self._best is None else "that is over"
-                raise NeuralStyleError(f"expected a session between two steps, got one {when}, which has no state")
+                got = "before its first step; call step()" if self._best is None else "that is over; use result()"
+                raise NeuralStyleError(f"expected a session between two steps, got one {got}")
             self._take_new_weights()
             arrays: dict[str, np.ndarray] = {}
             descent: dict[str, Any] | None = None
