@@ -17,12 +17,16 @@ class Reservation:
     It ends with `release`, at the end of a `with` block, or when nothing refers to it any more, whichever comes first.
     """
 
-    def __init__(self, remove: Callable[[], object]):
+    def __init__(self, remove: Callable[[], object], end: Callable[[], object]):
+        """Take what removes the reservation, and what notes its end where that can be measured."""
+        self._end = end
         self._finalizer = weakref.finalize(self, remove)
         self._finalizer.atexit = False
 
     def release(self) -> None:
         """Give the memory back. Calling it again does nothing."""
+        if self._finalizer.alive:
+            self._end()
         self._finalizer()
 
     def __enter__(self) -> Reservation:
@@ -42,6 +46,9 @@ class _Account:
     """Number of a reservation -> its bytes."""
     baseline: int = 0
     """Bytes that the process uses while no session has taken any of the bytes reserved for it."""
+
+    kept: int = 0
+    """Bytes that the process did not give back after sessions that have ended. Later sessions take these first."""
 
     def total_and_taken(self, in_use: int) -> tuple[int, int]:
         """Return the bytes that all sessions have reserved, and how many of them they have taken."""
@@ -67,21 +74,46 @@ class Ledger:
         self._first_free: dict[str, int] = {}
         self._numbers = itertools.count()
 
-    def reserve(self, memory: str, size: int, in_use: int) -> Reservation:
+    def reserve(self, memory: str, size: int, in_use: int, measure: Callable[[], int] | None = None) -> Reservation:
         """Reserve bytes for a session.
 
         Args:
             memory: name of the memory, such as "CPU" or "GPU:0".
             size: bytes that the session takes at its peak, including those that it holds already.
             in_use: bytes that the process uses of this memory, excluding those that the session holds already.
+            measure: returns the bytes in use, to know at the end what the process keeps; None if it keeps nothing.
         """
         with self.lock:
             account = self._accounts.setdefault(memory, _Account())
-            account.baseline = in_use - account.total_and_taken(in_use)[1]
+            ours = account.total_and_taken(in_use)[0] + account.kept
+            account.baseline = in_use - min(max(in_use - account.baseline, 0), ours)
             number = next(self._numbers)
             account.reserved[number] = size
         # Removed without the lock: garbage collection may do it in a thread that holds the lock, at any point.
-        return Reservation(functools.partial(account.reserved.pop, number, None))
+        remove = functools.partial(account.reserved.pop, number, None)
+        return Reservation(remove, functools.partial(self._end, account, number, measure))
+
+    def _end(self, account: _Account, number: int, measure: Callable[[], int] | None) -> None:
+        """Note what the process keeps of a session's memory; the session has let go of it."""
+        if measure is None:
+            return
+        with self.lock:
+            size = account.reserved.get(number, 0)
+            others = account.total_and_taken(0)[0] - size
+            used = measure() - account.baseline
+            account.kept = max(0, min(used - others, account.kept + size))
+
+    def reusable(self, memory: str, in_use: int) -> int:
+        """Return the bytes that the process keeps of sessions that have ended, and that no session has reserved.
+
+        Args:
+            memory: name of the memory.
+            in_use: as in `outstanding`.
+        """
+        with self.lock:
+            account = self._accounts.get(memory, _Account())
+            total = account.total_and_taken(in_use)[0]
+            return max(min(account.kept, in_use - account.baseline) - total, 0)
 
     def outstanding(self, memory: str, in_use: int) -> int:
         """Return the bytes that sessions have reserved and not yet taken.

@@ -73,7 +73,8 @@ def budget(wanted: str, device: str, *, held: int = 0, ledger: Ledger = LEDGER) 
         if free is not None:
             return _gpu_budget(device, free, ledger)
     resident = _resident_bytes()
-    own = min(resident, PROCESS_BYTES + held)
+    kept = ledger.reusable("CPU", resident - held)  # TensorFlow gives no memory back on a CPU
+    own = min(resident, PROCESS_BYTES + held + kept)
     reserved = ledger.outstanding("CPU", resident - held)
     share = SAFE_SHARE if asked_for is None else _SHARE_OF_LIMIT
     limits = [own + int(share * max(left - reserved, 0)) for left in _left_by_limits()]
@@ -96,7 +97,7 @@ def reserve(peak: int, device: str, *, held: int = 0, ledger: Ledger = LEDGER) -
     size = max(peak - PROCESS_BYTES, 0)
     if device.startswith("GPU") and gpu_free(device) is not None:
         return ledger.reserve(device, size, _gpu_allocator(device).in_use)
-    return ledger.reserve("CPU", size, _resident_bytes() - held)
+    return ledger.reserve("CPU", size, _resident_bytes() - held, _resident_bytes)
 
 
 def gpu_free(device: str) -> int | None:

@@ -17,8 +17,8 @@ class ResolvedConfig(Config):
     `resolve` makes it. Used as a `Config`, it repeats the run.
     """
 
-    decided: frozenset[str] = frozenset()
-    """Names of the options that were not given, and were decided by the network or the optimizer."""
+    decisions: tuple[tuple[str, Any], ...] = ()
+    """Options that were not given, by name, with what the network or the optimizer decided."""
 
     # never None here
     loss: Literal["balanced", "athalye"] = LEFT_TO_NETWORK["loss"]
@@ -27,6 +27,11 @@ class ResolvedConfig(Config):
     learning_rate: float = 0.0
     initial_noiseblend: float = 0.0
     preview_width: int = 0
+
+    @property
+    def decided(self) -> frozenset[str]:
+        """Names of the options that still have the value that was decided. Another value counts as given."""
+        return frozenset(name for name, value in self.decisions if getattr(self, name) == value)
 
     def tolerance_of(self, optimizer: str) -> float:
         """Return the tolerance for an optimizer, which may differ from the one asked for."""
@@ -37,16 +42,19 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     """Give every option a value.
 
     Args:
-        config: what was asked for.
+        config: what was asked for. Of a resolved one, what depends on the optimizer is decided anew; the rest stays.
         settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence.
     """
-    values = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
+    before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
+    values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
+    open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], "tolerance"}
     if config.initial is not None:
         values["initial_noiseblend"] = 0.0
-    values["tolerance"] = usual_tolerance(config.optimizer, config.loss or values["loss"])
-    given = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    decided = {name for name in values if given[name] is None} | given.pop("decided", frozenset())
-    return ResolvedConfig(
-        **given | {name: values[name] for name in decided & values.keys() if given[name] is None},
-        decided=frozenset(decided),
-    )
+        open_now |= before & {"initial_noiseblend"}
+    given = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
+    given |= dict.fromkeys(open_now)
+    loss = given["loss"] or values["loss"]
+    values["tolerance"] = usual_tolerance(config.optimizer, loss)
+    filled = {name: value if given[name] is None else given[name] for name, value in values.items()}
+    decided = before | {name for name in values if given[name] is None}
+    return ResolvedConfig(**given | filled, decisions=tuple((name, filled[name]) for name in values if name in decided))

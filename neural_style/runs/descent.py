@@ -232,7 +232,7 @@ class Descent:
             "plan": dataclasses.asdict(self.objective.plan),
             "in_place": self._in_place,
             "before": self._before,
-            "best_total": self.best_total,
+            "best_total": self.best_total if math.isfinite(self.best_total) else None,
             "totals": list(self._totals),
             "done": self._done,
             "lives": list(self._lives),
@@ -247,7 +247,8 @@ class Descent:
         self._lives, self._in_place, self._before = list(numbers["lives"]), numbers["in_place"], numbers["before"]
         self._optimizer = optimizer_of(self.objective.plan, self._config, self._noise, self._lives[0], self._in_place)
         self._state = self._optimizer.from_arrays(of_optimizer)
-        self.best_total, self._totals = numbers["best_total"], list(numbers["totals"])
+        self.best_total = math.inf if numbers["best_total"] is None else numbers["best_total"]
+        self._totals = list(numbers["totals"])
         self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None
         if self._in_place:
             self.best_image = self._optimizer.ask(self._state)

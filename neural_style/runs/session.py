@@ -6,9 +6,9 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from neural_style.runs.stylizer import Stylizer
 
 _log = logging.getLogger("neural_style")
+
+
+_Made = TypeVar("_Made")
 
 
 class _Canceled(BaseException):
@@ -87,6 +90,7 @@ class Session:
         self._descent: Descent | None = None
         self._iteration = -1
         self._best: Step | None = None
+        self._best_config = config  # with the weights that it was made with
         self._new_config: ResolvedConfig | None = None
         self._stop = threading.Event()
         self._lock = threading.RLock()  # held while a step is made
@@ -111,23 +115,29 @@ class Session:
 
         After an error, the session is closed.
         """
-        with self._lock:
-            evaluation = self.evaluate()
-            return None if evaluation is None else self._step_of(evaluation)
+        return self._guarded(self._next_step)
 
     def evaluate(self) -> Evaluation | None:
-        """Evaluate the loss once, like `step`, but return the image as the optimizer has it and make no `Step`."""
+        """Like `step`, but return the image as the optimizer has it, and make no `Step`."""
+        return self._guarded(self._next_evaluation)
+
+    def _guarded(self, act: Callable[[], _Made | None]) -> _Made | None:
+        """Compute something while no other thread does; close the session after an error, even after Ctrl-C."""
         with self._lock:
             if self._graphs is None or self._stop.is_set():
                 return None
             try:
                 with computing_on(self._stylizer.device):
-                    return self._next_evaluation()
+                    return act()
             except _Canceled:
                 return None
-            except Exception:
+            except BaseException:
                 self.close()
                 raise
+
+    def _next_step(self) -> Step | None:
+        evaluation = self._next_evaluation()
+        return None if evaluation is None else self._step_of(evaluation)
 
     def _next_evaluation(self) -> Evaluation | None:
         while self._at < len(self.scales):
@@ -194,7 +204,7 @@ class Session:
         if in_place and size == self._size:
             _ = step.image  # make it now, because the optimizer overwrites the array
         if step.best:
-            self._best = step
+            self._best, self._best_config = step, self.config
         return step
 
     def _set_plan(self, plan: Plan) -> None:
@@ -259,7 +269,7 @@ class Session:
             losses=best.losses,
             iteration=best.iteration,
             iterations=self._iteration,
-            config=self.config,
+            config=self._best_config,
             weights=self.network.reference,
             device=self._stylizer.device,
             precision=self._stylizer.precision.precision,

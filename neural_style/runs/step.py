@@ -21,7 +21,7 @@ LOSS_NAMES = ("content", "style", "tv", "total")
 """Names of the losses, in the order of tables and plots."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One image of a run with its losses. Immutable.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs
 from neural_style.runs.session import Session
 from neural_style.runs.session_state import SessionState
+
+_log = logging.getLogger("neural_style")
 
 MOST_STYLES = 32
 """How many style pictures' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""
@@ -117,7 +120,16 @@ class Stylizer:
         inputs = inputs or read_inputs(config)
         _check_sizes(state, config, inputs)
         network = self._weights_of(state, config)
-        planner, reservation = self._planner(config, inputs), self._reserve(state.plans, inputs)
+        planner = self._planner(config, inputs)
+        with LEDGER.lock:
+            budget = memory.budget(self._memory or config.memory, self.device, held=inputs.nbytes)
+            needed = max(plan.peak for plan in state.plans)
+            if needed > budget:
+                sizes = byte_sizes.describe(needed), byte_sizes.describe(budget)
+                _log.warning(
+                    "memory: the run was planned with %s, and there are %s now; it may need smaller tiles", *sizes
+                )
+            reservation = self._reserve(state.plans, inputs)
         session = Session(self, config, inputs, network, planner, state.plans, reservation)
         try:
             session.take(state)
@@ -134,7 +146,7 @@ class Stylizer:
         """
         is_open = self._weights == OPTIONS["weights"].default
         network = weights.load(state.weights if is_open else self._weights, config.layers)
-        if network.digest != state.weights.partition("#")[2]:
+        if network.digest != state.weights.rpartition("#")[2]:
             raise UsageError(
                 f"weights: expected those that the run began with, {state.weights}, got {network.reference}; make the "
                 "Stylizer with them"

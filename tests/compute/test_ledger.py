@@ -191,3 +191,20 @@ def test_the_first_look_at_a_memory_is_remembered(ledger):
     assert ledger.first_free("GPU:0", 3) == 80
     assert ledger.first_free("GPU:1", 5) == 5
     assert not ledger.knows("GPU:0")
+
+
+def test_what_the_process_keeps_of_a_session_is_for_the_next_one():
+    ledger, in_use = Ledger(), [1000]
+    first = ledger.reserve("CPU", 600, in_use[0], lambda: in_use[0])
+    in_use[0] = 1500  # it takes 500
+    assert ledger.reusable("CPU", in_use[0]) == 0
+    first.release()  # and the process gives none back
+    assert ledger.reusable("CPU", in_use[0]) == 500
+    in_use[0] += 6000  # which something else takes
+    assert ledger.reusable("CPU", in_use[0]) == 500
+    second = ledger.reserve("CPU", 400, in_use[0], lambda: in_use[0])
+    assert ledger.outstanding("CPU", in_use[0]) == 0  # it takes what is kept first
+    assert ledger.reusable("CPU", in_use[0]) == 100
+    second.release()
+    assert ledger.reusable("CPU", in_use[0]) == 500
+    assert ledger.reusable("CPU", 1100) == 0  # given back meanwhile

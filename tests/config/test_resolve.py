@@ -117,3 +117,17 @@ def test_a_resolved_configuration_is_a_value():
         made.loss = "balanced"
     assert dataclasses.replace(made, precision="float16").precision == "float16"
     assert dataclasses.replace(made, precision="float16").decided == made.decided
+
+
+def test_a_change_of_a_resolved_configuration_counts_as_given():
+    """And another optimizer brings its own defaults for what was not given."""
+    made = resolve(config(), {"learning_rate": 3.0})
+    other = resolve(dataclasses.replace(made, optimizer="adam"))
+    assert (other.iterations, other.tolerance) == (1000, 0)
+    assert other.learning_rate == 3
+    for name, value in {"tolerance": 0.9, "iterations": 7, "learning_rate": 2.0, "preview_width": 64}.items():
+        changed = dataclasses.replace(made, **{name: value})
+        assert changed.decided == made.decided - {name}
+        again = resolve(dataclasses.replace(changed, optimizer="adam"))
+        assert getattr(again, name) == value
+    assert dataclasses.replace(made, tolerance=0.9).tolerance_of("adam") == 0.9
