@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from neural_style import paths
 
 _KERAS_CONFIG = "keras.src.backend.config"
 """The module of Keras that reads `keras.json` in Keras's folder, or writes one with the defaults if there is none."""
+
+_OF_TENSORFLOW = re.compile(
+    rb"[IWEF]\d{4} |\d{4}-\d\d-\d\d .*tensorflow|WARNING: All log messages|To enable the following"
+)
+"""How TensorFlow's log lines begin."""
 
 _lock = threading.RLock()
 
@@ -47,5 +55,39 @@ def _folder_for_keras() -> str:
 
 
 def _import() -> None:
-    import tensorflow  # noqa: F401, I001 - first, since it imports Keras in the right order
-    import keras  # noqa: F401
+    with _quietly():
+        import tensorflow  # noqa: F401, I001 - first, since it imports Keras in the right order
+        import keras  # noqa: F401
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Hold back what TensorFlow logs to standard error during its import, and print it only after an error.
+
+    Later, its native code does not log either, unless the environment asks for it. What anything else writes meanwhile
+    is printed afterwards.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    descriptor = 2  # not sys.stderr, which native code does not use
+    try:
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed below
+        original = os.dup(descriptor)
+    except OSError:  # there is no place for the file, or the descriptor is closed
+        yield
+        return
+    with log:
+        os.dup2(log.fileno(), descriptor)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            log.seek(0)
+            lines = [line for line in log if failed or not _OF_TENSORFLOW.match(line)]
+            os.dup2(original, descriptor)
+            with contextlib.suppress(OSError):
+                os.write(descriptor, b"".join(lines))
+            os.close(original)

@@ -337,7 +337,7 @@ def test_pictures_of_other_sizes_are_refused(begin, make_config, stylizer, reser
     session.close()
     others = read_inputs(make_config(content=smooth(64, 52), **TWO))
     with pytest.raises(
-        UsageError, match=r"sizes of 64×48, then 128×96 px, got pictures that give 64×52, then 128×104 px; use the same"
+        UsageError, match=r"of 64×48, then 128×96 px, got pictures that give 64×52, then 128×104 px; use the same"
     ):
         stylizer.restore(state, others)
     same = read_inputs(make_config(**TWO))
