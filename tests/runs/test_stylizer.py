@@ -288,7 +288,7 @@ def test_pictures_that_are_read_count_until_the_last_scale(begin):
 
 def test_the_message_names_the_pictures_that_are_held_beside_a_coarse_size(make_config):
     config = resolve(make_config(optimizer="lbfgs", initial_noiseblend=1), {})
-    with pytest.raises(UsageError, match=r"800×600 px .*, including the 96 MB of the pictures read, got 800 MB; give"):
+    with pytest.raises(UsageError, match=r"800×600 px .* including the 96 MB of the pictures read, got 800 MB; give"):
         Planner(config, "float32").choose_all([(800, 600), (64, 48)], 8 * 10**8, 96 * 10**6)
 
 
