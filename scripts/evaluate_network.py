@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neural_style.cli.tensorflow_import import quiet_import
+from neural_style.networks.keras_import import quiet_import
 
 with quiet_import():
     import tensorflow  # noqa: F401 - first, since what it logs when another module brings it in cannot be kept back

@@ -25,8 +25,8 @@ from typing import NoReturn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neural_style.cli.signals import ending_signals
-from neural_style.cli.tensorflow_import import quiet_import
 from neural_style.errors import NeuralStyleError
+from neural_style.networks.keras_import import quiet_import
 
 try:
     with quiet_import():

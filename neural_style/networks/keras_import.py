@@ -55,13 +55,13 @@ def _folder_for_keras() -> str:
 
 
 def _import() -> None:
-    with _quietly():
+    with quiet_import():
         import tensorflow  # noqa: F401, I001 - first, since it imports Keras in the right order
         import keras  # noqa: F401
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quiet_import() -> Iterator[None]:
     """Hold back what TensorFlow logs to standard error during its import, and print it only after an error.
 
     Later, its native code does not log either, unless the environment asks for it. What anything else writes meanwhile
