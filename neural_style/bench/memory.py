@@ -18,7 +18,8 @@ from PIL import Image
 
 from neural_style.bench import program
 from neural_style.bench.measuring import Row
-from neural_style.config.config import LEAST_TILE, Config
+from neural_style.config.config import Config
+from neural_style.config.defaults import LEAST_TILE
 from neural_style.errors import NeuralStyleError, UsageError
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import numpy as np
 
 from neural_style.bench import classic_run, program
 from neural_style.bench.measuring import Row
-from neural_style.config.config import LOSS_FACTORS, Config
+from neural_style.config.config import Config
+from neural_style.config.defaults import LOSS_FACTORS
 
 if TYPE_CHECKING:
     from neural_style.bench.options import Options

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neural_style.config.config import Config, PictureSource
+from neural_style.config.config import Config
+from neural_style.config.options.pictures import PictureSource
 from neural_style.errors import ImageError
 from neural_style.images.picture import Picture, describe, resize, scaled_height
 from neural_style.images.reading import read_image

@@ -3,7 +3,7 @@ from benchmarks import options, rows_of
 
 from neural_style.bench import classic_run, suite
 from neural_style.config import config
-from neural_style.config.config import LOSS_FACTORS
+from neural_style.config.defaults import LOSS_FACTORS
 from neural_style.errors import ImageError
 
 

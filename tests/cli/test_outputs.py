@@ -10,7 +10,8 @@ from PIL import Image
 
 from neural_style.cli import flags, loss_history
 from neural_style.cli.outputs import Outputs
-from neural_style.config.config import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, OPTIONS, Config
+from neural_style.config.config import OPTIONS, Config
+from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER
 from neural_style.errors import OutputError, UsageError
 from neural_style.images import reading, writing
 from neural_style.images.picture import to_integers

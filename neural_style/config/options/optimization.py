@@ -1,0 +1,90 @@
+"""Options: how the image is optimized, and from where."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from neural_style import vgg19_spec
+from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, MOST_NOISE, PATIENCE, TOLERANCES
+from neural_style.config.fields import option
+
+
+def _by_optimizer(name: str) -> str:
+    """Describe the defaults of an option of `LEFT_TO_OPTIMIZER` in words."""
+    return ", ".join(f"{values[name]:g} for {optimizer}" for optimizer, values in LEFT_TO_OPTIMIZER.items())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Optimization:
+    """How the image is optimized, and from where."""
+
+    optimizer: Literal["lbfgs", "adam", "scipy"] = option(
+        "Optimization",
+        "Method: lbfgs is this program's L-BFGS, adam is Adam, and scipy is SciPy's L-BFGS, for reference.",
+        "lbfgs",
+    )
+    iterations: int | None = option(
+        "Optimization",
+        "Most evaluations of loss and gradient at the full size, or at the preview's size if there is a preview. The "
+        f"evaluation of the start image does not count. By default {_by_optimizer('iterations')}.",
+        None,
+        bounds=">= 1",
+    )
+    tolerance: float | None = option(
+        "Optimization",
+        f"A scale ends when {PATIENCE} evaluations lower its loss by no more than this share; 0 uses up all "
+        "iterations. By default, with lbfgs, "
+        f"{', '.join(f'{value:g} for the {loss} loss' for loss, value in TOLERANCES.items())}; with the other "
+        "optimizers, 0.",
+        None,
+        bounds="0 to < 1",
+    )
+    scales: str = option(
+        "Optimization",
+        "Sizes to paint at, from coarse to fine: a number of sizes, each half as large as the next, or auto. auto "
+        "doubles the size from --min_scale up to the full size. With a preview, it goes from --preview_width to the "
+        f"full size in equal steps. If an initial picture makes up at least {MOST_NOISE:.0%} of the start image, auto "
+        "paints at the full size alone.",
+        "auto",
+    )
+    min_scale: int = option(
+        "Optimization",
+        "Shorter side of the coarsest size in pixels, with --scales auto and no preview. Smaller values take more of "
+        "the style's forms.",
+        48,
+        bounds=f">= {vgg19_spec.MIN_SIDE}",
+    )
+    preview_width: int | None = option(
+        "Optimization",
+        "Longer side in pixels of the coarsest size, the preview; 0 for no preview. Results less than twice as large "
+        "are painted at the full size alone. The preview gets most of the evaluations, so a run at that size predicts "
+        "the look of larger results. Larger values keep more of the content, smaller values take more of the style's "
+        f"forms. There is no preview if the start image has more than {MOST_NOISE:.0%} noise. By default what the "
+        f"weights file says (256 for the built-in network), or {LEFT_TO_NETWORK['preview_width']:g}.",
+        None,
+        bounds=f"0 or >= {vgg19_spec.MIN_SIDE}",
+    )
+    scale_iterations: int = option(
+        "Optimization",
+        "Most evaluations at each of the other sizes, and never more than --iterations.",
+        60,
+        bounds=">= 1",
+    )
+    learning_rate: float | None = option(
+        "Optimization",
+        "Adam: step size in gray levels (0-255). By default what the weights file says (3 for the built-in network), "
+        f"or {LEFT_TO_NETWORK['learning_rate']:g}.",
+        None,
+        bounds="> 0",
+    )
+    beta1: float = option("Optimization", "Adam: decay rate of the mean gradient.", 0.9, bounds="0 to < 1")
+    beta2: float = option("Optimization", "Adam: decay rate of the mean squared gradient.", 0.999, bounds="0 to < 1")
+    eps: float = option("Optimization", "Adam: number added to the root mean square.", 1e-8, bounds="> 0")
+    history_size: int = option("Optimization", "L-BFGS: number of curvature pairs to keep.", 10, bounds=">= 1")
+    seed: int = option(
+        "Optimization",
+        "Seed of the noise, if the start image has any. The same seed gives the same picture.",
+        0,
+        bounds=">= 0",
+    )

@@ -1,0 +1,68 @@
+"""Options: what is painted, in which style, and where the result goes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from neural_style import vgg19_spec
+from neural_style.config.defaults import LEFT_TO_NETWORK
+from neural_style.config.fields import option
+
+PictureSource = Any
+"""A path, a `PIL.Image.Image`, or an array that `images.reading.read_image` accepts."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pictures:
+    """What is painted, in which style, and where the result goes."""
+
+    content: PictureSource = option(
+        "Pictures", "The picture to paint: a photograph whose shapes are kept.", picture=True
+    )
+    styles: Sequence[PictureSource] = option(
+        "Pictures", "One or more pictures whose look the result takes on.", picture=True
+    )
+    output: str | None = option(
+        "Pictures",
+        "Where to write the result (.png, .jpg, .webp, .tif or .bmp). By default <content>-<style>.png in the current "
+        "folder, with a number added if that file exists.",
+        None,
+        path=True,
+    )
+    overwrite: bool = option("Pictures", "Replace existing files.", False)
+    width: int | None = option(
+        "Pictures",
+        "Width of the result in pixels; the aspect ratio is kept. By default the width of the content.",
+        None,
+        bounds=f">= {vgg19_spec.MIN_SIDE}",
+    )
+    style_scales: tuple[float, ...] | None = option(
+        "Pictures",
+        "Width of each style picture as a multiple of the result's width, one number per style. Larger values give "
+        "larger brush strokes. By default 1 for each.",
+        None,
+        bounds="> 0",
+    )
+    initial: PictureSource | None = option(
+        "Pictures", "Picture to start from, resized to the size of the result.", None, picture=True
+    )
+    initial_noiseblend: float | None = option(
+        "Pictures",
+        "Share of noise in the start image: 1 is noise alone, 0 is the initial picture, or the content if there is no "
+        f"initial picture. By default {LEFT_TO_NETWORK['initial_noiseblend']:g}, or without an initial picture what "
+        "the weights file says.",
+        None,
+        bounds="0 to 1",
+    )
+    preserve_colors: bool = option(
+        "Pictures", "Keep the content's colors: only the lightness of the result is painted.", False
+    )
+    bit_depth: int = option("Pictures", "Bits per channel of the result, 8 or 16. Only PNG and TIFF can have 16.", 8)
+    max_pixels: int = option(
+        "Pictures",
+        "Most pixels that an input picture, the result, or a style picture at its scale may have.",
+        250_000_000,
+        bounds=">= 1",
+    )

@@ -1,0 +1,28 @@
+"""Options: what a run reports while it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from neural_style.config.fields import option
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Progress:
+    """What a run reports while it goes on."""
+
+    print_iterations: int | None = option("Progress", "Print the losses every N iterations.", None, bounds=">= 1")
+    checkpoint_output: str | None = option(
+        "Progress",
+        "Where to write the best image so far, with a placeholder for the iteration: out_{:05}.jpg or out_%05d.jpg.",
+        None,
+        path=True,
+    )
+    checkpoint_iterations: int | None = option(
+        "Progress", "Write a checkpoint every N iterations.", None, bounds=">= 1"
+    )
+    progress_write: bool = option("Progress", "Write a table of all losses next to the output.", False)
+    progress_plot: bool = option("Progress", "Plot the losses to a PNG next to the output.", False)
+    save_flags: str | None = option(
+        "Progress", "Write the flags in effect to this file, for --flagfile.", None, path=True
+    )
