@@ -212,7 +212,7 @@ def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
 def one_weight_for_all(monkeypatch):
     """Terms of any names, weighted so that each counts."""
 
-    def all_alike(config, graph, width, content, styles):
+    def all_alike(config, graph, size, content, styles):
         count = len(config.styles)
         return {
             term.name: {

@@ -76,7 +76,7 @@ CASES = {
         },
     ),
     "other weights, balanced": (
-        {"loss": "balanced", **SHALLOW, "content_weight": 10, "style_weight": 100, "tv_weight": 300},
+        {"loss": "balanced", **SHALLOW, "content_weight": 2, "style_weight": 11, "tv_weight": 3e-4},
         {**BALANCED_SHALLOW, "balanced": True, "factors": (2 * 2**20, 11 * 2**20, 3e-4 * 2**20)},
     ),
     "variation alone": (TV_ALONE, {"content_terms": {}, "style_terms": {}, "blend": (1,), "factors": (0, 0, 3)}),
