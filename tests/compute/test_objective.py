@@ -285,8 +285,8 @@ def test_whole_and_tiled_objectives_have_all_of_the_protocol():
 
 def test_targets_by_the_terms_that_compare_with_them():
     graph = objectives.graphs_of(resolved(**SHALLOW)).whole
-    found = targets_of(graph, {"relu1_2": "map", "relu5_1": "not needed"}, {"relu1_1": "first", "relu2_1": "second"})
-    assert found == {"content": {"relu1_2": "map"}, "style": {"relu1_1": "first", "relu2_1": "second"}}
+    found = targets_of(graph, {"relu1_2": "map", "relu5_1": "not needed"})
+    assert found == {"content": {"relu1_2": "map"}}
 
 
 def test_released_targets_are_gone():
