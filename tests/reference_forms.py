@@ -56,6 +56,7 @@ class Objective:
         """`config` is asked for plain options only: what follows from them is computed here."""
         self.config, self.network = config, reference.in_float64(reference.random_weights())
         self.unit = {"balanced": 2**20, "athalye": 1}[config.loss]
+        self.blocks = {"balanced": (1, 1.5, 2, 1.25, 0.25), "athalye": (1,) * 5}[config.loss]
         self.content, *self.styles = (self._features(each - self.network.mean) for each in (content_picture, *styles))
         blend = np.array(config.style_blend_weights or np.ones(len(styles)), float)
         self.blend = blend / blend.sum()
@@ -66,7 +67,7 @@ class Objective:
         return {layer: self.config.feature_scale * maps for layer, maps in found.items()}
 
     def _weights(self, given, layers):
-        weights = np.array(given or np.ones(len(layers)), float)
+        weights = np.array(given, float)
         return zip(layers, weights / weights.sum() if self.config.layer_reduction == "mean" else weights, strict=True)
 
     def _blend(self, layer):
@@ -76,15 +77,19 @@ class Objective:
     def __call__(self, image):
         """Content loss, style loss and their sum, by name."""
         config, maps, pixels = self.config, self._features(image), image.shape[0] * image.shape[1]
+        ones, of_blocks = (
+            [1] * len(config.content_layers),
+            [self.blocks[int(layer[4]) - 1] for layer in config.style_layers],
+        )
         contents = [
             weight * content(maps[layer], self.content[layer], config.content_loss)
-            for layer, weight in self._weights(config.content_layer_weights, config.content_layers)
+            for layer, weight in self._weights(config.content_layer_weights or ones, config.content_layers)
         ]
         factors = config.style_loss_weights or np.ones(len(config.style_loss))
         form = config.gram_normalization, config.style_reduction, pixels
         styles = [
             weight * factor * style(maps[layer], [each[layer] for each in self.styles], self._blend(layer), name, *form)
-            for layer, weight in self._weights(config.style_layer_weights, config.style_layers)
+            for layer, weight in self._weights(config.style_layer_weights or of_blocks, config.style_layers)
             for name, factor in zip(config.style_loss, factors, strict=True)
         ]
         found = {"content": config.content_weight * sum(contents), "style": config.style_weight * sum(styles)}
