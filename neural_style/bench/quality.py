@@ -16,7 +16,7 @@ import numpy as np
 from neural_style.bench import classic_run, program
 from neural_style.bench.measuring import Row
 from neural_style.config.config import Config
-from neural_style.config.defaults import LOSS_FACTORS
+from neural_style.config.defaults import FAMILIES
 
 if TYPE_CHECKING:
     from neural_style.bench.options import Options
@@ -99,7 +99,7 @@ def measure(config: Config, network: program.Network, width: int, options: Optio
     subject = _Subject(config, classic, inputs, network, exact, options.pictures, width)
     seconds, target = _run_classic(subject, options.short)
     samples = _iteration_seconds(subject) if options.short else []
-    runs = {loss: _run_defaults(subject, loss, target) for loss in LOSS_FACTORS}
+    runs = {loss: _run_defaults(subject, loss, target) for loss in FAMILIES}
     if options.short:
         samples += _iteration_seconds(subject)
         seconds = statistics.median(samples) * classic_run.SETTINGS["iterations"]

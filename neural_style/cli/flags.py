@@ -157,7 +157,8 @@ def _absl_flags() -> flags.FlagValues:
     }
     for option in OPTIONS.values():
         if option.choices:
-            flags.DEFINE_enum(option.name, option.default, option.choices, option.help, flag_values=values)
+            define_enum = flags.DEFINE_multi_enum if option.is_list else flags.DEFINE_enum
+            define_enum(option.name, option.default, option.choices, option.help, flag_values=values)
         else:
             define = (multi if option.is_list else single)[option.type]
             define(option.name, option.default, option.help, flag_values=values)

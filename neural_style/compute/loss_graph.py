@@ -61,9 +61,9 @@ class LossGraph:
         with_first = first_moments(self.spec)
         for term in self.spec.terms:
             if term.kind is FeatureFormula:
-                specs[term.name] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
+                specs[term.key] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
             elif term.kind is MomentFormula:
-                specs[term.name] = {layer: _styles_spec(layer, with_first[layer]) for layer in term.layers}
+                specs[term.key] = {layer: _styles_spec(layer, with_first[layer]) for layer in term.layers}
         return specs
 
     def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -73,7 +73,7 @@ class LossGraph:
 
     def _style_moments(self, image: tf.Tensor) -> dict[str, MeanMoments]:
         """Return layer -> mean moments. Because it is traced, TensorFlow frees each feature map as soon as possible."""
-        return {layer: mean_moments(sums) for layer, sums in self._moments(self.network.features(image)).items()}
+        return self.mean_moments(self._moments(self.network.features(image)))
 
     def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> LossTerms:
         """Return the losses of an image, without a gradient."""
@@ -101,21 +101,25 @@ class LossGraph:
         values: dict[str, dict[str, tf.Tensor]] = {}
         gradients: Gradients = {}
         of_image: tf.Tensor | None = None
-        all_moments = self._moments(features)
+        all_moments, scale = self._moments(features), self.spec.feature_scale
+        all_means = self.mean_moments(all_moments)
         for term in self.spec.terms:
             if term.kind is FeatureFormula:
-                values[term.name], found = feature_term(term, features, targets, weights)
+                values[term.key], found = feature_term(term, features, targets, weights)
                 merge(gradients, found)
             elif term.kind is MomentFormula:
-                means = {layer: mean_moments(all_moments[layer]) for layer in term.layers}
-                values[term.name], upstream = moment_term(term, means, targets, weights)
-                sums = {layer: per_sum(upstream[layer], all_moments[layer].mass) for layer in term.layers}
-                merge(gradients, {layer: moments_vjp(features[layer], sums[layer]) for layer in term.layers})
+                values[term.key], upstream = moment_term(term, all_means, targets, weights)
+                sums = {layer: per_sum(of, all_moments[layer].mass, scale) for layer, of in upstream.items()}
+                merge(gradients, {layer: moments_vjp(features[layer], of_sum) for layer, of_sum in sums.items()})
             else:
-                value, gradient = formula_of(term).value_and_gradient(image, weights[term.name][IMAGE])
-                values[term.name] = {IMAGE: value}
+                value, gradient = formula_of(term).value_and_gradient(image, weights[term.key][IMAGE])
+                values[term.key] = {IMAGE: value}
                 of_image = gradient if of_image is None else of_image + gradient
         return added_up(self.spec, values), gradients, of_image
+
+    def mean_moments(self, sums: Mapping[str, Moments]) -> dict[str, MeanMoments]:
+        """Return layer -> mean moments of the scaled features, given the moments of the features."""
+        return {layer: mean_moments(of_layer, self.spec.feature_scale) for layer, of_layer in sums.items()}
 
     def _moments(self, features: Mapping[str, tf.Tensor]) -> dict[str, Moments]:
         wanted = first_moments(self.spec)
@@ -222,9 +226,9 @@ def feature_term(
     for layer in term.layers:
         with tf.GradientTape() as tape:
             tape.watch(features[layer])
-            target = tf.cast(targets[term.name][layer], tf.float32)
+            target = tf.cast(targets[term.key][layer], tf.float32)
             loss = formula_of(term).loss(tf.cast(features[layer], tf.float32), target)
-            value = weights[term.name][layer] * (loss if share is None else loss * share[layer])
+            value = weights[term.key][layer] * (loss if share is None else loss * share[layer])
         values[layer] = value
         gradients[layer] = tape.gradient(value, features[layer])
     return values, gradients
@@ -233,28 +237,46 @@ def feature_term(
 def moment_term(
     term: Term, means: Mapping[str, MeanMoments], targets: Targets, weights: LossWeights
 ) -> tuple[dict[str, tf.Tensor], dict[str, MeanMoments]]:
-    """Return a term's weighted losses by layer, and their gradients with respect to the mean moments."""
+    """Return a term's weighted losses by layer, and their gradients with respect to the mean moments of its layers."""
     values: dict[str, tf.Tensor] = {}
     gradients: dict[str, MeanMoments] = {}
     for layer in term.layers:
         with tf.GradientTape() as tape:
             tape.watch(means[layer])
-            losses = formula_of(term).loss(means[layer], targets[term.name][layer])
-            value = tf.tensordot(weights[term.name][layer], losses, 1)
+            losses = formula_of(term).loss(means[layer], targets[term.key][layer])
+            value = tf.tensordot(weights[term.key][layer], losses, 1)
         values[layer] = value
         gradients[layer] = MeanMoments(*tape.gradient(value, means[layer], unconnected_gradients="zero"))
     return values, gradients
 
 
-def per_sum(upstream: MeanMoments, mass: tf.Tensor) -> Moments:
-    """Return the gradient with respect to moments, given that with respect to mean moments. For the mass it is 0."""
-    return Moments(tf.constant(0.0), upstream.first / mass, upstream.second / mass)
+def per_sum(upstream: MeanMoments, mass: tf.Tensor, scale: float = 1.0) -> Moments:
+    """Return the gradient with respect to moments, given that with respect to mean moments. For the mass it is 0.
+
+    Args:
+        upstream: gradient with respect to what `mean_moments` returned.
+        mass: that of the moments.
+        scale: as for `mean_moments`.
+    """
+    first, second = upstream.first / mass, upstream.second / mass
+    if scale != 1:
+        first, second = scale * first, scale**2 * second
+    return Moments(tf.constant(0.0), first, second)
 
 
 def added_up(spec: LossSpec, values: Mapping[str, Mapping[str, tf.Tensor]]) -> LossTerms:
-    """Return the losses with their sums. Every sum is added in the order of the spec."""
-    by_name = {term.name: sum_in_order([*values[term.name].values()] or [0.0]) for term in spec.terms}
-    return LossTerms(sum_in_order([*by_name.values()]), by_name, {name: dict(value) for name, value in values.items()})
+    """Return the losses with their sums, given those by key of a term. Every sum is added in the order of the spec."""
+    parts: dict[str, dict[str, list[tf.Tensor]]] = {}
+    for term in spec.terms:
+        of_name = parts.setdefault(term.name, {})
+        for layer, value in values[term.key].items():
+            of_name.setdefault(layer, []).append(value)
+    by_layer = {
+        name: {layer: of[0] if len(of) == 1 else sum_in_order(of) for layer, of in layers.items()}
+        for name, layers in parts.items()
+    }
+    by_name = {name: sum_in_order([*layers.values()] or [0.0]) for name, layers in by_layer.items()}
+    return LossTerms(sum_in_order([*by_name.values()]), by_name, by_layer)
 
 
 def merge(gradients: Gradients, found: Mapping[str, tf.Tensor]) -> None:
@@ -292,14 +314,14 @@ def weight_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
     """Return the shapes and types of `LossWeights`, for TensorFlow."""
     shapes: dict[type, tuple[int | None, ...]] = {FeatureFormula: (), MomentFormula: (None,), PixelFormula: ()}
     return {
-        term.name: {layer: tf.TensorSpec(shapes[term.kind], tf.float32) for layer in term.layers} for term in spec.terms
+        term.key: {layer: tf.TensorSpec(shapes[term.kind], tf.float32) for layer in term.layers} for term in spec.terms
     }
 
 
 def _styles_spec(layer: str, with_first: bool) -> MeanMoments:
     channels = channels_of(layer)
     first = tf.TensorSpec((None, channels if with_first else 0), tf.float32)
-    return MeanMoments(first, tf.TensorSpec((None, channels, channels), tf.float32))
+    return MeanMoments(first, tf.TensorSpec((None, channels, channels), tf.float32), tf.TensorSpec((None,), tf.float32))
 
 
 def _loss_scale(gradients: Sequence[tf.Tensor]) -> tf.Tensor:

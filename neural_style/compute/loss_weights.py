@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import LossGraph, float32
+from neural_style.compute.loss_graph import LossGraph, channels_of, float32, formula_of
+from neural_style.compute.normalization import Size, image_factor, positions_of, style_ratios
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
-from neural_style.losses.spec import FORMULAS, IMAGE, LossSpec, LossWeights, Term
+from neural_style.losses.reductions import REDUCTIONS
+from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossWeights, Term
 from neural_style.losses.style import MomentFormula
 
 _LEAST_SIZE = 0.05
@@ -26,68 +29,103 @@ def loss_spec(config: ResolvedConfig) -> LossSpec:
     return LossSpec(
         (
             Term("content", "squared difference", tuple(config.content_terms)),
-            Term("style", "gram", tuple(config.style_terms)),
+            *(term for term, _ in _style_terms(config)),
             Term("tv", "squared variation", (IMAGE,)),
-        )
+        ),
+        config.feature_scale,
     )
 
 
+def _style_terms(config: ResolvedConfig) -> list[tuple[Term, float]]:
+    """Return a term for each formula of the style loss, with its factor. One whose factor is 0 has no layers."""
+    layers, factors = tuple(config.style_terms), config.style_statistics
+    formulas = [(statistic, formula) for statistic in config.style_loss for formula in STATISTICS[statistic]]
+    terms = []
+    for statistic, formula in formulas:
+        part = f"{statistic}, {formula}" if len(formulas) > 1 else ""
+        terms.append((Term("style", formula, layers if factors[statistic] else (), part), factors[statistic]))
+    return terms
+
+
+def needs_content_sizes(config: ResolvedConfig) -> bool:
+    """Return whether the weights depend on the sizes of content features."""
+    return REDUCTIONS[config.content_loss].needs_size
+
+
 def loss_weights(
-    config: ResolvedConfig, graph: LossGraph, width: int, content: ChannelSums, styles: Mapping[str, MeanMoments]
+    config: ResolvedConfig, graph: LossGraph, size: Size, content: ChannelSums, styles: Mapping[str, MeanMoments]
 ) -> LossWeights:
     """Return the weights of all terms of a graph's loss at one size.
 
-    The balanced loss divides each layer's loss by the size of its target, or by `_LEAST_SIZE` times the size for noise
-    if that is more. Otherwise, a picture of one color would outweigh everything else. Blended styles have one common
-    size, the weighted mean of their sizes, so the loss is lowest at the mean of their Gram matrices.
+    A relative loss divides each layer's loss by the size of its target, or by `_LEAST_SIZE` times the size for noise if
+    that is more. Otherwise, a picture of one color would outweigh everything else. Blended styles have one common size,
+    the weighted mean of their sizes, so the loss is lowest at the mean of their statistics.
 
     Args:
         config: the weights asked for. A layer of the graph that it does not use gets 0.
         graph: the network and the terms of the loss.
-        width: width of the image in pixels.
-        content: channel sums of the content.
+        size: height and width of the image in pixels.
+        content: channel sums of the content; empty unless `needs_content_sizes`.
         styles: layer -> moments of the styles.
     """
-    blend = np.array(config.style_blend, np.float32)
-    shares = {"content": config.content_terms, "style": config.style_terms}
-    factors = {name: config.factor(f"{name}_weight") for name in shares}
-    divisors: dict[str, dict[str, float]] = {name: {} for name in shares}
-    if config.is_balanced:
-        divisors = _divisors(graph, content, styles, blend)
+    at = _Context(config, graph, size)
     weights: dict[str, dict[str, tf.Tensor]] = {}
     for term in graph.spec.terms:
-        if term.name == "tv":
-            weights[term.name] = {IMAGE: float32(config.tv_factor_at(width))}
-            continue
-        of_layers = {layer: factors[term.name] * shares[term.name].get(layer, 0.0) for layer in term.layers}
-        scales = 1.0 if term.kind is FeatureFormula else blend
-        weights[term.name] = {
-            layer: float32(weight * scales / divisors[term.name].get(layer, 1.0)) for layer, weight in of_layers.items()
-        }
+        if term.kind is FeatureFormula:
+            found: Any = {layer: _content_weight(at, term, layer, content) for layer in term.layers}
+        elif term.kind is MomentFormula:
+            found = {layer: _style_weight(at, term, layer, styles) for layer in term.layers}
+        else:
+            found = {IMAGE: config.tv_factor_at(size[1])}
+        weights[term.key] = {layer: float32(weight) for layer, weight in found.items()}
     return weights
 
 
-def _divisors(
-    graph: LossGraph, content: ChannelSums, styles: Mapping[str, MeanMoments], blend: np.ndarray
-) -> dict[str, dict[str, float]]:
-    """Return term -> layer -> what the balanced loss divides by; 1 if the network does not respond at all."""
-    sizes = _sizes(graph.spec, content, styles, blend)
-    least = _sizes(graph.spec, *graph.noise_targets, np.ones(1, np.float32))
-    return {
-        name: {layer: max(size, _LEAST_SIZE * least[name][layer]) or 1.0 for layer, size in of_layers.items()}
-        for name, of_layers in sizes.items()
-    }
+class _Context(NamedTuple):
+    """What the weights of all layers depend on."""
+
+    config: ResolvedConfig
+    graph: LossGraph
+    size: Size
 
 
-def _sizes(
-    spec: LossSpec, content: ChannelSums, styles: Mapping[str, MeanMoments], blend: np.ndarray
-) -> dict[str, dict[str, float]]:
-    """Return term -> layer -> size of its target."""
-    sizes: dict[str, dict[str, float]] = {}
-    for term in spec.terms:
-        formula = FORMULAS[term.formula]
-        if isinstance(formula, FeatureFormula):
-            sizes[term.name] = {layer: float(formula.size(*content[layer])) for layer in term.layers}
-        elif isinstance(formula, MomentFormula):
-            sizes[term.name] = {layer: float(np.dot(blend, formula.size(styles[layer]))) for layer in term.layers}
-    return sizes
+def _content_weight(at: _Context, term: Term, layer: str, content: ChannelSums) -> float:
+    """Return the weight of a content layer."""
+    config, formula = at.config, formula_of(term)
+    growth, target_size = config.feature_scale**formula.degree, 1.0
+    if needs_content_sizes(config):
+        least = _LEAST_SIZE * float(formula.size(*at.graph.noise_targets[0][layer]))
+        target_size = growth * (max(float(formula.size(*content[layer])), least) or 1.0)
+    entries = positions_of(at.graph, at.size, layer) * channels_of(layer)
+    weight = config.factor("content_weight") * config.content_terms.get(layer, 0.0)
+    return growth * weight / REDUCTIONS[config.content_loss].divisor(entries, target_size)
+
+
+def _style_weight(at: _Context, term: Term, layer: str, styles: Mapping[str, MeanMoments]) -> np.ndarray:
+    """Return the weights of the styles in a layer, (styles,)."""
+    config, formula = at.config, formula_of(term)
+    blend = np.array(config.blend_at(layer), np.float32)
+    factors = {part.key: factor for part, factor in _style_terms(config)}
+    weight = config.factor("style_weight") * config.style_terms.get(layer, 0.0) * factors[term.key]
+    growth = image_factor(at.graph, config, at.size, layer) ** 2 if formula.scaled else 1.0
+    reduction = REDUCTIONS[config.style_reduction]
+    target_size = growth * _style_size(at, term, layer, styles[layer], blend) if reduction.needs_size else 1.0
+    return growth * weight * blend / reduction.divisor(formula.entries(channels_of(layer)), target_size)
+
+
+def _style_size(at: _Context, term: Term, layer: str, styles: MeanMoments, blend: np.ndarray) -> float:
+    """Return the common size of the styles that count in a layer; 1 if the network does not respond at all.
+
+    It is that of their statistics as the image's are compared with them, without the factor of the image.
+    """
+    formula = formula_of(term)
+    share = float(np.sum(blend)) / float(np.sum(np.array(at.config.style_blend, np.float32)))
+    if not share:
+        return 1.0
+    sizes, growth = formula.size(styles), 1.0
+    if formula.scaled:
+        ratios = style_ratios(at.graph, at.config, at.size, layer, styles)
+        if np.any(ratios != 1):
+            sizes, growth = sizes * ratios**2, float(np.average(ratios**2, weights=blend))
+    (of_noise,) = formula.size(at.graph.noise_targets[1][layer])
+    return max(float(np.dot(blend, sizes)) / share, _LEAST_SIZE * growth * float(of_noise)) or 1.0

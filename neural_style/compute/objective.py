@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import LossGraph, sums_of_channels
-from neural_style.compute.loss_weights import loss_weights
+from neural_style.compute.loss_weights import loss_weights, needs_content_sizes
+from neural_style.compute.normalization import compared_moments
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import LossTerms, LossWeights, Targets
-from neural_style.losses.style import MomentFormula
 
 
 class Objective(Protocol):
@@ -75,8 +75,9 @@ class WholeObjective:
         self.style_targets = style_targets
         self._shape = (1, *content.shape)
         maps = graph.content_maps(encode(content, graph.network.mean))
-        self._content_sums = sums_of_channels(maps) if config.is_balanced else {}
-        self._targets = targets_of(graph, maps, style_targets)
+        self._content_sums = sums_of_channels(maps) if needs_content_sizes(config) else {}
+        moments = compared_moments(graph, config, content.shape[:2], style_targets)
+        self._targets: Targets = {**targets_of(graph, maps), **moments}
         self.set_weights(config)
 
     @property
@@ -91,8 +92,8 @@ class WholeObjective:
 
     def set_weights(self, config: ResolvedConfig) -> None:
         """Use the loss weights of another configuration; see `Objective`."""
-        width = self._shape[2]
-        self._weights: LossWeights = loss_weights(config, self._graph, width, self._content_sums, self.style_targets)
+        size = self._shape[1], self._shape[2]
+        self._weights: LossWeights = loss_weights(config, self._graph, size, self._content_sums, self.style_targets)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[LossTerms, tf.Tensor]:
         """Return the losses of an image and the gradient of their total; see `Objective`."""
@@ -109,14 +110,9 @@ class WholeObjective:
         self._targets, self.style_targets = {}, {}
 
 
-def targets_of(graph: LossGraph, maps: Mapping[str, tf.Tensor], styles: Mapping[str, MeanMoments]) -> Targets:
-    """Arrange the content's maps and the styles' moments by the terms that use them."""
-    sources: dict[type, Mapping[str, Any]] = {FeatureFormula: maps, MomentFormula: styles}
-    return {
-        term.name: {layer: sources[term.kind][layer] for layer in term.layers}
-        for term in graph.spec.terms
-        if term.kind in sources
-    }
+def targets_of(graph: LossGraph, maps: Mapping[str, tf.Tensor]) -> Targets:
+    """Arrange the content's maps by the terms that use them."""
+    return {term.key: {layer: maps[layer] for layer in term.layers} for term in graph.spec.of_kind(FeatureFormula)}
 
 
 def check_shape(image: Any, shape: tuple[int, ...]) -> None:

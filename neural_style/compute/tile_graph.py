@@ -9,6 +9,7 @@ is kept: 4 numbers per pixel, about as much as the image.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from neural_style.compute.loss_graph import (
 )
 from neural_style.compute.tile_grid import Box, Tile, cover
 from neural_style.losses.content import FeatureFormula
-from neural_style.losses.moments import MeanMoments, Moments, mean_moments, moments, moments_vjp
+from neural_style.losses.moments import MeanMoments, Moments, moments, moments_vjp
 from neural_style.losses.spec import IMAGE, LossSpec, LossWeights, Targets, Term
 from neural_style.losses.variation import PixelCounts, PixelFormula, cropped, padded
 from neural_style.networks.partition import Part, parts
@@ -59,7 +60,7 @@ class TileGraph:
         height, width = style.shape[:2]
         picture = encoded_parts(style, self.whole.network.mean)
         sums, _ = self.forward(picture, height, width, tile_size, check=check)
-        return {layer: mean_moments(of_layer) for layer, of_layer in sums.items()}
+        return self.whole.mean_moments(sums)
 
     def forward(
         self, source: Source, height: int, width: int, tile_size: int, last: int | None = None, check: Check = go_on
@@ -119,7 +120,7 @@ class PartGraph:
             self._gradient,
             seen,
             own,
-            {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
+            {term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
             dict.fromkeys(self.content, number),
             PixelCounts(number, number),
             weight_specs(self._spec),
@@ -143,11 +144,11 @@ class PartGraph:
 
     def weights_of(self, weights: LossWeights) -> dict[str, dict[str, tf.Tensor]]:
         """Return the weights of the terms and layers in this part."""
-        return {term.name: {layer: weights[term.name][layer] for layer in term.layers} for term in self._spec.terms}
+        return {term.key: {layer: weights[term.key][layer] for layer in term.layers} for term in self._spec.terms}
 
     def targets_of(self, maps: Mapping[str, tf.Tensor]) -> Targets:
         """Arrange the content's maps by the terms in this part that use them."""
-        return {term.name: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}
+        return {term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}
 
     def upstream_of(self, gradients: Mapping[str, Moments]) -> dict[str, Moments]:
         """Return the gradients with respect to the moments of the layers in this part."""
@@ -209,15 +210,15 @@ class PartGraph:
         gradients: Gradients = {}
         for term in self._feature_terms():
             shares = {layer: _share(own_maps[layer], sizes[layer]) for layer in term.layers}
-            values[term.name], found = feature_term(term, own_maps, targets, weights, shares)
+            values[term.key], found = feature_term(term, own_maps, targets, weights, shares)
             merge(gradients, found)
         merge(gradients, {layer: moments_vjp(own_maps[layer], of_sum) for layer, of_sum in of_moments.items()})
         merge(gradients, upstream)
         of_seen: tf.Tensor | None = None
         for term in self._spec.of_kind(PixelFormula):
             tile = formula_of(term).tile_value_and_gradient
-            value, gradient = tile(seen, own, counts, weights[term.name][IMAGE])
-            values[term.name] = {IMAGE: value}
+            value, gradient = tile(seen, own, counts, weights[term.key][IMAGE])
+            values[term.key] = {IMAGE: value}
             of_seen = gradient if of_seen is None else of_seen + gradient
         if maps:
             whole = [self._put_back(gradients[layer], maps[layer], layer, own) for layer in maps]
@@ -247,7 +248,7 @@ def restricted(spec: LossSpec, part: Part) -> LossSpec:
     """Return the terms and layers of a loss that belong to a part of the network; pixels belong to the first part."""
     layers = {*part.layers, IMAGE} if part.start is None else {*part.layers}
     terms = (term._replace(layers=tuple(layer for layer in term.layers if layer in layers)) for term in spec.terms)
-    return LossSpec(tuple(term for term in terms if term.layers))
+    return replace(spec, terms=tuple(term for term in terms if term.layers))
 
 
 def encoded_parts(picture: np.ndarray, mean: np.ndarray) -> Source:

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
-from neural_style.compute.loss_weights import ChannelSums, loss_weights
+from neural_style.compute.loss_weights import ChannelSums, loss_weights, needs_content_sizes
+from neural_style.compute.normalization import compared_moments
 from neural_style.compute.objective import check_shape
 from neural_style.compute.tile_graph import (
     Check,
@@ -29,14 +30,14 @@ from neural_style.compute.tile_graph import (
 )
 from neural_style.compute.tile_grid import Tile
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.losses.moments import MeanMoments, Moments, channel_sums, mean_moments
-from neural_style.losses.spec import LossTerms, LossWeights
+from neural_style.losses.moments import MeanMoments, Moments, channel_sums
+from neural_style.losses.spec import LossTerms, LossWeights, Targets
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelCounts
 from neural_style.vgg19_spec import positions, stride
 
 _Values = dict[str, dict[str, Any]]
-"""Term -> layer -> value."""
+"""Key of a term -> layer -> value."""
 
 
 class TiledObjective:
@@ -73,8 +74,10 @@ class TiledObjective:
         self._graph, self._check = graph, check
         self._shape = (1, *content.shape)
         self.tile_size, self.style_targets = tile_size, style_targets
+        size = self._shape[1], self._shape[2]
+        self._compared: Targets = compared_moments(graph.whole, config, size, style_targets)
         self._content: dict[PartGraph, Source | dict[str, np.ndarray]] = {}
-        self._content_sums: ChannelSums = self._take_content(content, keep_content, config.is_balanced)
+        self._content_sums: ChannelSums = self._take_content(content, keep_content, needs_content_sizes(config))
         self.set_weights(config)
 
     @property
@@ -89,14 +92,14 @@ class TiledObjective:
 
     def set_weights(self, config: ResolvedConfig) -> None:
         """Use the loss weights of another configuration; see `objective.Objective`."""
-        width = self._shape[2]
+        size = self._shape[1], self._shape[2]
         self._weights: LossWeights = loss_weights(
-            config, self._graph.whole, width, self._content_sums, self.style_targets
+            config, self._graph.whole, size, self._content_sums, self.style_targets
         )
 
     def release(self) -> None:
         """Free the targets."""
-        self._content, self.style_targets = {}, {}
+        self._content, self.style_targets, self._compared = {}, {}, {}
 
     def value_and_grad(self, image: Any) -> tuple[LossTerms, Any]:
         """Return the losses of an image and the gradient of their total: float32, of the image's shape and kind.
@@ -115,21 +118,20 @@ class TiledObjective:
         assert gradient is not None
         spec = self._graph.whole.spec
         constants = {
-            term.name: {layer: float32(values[term.name][layer]) for layer in term.layers} for term in spec.terms
+            term.key: {layer: float32(values[term.key][layer]) for layer in term.layers} for term in spec.terms
         }
         gradient = gradient[np.newaxis]
         return added_up(spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
 
     def _moment_terms(self, sums: Mapping[str, Moments]) -> tuple[_Values, dict[str, Moments]]:
         """Return the losses of the whole picture's moments, and their gradients with respect to the moments."""
-        targets = {term.name: self.style_targets for term in self._graph.whole.spec.of_kind(MomentFormula)}
         values: _Values = {}
         of_moments: dict[str, Moments] = {}
-        means = {layer: mean_moments(of_layer) for layer, of_layer in sums.items()}
-        for term in self._graph.whole.spec.of_kind(MomentFormula):
-            values[term.name], upstream = moment_term(term, means, targets, self._weights)
+        spec, means = self._graph.whole.spec, self._graph.whole.mean_moments(sums)
+        for term in spec.of_kind(MomentFormula):
+            values[term.key], upstream = moment_term(term, means, self._compared, self._weights)
             for layer, of_mean in upstream.items():
-                found = per_sum(of_mean, float32(sums[layer].mass))
+                found = per_sum(of_mean, float32(sums[layer].mass), spec.feature_scale)
                 before = of_moments.get(layer)
                 of_moments[layer] = found if before is None else before + found
         return values, of_moments
@@ -161,9 +163,9 @@ class TiledObjective:
                 of_end[end] = slices(upstream)(part.pooled(tile.own, end))
             targets = part.targets_of(self._content_of(part, tile, own))
             found, of_seen = part.gradient(source(tile.seen), own, targets, sizes, counts, weights, of_part, of_end)
-            for name, of_layers in found.items():
+            for key, of_layers in found.items():
                 for layer, value in of_layers.items():
-                    known = values.setdefault(name, {})
+                    known = values.setdefault(key, {})
                     known[layer] = known.get(layer, 0.0) + float(value)
             if gradient is None:
                 gradient = np.zeros((height, width, of_seen.shape[-1]), of_seen.dtype.as_numpy_dtype)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
@@ -69,21 +71,51 @@ def _check_layers(config: Config) -> None:
         raise UsageError(
             "content_weight_blend blends relu4_2 and relu5_2, which content_layers replaces; leave one of the two out"
         )
-    given = config.style_layer_weights
-    if given is not None and len(given) != len(config.style_layers):
-        raise UsageError(
-            f"style_layer_weights: expected {len(config.style_layers)} number(s), one per style layer, "
-            f"got {len(given)}: {given}"
-        )
-    if given is not None and config.style_layer_weight_exp != 1:
+    if config.content_layer_weights is not None and config.content_layers is None:
+        raise UsageError("content_layer_weights are those of content_layers, which are not given; give both")
+    for name, kind in (("style_layer", "style layer"), ("content_layer", "content layer"), ("style_loss", "statistic")):
+        _check_count(config, f"{name}_weights", getattr(config, name if name == "style_loss" else f"{name}s"), kind)
+    if config.style_layer_weights is not None and config.style_layer_weight_exp != 1:
         raise UsageError(
             "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
         )
+    _check_statistics(config)
     style_terms = config.style_terms
-    if not (config.content_terms or style_terms or config.tv_weight):
+    if not (config.content_terms or style_terms or config.in_effect("tv_weight")):
         raise UsageError(
             "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimize"
         )
+
+
+def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind: str) -> None:
+    """Check that there is one weight for each of some layers or statistics."""
+    given, count = getattr(config, name), len(weighted or ())
+    if given is not None and len(given) != count:
+        raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {given}")
+
+
+def _check_statistics(config: Config) -> None:
+    """Check the statistics of the style loss, and the layers that each style counts in."""
+    if len(set(config.style_loss)) != len(config.style_loss):
+        raise UsageError(f"style_loss: expected each statistic once, got {' '.join(config.style_loss)}")
+    if not 0 < sum(config.style_statistics.values()) < math.inf:
+        raise UsageError(
+            "style_loss_weights: expected at least one weight above 0 and a finite sum, "
+            f"got weights {config.style_loss_weights}"
+        )
+    if config.style_layers_of is None:
+        return
+    if len(config.style_layers_of) != len(config.styles):
+        raise UsageError(
+            f"style_layers_of: expected {len(config.styles)} value(s), one per style picture, "
+            f"got {len(config.style_layers_of)}: {' '.join(config.style_layers_of)}"
+        )
+    for layers in config.style_layers_of:
+        unknown = [layer for layer in layers.split("+") if layer not in config.style_layers]
+        if layers != "all" and unknown:
+            raise UsageError(
+                f"style_layers_of: expected all, or some of {'+'.join(config.style_layers)}, got {layers!r}"
+            )
 
 
 def _check_progress(config: Config) -> None:

@@ -13,16 +13,16 @@ import operator
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from neural_style import vgg19_spec
 from neural_style.config import checks, serialize
 from neural_style.config.defaults import (
     BALANCED_BLOCKS,
     BLENDED_CONTENT_LAYERS,
-    DEFAULT_WEIGHTS,
+    FAMILIES,
     LEFT_TO_NETWORK,
-    LOSS_FACTORS,
+    UNITS,
 )
 from neural_style.config.fields import Option
 from neural_style.config.options.losses import Losses
@@ -68,10 +68,19 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         values = {name: serialize.hashable(getattr(self, name)) for name in OPTIONS}
         return frozenset(name for name, option in OPTIONS.items() if option.required or values[name] != option.default)
 
+    @property
+    def family(self) -> str:
+        """The loss in effect: the one asked for, or the usual one."""
+        return self.loss or LEFT_TO_NETWORK["loss"]
+
+    def in_effect(self, name: str) -> Any:
+        """Return the value of an option that depends on the loss: the one given, or its default for the loss."""
+        value = getattr(self, name)
+        return FAMILIES[self.family][name] if value is None else value
+
     def factor(self, weight: str) -> float:
-        """Return the factor of a loss term, by the name of its weight, in the units of the chosen loss."""
-        factors = LOSS_FACTORS[self.loss or LEFT_TO_NETWORK["loss"]]
-        return getattr(self, weight) * (factors[weight] / DEFAULT_WEIGHTS[weight])
+        """Return the factor of a loss term, by the name of its weight, times the unit of the loss."""
+        return self.in_effect(weight) * UNITS[self.family]
 
     def tv_factor_at(self, width: int) -> float:
         """Return the factor of the total variation of an image with this width in pixels.
@@ -83,40 +92,55 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
 
     @property
     def content_terms(self) -> Mapping[str, float]:
-        """Content layers in use -> weights, which sum to 1. Empty if `content_weight` is 0."""
+        """Content layers in use -> weights, after `layer_reduction`. Empty if `content_weight` is 0."""
+        layers: Sequence[str] = BLENDED_CONTENT_LAYERS
+        shares: Sequence[float] = (self.content_weight_blend, 1 - self.content_weight_blend)
         if self.content_layers is not None:
-            shares = dict.fromkeys(self.content_layers, 1 / len(self.content_layers))
-        else:
-            blend = self.content_weight_blend
-            shares = dict(zip(BLENDED_CONTENT_LAYERS, (blend, 1 - blend), strict=True))
-        return {layer: share for layer, share in shares.items() if share * self.content_weight > 0}
+            layers = self.content_layers
+            shares = self._reduced("content_layer_weights", self.content_layer_weights or [1.0] * len(layers))
+        terms = zip(layers, shares, strict=True)
+        return {layer: share for layer, share in terms if share * self.in_effect("content_weight") > 0}
 
     @property
     def style_terms(self) -> Mapping[str, float]:
-        """Style layers in use -> weights, which sum to 1. Empty if `style_weight` is 0."""
+        """Style layers in use -> weights, after `layer_reduction`. Empty if `style_weight` is 0."""
         if self.style_layer_weights is None:
             growth = itertools.accumulate(itertools.repeat(self.style_layer_weight_exp), operator.mul, initial=1.0)
             weights = [
                 factor * self._block_weight(layer) for layer, factor in zip(self.style_layers, growth, strict=False)
             ]
-            shares = _normalized("style_layer_weight_exp", weights)
+            shares = self._reduced("style_layer_weight_exp", weights)
         else:
-            shares = _normalized("style_layer_weights", self.style_layer_weights)
+            shares = self._reduced("style_layer_weights", self.style_layer_weights)
         terms = zip(self.style_layers, shares, strict=True)
-        return {layer: share for layer, share in terms if share * self.style_weight > 0}
+        factor = self.in_effect("style_weight")
+        return {layer: share for layer, share in terms if share * factor > 0 and any(self.blend_at(layer))}
 
     def _block_weight(self, layer: str) -> float:
-        return BALANCED_BLOCKS[vgg19_spec.block_of(layer)] if self.is_balanced else 1.0
+        return BALANCED_BLOCKS[vgg19_spec.block_of(layer)] if self.family == "balanced" else 1.0
+
+    def _reduced(self, name: str, weights: Sequence[float]) -> tuple[float, ...]:
+        shares = _normalized(name, weights)
+        return shares if self.layer_reduction == "mean" else tuple(weights)
 
     @property
-    def is_balanced(self) -> bool:
-        """Whether the loss is the balanced loss."""
-        return (self.loss or LEFT_TO_NETWORK["loss"]) == "balanced"
+    def style_statistics(self) -> Mapping[str, float]:
+        """Statistics of the style loss -> factors."""
+        return dict(zip(self.style_loss, self.style_loss_weights or [1.0] * len(self.style_loss), strict=True))
 
     @property
     def style_blend(self) -> tuple[float, ...]:
         """Weight of each style picture. The weights sum to 1."""
         return _normalized("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
+
+    def blend_at(self, layer: str) -> tuple[float, ...]:
+        """Return the weight of each style picture in a style layer: that of `style_blend`, or 0 if it does not count.
+
+        Where a picture does not count, the weights of the others stay as they are, so they sum to less than 1.
+        """
+        of_styles = self.style_layers_of or ["all"] * len(self.styles)
+        counts = [of == "all" or layer in of.split("+") for of in of_styles]
+        return tuple(weight * there for weight, there in zip(self.style_blend, counts, strict=True))
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -32,25 +32,32 @@ LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
 TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
 """Loss -> default `tolerance` of L-BFGS. The other optimizers use up their iterations by default."""
 
-
-_BALANCED_UNIT = 2.0**20
-"""Factor on the whole balanced loss, so that gradients suit Adam's `eps`. A power of 2 adds no rounding."""
-
-LOSS_FACTORS: Mapping[str, Mapping[str, float]] = {
+FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "balanced": {
-        "content_weight": 1.0 * _BALANCED_UNIT,
-        "style_weight": 55.0 * _BALANCED_UNIT,
-        "tv_weight": 1e-4 * _BALANCED_UNIT,
+        "content_weight": 1.0,
+        "content_loss": "relative",
+        "style_weight": 55.0,
+        "style_reduction": "relative",
+        "tv_weight": 1e-4,
     },
-    "athalye": {"content_weight": 5.0, "style_weight": 500.0, "tv_weight": 100.0},
+    "athalye": {
+        "content_weight": 5.0,
+        "content_loss": "mean",
+        "style_weight": 500.0,
+        "style_reduction": "mean",
+        "tv_weight": 100.0,
+    },
 }
-"""Loss -> factors of its terms at the default weights, which are those of anishathalye/neural-style."""
+"""Loss -> defaults of the options that depend on it. Those of "athalye" are the ones of anishathalye/neural-style."""
 
-DEFAULT_WEIGHTS = LOSS_FACTORS["athalye"]
-"""Name of a weight -> its default value."""
+UNITS: Mapping[str, float] = {"balanced": 2.0**20, "athalye": 1.0}
+"""Loss -> factor on all its terms.
+
+That of "balanced" makes gradients suit Adam's `eps`. A power of 2 adds no rounding.
+"""
 
 BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.0, 4: 1.25, 5: 0.25}
-"""Block of the network -> default weight of a style layer in that block, in the balanced loss."""
+"""Block of the network -> default weight of a style layer in that block, for the loss "balanced"."""
 
 LEAST_TILE = 64
 """Smallest side of a tile in pixels. Smaller tiles would consist mostly of the margin around them."""
@@ -59,3 +66,10 @@ LEAST_TILE = 64
 def usual_tolerance(optimizer: str, loss: str) -> float:
     """Return the default of `Config.tolerance` for an optimizer and a loss."""
     return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0
+
+
+def by_family(name: str) -> str:
+    """Return in words the defaults of an option that depends on the loss."""
+    values = [(loss, defaults[name]) for loss, defaults in FAMILIES.items()]
+    shown = [f"{value if isinstance(value, str) else format(value, 'g')} ({loss})" for loss, value in values]
+    return f"By default {' or '.join(shown)}."

@@ -8,7 +8,7 @@ import numbers
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from neural_style.errors import UsageError
 
@@ -73,9 +73,9 @@ class Option:
         """Make an option from a field that `option` declared and from its resolved type hint."""
         is_optional = type(None) in get_args(hint)
         core = next(arg for arg in get_args(hint) if arg is not type(None)) if is_optional else hint
-        choices = get_args(core) if str(core).startswith("typing.Literal") else ()
-        is_list = not choices and bool(get_args(core))
+        is_list = get_origin(core) is not Literal and bool(get_args(core))
         item = get_args(core)[0] if is_list else core
+        choices = get_args(item) if get_origin(item) is Literal else ()
         required = field.default is dataclasses.MISSING
         return cls(
             name=field.name,

@@ -1,4 +1,4 @@
-"""Resolve a configuration: fill in the options that the network or the optimizer decides."""
+"""Resolve a configuration: fill in the options that the network, the loss or the optimizer decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from neural_style.config.config import Config
-from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, usual_tolerance
+from neural_style.config.defaults import FAMILIES, LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, usual_tolerance
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,10 +18,15 @@ class ResolvedConfig(Config):
     """
 
     decisions: tuple[tuple[str, Any], ...] = ()
-    """Options that were not given, by name, with what the network or the optimizer decided."""
+    """Options that were not given, by name, with what the network, the loss or the optimizer decided."""
 
     # never None here
     loss: Literal["balanced", "athalye"] = LEFT_TO_NETWORK["loss"]
+    content_weight: float = 0.0
+    content_loss: Literal["mean", "half_sum", "sum", "relative"] = "mean"
+    style_weight: float = 0.0
+    style_reduction: Literal["mean", "sum", "relative"] = "mean"
+    tv_weight: float = 0.0
     iterations: int = 0
     tolerance: float = 0.0
     learning_rate: float = 0.0
@@ -42,19 +47,21 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     """Give every option a value.
 
     Args:
-        config: what was asked for. Of a resolved one, what depends on the optimizer is decided anew; the rest stays.
+        config: what was asked for. Of a resolved one, what depends on the optimizer or the loss is decided anew; the
+            rest stays.
         settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence.
     """
     before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
     values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
-    open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], "tolerance"}
+    families = {name for defaults in FAMILIES.values() for name in defaults}
+    open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance"}
     if config.initial is not None:
         values["initial_noiseblend"] = 0.0
         open_now |= before & {"initial_noiseblend"}
     given = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     given |= dict.fromkeys(open_now)
     loss = given["loss"] or values["loss"]
-    values["tolerance"] = usual_tolerance(config.optimizer, loss)
+    values |= {**FAMILIES[loss], "tolerance": usual_tolerance(config.optimizer, loss)}
     filled = {name: value if given[name] is None else given[name] for name, value in values.items()}
     decided = before | {name for name in values if given[name] is None}
     return ResolvedConfig(**given | filled, decisions=tuple((name, filled[name]) for name in values if name in decided))

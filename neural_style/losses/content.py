@@ -1,7 +1,7 @@
 """Content losses compare the feature maps of two pictures of the same size, position by position.
 
 A formula here is a `FeatureFormula`. It is a mean over positions and channels, so the loss of a picture is the mean of
-the losses of its tiles, each weighted by its number of positions.
+the losses of its tiles, each weighted by its number of positions. `reductions` has other factors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ class FeatureFormula(NamedTuple):
     loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     """(Features, target) -> a scalar, the mean over all entries."""
     size: Callable[[Any, float], tf.Tensor]
-    """(`moments.channel_sums` of the target, number of positions) -> what the balanced loss divides by, a scalar."""
+    """(`moments.channel_sums` of the target, number of positions) -> what a relative loss divides by, a scalar."""
+    degree: int = 2
+    """Power of a factor on all features by which loss and size grow."""
 
 
 def squared_difference(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -47,11 +47,21 @@ class MeanMoments(NamedTuple):
     """Mean of the features, float32 (…, channels); empty, (…, 0), if no formula needs it."""
     second: Any
     """Mean of the outer products, float32 (…, channels, channels)."""
+    mass: Any = 1.0
+    """What the sums were divided by, float32 (…)."""
 
 
-def mean_moments(moments: Moments) -> MeanMoments:
-    """Divide moments of any type by their mass; return float32 tensors."""
-    return MeanMoments(*(tf.cast(sums / moments.mass, tf.float32) for sums in (moments.first, moments.second)))
+def mean_moments(moments: Moments, scale: float = 1.0) -> MeanMoments:
+    """Divide moments of any type by their mass; return float32 tensors.
+
+    Args:
+        moments: sums over a feature map.
+        scale: factor on the features, so on the first moment, and, squared, on the second.
+    """
+    first, second = moments.first / moments.mass, moments.second / moments.mass
+    if scale != 1:
+        first, second = scale * first, scale**2 * second
+    return MeanMoments(*(tf.cast(value, tf.float32) for value in (first, second, moments.mass)))
 
 
 def stacked(means: list[MeanMoments]) -> MeanMoments:

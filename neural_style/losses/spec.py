@@ -1,6 +1,7 @@
 """The parts of a loss: what is traced (`LossSpec`), and what may change while a run goes on (`LossWeights`).
 
-To add a formula, write a function in a module of its own and add one row to `FORMULAS`.
+To add a formula, write a function in a module of its own and add one row to `FORMULAS`. To add a statistic of style,
+add a row to `STATISTICS` as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.losses import content, style, variation
+from neural_style.losses import content, covariance, mean_and_deviation, style, variation
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula
@@ -21,9 +22,20 @@ Formula = FeatureFormula | MomentFormula | PixelFormula
 FORMULAS: Mapping[str, Formula] = {
     "squared difference": content.SQUARED_DIFFERENCE,
     "gram": style.GRAM,
+    "mean": mean_and_deviation.MEAN,
+    "mean and deviation": mean_and_deviation.MEAN_AND_DEVIATION,
+    "covariance": covariance.COVARIANCE,
     "squared variation": variation.SQUARED_VARIATION,
 }
 """Every formula by name."""
+
+STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "gram": ("gram",),
+    "mean_std": ("mean and deviation",),
+    "wasserstein": ("wasserstein",),
+    "covariance": ("covariance", "mean"),
+}
+"""Choice of `Config.style_loss` -> formulas that are added up. A relative loss divides each of them by its own size."""
 
 IMAGE = "image"
 """Name used in place of a layer by terms that look at pixels."""
@@ -38,6 +50,13 @@ class Term(NamedTuple):
     """A key of `FORMULAS`."""
     layers: tuple[str, ...]
     """Layers that it looks at, or `IMAGE` alone."""
+    part: str = ""
+    """What tells it apart from other terms of the same name, whose values are added to its own."""
+
+    @property
+    def key(self) -> str:
+        """What tells it apart from all other terms: its name, followed by its part."""
+        return f"{self.name} {self.part}".rstrip()
 
     @property
     def kind(self) -> type:
@@ -50,6 +69,8 @@ class LossSpec:
     """Terms of a loss, in the order in which they are added. It decides what TensorFlow traces, and is hashable."""
 
     terms: tuple[Term, ...]
+    feature_scale: float = 1.0
+    """Factor on the features before their moments are compared."""
 
     def of_kind(self, kind: type) -> tuple[Term, ...]:
         """Return the terms whose formulas are of a kind."""
@@ -62,15 +83,15 @@ class LossSpec:
 
 
 LossWeights = Mapping[str, Mapping[str, tf.Tensor]]
-"""Term -> layer -> factor of its loss, float32: a scalar, or (styles,) for formulas that compare with styles.
+"""Key of a term -> layer -> factor of its loss, float32: a scalar, or (styles,) for formulas that compare with styles.
 
-The factors include the weights that the user chose and, in the balanced loss, the sizes of the targets. They may change
+The factors include the weights that the user chose and, in a relative loss, the sizes of the targets. They may change
 between two evaluations.
 """
 
 Targets = Mapping[str, Mapping[str, Any]]
-"""Term -> layer -> what the image is compared with: a feature map (1, height, width, channels) in the network's type,
-or the `MeanMoments` of the styles. Terms that look at pixels have no targets."""
+"""Key of a term -> layer -> what the image is compared with. That is a feature map (1, height, width, channels) in the
+type of the network, or the `MeanMoments` of the styles. Terms that look at pixels have no targets."""
 
 
 class LossTerms(NamedTuple):
@@ -78,6 +99,6 @@ class LossTerms(NamedTuple):
 
     total: Any
     by_name: Mapping[str, Any]
-    """Term -> its value; they add up to the total."""
+    """Name of a term -> its value, or the sum of those of its parts; they add up to the total."""
     by_layer: Mapping[str, Mapping[str, Any]]
-    """Term -> layer -> its value."""
+    """Name of a term -> layer -> its value there."""

@@ -7,22 +7,38 @@ them. `moments.moments_vjp` gives the gradient with respect to the feature maps,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from neural_style.losses.moments import MeanMoments
 
 
+def per_channel(channels: int) -> int:
+    """Return the number of entries of a statistic that has one number per channel."""
+    return channels
+
+
+def per_pair(channels: int) -> int:
+    """Return the number of entries of a statistic that has one number per pair of channels."""
+    return channels**2
+
+
 class MomentFormula(NamedTuple):
     """A loss between the mean moments of an image and of some styles."""
 
     loss: Callable[[MeanMoments, MeanMoments], tf.Tensor]
-    """(Moments of the image, moments of the styles with a first axis (styles, …)) -> (styles,)."""
+    """(Moments of the image, moments of the styles with a first axis (styles, …)) -> (styles,), a mean over entries."""
     size: Callable[[MeanMoments], tf.Tensor]
-    """Moments of the styles -> what the balanced loss divides by, (styles,)."""
+    """Moments of the styles -> what a relative loss divides by, (styles,)."""
     with_first: bool = False
     """Whether it uses the first moment."""
+    entries: Callable[[int], int] = per_channel
+    """Number of channels -> number of entries that the loss is a mean of."""
+    scaled: Callable[[MeanMoments, Any], MeanMoments] | None = None
+    """(Moments of the styles, factors (styles,)) -> moments whose matrix, as the formula compares it, is the factor
+    times as large. None for a formula that `reductions.NORMALIZATIONS` does not apply to. For the others, a factor f on
+    the matrices of image and styles changes loss and size by f², and matrices are divided by the number of channels."""
 
 
 def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
@@ -54,4 +70,9 @@ def gram_size(styles: MeanMoments) -> tf.Tensor:
     return tf.reduce_mean(tf.square(styles.second / styles.second.shape[-1]), axis=(-2, -1))
 
 
-GRAM = MomentFormula(gram_loss, gram_size)
+def scaled_gram(styles: MeanMoments, factors: tf.Tensor) -> MeanMoments:
+    """Return moments with Gram matrices that are multiplied by factors (styles,)."""
+    return styles._replace(second=styles.second * factors[:, tf.newaxis, tf.newaxis])
+
+
+GRAM = MomentFormula(gram_loss, gram_size, entries=per_pair, scaled=scaled_gram)

@@ -14,10 +14,13 @@ from neural_style.losses.spec import LossSpec
 WEIGHTS = (
     "content_weight",
     "content_weight_blend",
+    "content_layer_weights",
     "style_weight",
+    "style_loss_weights",
     "style_layer_weights",
     "style_layer_weight_exp",
     "style_blend_weights",
+    "style_layers_of",
     "tv_weight",
 )
 """Options that a run can change while it goes on."""

@@ -3,7 +3,7 @@ from benchmarks import options, rows_of
 
 from neural_style.bench import classic_run, suite
 from neural_style.config import config
-from neural_style.config.defaults import LOSS_FACTORS
+from neural_style.config.defaults import FAMILIES
 from neural_style.errors import ImageError
 
 
@@ -17,14 +17,14 @@ def short_runs(monkeypatch):
 @pytest.mark.parametrize("short", [True, False])
 def test_quality_is_the_time_to_the_loss_of_the_classic_run(tmp_path, short):
     rows = rows_of("quality", short=short, pictures=str(tmp_path))
-    assert [row["loss"] for row in rows] == list(LOSS_FACTORS)
+    assert [row["loss"] for row in rows] == list(FAMILIES)
     (row,) = (row for row in rows if row["loss"] == "athalye")
     assert row["px"] == "48×32"
     assert row["end loss"] <= classic_run.WITHIN * row["classic loss"]
     assert row["evaluations"] >= 1
     assert row["to loss s"] <= row["to end s"]
     assert row["sooner"] == pytest.approx(row["classic s"] / row["to loss s"])
-    names = {"classic-48.png", "equal-athalye-48.png", *(f"default-{loss}-48.png" for loss in LOSS_FACTORS)}
+    names = {"classic-48.png", "equal-athalye-48.png", *(f"default-{loss}-48.png" for loss in FAMILIES)}
     assert names <= {path.name for path in tmp_path.iterdir()} <= {*names, "equal-balanced-48.png"}
 
 

@@ -75,6 +75,15 @@ def test_sums_are_in_the_order_of_the_spec():
     assert values(terms) == {"content": 0, "style": 3, "total": 3}
 
 
+def test_parts_of_a_term_are_added_up():
+    layers = ("relu1_1", "relu2_1")
+    spec = LossSpec((Term("style", "gram", layers, "gram"), Term("style", "mean", layers[1:], "mean")))
+    numbers = {"style gram": {layer: tf.constant(1.0) for layer in layers}, "style mean": {"relu2_1": tf.constant(4.0)}}
+    terms = added_up(spec, numbers)
+    assert values(terms) == {"style": 6, "total": 6}
+    assert {layer: float(value) for layer, value in terms.by_layer["style"].items()} == {"relu1_1": 1, "relu2_1": 5}
+
+
 def test_layers_and_moments_of_a_spec(monkeypatch):
     toy_formulas.register(monkeypatch)
     spec = LossSpec(
@@ -212,7 +221,7 @@ def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
 def one_weight_for_all(monkeypatch):
     """Terms of any names, weighted so that each counts."""
 
-    def all_alike(config, graph, width, content, styles):
+    def all_alike(config, graph, size, content, styles):
         count = len(config.styles)
         return {
             term.name: {

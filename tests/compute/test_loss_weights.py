@@ -8,20 +8,20 @@ from neural_style.compute.loss_graph import sums_of_channels
 from neural_style.compute.loss_weights import loss_spec, loss_weights
 from neural_style.compute.objective import encode
 from neural_style.compute.style_targets import style_targets
-from neural_style.config.defaults import LOSS_FACTORS
-from neural_style.losses.spec import IMAGE
+from neural_style.config.defaults import FAMILIES, UNITS
+from neural_style.losses.spec import IMAGE, Term
 
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT, STYLES = picture(35, 45, 1), [picture(41, 34, 2), picture(33, 47, 3)]
 
 
-def weights_of(config, content=CONTENT, styles=STYLES, width=45, graphs=None):
+def weights_of(config, content=CONTENT, styles=STYLES, size=(35, 45), graphs=None):
     """Weights, as numbers, of a loss against some pictures."""
     graphs = graphs or objectives.graphs_of(config)
     graph = graphs.whole
     sums = sums_of_channels(graph.content_maps(encode(content, graph.network.mean)))
     targets = style_targets(graphs, styles[: len(config.styles)])
-    found = loss_weights(config, graph, width, sums, targets)
+    found = loss_weights(config, graph, size, sums, targets)
     assert {weight.dtype for of_layers in found.values() for weight in of_layers.values()} <= {tf.float32}
     return {name: {layer: weight.numpy() for layer, weight in of.items()} for name, of in found.items()}
 
@@ -31,9 +31,9 @@ def weights_of(config, content=CONTENT, styles=STYLES, width=45, graphs=None):
 
 def test_terms_of_a_configuration():
     content, style, variation = loss_spec(resolved()).terms
-    assert content == ("content", "squared difference", ("relu4_2",))
-    assert style == ("style", "gram", FIVE)
-    assert variation == ("tv", "squared variation", (IMAGE,))
+    assert content == Term("content", "squared difference", ("relu4_2",))
+    assert style == Term("style", "gram", FIVE)
+    assert variation == Term("tv", "squared variation", (IMAGE,))
 
 
 def test_only_what_weighs_is_computed():
@@ -82,7 +82,9 @@ def test_the_balanced_loss_divides_by_the_sizes_of_targets():
     graphs, found = objectives.graphs_of(config), weights_of(config)
     (maps,) = graphs.whole.content_maps(encode(CONTENT, graphs.whole.network.mean)).values()
     variance = np.mean(np.var(maps, axis=(0, 1, 2)))
-    factors = LOSS_FACTORS["balanced"]
+    factors = {
+        name: FAMILIES["balanced"][name] * UNITS["balanced"] for name in ("content_weight", "style_weight", "tv_weight")
+    }
     assert found["content"]["relu1_2"] == pytest.approx(factors["content_weight"] / variance, rel=1e-4)
     for layer, share, channels in (("relu1_1", 1 / 2.5, 64), ("relu2_1", 1.5 / 2.5, 128)):
         grams = style_targets(graphs, STYLES)[layer].second / channels

@@ -55,6 +55,28 @@ def test_layer_weights_must_be_as_many_as_layers():
         refuse(match, style_layers=["relu1_1", "relu2_1"], style_layer_weights=values)
 
 
+def test_weights_of_content_layers_are_those_of_layers_that_are_given():
+    refuse(r"^content_layer_weights are those of content_layers, .* give both$", content_layer_weights=[1])
+    match = r"^content_layer_weights: expected 2 number.*, one per content layer, got 1"
+    refuse(match, content_layers=["relu1_1", "relu2_1"], content_layer_weights=[1])
+    refuse(r"^content_layer_weights: expected at least one", content_layers=["relu1_1"], content_layer_weights=[0])
+
+
+def test_statistics_have_a_weight_each_and_come_once():
+    refuse(r"^style_loss: expected gram or mean_std or .*, got 'mean'$", style_loss=["mean"])
+    refuse(r"^style_loss: expected each statistic once, got gram gram$", style_loss=["gram", "gram"])
+    match = r"^style_loss_weights: expected 2 number.*, one per statistic, got 1"
+    refuse(match, style_loss=["gram", "mean_std"], style_loss_weights=[1])
+    for weights in ([0], [float("inf")]):
+        refuse(r"^style_loss_weights: expected", style_loss_weights=weights)
+
+
+def test_layers_of_styles_are_style_layers():
+    refuse(r"^style_layers_of: expected 1 value.*, one per style picture, got 2: all all$", style_layers_of=["all"] * 2)
+    for layers in ("relu1_2", "relu1_1+relu4_2", "relu1_1,relu2_1", "relu1_1+", "ALL", "all+relu1_1"):
+        refuse(r"^style_layers_of: expected all, or some of relu1_1\+relu2_1", style_layers_of=[layers])
+
+
 def test_layers_must_be_known_and_named_once():
     for name in ("style_layers", "content_layers"):
         for layer in ("relu6_1", "relu1_3", "RELU1_1", "conv1", "pool1", "relu1_1,relu2_1"):

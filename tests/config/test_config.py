@@ -9,7 +9,7 @@ from PIL import Image
 
 from neural_style import vgg19_spec
 from neural_style.config.config import OPTIONS, Config
-from neural_style.config.defaults import LOSS_FACTORS
+from neural_style.config.defaults import FAMILIES
 from neural_style.errors import UsageError
 
 
@@ -18,10 +18,7 @@ def config(**options):
 
 
 ANISHATHALYE = {
-    "content_weight": 5.0,
     "content_weight_blend": 1.0,
-    "style_weight": 500.0,
-    "tv_weight": 100.0,
     "style_layer_weight_exp": 1.0,
     "learning_rate": None,
     "beta1": 0.9,
@@ -41,12 +38,14 @@ ANISHATHALYE = {
     "progress_write": False,
     "progress_plot": False,
 }
-"""Its options and their defaults, but for content, styles and output, and for network."""
+"""Its options and their defaults, but for content, styles, output, network and the weights of its loss."""
 
 
 def test_defaults_are_those_of_anishathalye():
     for name, default in ANISHATHALYE.items():
         assert getattr(config(), name) == default, name
+    for name, default in {"content_weight": 5, "style_weight": 500, "tv_weight": 100}.items():
+        assert config(loss="athalye").in_effect(name) == default
 
 
 def test_its_network_option_is_an_alias_of_weights():
@@ -71,14 +70,20 @@ def test_tv_weight_by_width():
         assert [made.tv_factor_at(width) for width in (100, 200, 800)] == [3 * factor for factor in factors]
 
 
-def test_weights_are_multiples_of_their_defaults_in_every_loss():
-    """Athalye's are what they say, to the last digit; so command lines written for it keep their sense in others."""
-    for name in ("content_weight", "style_weight", "tv_weight"):
-        default = ANISHATHALYE[name]
-        assert config(loss="athalye").factor(name) == default
-        assert config(loss="athalye", **{name: 0.3}).factor(name) == 0.3
-        for loss in LOSS_FACTORS:
-            assert config(loss=loss, **{name: 3 * default}).factor(name) == pytest.approx(3 * LOSS_FACTORS[loss][name])
+def test_weights_are_factors_in_the_unit_of_the_family():
+    for loss, unit in (("athalye", 1), ("balanced", 2**20)):
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            assert config(loss=loss).factor(name) == FAMILIES[loss][name] * unit
+            assert config(loss=loss, **{name: 0.3}).factor(name) == 0.3 * unit
+            assert config(loss=loss, **{name: 0}).factor(name) == 0
+    assert config(style_weight=7).factor("style_weight") == 7 * 2**20
+
+
+def test_the_family_decides_what_is_left_open():
+    for loss, form in ((None, "relative"), ("balanced", "relative"), ("athalye", "mean")):
+        for name in ("content_loss", "style_reduction"):
+            assert config(loss=loss).in_effect(name) == form
+            assert config(loss=loss, **{name: "sum"}).in_effect(name) == "sum"
 
 
 def test_settings_cannot_be_changed_after_their_check():
@@ -119,12 +124,20 @@ def test_pictures_may_be_objects():
 # --- what follows from the options ------------------------------------------------------------------------------------
 
 
+TWO = {"content_layers": ["relu1_1", "conv3_2"]}
+
+
 def test_weights_of_content_layers():
     for options, terms in (
         ({}, {"relu4_2": 1.0}),
         ({"content_weight_blend": 0}, {"relu5_2": 1.0}),
         ({"content_weight_blend": 0.25}, {"relu4_2": 0.25, "relu5_2": 0.75}),
         ({"content_layers": ["relu1_1", "conv3_2"]}, {"relu1_1": 0.5, "conv3_2": 0.5}),
+        ({**TWO, "content_layer_weights": [6, 2]}, {"relu1_1": 0.75, "conv3_2": 0.25}),
+        ({**TWO, "content_layer_weights": [0, 2]}, {"conv3_2": 1}),
+        ({**TWO, "layer_reduction": "sum"}, {"relu1_1": 1, "conv3_2": 1}),
+        ({**TWO, "content_layer_weights": [6, 2], "layer_reduction": "sum"}, {"relu1_1": 6, "conv3_2": 2}),
+        ({"content_weight_blend": 0.25, "layer_reduction": "sum"}, {"relu4_2": 0.25, "relu5_2": 0.75}),
         ({"content_weight": 0}, {}),
     ):
         assert config(**options).content_terms == terms
@@ -140,6 +153,11 @@ def test_weights_of_style_layers():
         ({**two, "style_layer_weight_exp": 0}, {"relu1_1": 1.0}),
         ({**two, "style_layer_weights": [6, 2]}, {"relu1_1": 0.75, "relu2_1": 0.25}),
         ({**two, "style_layer_weights": [0, 2]}, {"relu2_1": 1.0}),
+        ({**two, "layer_reduction": "sum"}, {"relu1_1": 1, "relu2_1": 1.5}),
+        ({**two, "layer_reduction": "sum", "loss": "athalye"}, {"relu1_1": 1, "relu2_1": 1}),
+        ({**two, "layer_reduction": "sum", "style_layer_weights": [6, 2]}, {"relu1_1": 6, "relu2_1": 2}),
+        ({**two, "layer_reduction": "sum", "style_layer_weight_exp": 4}, {"relu1_1": 1, "relu2_1": 6}),
+        ({**two, "style_layers_of": ["relu2_1"]}, {"relu2_1": 0.6}),
         ({"style_weight": 0}, {}),
     ):
         assert config(**options).style_terms == pytest.approx(terms)
@@ -148,6 +166,30 @@ def test_weights_of_style_layers():
 def test_weights_of_style_pictures_sum_to_1():
     assert config(styles=["a", "b", "c", "d"]).style_blend == (0.25,) * 4
     assert config(styles=["a", "b"], style_blend_weights=[3, 1]).style_blend == (0.75, 0.25)
+
+
+def test_statistics_of_style_and_their_factors():
+    assert config().style_statistics == {"gram": 1}
+    two = config(style_loss=["mean_std", "gram"], style_loss_weights=[3, 0])
+    assert list(two.style_statistics.items()) == [("mean_std", 3), ("gram", 0)]
+
+
+def test_styles_count_in_layers_of_their_own():
+    """With the weight that they have in all layers."""
+    made = config(
+        styles=["a", "b", "c"], style_blend_weights=[1, 1, 2], style_layers_of=["relu1_1+relu2_1", "all", "relu5_1"]
+    )
+    assert made.blend_at("relu1_1") == made.blend_at("relu2_1") == (0.25, 0.25, 0)
+    assert made.blend_at("relu3_1") == (0, 0.25, 0)
+    assert made.blend_at("relu5_1") == (0, 0.25, 0.5)
+    assert config(styles=["a", "b"]).blend_at("relu1_1") == (0.5, 0.5)
+
+
+def test_a_layer_in_which_no_style_counts_is_not_in_use():
+    made = config(styles=["a", "b"], style_layers_of=["relu1_1", "relu2_1"], content_weight=0)
+    assert made.layers == ("relu1_1", "relu2_1")
+    without = config(styles=["a", "b"], style_blend_weights=[0, 1], style_layers_of=["relu1_1", "relu2_1"])
+    assert set(without.style_terms) == {"relu2_1"}
 
 
 def test_layers_in_use_are_listed_once_from_shallow_to_deep():

@@ -6,7 +6,10 @@ import pytest
 from neural_style.config.config import Config
 from neural_style.config.resolve import ResolvedConfig, resolve
 
-LEFT_OPEN = ("loss", "iterations", "tolerance", "learning_rate", "initial_noiseblend", "preview_width")
+LEFT_OPEN = (
+    *("loss", "iterations", "tolerance", "learning_rate", "initial_noiseblend", "preview_width"),
+    *("content_weight", "content_loss", "style_weight", "style_reduction", "tv_weight"),
+)
 
 
 def config(**options):
@@ -15,7 +18,8 @@ def config(**options):
 
 def test_every_option_that_decides_about_a_run_has_a_value():
     made = resolve(config())
-    assert [getattr(made, name) for name in LEFT_OPEN] == ["balanced", 300, 0.08, 10.0, 0.0, 0]
+    values = ["balanced", 300, 0.08, 10.0, 0.0, 0, 1.0, "relative", 55.0, "relative", 1e-4]
+    assert [getattr(made, name) for name in LEFT_OPEN] == values
     assert made.decided == set(LEFT_OPEN)
     for name in LEFT_OPEN:
         assert getattr(config(), name) is None
@@ -57,6 +61,23 @@ def test_a_replaced_loss_gets_its_own_tolerance():
 def test_the_tolerance_follows_the_loss_that_is_left_to_the_network():
     assert resolve(config(), {"loss": "athalye"}).tolerance == 0.005
     assert resolve(config(loss="balanced"), {"loss": "athalye"}).tolerance == 0.08
+
+
+def test_the_loss_fills_in_what_was_not_given():
+    names = ("content_weight", "content_loss", "style_weight", "style_reduction", "tv_weight")
+    for options, settings in (({"loss": "athalye"}, {}), ({}, {"loss": "athalye"})):
+        made = resolve(config(**options, style_weight=7), settings)
+        assert [getattr(made, name) for name in names] == [5, "mean", 7, "mean", 100]
+        assert made.decided >= {*names} - {"style_weight"}
+        assert "style_weight" not in made.decided
+
+
+def test_a_replaced_loss_gets_its_own_weights():
+    """Of a resolved configuration, too, but for those that were given."""
+    made = resolve(config(style_weight=7, content_loss="sum"))
+    other = resolve(dataclasses.replace(made, loss="athalye"))
+    assert (other.content_weight, other.style_weight, other.tv_weight) == (5, 7, 100)
+    assert (other.content_loss, other.style_reduction) == ("sum", "mean")
 
 
 def test_a_tolerance_that_was_given_stays_with_another_optimizer():

@@ -57,7 +57,9 @@ def test_by_hand():
     assert_close(both_moments(features), (2, [4, 6], [[10, 14], [14, 20]]), rtol=0, atol=0)
     half = tf.constant([[[[1.0], [0.5]]]])
     assert_close(both_moments(features, half), (1.5, [2.5, 4], [[5.5, 8], [8, 12]]), rtol=0, atol=0)
-    assert_close(mean_moments(both_moments(features)), ([2, 3], [[5, 7], [7, 10]]), rtol=0, atol=0)
+    assert_close(mean_moments(both_moments(features)), ([2, 3], [[5, 7], [7, 10]], 2), rtol=0, atol=0)
+    scaled = mean_moments(both_moments(features), scale=0.5)
+    assert_close(scaled, ([1, 1.5], [[1.25, 1.75], [1.75, 2.5]], 2), rtol=0, atol=0)
 
 
 def test_against_sums_in_float64(maps, mask):
@@ -119,8 +121,10 @@ def test_masks_of_regions_add_up_to_the_whole(maps, mask):
 
 def test_mean_is_the_same_for_a_picture_repeated_or_a_mask_scaled(maps, mask):
     usual = mean_moments(both_moments(maps))
-    assert_close(mean_moments(both_moments(np.tile(maps, (1, 3, 2, 1)))), usual)
-    assert_close(mean_moments(both_moments(maps, mask * 7)), mean_moments(both_moments(maps, mask)))
+    repeated = mean_moments(both_moments(np.tile(maps, (1, 3, 2, 1))))
+    assert_close(repeated, usual._replace(mass=6 * usual.mass))
+    masked = mean_moments(both_moments(maps, mask))
+    assert_close(mean_moments(both_moments(maps, mask * 7)), masked._replace(mass=7 * masked.mass))
 
 
 def test_position_does_not_matter_but_channel_does(maps):

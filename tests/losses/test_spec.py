@@ -3,9 +3,10 @@ import pickle
 import pytest
 
 from neural_style import vgg19_spec
+from neural_style.config.config import OPTIONS
 from neural_style.losses import spec
 from neural_style.losses.content import FeatureFormula
-from neural_style.losses.spec import FORMULAS, IMAGE, LossSpec, LossTerms, Term
+from neural_style.losses.spec import FORMULAS, IMAGE, STATISTICS, LossSpec, LossTerms, Term
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula
 
@@ -48,6 +49,17 @@ def test_a_term_takes_its_kind_from_the_table(monkeypatch):
     assert Term("style", "toy", ("relu1_1",)).kind is MomentFormula
     with pytest.raises(KeyError, match="no such"):
         _ = Term("style", "no such", ("relu1_1",)).kind
+
+
+def test_statistics_are_rows_of_formulas_of_moments():
+    assert set(STATISTICS) == set(OPTIONS["style_loss"].choices)
+    for formulas in STATISTICS.values():
+        assert {type(FORMULAS[formula]) for formula in formulas} == {MomentFormula}
+
+
+def test_terms_of_one_name_are_told_apart_by_their_parts():
+    terms = [Term("style", "gram", ()), Term("style", "gram", (), "gram"), Term("style", "mean", (), "mean")]
+    assert [term.key for term in terms] == ["style", "style gram", "style mean"]
 
 
 def test_losses_are_plain_tuples():

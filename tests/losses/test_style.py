@@ -56,5 +56,12 @@ def test_the_size_is_the_loss_of_nothing():
     np.testing.assert_allclose(GRAM.size(styles), GRAM.loss(nothing, styles), rtol=1e-6)
 
 
+def test_scaled_gram_matrices():
+    styles = second(*random_maps(2, 5, 5))
+    scaled = GRAM.scaled(styles, tf.constant([2.0, 0.5]))
+    np.testing.assert_allclose(scaled.second, styles.second * np.array([2, 0.5])[:, np.newaxis, np.newaxis], rtol=1e-6)
+    assert GRAM.entries(5) == 25
+
+
 def test_it_does_not_look_at_the_first_moment():
     assert not GRAM.with_first

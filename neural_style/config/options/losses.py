@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from neural_style.config.defaults import BALANCED_BLOCKS, DEFAULT_WEIGHTS, LEFT_TO_NETWORK
+from neural_style.config.defaults import BALANCED_BLOCKS, LEFT_TO_NETWORK, by_family
 from neural_style.config.fields import option
 
 
@@ -15,14 +15,24 @@ class Losses:
 
     loss: Literal["balanced", "athalye"] | None = option(
         "Losses",
-        "How layers are weighted. balanced divides each layer's loss by the size of its target, so that every layer "
-        "counts. athalye is the formula of anishathalye/neural-style. In both, a weight of twice its default counts "
-        "twice as much. By default what the weights file says (athalye for the built-in network), or "
+        "Family of the loss. It decides the defaults of --content_loss, --style_reduction and the weights. balanced "
+        "divides each layer's loss by the size of its target, so that every layer counts. athalye is the formula of "
+        "anishathalye/neural-style. By default what the weights file says (athalye for the built-in network), or "
         f"{LEFT_TO_NETWORK['loss']}.",
         None,
     )
-    content_weight: float = option(
-        "Losses", "Weight of the content loss.", DEFAULT_WEIGHTS["content_weight"], bounds=">= 0"
+    content_weight: float | None = option(
+        "Losses",
+        f"Factor of the content loss. {by_family('content_weight')}",
+        None,
+        bounds=">= 0",
+    )
+    content_loss: Literal["mean", "half_sum", "sum", "relative"] | None = option(
+        "Losses",
+        "Content loss of a layer, for the differences d between its features and the photo's: the mean of d², half "
+        "the sum of d² (Gatys et al.), the sum of d², or the mean of d² relative to the variance of the photo's "
+        f"features. {by_family('content_loss')}",
+        None,
     )
     content_weight_blend: float = option(
         "Losses",
@@ -31,17 +41,48 @@ class Losses:
         bounds="0 to 1",
     )
     content_layers: tuple[str, ...] | None = option(
-        "Losses", "Layers of the content loss, weighted equally. They replace the blend of relu4_2 and relu5_2.", None
+        "Losses", "Layers of the content loss. They replace the blend of relu4_2 and relu5_2.", None
     )
-    style_weight: float = option("Losses", "Weight of the style loss.", DEFAULT_WEIGHTS["style_weight"], bounds=">= 0")
+    content_layer_weights: tuple[float, ...] | None = option(
+        "Losses",
+        "Weight of each of --content_layers; see --layer_reduction. By default 1.",
+        None,
+        bounds=">= 0",
+    )
+    style_weight: float | None = option(
+        "Losses", f"Factor of the style loss. {by_family('style_weight')}", None, bounds=">= 0"
+    )
+    style_loss: tuple[Literal["gram", "mean_std", "wasserstein", "covariance"], ...] = option(
+        "Losses",
+        "Statistics of the style loss. Several are added up. gram: Gram matrices (Gatys et al.). mean_std: means and "
+        "standard deviations of channels. covariance: means and covariances of channels. wasserstein: the squared "
+        "2-Wasserstein distance of normal distributions with these means and covariances.",
+        ("gram",),
+    )
+    style_loss_weights: tuple[float, ...] | None = option(
+        "Losses", "Factor of each of --style_loss. By default 1.", None, bounds=">= 0"
+    )
+    gram_normalization: Literal["positions_channels", "positions", "pixels", "none"] = option(
+        "Losses",
+        "What the Gram and covariance matrices of a layer, which are sums over its positions, are divided by: the "
+        "number of positions times that of channels, the number of positions, the number of pixels of the result, "
+        "or 1. Each picture counts its own positions.",
+        "positions_channels",
+    )
+    style_reduction: Literal["mean", "sum", "relative"] | None = option(
+        "Losses",
+        "How the squared differences of a layer's statistic are put together: their mean, their sum, or their mean "
+        f"relative to the size of the style's statistic. {by_family('style_reduction')}",
+        None,
+    )
     style_layers: tuple[str, ...] = option(
         "Losses", "Layers of the style loss.", ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     )
     style_layer_weights: tuple[float, ...] | None = option(
         "Losses",
-        "Weight of each style layer; the weights are scaled to a sum of 1. By default they are equal for the athalye "
-        f"loss, and {', '.join(f'{weight:g}' for weight in BALANCED_BLOCKS.values())} by block of the network for the "
-        "balanced loss.",
+        "Weight of each style layer; see --layer_reduction. By default 1 with --loss athalye, and "
+        f"{', '.join(f'{weight:g}' for weight in BALANCED_BLOCKS.values())} by block of the network with --loss "
+        "balanced.",
         None,
         bounds=">= 0",
     )
@@ -52,16 +93,34 @@ class Losses:
         1.0,
         bounds=">= 0",
     )
+    layer_reduction: Literal["mean", "sum"] = option(
+        "Losses",
+        "Whether the weights of content layers and of style layers are scaled to a sum of 1 (mean), or used as they "
+        "are (sum).",
+        "mean",
+    )
+    feature_scale: float = option(
+        "Losses",
+        "Factor on all features before they are compared, for formulas made for a network with other activations.",
+        1.0,
+        bounds="> 0",
+    )
     style_blend_weights: tuple[float, ...] | None = option(
         "Losses",
         "Weight of each style picture; the weights are scaled to a sum of 1. By default they are equal.",
         None,
         bounds=">= 0",
     )
-    tv_weight: float = option(
+    style_layers_of: tuple[str, ...] | None = option(
         "Losses",
-        "Weight of the total variation loss, which smooths noise.",
-        DEFAULT_WEIGHTS["tv_weight"],
+        "For each style picture, the style layers that it counts in: names joined by +, such as relu1_1+relu2_1, or "
+        "all. Its weight in the blend is the same in each of them. By default all.",
+        None,
+    )
+    tv_weight: float | None = option(
+        "Losses",
+        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')}",
+        None,
         bounds=">= 0",
     )
     tv_width: int | None = option(

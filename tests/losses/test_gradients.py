@@ -1,0 +1,86 @@
+"""Gradients of every formula that compares features, against differences, in float64."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from neural_style.losses.content import FeatureFormula
+from neural_style.losses.moments import MeanMoments, Moments, moments, moments_vjp, stacked
+from neural_style.losses.spec import FORMULAS
+from neural_style.losses.style import MomentFormula
+
+CHANNELS = 5
+
+
+def of_kind(kind):
+    return [name for name, formula in FORMULAS.items() if isinstance(formula, kind)]
+
+
+def random_maps(seed, height=4):
+    return np.random.default_rng(seed).normal(1, 2, (1, height, 6, CHANNELS))
+
+
+def mean_of(maps):
+    found = moments(tf.constant(maps), with_first=True)
+    mass = tf.cast(found.mass, tf.float64)
+    return MeanMoments(found.first / mass, found.second / mass, mass)
+
+
+def assert_slopes(loss, gradient, maps):
+    """Central differences along the gradient, along noise, and of one entry."""
+    directions = [gradient, np.random.default_rng(9).normal(size=maps.shape), np.zeros(maps.shape)]
+    directions[2][0, 1, 2, 3] = 1
+    for direction in directions:
+        step = 1e-6 / np.abs(direction).max()
+        slope = (loss(maps + step * direction) - loss(maps - step * direction)) / (2 * step)
+        assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-6, abs=1e-8 * np.linalg.norm(gradient))
+
+
+@pytest.mark.parametrize("name", of_kind(MomentFormula))
+def test_formulas_of_moments(name):
+    formula, maps = FORMULAS[name], random_maps(0)
+    styles = stacked([mean_of(random_maps(seed, height)) for seed, height in ((1, 4), (2, 7))])
+    blend = tf.constant([0.25, 0.75], tf.float64)
+
+    def loss(features):
+        return float(tf.tensordot(blend, formula.loss(mean_of(features), styles), 1))
+
+    means = mean_of(maps)
+    with tf.GradientTape() as tape:
+        tape.watch((means.first, means.second))
+        value = tf.tensordot(blend, formula.loss(means, styles), 1)
+    first, second = tape.gradient(value, (means.first, means.second), unconnected_gradients="zero")
+    upstream = Moments(0.0, first / means.mass, second / means.mass)
+    assert_slopes(loss, moments_vjp(tf.constant(maps), upstream).numpy(), maps)
+    for at, alone in enumerate(formula.loss(means, styles)):
+        of_one = formula.loss(means, MeanMoments(*(value[at : at + 1] for value in styles)))
+        assert float(alone) == pytest.approx(float(of_one[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", of_kind(FeatureFormula))
+def test_formulas_of_features(name):
+    formula, maps, target = FORMULAS[name], random_maps(0), tf.constant(random_maps(1))
+    features = tf.constant(maps)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        value = formula.loss(features, target)
+    assert_slopes(lambda at: float(formula.loss(tf.constant(at), target)), tape.gradient(value, features).numpy(), maps)
+
+
+@pytest.mark.parametrize("name", of_kind(MomentFormula))
+def test_loss_and_size_grow_as_the_formula_says(name):
+    """A factor on the matrices of image and styles changes both by its square; for other formulas there is none."""
+    formula = FORMULAS[name]
+    if formula.scaled is None:
+        assert formula.entries(CHANNELS) == CHANNELS
+        return
+    styles = stacked([mean_of(random_maps(seed)) for seed in (1, 2)])
+    assert formula.entries(CHANNELS) == CHANNELS**2
+    scaled = formula.scaled(styles, tf.constant([3.0, 3.0], tf.float64))
+    np.testing.assert_allclose(formula.size(scaled), 9 * formula.size(styles), rtol=1e-12)
+    image, others = (MeanMoments(*(value[at] for value in styles)) for at in (0, 1))
+    tripled = formula.scaled(stacked([image]), tf.constant([3.0], tf.float64))
+    grown = formula.loss(
+        MeanMoments(*(value[0] for value in tripled)), formula.scaled(stacked([others]), tf.constant([3.0], tf.float64))
+    )
+    np.testing.assert_allclose(grown, 9 * formula.loss(image, stacked([others])), rtol=1e-12)
