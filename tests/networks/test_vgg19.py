@@ -131,24 +131,82 @@ def test_gradient_against_finite_differences_of_the_reference(network, variant):
         assert np.sum(gradient * direction) == pytest.approx((ahead - behind) / 2e-5, rel=1e-3)
 
 
-def test_an_odd_last_row_or_column_is_pooled_by_itself_by_hand():
-    """Or dropped. A filter that lets the red of each pixel pass shows what the pooling makes of it."""
-    kernel = np.zeros((3, 3, 3, 64), np.float32)
-    kernel[1, 1, 0, 0] = 1
-    deeper = {conv: np.zeros(vgg19_spec.kernel_shape(conv), np.float32) for conv in ("conv1_2", "conv2_1")}
-    for passed in deeper.values():
-        passed[1, 1, 0, 0] = 1
-    kernels = {"conv1_1": kernel, **deeper}
-    network = SimpleNamespace(
+def passing(*convs):
+    """A network whose convolutions let the first channel, of the image its red, pass as it is."""
+    kernels = {conv: np.zeros(vgg19_spec.kernel_shape(conv), np.float32) for conv in convs}
+    for kernel in kernels.values():
+        kernel[1, 1, 0, 0] = 1
+    return SimpleNamespace(
         kernels=kernels, biases={c: np.zeros(k.shape[-1], np.float32) for c, k in kernels.items()}
     )
+
+
+def test_an_odd_last_row_or_column_is_pooled_by_itself_by_hand():
+    """Or dropped. Means are over the pixels that are in the picture: two at an edge, and one in the corner."""
+    network = passing("conv1_1", "conv1_2", "conv2_1")
     image = np.zeros((1, 33, 35, 3), np.float32)
     image[..., 0] = np.arange(33 * 35).reshape(33, 35)
-    for pooling, pool in (("max", np.max), ("avg", np.mean)):
+    root_mean_square = lambda window: np.sqrt(np.mean(window**2))  # noqa: E731
+    for pooling, pool in (("max", np.max), ("avg", np.mean), ("l2", root_mean_square)):
         cells = [[pool(image[0, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2, 0]) for x in range(18)] for y in range(17)]
         for rounding, (rows, columns) in (("up", (17, 18)), ("down", (16, 17))):
             output = build_vgg19(network, ["relu2_1"], Variant(pooling, rounding=rounding))(image)["relu2_1"]
             np.testing.assert_allclose(output[0, ..., 0], np.array(cells)[:rows, :columns], rtol=1e-6)
+
+
+def test_pooled_maps_are_multiplied_by_the_scale_and_no_others():
+    """Once by each pooling; the bias after it is not multiplied."""
+    network = passing("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
+    network.biases["conv2_1"] = np.full(128, 5, np.float32)
+    image = np.full((1, 32, 32, 3), 100, np.float32)
+    layers = ("relu1_2", "relu2_1", "relu2_2", "relu3_1")
+    for variant in (Variant(pooling, 1.56) for pooling in POOLINGS):
+        maps = build_vgg19(network, layers, variant)(image)
+        found = [float(maps[layer][0, 1, 1, 0]) for layer in layers]
+        assert found == pytest.approx([100, 156 + 5, 156 + 5, (156 + 5) * 1.56], rel=1e-6)
+
+
+def test_squares_of_large_values_are_pooled_in_every_type():
+    """Of a window with 1, 1, 1 and 7 times 1,000, the root of the mean of the squares is the root of 13 times 1,000."""
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    image[..., 0] = np.tile([[1000, 1000], [1000, 7000]], (16, 16))
+    for precision in ("float32", "bfloat16", "float16"):
+        skip_unless_computed(precision)
+        output = build_vgg19(passing("conv1_1", "conv1_2", "conv2_1"), ["relu2_1"], Variant("l2"), precision)(image)
+        np.testing.assert_allclose(output["relu2_1"][0, ..., 0].numpy().astype(float), 13**0.5 * 1000, rtol=0.01)
+
+
+def test_gradient_of_l2_pooling_is_zero_where_windows_are():
+    """And x / (n · root) elsewhere, for windows of values as small as a type holds, too."""
+    image = np.zeros((1, 33, 32, 3), np.float32)
+    image[0, :4, :2, 0] = [[3, 4], [0, 5], [1e-18, 0], [0, 0]]
+    image[0, 4:6, :2, 0] = 1e-30  # whose squares are 0
+    image[0, 32, :2, 0] = [6, 8]  # the last row: a window of two
+    root = 50**0.5 / 2
+    expected = {(0, 0): 3 / 4 / root, (0, 1): 1 / root, (1, 1): 5 / 4 / root, (2, 0): 0.5}
+    expected |= {(32, 0): 3 / 50**0.5, (32, 1): 4 / 50**0.5}
+    for precision in ("float32", "bfloat16", "float16"):
+        skip_unless_computed(precision)
+        model = build_vgg19(passing("conv1_1", "conv1_2", "conv2_1"), ["relu2_1"], Variant("l2"), precision)
+        with tf.GradientTape() as tape:
+            source = tf.constant(image)
+            tape.watch(source)
+            total = tf.reduce_sum(tf.cast(model(source)["relu2_1"], tf.float32))
+        gradient = tape.gradient(total, source)[0, ..., 0].numpy()
+        for place, value in expected.items():
+            if precision == "float16" and place == (2, 0):
+                value = 0  # float16 holds nothing that small
+            assert gradient[place] == pytest.approx(value, rel=0.02), (precision, place)
+            gradient[place] = 0
+        np.testing.assert_array_equal(gradient, 0)
+
+
+def test_what_is_not_a_number_stays_so_in_l2_pooling():
+    """Otherwise, a failed run would go on."""
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    image[0, 5, 7, 0] = np.nan
+    output = build_vgg19(passing("conv1_1", "conv1_2", "conv2_1"), ["conv2_1"], Variant("l2"))(image)["conv2_1"]
+    assert np.isnan(output[0, 2, 3, 0])
 
 
 def test_rounding_makes_no_difference_to_even_sides(network):
@@ -176,6 +234,53 @@ def test_one_filter_by_hand():
     np.testing.assert_allclose(output[1:, :, 0], image[:-1, :, 2] - 0.5, rtol=1e-6)
     np.testing.assert_array_equal(output[0, :, 0], -0.5)
     np.testing.assert_array_equal(output[..., 1:], -0.5)
+
+
+def test_paddings_by_hand():
+    """Each filter takes the pixel at the upper left, or at the lower right, of its place: at corners both are outside.
+
+    The second convolution sees what the first made, padded once more, or zeros.
+    """
+    image = np.zeros((1, 32, 33, 3), np.float32)
+    image[..., 0] = 1 + np.arange(32 * 33).reshape(32, 33)
+    for padding, mode in (("replicate", "edge"), ("reflect", "reflect")):
+        for tap in (0, 2):
+            network = passing("conv1_1", "conv1_2")
+            for kernel in network.kernels.values():
+                kernel[tap, tap, 0, 0], kernel[1, 1, 0, 0] = 1, 0
+            part = slice(tap, tap + 32), slice(tap, tap + 33)
+            first = np.pad(image[0, ..., 0], 1, mode)[part]
+            for layers, then in (("all", mode), ("first", "constant")):
+                model = build_vgg19(network, ["relu1_1", "relu1_2"], Variant(padding=padding, padding_layers=layers))
+                output = model(image)
+                np.testing.assert_array_equal(output["relu1_1"][0, ..., 0], first)
+                np.testing.assert_array_equal(output["relu1_2"][0, ..., 0], np.pad(first, 1, then)[part])
+
+
+def test_the_smallest_picture_can_be_reflected_at_every_depth(network):
+    """Of two positions in block 5, each is what lies beyond the other."""
+    image = random_picture(32, 32) - network.mean
+    expected = reference.features(reference.in_float64(network), image, ["relu5_2"], padding="reflect")["relu5_2"]
+    output = build_vgg19(network, ["relu5_2"], Variant(padding="reflect"))(image[np.newaxis])["relu5_2"]
+    assert output.shape == (1, 2, 2, 512)
+    assert relative_error(output[0], expected) < 3e-5
+
+
+def test_a_constant_picture_stays_constant_where_its_border_goes_on(network):
+    """With zeros around it, the borders differ from the interior in every layer."""
+    image = np.full((1, 48, 64, 3), 20, np.float32)
+    for padding, least, most in (("replicate", 0, 1e-4), ("reflect", 0, 1e-4), ("zeros", 0.1, np.inf)):
+        maps = build_vgg19(network, ["relu4_1"], Variant(padding=padding))(image)["relu4_1"][0].numpy()
+        assert least <= relative_error(maps, np.broadcast_to(maps[3, 4], maps.shape)) < most, padding
+
+
+def test_the_image_is_padded_before_it_is_split(network):
+    """In bfloat16, where 3 channels in float32 take a third less to copy, and their gradients are added in float32."""
+    names = [layer.name for layer in build_vgg19(network, ["conv1_2"], Variant(padding="reflect"), "bfloat16").layers]
+    assert names == ["image", "pad1_1", "split_image", "conv1_1", "relu1_1", "pad1_2", "conv1_2"]
+    model = build_vgg19(network, ["conv1_2"], Variant(padding="reflect", padding_layers="first"))
+    assert [layer.name for layer in model.layers] == ["image", "pad1_1", "conv1_1", "relu1_1", "conv1_2"]
+    assert build_vgg19(network, ["conv1_2"], Variant(padding="reflect"), "bfloat16").get_layer("pad1_1").dtype == "float32"
 
 
 def test_conv_layers_are_before_rectification(network):
