@@ -53,6 +53,10 @@ class Variant(NamedTuple):
         return self.padding if self.padding_layers == "all" or conv == CONV_LAYERS[0] else "zeros"
 
 
+DEFAULT_VARIANT = Variant()
+"""The network as a run uses it by default."""
+
+
 def conv_of(layer: str) -> str:
     """Return the convolution behind a layer: conv4_2 for `relu4_2` and `conv4_2`, conv3_4 for `pool3`."""
     if layer in POOLINGS:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from neural_style import vgg19_spec
 from neural_style.errors import UsageError
 from neural_style.networks.weights import VGGWeights
-from neural_style.vgg19_spec import Variant
+from neural_style.vgg19_spec import DEFAULT_VARIANT, Variant
 
 _POOL_PADDING = {"up": "same", "down": "valid"}
 _MIRROR_MODES = {"replicate": "SYMMETRIC", "reflect": "REFLECT"}
@@ -44,7 +44,7 @@ class Network:
 
     @classmethod
     def build(
-        cls, weights: VGGWeights, layers: Iterable[str], variant: Variant = Variant(), precision: str = "float32"
+        cls, weights: VGGWeights, layers: Iterable[str], variant: Variant = DEFAULT_VARIANT, precision: str = "float32"
     ) -> Network:
         """Build the network for some layers; `build_vgg19` explains the arguments."""
         layers = tuple(layers)
@@ -61,7 +61,7 @@ class Network:
 
 
 def build_vgg19(
-    weights: VGGWeights, layers: Iterable[str], variant: Variant = Variant(), precision: str = "float32"
+    weights: VGGWeights, layers: Iterable[str], variant: Variant = DEFAULT_VARIANT, precision: str = "float32"
 ) -> keras.Model:
     """Build the network up to the deepest layer asked for.
 
