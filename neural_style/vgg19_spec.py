@@ -5,6 +5,7 @@ and in Gatys et al.; Keras calls the same convolution `block<block>_conv<index>`
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """(channels, convolutions) of each block; a 2×2 pooling with stride 2 follows each block."""
@@ -29,6 +30,31 @@ ROUNDINGS = ("up", "down")
 
 MIN_SIDE = 32
 """Smallest height or width, in pixels, that leaves every layer at least 2×2 positions."""
+
+
+class Variant(NamedTuple):
+    """What may differ between networks with the same weights; the published network is `Variant(rounding="down")`."""
+
+    pooling: str = "max"
+    """"max", "avg" or "l2": the largest value of a window, the mean, or the square root of the mean of the squares. The
+    means are over the positions of the window that are in the map."""
+    pooling_scale: float = 1.0
+    """Factor by which pooled maps are multiplied."""
+    rounding: str = "up"
+    """What poolings do with an odd last row or column, one of `ROUNDINGS`."""
+    padding: str = "zeros"
+    """What convolutions see around a map: "zeros"; "replicate", the outermost positions once more; or "reflect", the
+    positions next to the outermost."""
+    padding_layers: str = "all"
+    """Convolutions that see `padding`: "all", or "first" for conv1_1 alone. The others see zeros."""
+
+    def padding_of(self, conv: str) -> str:
+        """Return what a convolution sees around its map."""
+        return self.padding if self.padding_layers == "all" or conv == CONV_LAYERS[0] else "zeros"
+
+
+DEFAULT_VARIANT = Variant()
+"""The network as a run uses it by default."""
 
 
 def conv_of(layer: str) -> str:

@@ -153,9 +153,10 @@ def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
     """
     from neural_style.losses.moments import moments
     from neural_style.networks.vgg19 import build_vgg19
+    from neural_style.vgg19_spec import Variant
 
     loaded = weights.load(network, JUDGED)
-    model = build_vgg19(loaded, JUDGED, rounding="down")
+    model = build_vgg19(loaded, JUDGED, Variant(rounding="down"))
 
     def grams(picture: np.ndarray) -> list[np.ndarray]:
         maps = model((picture.astype(np.float32) - loaded.mean)[np.newaxis])

@@ -49,8 +49,7 @@ def resolved(styles=1, **settings):
 def build_network(config, kind="float32", weights=None):
     """The network of a configuration, with random filters or other weights."""
     weights = weights or reference.random_weights()
-    rounding = config.pool_rounding
-    return Network.build(weights, config.layers, pooling=config.pooling, precision=kind, rounding=rounding)
+    return Network.build(weights, config.layers, config.variant, kind)
 
 
 def build_graphs(config, kind="float32", weights=None, spec=None):
@@ -61,7 +60,7 @@ def build_graphs(config, kind="float32", weights=None, spec=None):
 
 def graphs_of(config, kind="float32"):
     """Graphs of a configuration, shared with all tests of the same layers."""
-    return _graphs(loss_spec(config), config.pooling, config.pool_rounding, kind, _Hidden(config))
+    return _graphs(loss_spec(config), config.variant, kind, _Hidden(config))
 
 
 class _Hidden:
@@ -78,7 +77,7 @@ class _Hidden:
 
 
 @functools.lru_cache(maxsize=12)
-def _graphs(spec, pooling, rounding, kind, config):
+def _graphs(spec, variant, kind, config):
     return build_graphs(config.value, kind, spec=spec)
 
 

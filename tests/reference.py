@@ -38,23 +38,26 @@ def in_float64(weights):
     )
 
 
-def features(weights, image, layers, pooling="max", rounding="up"):
-    """Layer -> feature map, for relu* and conv*; `weights` as `in_float64` gives them."""
+def features(weights, image, layers, pooling="max", rounding="up", scale=1, padding="zeros", padding_layers="all"):
+    """Layer -> feature map, for relu* and conv*; `weights` as `in_float64` gives them; `scale` of pooled maps."""
     maps, outputs = np.asarray(image, np.float64), {}
     for block, (_, count) in enumerate(_BLOCKS, 1):
         for index in range(1, count + 1):
             if not set(layers) - set(outputs):
                 return {layer: outputs[layer] for layer in layers}
             name = f"{block}_{index}"
-            outputs[f"conv{name}"] = convolution(maps, weights.kernels[f"conv{name}"], weights.biases[f"conv{name}"])
+            around = padding if padding_layers == "all" or name == "1_1" else "zeros"
+            filters = weights.kernels[f"conv{name}"], weights.biases[f"conv{name}"]
+            outputs[f"conv{name}"] = convolution(maps, *filters, around)
             outputs[f"relu{name}"] = maps = np.maximum(outputs[f"conv{name}"], 0)
-        maps = pool(maps, pooling, rounding)
+        maps = pool(maps, pooling, rounding) * scale
     return {layer: outputs[layer] for layer in layers}
 
 
-def convolution(maps, kernel, bias):
-    """3×3, zeros around; kernel (3, 3, in, out), not flipped."""
-    padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))
+def convolution(maps, kernel, bias, padding="zeros"):
+    """3×3; kernel (3, 3, in, out), not flipped."""
+    around = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}[padding]
+    padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)), around)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))  # (height, width, in, 3, 3)
     return np.einsum("hwiyx,yxio->hwo", windows, kernel, optimize=True) + bias
 
@@ -62,10 +65,12 @@ def convolution(maps, kernel, bias):
 def pool(maps, kind, rounding="up"):
     """2×2 with stride 2; an odd last row or column is pooled by itself ("up") or dropped ("down")."""
     height, width, channels = maps.shape
-    if rounding == "up":  # what lies outside is not counted, neither by the maximum nor by the mean
+    if rounding == "up":  # what lies outside is not counted, neither by the maximum nor by the means
         maps = np.pad(maps, ((0, height % 2), (0, width % 2), (0, 0)), constant_values=np.nan)
         height, width = maps.shape[:2]
     cells = maps[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels)
+    if kind == "l2":
+        return np.sqrt(np.nanmean(cells**2, axis=(1, 3)))
     return {"max": np.nanmax, "avg": np.nanmean}[kind](cells, axis=(1, 3))
 
 
@@ -105,20 +110,22 @@ class Objective:
         style_terms,
         blend,
         factors,
-        pooling="max",
-        rounding="up",
         balanced=False,
+        **variant,
     ):
-        """`content_terms`, `style_terms`: layer -> share; `blend`: of the styles; `factors`: of content, style, TV."""
-        self.weights, self.kind = weights, (pooling, rounding)
+        """`content_terms`, `style_terms`: layer -> share; `blend`: of the styles; `factors`: of content, style, TV.
+
+        `variant`: as for `features`.
+        """
+        self.weights, self.variant = weights, variant
         self.content_terms, self.style_terms, self.blend = content_terms, style_terms, blend
         self.factors = factors
-        self.content_targets = features(weights, content, content_terms, *self.kind)
-        self.style_targets = [self._grams(features(weights, style, style_terms, *self.kind)) for style in styles]
+        self.content_targets = features(weights, content, content_terms, **self.variant)
+        self.style_targets = [self._grams(features(weights, style, style_terms, **self.variant)) for style in styles]
         self.content_sizes, self.style_sizes = dict.fromkeys(content_terms, 1), dict.fromkeys(style_terms, 1)
         if balanced:
             noise = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)) - weights.mean
-            of_noise = features(weights, noise, [*content_terms, *style_terms], *self.kind)
+            of_noise = features(weights, noise, [*content_terms, *style_terms], **self.variant)
             for layer, maps in self.content_targets.items():
                 variances = [np.mean(np.var(each, axis=(0, 1))) for each in (maps, of_noise[layer])]
                 self.content_sizes[layer] = max(variances[0], variances[1] / 20)
@@ -131,7 +138,7 @@ class Objective:
 
     def __call__(self, image):
         """Weighted terms and total, by name."""
-        maps = features(self.weights, image, [*self.content_terms, *self.style_terms], *self.kind)
+        maps = features(self.weights, image, [*self.content_terms, *self.style_terms], **self.variant)
         grams = self._grams(maps)
         content = sum(
             share * np.mean((maps[layer] - self.content_targets[layer]) ** 2) / self.content_sizes[layer]

@@ -34,7 +34,7 @@ _MEANINGS: Mapping[str, str] = {
     "--style_blend_weights X [X ...]": "style_weights style_imgs_weights blend_weights style_interpolation_weights",
     "--style_layer_weights X [X ...]": "layer_weights style_layers_weights",
     "--weights FILE": "model model_file model_path model_weights net vgg vgg_path vgg19 pretrained proto_file",
-    "--pooling max|avg": "pool pooling_type pool_type",
+    "--pooling max|avg|l2": "pool pooling_type pool_type",
     "--device gpu or --device cpu": "gpu gpus gpu_id no_gpu cpu cuda use_cuda no_cuda use_gpu devices backend "
     "multigpu_strategy multidevice_strategy",
     "--precision float32|bfloat16|float16": "dtype fp16 bf16 half amp mixed_precision",

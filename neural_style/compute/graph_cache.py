@@ -41,7 +41,7 @@ def cached_graphs(network_key: Hashable, spec: LossSpec, device: str, build: Cal
     Several threads may call this at once; one of them builds.
 
     Args:
-        network_key: identifies the network: its weights, layers, pooling and type.
+        network_key: identifies the network: its weights, layers, variant and type.
         spec: terms of the loss.
         device: as TensorFlow names it, such as "CPU:0".
         build: builds the network, on that device.

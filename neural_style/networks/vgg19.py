@@ -12,9 +12,18 @@ import tensorflow as tf
 from neural_style import vgg19_spec
 from neural_style.errors import UsageError
 from neural_style.networks.weights import VGGWeights
+from neural_style.vgg19_spec import DEFAULT_VARIANT, Variant
 
-_PADDING = {"up": "same", "down": "valid"}
-_POOLING = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}
+_POOL_PADDING = {"up": "same", "down": "valid"}
+_MIRROR_MODES = {"replicate": "SYMMETRIC", "reflect": "REFLECT"}
+"""Padding -> name of it in TensorFlow. With one position on each side, SYMMETRIC repeats the outermost."""
+
+_AFTER_POOLING = frozenset(f"conv{block}_1" for block in range(2, len(vgg19_spec.BLOCKS) + 1))
+"""Convolutions whose input is a pooled map."""
+
+_LEAST_SQUARE = 2.0**-126
+"""Smallest mean of squares that `_L2Pooling` distinguishes from 0: the smallest normal number of float32 and bfloat16.
+Some processors take anything smaller for 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +44,12 @@ class Network:
 
     @classmethod
     def build(
-        cls, weights: VGGWeights, layers: Iterable[str], *, pooling: str, precision: str, rounding: str
+        cls, weights: VGGWeights, layers: Iterable[str], variant: Variant = DEFAULT_VARIANT, precision: str = "float32"
     ) -> Network:
         """Build the network for some layers; `build_vgg19` explains the arguments."""
         layers = tuple(layers)
-        model = build_vgg19(weights, layers, pooling, precision, rounding) if layers else None
-        return cls(model, weights.mean, precision, rounding)
+        model = build_vgg19(weights, layers, variant, precision) if layers else None
+        return cls(model, weights.mean, precision, variant.rounding)
 
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return layer -> feature map of an image. Call this inside a function that TensorFlow traces."""
@@ -52,21 +61,15 @@ class Network:
 
 
 def build_vgg19(
-    weights: VGGWeights,
-    layers: Iterable[str],
-    pooling: str = "max",
-    precision: str = "float32",
-    rounding: str = "up",
+    weights: VGGWeights, layers: Iterable[str], variant: Variant = DEFAULT_VARIANT, precision: str = "float32"
 ) -> keras.Model:
     """Build the network up to the deepest layer asked for.
 
     Args:
         weights: kernels and biases of at least the convolutions up to the deepest layer.
         layers: names of the outputs.
-        pooling: "max", as in the published network, or "avg", which Gatys et al. preferred.
+        variant: pooling and padding. Gatys et al. preferred the pooling "avg". anishathalye/neural-style rounds "up".
         precision: type of filters and feature maps: "float32", "bfloat16" or "float16".
-        rounding: "up" to pool an odd last row or column by itself, as anishathalye/neural-style does, or "down" to
-            drop it, as the published network does.
 
     Returns:
         A frozen model from pictures to feature maps. Pictures are float32 (batch, height, width, 3), RGB of 0-255 minus
@@ -84,18 +87,23 @@ def build_vgg19(
     layers = tuple(layers)
     image = x = keras.Input((None, None, 3), dtype="float32", name="image")
     outputs, block = {}, 1
-    if precision == "bfloat16":
-        x = _SplitImage(dtype="float32", name="split_image")(x)
     for conv in vgg19_spec.convs_up_to(layers):
+        is_first, padding = conv == vgg19_spec.CONV_LAYERS[0], variant.padding_of(conv)
         if vgg19_spec.block_of(conv) != block:
-            x = _POOLING[pooling](2, 2, _PADDING[rounding], "channels_last", dtype=precision, name=f"pool{block}")(x)
+            x = _pooling(variant, precision, f"pool{block}")(x)
             block += 1
-        outputs[conv] = _Convolution(conv, precision)(x)
+        if padding != "zeros":
+            x = _Mirror(_MIRROR_MODES[padding], "float32" if is_first else precision, conv.replace("conv", "pad"))(x)
+        if is_first and precision == "bfloat16":
+            x = _SplitImage(dtype="float32", name="split_image")(x)
+        outputs[conv] = _Convolution(conv, precision, "SAME" if padding == "zeros" else "VALID")(x)
         relu = conv.replace("conv", "relu")
         outputs[relu] = x = keras.layers.ReLU(dtype=precision, name=relu)(outputs[conv])
     model = keras.Model(image, {layer: outputs[layer] for layer in layers}, name="vgg19", trainable=False)
     for conv in vgg19_spec.convs_up_to(layers):
         kernel = weights.kernels[conv]
+        if conv in _AFTER_POOLING:
+            kernel = kernel * np.float32(variant.pooling_scale)
         if precision == "bfloat16" and conv == vgg19_spec.CONV_LAYERS[0]:
             kernel = _split_kernel(kernel)
         model.get_layer(conv).set_weights([kernel, weights.biases[conv]])
@@ -127,14 +135,14 @@ def maps_between(
 
 
 class _Convolution(keras.layers.Conv2D):
-    """3×3 convolution with zero padding. TensorFlow can fuse its bias and ReLU, which Keras's own layer prevents."""
+    """3×3 convolution. TensorFlow can fuse its bias and ReLU, which Keras's own layer prevents."""
 
-    def __init__(self, name: str, precision: str):
+    def __init__(self, name: str, precision: str, padding: str):
         channels = vgg19_spec.kernel_shape(name)[-1]
         super().__init__(
             channels,
             3,
-            padding="same",
+            padding=padding,
             data_format="channels_last",
             kernel_initializer="zeros",
             dtype=precision,
@@ -142,7 +150,49 @@ class _Convolution(keras.layers.Conv2D):
         )
 
     def call(self, maps: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.nn.conv2d(maps, self.kernel, 1, "SAME"), self.bias)
+        return tf.nn.bias_add(tf.nn.conv2d(maps, self.kernel, 1, self.padding.upper()), self.bias)
+
+
+class _Mirror(keras.layers.Layer):
+    """Add one position on each side of a map: (batch, h, w, channels) to (batch, h + 2, w + 2, channels)."""
+
+    def __init__(self, mode: str, precision: str, name: str):
+        super().__init__(dtype=precision, name=name)
+        self._mode = mode
+
+    def call(self, maps: tf.Tensor) -> tf.Tensor:
+        return tf.pad(maps, [[0, 0], [1, 1], [1, 1], [0, 0]], self._mode)
+
+
+def _pooling(variant: Variant, precision: str, name: str) -> keras.layers.Layer:
+    """Return a layer that pools 2×2 windows with stride 2, without the factor `Variant.pooling_scale`.
+
+    The next convolution contains the factor in its kernel, since conv(s · x) = (s · kernel) * x + bias.
+    """
+    padding = _POOL_PADDING[variant.rounding]
+    if variant.pooling == "l2":
+        return _L2Pooling(padding, precision, name)
+    kinds = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}
+    return kinds[variant.pooling](2, 2, padding, "channels_last", dtype=precision, name=name)
+
+
+class _L2Pooling(keras.layers.Layer):
+    """Square root of the mean of the squares of 2×2 windows, with stride 2.
+
+    The slope of the root is infinite at 0. Where a whole window is 0, as many are after a ReLU, the gradient is 0 here,
+    which is a subgradient: the function has its minimum there.
+    """
+
+    def __init__(self, padding: str, precision: str, name: str):
+        super().__init__(dtype=precision, name=name)
+        self._padding = padding.upper()
+
+    def call(self, maps: tf.Tensor) -> tf.Tensor:
+        wide = tf.cast(maps, tf.float32) if maps.dtype == tf.float16 else maps  # squares exceed float16's range
+        means = tf.nn.avg_pool2d(tf.square(wide), 2, 2, self._padding)
+        is_zero = means < tf.constant(_LEAST_SQUARE, means.dtype)
+        roots = tf.sqrt(tf.where(is_zero, tf.ones_like(means), means))
+        return tf.cast(tf.where(is_zero, tf.zeros_like(roots), roots), maps.dtype)
 
 
 class _SplitImage(keras.layers.Layer):

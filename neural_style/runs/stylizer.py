@@ -179,12 +179,10 @@ class Stylizer:
     def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
         """Return the traced network and losses of a configuration, from an earlier run if they fit."""
         chosen, layers = self.precision.precision, config.layers
-        network_key = (network.digest or network.reference, layers, config.pooling, config.pool_rounding, chosen)
+        network_key = (network.digest or network.reference, layers, config.variant, chosen)
 
         def build() -> Network:
-            return Network.build(
-                network, layers, pooling=config.pooling, precision=chosen, rounding=config.pool_rounding
-            )
+            return Network.build(network, layers, config.variant, chosen)
 
         return cached_graphs(network_key, loss_spec(config), self.device, build)
 

@@ -110,7 +110,7 @@ BAD = [
     ("--max-pixels=3000", "content picture 'photo.png': expected at most 3000 pixels, got 64×48; shrink it, or raise"),
     ("--max-pixels=9999 --width=128", "content picture photo.png: expected at most 9999 pixels, got 128×96"),
     ("--style-layers=relu9_9", "--style_layers: expected names from relu1_1"),
-    ("--pooling=mean", "--pooling: expected one of max, avg, got 'mean'"),
+    ("--pooling=mean", "--pooling: expected one of max, avg, l2, got 'mean'"),
     ("--flurb", "unknown flag --flurb"),
     ("stray.png", "got 'stray.png'"),
     ("--overwrite now", "got '--overwrite now'"),

@@ -189,7 +189,7 @@ def test_a_suggestion_is_never_what_was_typed(flag):
             "expected a number (or several, with spaces between) after it, got nothing",
         ),
         (["--overwrite=maybe"], "--overwrite: expected true or false, got 'maybe'"),
-        (["--pooling", "mean"], "--pooling: expected one of max, avg, got 'mean'"),
+        (["--pooling", "mean"], "--pooling: expected one of max, avg, l2, got 'mean'"),
         (["--optimizer=sgd"], "--optimizer: expected one of lbfgs, adam, scipy, got 'sgd'"),
         (["stray.jpg"], "got 'stray.jpg'"),
         (["--overwrite", "stray.jpg"], "got 'stray.jpg'"),

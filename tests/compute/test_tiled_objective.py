@@ -17,6 +17,15 @@ CASES = {
     "defaults": {},
     "athalye": {"loss": "athalye"},
     "average pooling": {"pooling": "avg", "content_layers": ("relu4_1",), "style_layers": ("relu1_1", "relu3_1")},
+    "l2 pooling": {
+        "pooling": "l2",
+        "pooling_scale": 1.56,
+        "padding": "replicate",
+        "content_layers": ("relu4_2",),
+        "style_layers": ("relu2_1", "relu5_1"),
+    },
+    "reflected": {"padding": "reflect", "content_layers": ("relu4_1",), "style_layers": ("relu1_2", "relu3_1")},
+    "first replicated": {"padding": "replicate", "padding_layers": "first", "pooling_scale": 2, "pooling": "avg"},
     "first part alone": {"content_layers": ("relu3_2",), "style_layers": ("relu1_1", "conv3_4", "relu3_4")},
     "second part alone": {"content_layers": ("relu4_1",), "style_layers": ("relu4_4", "relu5_4"), "tv_weight": 0},
     "content in both parts": {"content_layers": ("conv1_1", "relu3_3", "conv4_2"), "style_layers": ("conv1_2",)},
@@ -30,7 +39,7 @@ CASES = {
 RECOMPUTED = ("defaults", "first part alone", "content in both parts", "layers of both")
 """Cases whose content is tried both kept and recomputed."""
 
-ROUNDED_DOWN = ("content in both parts", "average pooling")
+ROUNDED_DOWN = ("content in both parts", "average pooling", "l2 pooling", "reflected")
 """Cases that are tried with both ways of pooling odd rows and columns."""
 
 STYLES = [picture(60, 75, 2), picture(91, 34, 3)]
@@ -84,7 +93,7 @@ def test_pictures_of_any_size_in_tiles_of_any_size():
     sizes = [(33, 130, 48), (130, 33, 48), (32, 32, 16), (65, 64, 64), (67, 95, 24), (97, 49, 48)]
     sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(4)]
     for index, (height, width, tile_size) in enumerate(sizes):
-        case = "layers of both" if index % 2 else "two styles"
+        case = ("two styles", "layers of both", "two styles", "reflected")[index % 4]
         config = config_of(case, "down" if index % 3 == 2 else "up")
         image = image_of(picture(height, width, 4))
         expected = whole(height, width, config).value_and_grad(tf.constant(image))
@@ -133,6 +142,22 @@ def test_in_other_types():
         assert values(losses) == pytest.approx(values(expected), rel=share / 4)
         assert gradient.dtype == np.float32
         assert relative_error(gradient, slope) < share
+
+
+def test_pooling_and_padding_in_other_types():
+    """As near as with other settings, whether the image is split, as in bfloat16, or squares would overflow."""
+    image = image_of(picture(33, 65, 4))
+    for kind, share, case in (
+        ("bfloat16", 0.02, "l2 pooling"),
+        ("bfloat16", 0.02, "reflected"),
+        ("float16", 0.01, "l2 pooling"),
+    ):
+        objectives.skip_unless_computed(kind)
+        config = config_of(case)
+        expected, slope = whole(33, 65, config, kind).value_and_grad(tf.constant(image))
+        losses, gradient = tiled(33, 65, 32, False, config, kind).value_and_grad(image)
+        assert values(losses) == pytest.approx(values(expected), rel=share / 4), (kind, case)
+        assert relative_error(gradient, slope) < share, (kind, case)
 
 
 def test_the_content_itself_has_no_content_loss():

@@ -44,7 +44,7 @@ def test_values_are_coerced_to_the_type_of_their_option(name, given, kept):
         ("overwrite", "yes", "true or false"),
         ("device", 0, "text"),
         ("device", "", "some text"),
-        ("pooling", "mean", "max or avg"),
+        ("pooling", "mean", "max or avg or l2"),
         ("style_layers", "relu1_1", "one or more values"),
         ("style_layers", (), "one or more values"),
         ("style_layers", 3, "one or more values"),

@@ -65,6 +65,9 @@ def test_every_option_counts():
         "tolerance": 0.08,
         "memory": "3GB",
         "pool_rounding": "down",
+        "pooling_scale": 1.5,
+        "padding": "reflect",
+        "padding_layers": "first",
         "scales": 2,
     }.items():
         assert_different(config(), config(**{name: changed}))

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +13,12 @@ from neural_style import vgg19_spec
 from neural_style.errors import UsageError
 from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network, build_vgg19, maps_between
-from neural_style.vgg19_spec import CONV_LAYERS, RELU_LAYERS, ROUNDINGS, convs_up_to, keras_name, positions
+from neural_style.vgg19_spec import CONV_LAYERS, RELU_LAYERS, ROUNDINGS, Variant, convs_up_to, keras_name, positions
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
 
+
+POOLINGS = ("max", "avg", "l2")
 
 pytestmark = pytest.mark.usefixtures("full_precision")
 
@@ -52,7 +55,7 @@ def test_same_as_keras_at_every_layer(network, theirs):
     """
     for height, width, rounding in ((64, 48, "up"), (37, 53, "down"), (32, 32, "down")):
         picture = random_picture(height, width)
-        ours = build_vgg19(network, RELU_LAYERS, rounding=rounding)((picture - network.mean)[np.newaxis])
+        ours = build_vgg19(network, RELU_LAYERS, Variant(rounding=rounding))((picture - network.mean)[np.newaxis])
         expected = theirs(picture)
         for conv, relu in zip(CONV_LAYERS, RELU_LAYERS, strict=True):
             assert ours[relu].shape == expected[conv].shape
@@ -68,54 +71,154 @@ def test_order_of_channels_matters(network, theirs):
     assert relative_error(swapped["relu1_1"], theirs(picture)["conv1_1"]) > 0.1
 
 
-def test_against_reference(network):
-    """Both poolings and roundings, with sides that are odd at one depth or another."""
+VARIANTS = [
+    *itertools.starmap(Variant, itertools.product(POOLINGS, [1.0], ROUNDINGS)),
+    Variant("avg", 2.0, "up", "replicate", "first"),
+    Variant("l2", 1.56, "down", "replicate"),
+    Variant("max", 0.7, "up", "reflect"),
+    Variant("max", 1.0, "down", "reflect", "first"),
+]
+"""Every pooling with every rounding, and every padding of all layers and of the first."""
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join(map(str, variant)))
+def test_against_reference(network, variant):
+    """With sides that are even, and odd at one depth or another."""
     layers = ("relu1_2", "conv2_2", "relu3_1", "conv4_1")
-    exact = reference.in_float64(network)
-    for pooling in ("max", "avg"):
-        for rounding in ROUNDINGS:
-            model = build_vgg19(network, layers, pooling, rounding=rounding)
-            for height, width in ((36, 32), (37, 45), (33, 39)):
-                image = random_picture(height, width) - network.mean
-                ours, expected = model(image[np.newaxis]), reference.features(exact, image, layers, pooling, rounding)
-                assert set(ours) == set(layers)
-                for layer in layers:
-                    stride = vgg19_spec.stride(layer)
-                    sides = [positions(side, stride, rounding) for side in (height, width)]
-                    assert ours[layer].shape == (1, *sides, expected[layer].shape[-1])
-                    assert relative_error(ours[layer][0], expected[layer]) < 1e-5, (layer, pooling, rounding)
+    exact, model = reference.in_float64(network), build_vgg19(network, layers, variant)
+    for height, width in ((36, 32), (37, 45), (33, 39)):
+        image = random_picture(height, width) - network.mean
+        ours, expected = model(image[np.newaxis]), reference.features(exact, image, layers, *reordered(variant))
+        assert set(ours) == set(layers)
+        for layer in layers:
+            stride = vgg19_spec.stride(layer)
+            sides = [positions(side, stride, variant.rounding) for side in (height, width)]
+            assert ours[layer].shape == (1, *sides, expected[layer].shape[-1])
+            assert relative_error(ours[layer][0], expected[layer]) < 1e-5, layer
+            for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+                assert relative_error(ours[layer][0].numpy()[edge], expected[layer][edge]) < 2e-5, (layer, edge)
+
+
+def reordered(variant):
+    """The arguments of `reference.features` for a variant."""
+    return variant.pooling, variant.rounding, variant.pooling_scale, variant.padding, variant.padding_layers
+
+
+@pytest.mark.parametrize("variant", VARIANTS[4:], ids=lambda variant: "-".join(map(str, variant)))
+def test_gradient_against_finite_differences_of_the_reference(network, variant):
+    """Of a weighted sum over a deep map, along a direction at the border of an odd picture and one inside.
+
+    The reference's slope is a central difference in float64, of a step that hardly crosses a kink.
+    """
+    exact, model = reference.in_float64(network), build_vgg19(network, ["relu3_1"], variant)
+    image = (random_picture(33, 38) - network.mean).astype(np.float64)
+    rng = np.random.default_rng(1)
+    with tf.GradientTape() as tape:
+        source = tf.constant(image[np.newaxis], tf.float32)
+        tape.watch(source)
+        maps = model(source)["relu3_1"]
+        weights = rng.normal(size=maps.shape)
+        total = tf.reduce_sum(tf.constant(weights, tf.float32) * maps)
+    gradient = tape.gradient(total, source)[0].numpy().astype(np.float64)
+    border = np.ones((33, 38, 1))
+    border[1:-1, 1:-1] = 0
+    for mask in (border, 1 - border):
+        direction = rng.normal(size=image.shape) * mask
+        ahead, behind = (
+            np.sum(weights[0] * reference.features(exact, there, ["relu3_1"], *reordered(variant))["relu3_1"])
+            for there in (image + 1e-5 * direction, image - 1e-5 * direction)
+        )
+        assert np.sum(gradient * direction) == pytest.approx((ahead - behind) / 2e-5, rel=1e-3)
+
+
+def passing(*convs):
+    """A network whose convolutions let the first channel, of the image its red, pass as it is."""
+    kernels = {conv: np.zeros(vgg19_spec.kernel_shape(conv), np.float32) for conv in convs}
+    for kernel in kernels.values():
+        kernel[1, 1, 0, 0] = 1
+    return SimpleNamespace(kernels=kernels, biases={c: np.zeros(k.shape[-1], np.float32) for c, k in kernels.items()})
 
 
 def test_an_odd_last_row_or_column_is_pooled_by_itself_by_hand():
-    """Or dropped. A filter that lets the red of each pixel pass shows what the pooling makes of it."""
-    kernel = np.zeros((3, 3, 3, 64), np.float32)
-    kernel[1, 1, 0, 0] = 1
-    deeper = {conv: np.zeros(vgg19_spec.kernel_shape(conv), np.float32) for conv in ("conv1_2", "conv2_1")}
-    for passed in deeper.values():
-        passed[1, 1, 0, 0] = 1
-    kernels = {"conv1_1": kernel, **deeper}
-    network = SimpleNamespace(
-        kernels=kernels, biases={c: np.zeros(k.shape[-1], np.float32) for c, k in kernels.items()}
-    )
+    """Or dropped. Means are over the pixels that are in the picture: two at an edge, and one in the corner."""
+    network = passing("conv1_1", "conv1_2", "conv2_1")
     image = np.zeros((1, 33, 35, 3), np.float32)
     image[..., 0] = np.arange(33 * 35).reshape(33, 35)
-    for pooling, pool in (("max", np.max), ("avg", np.mean)):
+    root_mean_square = lambda window: np.sqrt(np.mean(window**2))  # noqa: E731
+    for pooling, pool in (("max", np.max), ("avg", np.mean), ("l2", root_mean_square)):
         cells = [[pool(image[0, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2, 0]) for x in range(18)] for y in range(17)]
         for rounding, (rows, columns) in (("up", (17, 18)), ("down", (16, 17))):
-            output = build_vgg19(network, ["relu2_1"], pooling, rounding=rounding)(image)["relu2_1"]
+            output = build_vgg19(network, ["relu2_1"], Variant(pooling, rounding=rounding))(image)["relu2_1"]
             np.testing.assert_allclose(output[0, ..., 0], np.array(cells)[:rows, :columns], rtol=1e-6)
+
+
+def test_pooled_maps_are_multiplied_by_the_scale_and_no_others():
+    """Once by each pooling; the bias after it is not multiplied."""
+    network = passing("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
+    network.biases["conv2_1"] = np.full(128, 5, np.float32)
+    image = np.full((1, 32, 32, 3), 100, np.float32)
+    layers = ("relu1_2", "relu2_1", "relu2_2", "relu3_1")
+    for variant in (Variant(pooling, 1.56) for pooling in POOLINGS):
+        maps = build_vgg19(network, layers, variant)(image)
+        found = [float(maps[layer][0, 1, 1, 0]) for layer in layers]
+        assert found == pytest.approx([100, 156 + 5, 156 + 5, (156 + 5) * 1.56], rel=1e-6)
+
+
+def test_squares_of_large_values_are_pooled_in_every_type():
+    """Of a window with 1, 1, 1 and 7 times 1,000, the root of the mean of the squares is the root of 13 times 1,000."""
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    image[..., 0] = np.tile([[1000, 1000], [1000, 7000]], (16, 16))
+    for precision in ("float32", "bfloat16", "float16"):
+        skip_unless_computed(precision)
+        output = build_vgg19(passing("conv1_1", "conv1_2", "conv2_1"), ["relu2_1"], Variant("l2"), precision)(image)
+        np.testing.assert_allclose(output["relu2_1"][0, ..., 0].numpy().astype(float), 13**0.5 * 1000, rtol=0.01)
+
+
+def test_gradient_of_l2_pooling_is_zero_where_windows_are():
+    """And x / (n · root) elsewhere, for windows of values as small as a type holds, too."""
+    image = np.zeros((1, 33, 32, 3), np.float32)
+    image[0, :4, :2, 0] = [[3, 4], [0, 5], [1e-18, 0], [0, 0]]
+    image[0, 4:6, :2, 0] = 1e-30  # whose squares are 0
+    image[0, 32, :2, 0] = [6, 8]  # the last row: a window of two
+    root = 50**0.5 / 2
+    expected = {(0, 0): 3 / 4 / root, (0, 1): 1 / root, (1, 1): 5 / 4 / root, (2, 0): 0.5}
+    expected |= {(32, 0): 3 / 50**0.5, (32, 1): 4 / 50**0.5}
+    for precision in ("float32", "bfloat16", "float16"):
+        skip_unless_computed(precision)
+        model = build_vgg19(passing("conv1_1", "conv1_2", "conv2_1"), ["relu2_1"], Variant("l2"), precision)
+        with tf.GradientTape() as tape:
+            source = tf.constant(image)
+            tape.watch(source)
+            total = tf.reduce_sum(tf.cast(model(source)["relu2_1"], tf.float32))
+        gradient = tape.gradient(total, source)[0, ..., 0].numpy()
+        for place, value in expected.items():
+            is_lost = precision == "float16" and place == (2, 0)  # float16 holds nothing that small
+            assert gradient[place] == pytest.approx(0 if is_lost else value, rel=0.02), (precision, place)
+            gradient[place] = 0
+        np.testing.assert_array_equal(gradient, 0)
+
+
+def test_what_is_not_a_number_stays_so_in_l2_pooling():
+    """Otherwise, a failed run would go on."""
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    image[0, 5, 7, 0] = np.nan
+    output = build_vgg19(passing("conv1_1", "conv1_2", "conv2_1"), ["conv2_1"], Variant("l2"))(image)["conv2_1"]
+    assert np.isnan(output[0, 2, 3, 0])
 
 
 def test_rounding_makes_no_difference_to_even_sides(network):
     image = random_picture(64, 48) - network.mean
-    up, down = (build_vgg19(network, ["relu4_1"], rounding=rounding)(image[None])["relu4_1"] for rounding in ROUNDINGS)
-    np.testing.assert_array_equal(up, down)
+    for pooling in POOLINGS:
+        variants = [Variant(pooling, rounding=rounding) for rounding in ROUNDINGS]
+        up, down = (build_vgg19(network, ["relu4_1"], variant)(image[None])["relu4_1"] for variant in variants)
+        np.testing.assert_array_equal(up, down)
 
 
 def test_poolings_differ(network):
     image = random_picture(32, 32) - network.mean
-    largest, mean = (build_vgg19(network, ["relu2_1"], pooling)(image[None])["relu2_1"] for pooling in ("max", "avg"))
-    assert relative_error(largest, mean) > 0.1
+    maps = [build_vgg19(network, ["relu2_1"], Variant(pooling))(image[None])["relu2_1"] for pooling in POOLINGS]
+    for one, other in itertools.combinations(maps, 2):
+        assert relative_error(one, other) > 0.05
 
 
 def test_one_filter_by_hand():
@@ -128,6 +231,54 @@ def test_one_filter_by_hand():
     np.testing.assert_allclose(output[1:, :, 0], image[:-1, :, 2] - 0.5, rtol=1e-6)
     np.testing.assert_array_equal(output[0, :, 0], -0.5)
     np.testing.assert_array_equal(output[..., 1:], -0.5)
+
+
+def test_paddings_by_hand():
+    """Each filter takes the pixel at the upper left, or at the lower right, of its place: at corners both are outside.
+
+    The second convolution sees what the first made, padded once more, or zeros.
+    """
+    image = np.zeros((1, 32, 33, 3), np.float32)
+    image[..., 0] = 1 + np.arange(32 * 33).reshape(32, 33)
+    for padding, mode in (("replicate", "edge"), ("reflect", "reflect")):
+        for tap in (0, 2):
+            network = passing("conv1_1", "conv1_2")
+            for kernel in network.kernels.values():
+                kernel[tap, tap, 0, 0], kernel[1, 1, 0, 0] = 1, 0
+            part = slice(tap, tap + 32), slice(tap, tap + 33)
+            first = np.pad(image[0, ..., 0], 1, mode)[part]
+            for layers, then in (("all", mode), ("first", "constant")):
+                model = build_vgg19(network, ["relu1_1", "relu1_2"], Variant(padding=padding, padding_layers=layers))
+                output = model(image)
+                np.testing.assert_array_equal(output["relu1_1"][0, ..., 0], first)
+                np.testing.assert_array_equal(output["relu1_2"][0, ..., 0], np.pad(first, 1, then)[part])
+
+
+def test_the_smallest_picture_can_be_reflected_at_every_depth(network):
+    """Of two positions in block 5, each is what lies beyond the other."""
+    image = random_picture(32, 32) - network.mean
+    expected = reference.features(reference.in_float64(network), image, ["relu5_2"], padding="reflect")["relu5_2"]
+    output = build_vgg19(network, ["relu5_2"], Variant(padding="reflect"))(image[np.newaxis])["relu5_2"]
+    assert output.shape == (1, 2, 2, 512)
+    assert relative_error(output[0], expected) < 3e-5
+
+
+def test_a_constant_picture_stays_constant_where_its_border_goes_on(network):
+    """With zeros around it, the borders differ from the interior in every layer."""
+    image = np.full((1, 48, 64, 3), 20, np.float32)
+    for padding, least, most in (("replicate", 0, 1e-4), ("reflect", 0, 1e-4), ("zeros", 0.1, np.inf)):
+        maps = build_vgg19(network, ["relu4_1"], Variant(padding=padding))(image)["relu4_1"][0].numpy()
+        assert least <= relative_error(maps, np.broadcast_to(maps[3, 4], maps.shape)) < most, padding
+
+
+def test_the_image_is_padded_before_it_is_split(network):
+    """In bfloat16, where 3 channels in float32 take a third less to copy, and their gradients are added in float32."""
+    model = build_vgg19(network, ["conv1_2"], Variant(padding="reflect"), "bfloat16")
+    names = [layer.name for layer in model.layers]
+    assert names == ["image", "pad1_1", "split_image", "conv1_1", "relu1_1", "pad1_2", "conv1_2"]
+    assert [model.get_layer(name).dtype for name in ("pad1_1", "pad1_2")] == ["float32", "bfloat16"]
+    model = build_vgg19(network, ["conv1_2"], Variant(padding="reflect", padding_layers="first"))
+    assert [layer.name for layer in model.layers] == ["image", "pad1_1", "conv1_1", "relu1_1", "conv1_2"]
 
 
 def test_conv_layers_are_before_rectification(network):
@@ -202,8 +353,13 @@ def test_other_types_against_float32(network):
     layers = ("conv1_1", "relu1_2", "relu2_1", "conv3_1", "relu4_1", "relu5_1")
     for precision, off in (("bfloat16", 0.02), ("float16", 0.003)):
         skip_unless_computed(precision)
-        for pooling in ("max", "avg"):
-            exact, ours = (build_vgg19(network, layers, pooling, kind)(image) for kind in ("float32", precision))
+        for variant in (
+            Variant("max"),
+            Variant("avg", pooling_scale=2, padding="replicate"),
+            Variant("l2", pooling_scale=1.56, padding="reflect"),
+            Variant("l2", rounding="down", padding="replicate", padding_layers="first"),
+        ):
+            exact, ours = (build_vgg19(network, layers, variant, kind)(image) for kind in ("float32", precision))
             for layer in layers:
                 assert ours[layer].dtype == precision
                 assert ours[layer].shape == exact[layer].shape
@@ -287,8 +443,14 @@ PART_LAYERS = ("conv1_1", "relu1_2", "relu2_1", "conv3_4", "relu3_4", "relu4_1",
 def test_two_parts_are_the_whole_network(network):
     """Wherever it is divided, and whatever becomes of odd rows and columns."""
     image = tf.constant((random_picture(37, 53) - network.mean)[np.newaxis])
-    for pooling, rounding in (("max", "up"), ("avg", "up"), ("max", "down")):
-        model = build_vgg19(network, PART_LAYERS, pooling, rounding=rounding)
+    for variant in (
+        Variant(),
+        Variant("avg"),
+        Variant(rounding="down"),
+        Variant("l2", 1.5, "down", "replicate", "first"),
+        Variant("l2", 1.5, "up", "reflect"),
+    ):
+        model = build_vgg19(network, PART_LAYERS, variant)
         expected = model(image)
         for block in range(1, 5):
             cut = f"pool{block}"
@@ -296,7 +458,7 @@ def test_two_parts_are_the_whole_network(network):
                 [layer for layer in PART_LAYERS if (int(layer[4]) > block) is is_deep] for is_deep in (False, True)
             )
             maps = maps_between(model, image, [*shallow, cut])
-            assert maps[cut].shape[1:3] == tuple(positions(side, 2**block, rounding) for side in (37, 53))
+            assert maps[cut].shape[1:3] == tuple(positions(side, 2**block, variant.rounding) for side in (37, 53))
             maps |= maps_between(model, maps[cut], deep, cut)
             for layer in PART_LAYERS:
                 assert maps[layer].shape == expected[layer].shape
@@ -336,7 +498,7 @@ def average():
     shapes = {conv: vgg19_spec.kernel_shape(conv) for conv in CONV_LAYERS}
     kernels = {conv: np.full(shape, 1 / shape[2] / 9, np.float32) for conv, shape in shapes.items()}
     biases = {conv: np.zeros(shape[-1], np.float32) for conv, shape in shapes.items()}
-    return build_vgg19(SimpleNamespace(kernels=kernels, biases=biases), ["relu5_4"], "avg")
+    return build_vgg19(SimpleNamespace(kernels=kernels, biases=biases), ["relu5_4"], Variant("avg"))
 
 
 def test_reach_is_exact(average):
@@ -364,7 +526,7 @@ def test_reach_is_exact(average):
 
 
 def test_a_network_is_its_model_and_what_goes_with_it(network):
-    made = Network.build(network, iter(["relu1_1", "relu2_1"]), pooling="max", precision="float32", rounding="down")
+    made = Network.build(network, iter(["relu1_1", "relu2_1"]), Variant(rounding="down"))
     np.testing.assert_array_equal(made.mean, network.mean)
     assert (made.precision, made.rounding) == ("float32", "down")
     image = tf.constant((random_picture(33, 35) - network.mean)[np.newaxis])
@@ -379,6 +541,6 @@ def test_a_network_is_its_model_and_what_goes_with_it(network):
 def test_a_network_without_layers_is_none(network):
     """Where pixels alone are looked at; no weights are needed but the mean."""
     nothing = SimpleNamespace(kernels={}, biases={}, mean=network.mean)
-    made = Network.build(nothing, [], pooling="max", precision="float32", rounding="up")
+    made = Network.build(nothing, [])
     assert made.model is None
     assert made.features(tf.zeros((1, 32, 32, 3))) == made.maps_between(tf.zeros((1, 32, 32, 3)), [], None) == {}

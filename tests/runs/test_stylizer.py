@@ -124,11 +124,16 @@ def test_graphs_are_shared_where_nothing_that_is_traced_differs(fresh, begin):
         {"optimizer": "lbfgs", "seed": 4},
         {"width": 80, "loss": "athalye", "style_weight": 9.0},
         {"tile_size": 64, "tv_weight": 0.0},
+        {"padding_layers": "first"},  # of zeros
     ):
         assert begin(**settings)._graphs is graphs
     for settings in (
         {"pooling": "avg"},
         {"pool_rounding": "down"},
+        {"pooling_scale": 2.0},
+        {"padding": "reflect"},
+        {"padding": "replicate"},
+        {"padding": "replicate", "padding_layers": "first"},
         {"style_layers": ("relu1_1", "conv2_1")},
         {"content_weight": 0.0},
     ):

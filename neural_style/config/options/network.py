@@ -7,6 +7,7 @@ from typing import Literal
 
 from neural_style.config.defaults import LEAST_TILE
 from neural_style.config.fields import option
+from neural_style.vgg19_spec import Variant
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,12 +22,32 @@ class Network:
         "auto",
         alias="network",
     )
-    pooling: Literal["max", "avg"] = option("Network", "Pooling between the blocks of VGG19.", "max")
+    pooling: Literal["max", "avg", "l2"] = option(
+        "Network",
+        "Pooling between the blocks of VGG19: the largest value of each 2×2 window, the mean, or the square root of "
+        "the mean of the squares.",
+        "max",
+    )
+    pooling_scale: float = option(
+        "Network",
+        "Factor by which pooled maps are multiplied. Means are smaller than maxima; a factor above 1 makes up for it.",
+        1.0,
+        bounds="> 0",
+    )
     pool_rounding: Literal["up", "down"] = option(
         "Network",
         "What pooling does with an odd last row or column: up pools it by itself, so that the edges of the result look "
         "like the rest; down drops it, as the published network does.",
         "up",
+    )
+    padding: Literal["zeros", "replicate", "reflect"] = option(
+        "Network",
+        "What convolutions see around their maps: zeros, as in the published network; replicate, the outermost "
+        "positions once more; or reflect, the positions next to the outermost.",
+        "zeros",
+    )
+    padding_layers: Literal["first", "all"] = option(
+        "Network", "Convolutions that see --padding: all, or the first alone. The others see zeros.", "all"
     )
     device: str = option(
         "Network", "Device to compute on: auto, cpu, gpu, or a GPU by its number, such as gpu:1.", "auto"
@@ -49,3 +70,9 @@ class Network:
         None,
         bounds=f"0 or >= {LEAST_TILE}",
     )
+
+    @property
+    def variant(self) -> Variant:
+        """What these options make of the network. Options that make the same network give the same variant."""
+        layers = "all" if self.padding == "zeros" else self.padding_layers
+        return Variant(self.pooling, self.pooling_scale, self.pool_rounding, self.padding, layers)
