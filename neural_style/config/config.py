@@ -23,12 +23,13 @@ from neural_style.config.defaults import (
     DEFAULT_WEIGHTS,
     LEFT_TO_NETWORK,
     LOSS_FACTORS,
+    STARTS,
 )
 from neural_style.config.fields import Option
 from neural_style.config.options.losses import Losses
 from neural_style.config.options.network import Network
 from neural_style.config.options.optimization import Optimization
-from neural_style.config.options.pictures import Pictures
+from neural_style.config.options.pictures import Pictures, PictureSource
 from neural_style.config.options.progress import Progress
 from neural_style.errors import UsageError
 
@@ -67,6 +68,20 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         """Names of the options that differ from their defaults."""
         values = {name: serialize.hashable(getattr(self, name)) for name in OPTIONS}
         return frozenset(name for name, option in OPTIONS.items() if option.required or values[name] != option.default)
+
+    @property
+    def start(self) -> str:
+        """Kind of the start image, before noise is blended in: a name in `defaults.STARTS`, or "picture"."""
+        if isinstance(self.init, (str, os.PathLike)) and os.fspath(self.init) in STARTS:
+            return os.fspath(self.init)
+        return "content" if self.init is None and self.initial is None else "picture"
+
+    @property
+    def start_picture(self) -> PictureSource | None:
+        """The picture given to start from, as `initial` or as `init`; None if there is none."""
+        if self.start != "picture":
+            return None
+        return self.initial if self.init is None else self.init
 
     def factor(self, weight: str) -> float:
         """Return the factor of a loss term, by the name of its weight, in the units of the chosen loss."""

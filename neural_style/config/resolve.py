@@ -48,8 +48,8 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
     values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
     open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], "tolerance"}
-    if config.initial is not None:
-        values["initial_noiseblend"] = 0.0
+    if config.init is not None or config.initial is not None:
+        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
         open_now |= before & {"initial_noiseblend"}
     given = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     given |= dict.fromkeys(open_now)

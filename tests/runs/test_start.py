@@ -7,8 +7,9 @@ from small_runs import small_config, smooth
 from neural_style.config.resolve import resolve
 from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import read_inputs
-from neural_style.runs.start import NOISE_SCALE, enlarged, start_image
+from neural_style.runs.start import enlarged, start_image
 
+NOISE_SCALE = 0.256
 MEAN = np.array([123.0, 117.0, 104.0], np.float32)
 CONTENT, INITIAL = smooth(64, 48, 1), smooth(64, 48, 2)
 
