@@ -53,8 +53,13 @@ class Inputs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pictures that are held. An array that is used several times counts once."""
-        return sum({id(values): values.nbytes for values in self._arrays()}.values())
+        """Bytes of all pictures. An array that is used several times counts once.
+
+        Of the pictures on disk, one at a time is in memory, so the largest as read counts.
+        """
+        held = sum({id(values): values.nbytes for values in self._arrays()}.values())
+        read = (self.originals or self).styles
+        return held + max((each.nbytes for each in read if isinstance(each, PictureOnDisk)), default=0)
 
     def _arrays(self) -> Iterator[np.ndarray]:
         for picture in (self.content, *self.styles, self.initial):

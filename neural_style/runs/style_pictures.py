@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neural_style.compute.cost_model import IMAGE_BYTES
 from neural_style.config.config import Config
 from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import Picture, Source, resize
@@ -39,6 +40,11 @@ class PictureOnDisk:
             ImageError: the file is no longer what it was when the run began.
         """
         return self.picture().rgb
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels while they are in memory."""
+        return IMAGE_BYTES * self.width * self.height
 
     def picture(self) -> Picture:
         """Read and resize the picture; see `rgb`."""
