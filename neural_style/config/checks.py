@@ -57,7 +57,9 @@ def _check_start(config: Config) -> None:
         return
     _check_picture("init", config.init)
     if config.initial is not None:
-        raise UsageError("init and initial both say what to start from; leave one of them out")
+        raise UsageError(
+            "initial: expected nothing beside init, which says what to start from, too; leave one of them out"
+        )
     is_decided = "initial_noiseblend" in getattr(config, "decided", ())  # not given, so another value will be decided
     if config.start == "noise" and config.initial_noiseblend not in (None, 1) and not is_decided:
         raise UsageError(

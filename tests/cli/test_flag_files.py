@@ -10,6 +10,7 @@ import pytest
 
 from neural_style.cli import flag_files, flags
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.defaults import STARTS
 from neural_style.errors import UsageError
 
 NEEDED = ["--content", "photo.jpg", "--styles", "painting.jpg"]
@@ -327,7 +328,7 @@ def test_starts_survive_a_saved_flag_file(init, write):
     """A name stays a name, and a path becomes absolute, even if it ends like a name."""
     made = Config("a.png", ["works"], init=init, style_rotations=[90, 180], style_fit="stretch", noise_scale=12)
     back = saved(made, write)
-    assert back.init == (init if "." not in init and "/" not in init else os.path.abspath(init))
+    assert back.init == (init if init in STARTS else os.path.abspath(init))
     assert back.start == made.start
     assert (back.style_rotations, back.style_fit, back.noise_scale) == ((90, 180), "stretch", 12)
 

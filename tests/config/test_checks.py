@@ -52,7 +52,7 @@ def test_lists_about_styles_must_have_their_length():
 def test_one_option_says_what_to_start_from():
     for init in ("content", "noise", "style_colors", "gray", "style", "start.png"):
         config(init=init)
-        refuse(r"^init and initial both say what to start from; leave one of them out$", init=init, initial="a.png")
+        refuse(r"^initial: expected nothing beside init, .*; leave one of them out$", init=init, initial="a.png")
         if init != "noise":
             config(init=init, initial_noiseblend=0.25)
     config(init="noise", initial_noiseblend=1)
