@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.defaults import STARTS
 from neural_style.errors import UsageError
 
 FLAG = "flagfile"
@@ -136,7 +137,12 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
 
 
 def _absolute(name: str, path: str) -> str:
-    """Return an absolute path. For checkpoints, escape the folder so that it contains no placeholder."""
+    """Return an absolute path; for `init`, maybe the name of a start.
+
+    For checkpoints, escape the folder so that it contains no placeholder.
+    """
+    if name == "init" and path in STARTS:
+        return path
     absolute = os.path.abspath(path)
     if name != "checkpoint_output" or os.path.isabs(path):
         return absolute

@@ -14,9 +14,10 @@ _MEANINGS: Mapping[str, str] = {
     "img_output_dir result result_prefix save_path",
     "--width N": "w size image_size img_size content_size max_size output_size out_size end_scale resolution W",
     "--style_scales X [X ...]": "style_scale style_size style_scale_fac style_image_size",
-    "--initial FILE": "init_image init_img initial_image start start_image",
-    "--initial_noiseblend X, from 0 (the content) to 1 (noise)": "init init_img_type init_method init_type noise "
-    "noise_ratio random_init",
+    "--initial FILE": "init_image init_img initial_image start_image",
+    "--init content|noise|style_colors|gray|style|FILE": "init_img_type init_method init_type random_init start",
+    "--initial_noiseblend X, from 0 (the content) to 1 (noise)": "noise noise_ratio",
+    "--noise_scale X": "noise_std noise_level",
     "--preserve_colors": "original_colors original_color keep_colors keep_color color_preserve luminance_only "
     "color_convert_type transfer_color",
     "--iterations N": "i n niter num_iter num_iters num_iterations n_iterations max_iter max_iterations "

@@ -16,7 +16,8 @@ from neural_style.config.config import OPTIONS, Config
 from neural_style.config.resolve import resolve
 from neural_style.errors import OutputError
 from neural_style.images import writing
-from neural_style.images.picture import describe
+from neural_style.images.folders import is_folder, is_picture_name, pictures_in
+from neural_style.images.picture import Source, describe
 from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
 from neural_style.runs.step import Step
@@ -62,6 +63,7 @@ class Outputs:
         if self._config.save_flags is not None:
             list(flag_files.lines_that_repeat(self._config, {}))  # raises for what no flag file can hold
         sources = self._sources()
+        folders = {os.path.realpath(style) for style in self._config.styles if is_folder(style)}
         seen: set[str] = set()
         for option, path in self._planned():
             real = os.path.realpath(path)
@@ -69,6 +71,11 @@ class Outputs:
                 raise OutputError(f"{option}: expected a file of its own, got {str(path)!r} again; give another name")
             if real in sources:
                 raise OutputError(f"{option}: {str(path)!r} is one of the files to work from; give another name")
+            if os.path.dirname(real) in folders and is_picture_name(real):
+                raise OutputError(
+                    f"{option}: expected a file outside the style folder, where a later run would take it for a style "
+                    f"picture, got {str(path)!r}; give another folder"
+                )
             seen.add(real)
             files.check_writable(path, option, overwrite=self._config.overwrite)
             if option in ("output", "checkpoint_output"):
@@ -151,7 +158,8 @@ class Outputs:
     def _sources(self) -> set[str]:
         """Return the files that the run reads, with all links resolved."""
         config = self._config
-        pictures = (config.content, *config.styles, config.initial)
+        folders = [path for style in config.styles if is_folder(style) for path in pictures_in(style, "style folder")]
+        pictures = (config.content, *config.styles, config.start_picture, *folders)
         named = [os.fspath(picture) for picture in pictures if isinstance(picture, (str, os.PathLike))]
         return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
@@ -184,13 +192,18 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
     return settings
 
 
+def _stem(source: Source) -> str:
+    """Return the part of a default name that stands for a picture or a folder of pictures."""
+    if is_folder(source):
+        return Path(os.path.abspath(source)).name
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).stem  # not from `describe`, which replaces bytes that are not text
+    return Path(describe(source)).stem
+
+
 def _default_name(config: Config) -> Path:
     """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
-    named = (
-        source if isinstance(source, (str, os.PathLike)) else describe(source)
-        for source in (config.content, *config.styles)
-    )
-    stem = "-".join(Path(name).stem for name in named)  # not from `describe`, which replaces bytes that are not text
+    stem = "-".join(map(_stem, (config.content, *config.styles)))
     while len(os.fsencode(stem)) > _STEM_BYTES:
         stem = stem[:-1]
     path = Path(f"{stem}.png")

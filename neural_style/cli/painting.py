@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from neural_style.cli import signals
@@ -16,10 +16,11 @@ from neural_style.config import byte_sizes
 from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
 from neural_style.errors import NeuralStyleError, OutputError, WeightsError
+from neural_style.images.folders import is_folder
 from neural_style.images.picture import describe
 from neural_style.networks import weights
 from neural_style.runs import pyramid
-from neural_style.runs.inputs import read_inputs
+from neural_style.runs.inputs import Inputs, read_inputs
 
 if TYPE_CHECKING:
     from neural_style.runs.session import Session
@@ -84,13 +85,20 @@ def _prepare(config: Config) -> _Job:
     session = stylizer.session(config, inputs, network)
     config, largest = session.config, session.plans[-1]
     description = (
-        f"painting {describe(config.content)} in the style of {', '.join(map(describe, config.styles))}: "
+        f"painting {describe(config.content)} in the style of {', '.join(_described_styles(config, inputs))}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in session.scales)} px, "
         f"at most {' + '.join(str(scale.iterations) for scale in session.scales)} iterations of {config.optimizer}, "
         f"weights {network.name}, on {stylizer.device} in {config.precision} ({stylizer.precision.reason})",
         f"memory: {largest.described(config)}; about {byte_sizes.describe(largest.peak)} at most, of {config.memory}",
     )
     return _Job(session, Outputs(config, size), description)
+
+
+def _described_styles(config: Config, inputs: Inputs) -> Iterator[str]:
+    """Yield the short name of each style; of a folder also its number of pictures."""
+    for index, style in enumerate(config.styles):
+        count = len(inputs.of_style(index))
+        yield f"{describe(style)} ({count} picture{'s' * (count != 1)})" if is_folder(style) else describe(style)
 
 
 def load_weights(config: Config, *, fetch: bool = True, progress: bool = False) -> weights.VGGWeights:

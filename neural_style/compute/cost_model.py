@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from neural_style import vgg19_spec
 from neural_style.compute import tile_grid
 from neural_style.config.config import Config
+from neural_style.images.style_sizes import StyleFit
 from neural_style.networks import partition
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class CostModel:
             precision: the type that the network computes in, such as "bfloat16".
             style_areas: pixels of each style picture, as multiples of the result's pixels.
         """
-        self._config, self._precision, self._style_areas = config, precision, style_areas
+        turned = [max(style_areas, default=0.0)] if any(config.style_rotations or ()) else []  # one at a time
+        self._config, self._precision, self._style_areas = config, precision, [*style_areas, *turned]
         self._value_bytes = 4 if precision == "float32" else 2
 
     def peak(
@@ -133,18 +135,17 @@ def overwrites_image(tiled: bool, optimizer: str) -> bool:
 def style_areas(config: Config, size: tuple[int, int], style_sizes: Sequence[tuple[int, int]]) -> list[float]:
     """Return the pixels of each style picture, scaled as a run scales it, as multiples of the result's pixels.
 
-    A run resizes a style to the width of the result times its style scale, and keeps its aspect ratio. For a result of
-    W×H, a style of w×h and a scale of s, that is (W·s)² · h/w / (W·H).
+    By default a run resizes a style to the width of the result times its style scale, and keeps its aspect ratio. For
+    a result of W×H, a style of w×h and a scale of s, that is (W·s)² · h/w / (W·H). `Config.style_fit` has other rules.
 
     Args:
-        config: the style scales.
+        config: the style scales, and the rule of the styles' sizes.
         size: width and height of the result.
         style_sizes: width and height of each style picture as it is in its file; any unit.
     """
-    width, height = size
     return [
-        scale**2 * width / height * style_height / style_width
-        for scale, (style_width, style_height) in zip(_style_scales(config), style_sizes, strict=True)
+        StyleFit(config.style_fit, scale).area(size, style)
+        for scale, style in zip(_style_scales(config), style_sizes, strict=True)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
 from neural_style.config import byte_sizes
+from neural_style.config.defaults import STYLE_ROTATIONS
 from neural_style.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def check(config: Config) -> None:
         UsageError: options contradict each other, or one has an invalid value.
     """
     _check_pictures(config)
+    _check_start(config)
+    _check_rotations(config.style_rotations or ())
     _check_layers(config)
     _check_progress(config)
     if not re.fullmatch(r"auto|[1-9]\d?", config.scales):
@@ -48,6 +51,33 @@ def _check_pictures(config: Config) -> None:
                 f"{name}: expected {len(config.styles)} number(s), one per style picture, got {len(values)}: {values}"
             )
     _ = config.style_blend
+
+
+def _check_start(config: Config) -> None:
+    """Check that one option says what a run starts from."""
+    if config.init is None:
+        return
+    _check_picture("init", config.init)
+    if config.initial is not None:
+        raise UsageError(
+            "initial: expected nothing beside init, which says what to start from, too; leave one of them out"
+        )
+    is_decided = "initial_noiseblend" in getattr(config, "decided", ())  # not given, so another value will be decided
+    if config.start == "noise" and config.initial_noiseblend not in (None, 1) and not is_decided:
+        raise UsageError(
+            f"initial_noiseblend: expected 1 with init noise, which is noise alone, got {config.initial_noiseblend:g}; "
+            "leave one of the two out"
+        )
+
+
+def _check_rotations(rotations: tuple[int, ...]) -> None:
+    """Check that style pictures are turned by right angles, by each once."""
+    for degrees in rotations:
+        if degrees not in STYLE_ROTATIONS:
+            expected = f"{', '.join(map(str, STYLE_ROTATIONS[:-1]))} or {STYLE_ROTATIONS[-1]}"
+            raise UsageError(f"style_rotations: expected {expected} degrees, got {degrees}")
+    if len(set(rotations)) != len(rotations):
+        raise UsageError(f"style_rotations: expected each rotation once, got {rotations}")
 
 
 def _check_picture(name: str, picture: Any) -> None:

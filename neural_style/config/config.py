@@ -22,13 +22,14 @@ from neural_style.config.defaults import (
     BLENDED_CONTENT_LAYERS,
     FAMILIES,
     LEFT_TO_NETWORK,
+    STARTS,
     UNITS,
 )
 from neural_style.config.fields import Option
 from neural_style.config.options.losses import Losses
 from neural_style.config.options.network import Network
 from neural_style.config.options.optimization import Optimization
-from neural_style.config.options.pictures import Pictures
+from neural_style.config.options.pictures import Pictures, PictureSource
 from neural_style.config.options.progress import Progress
 from neural_style.errors import UsageError
 
@@ -77,6 +78,20 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         """Return the value of an option that depends on the loss: the one given, or its default for the loss."""
         value = getattr(self, name)
         return FAMILIES[self.family][name] if value is None else value
+
+    @property
+    def start(self) -> str:
+        """Kind of the start image, before noise is blended in: a name in `defaults.STARTS`, or "picture"."""
+        if isinstance(self.init, (str, os.PathLike)) and os.fspath(self.init) in STARTS:
+            return os.fspath(self.init)
+        return "content" if self.init is None and self.initial is None else "picture"
+
+    @property
+    def start_picture(self) -> PictureSource | None:
+        """The picture given to start from, as `initial` or as `init`; None if there is none."""
+        if self.start != "picture":
+            return None
+        return self.initial if self.init is None else self.init
 
     def factor(self, weight: str) -> float:
         """Return the factor of a loss term, by the name of its weight, times the unit of the loss."""

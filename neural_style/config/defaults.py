@@ -22,6 +22,15 @@ LEFT_TO_NETWORK: Mapping[str, Any] = {
 MOST_NOISE = 0.5
 """Above this share of noise a start image shows no forms, and a run starts at a coarser scale, without a preview."""
 
+STARTS = ("content", "noise", "style_colors", "gray", "style")
+"""Names that `Config.init` takes. Anything else is a picture."""
+
+FORMLESS_STARTS = ("noise", "style_colors", "gray")
+"""Those that show no forms, so a run starts at a coarser scale, without a preview."""
+
+STYLE_ROTATIONS = (0, 90, 180, 270)
+"""Degrees by which a style picture can be turned without new pixels."""
+
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
     "lbfgs": {"iterations": 300},
     "adam": {"iterations": 1000},

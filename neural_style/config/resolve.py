@@ -55,8 +55,8 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
     families = {name for defaults in FAMILIES.values() for name in defaults}
     open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance"}
-    if config.initial is not None:
-        values["initial_noiseblend"] = 0.0
+    if config.init is not None or config.initial is not None:
+        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
         open_now |= before & {"initial_noiseblend"}
     given = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     given |= dict.fromkeys(open_now)

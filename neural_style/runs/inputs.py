@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from neural_style.config.config import Config
+from neural_style.config.defaults import STARTS
 from neural_style.config.options.pictures import PictureSource
-from neural_style.errors import ImageError
+from neural_style.errors import ImageError, UsageError
 from neural_style.images.picture import Picture, describe, resize, scaled_height
 from neural_style.images.reading import read_image
+from neural_style.images.style_sizes import Size
+from neural_style.runs.style_pictures import (
+    ROLE,
+    Examples,
+    PictureOnDisk,
+    Place,
+    StylePicture,
+    in_memory,
+    resized,
+    sources_of,
+)
 from neural_style.vgg19_spec import MIN_SIDE
 
 
@@ -21,12 +35,15 @@ class Inputs:
 
     content: Picture
     """At the size of the result."""
-    styles: tuple[Picture, ...]
-    """Each as wide as the result times its style scale, with its aspect ratio kept."""
+    styles: tuple[StylePicture, ...]
+    """The pictures of all styles, those of one style next to each other, each at the size that `Config.style_fit` and
+    its style scale give. A folder has several; the others have one."""
     initial: Picture | None
-    """At the size of the result; None if the run starts from the content."""
+    """At the size of the result; None if the run does not start from a picture other than the content."""
     originals: Inputs | None = field(default=None, repr=False)
     """The pictures as read, from which smaller ones are made; None if only this size is kept."""
+    places: tuple[Place, ...] = ()
+    """Where each of `styles` belongs, and how it is resized; empty for the pictures as read."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -36,42 +53,96 @@ class Inputs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pictures. An array that is used several times counts once."""
-        return sum({id(values): values.nbytes for values in self._arrays()}.values())
+        """Bytes of all pictures. An array that is used several times counts once.
+
+        Of the pictures on disk, one at a time is in memory, so the largest as read counts.
+        """
+        held = sum({id(values): values.nbytes for values in self._arrays()}.values())
+        read = (self.originals or self).styles
+        return held + max((each.nbytes for each in read if isinstance(each, PictureOnDisk)), default=0)
 
     def _arrays(self) -> Iterator[np.ndarray]:
         for picture in (self.content, *self.styles, self.initial):
-            if picture is not None:
+            if isinstance(picture, Picture):
                 yield picture.rgb
                 if picture.alpha is not None:
                     yield picture.alpha
         if self.originals is not None:
             yield from self.originals._arrays()
 
+    def of_style(self, index: int) -> list[StylePicture]:
+        """Return the pictures of a style by its index."""
+        return [picture for picture, place in zip(self.styles, self.places, strict=True) if place.style == index]
+
+    def examples(self, rotations: Sequence[int] | None) -> list[Examples]:
+        """Return the examples of each style.
+
+        Args:
+            rotations: as `Config.style_rotations`.
+        """
+        styles = sorted({place.style for place in self.places})
+        return [Examples(self.of_style(style), rotations or ()) for style in styles]
+
+    @property
+    def style_areas(self) -> list[float]:
+        """Pixels of the style pictures that are in memory at once, as multiples of the result's pixels.
+
+        Those that are held are all in memory; of those on disk it is one at a time, so the largest counts.
+        """
+        pixels = self.content.width * self.content.height
+        areas: dict[bool, list[float]] = {True: [], False: []}  # by whether they are held
+        for picture in self.styles:
+            areas[isinstance(picture, Picture)].append(picture.width * picture.height / pixels)
+        return areas[True] + sorted(areas[False])[-1:]
+
 
 def read_inputs(config: Config) -> Inputs:
     """Read and resize every picture that a run needs.
 
+    The pictures of folders are read to check them, and not kept.
+
     Raises:
         ImageError: a picture cannot be read; or, before or after resizing, it has a side of less than
             `vgg19_spec.MIN_SIDE` pixels or more than `Config.max_pixels` pixels.
+        UsageError: `Config.init` is neither the name of a start nor a picture.
     """
     limit = config.max_pixels
     original = read_image(config.content, "content picture", limit)
-    content = _to_width(original, config.width or original.width, limit, "content picture", config.content)
-    scales = config.style_scales or (1.0,) * len(config.styles)
-    widths = [round(min(content.width * scale, limit)) for scale in scales]
-    originals = [read_image(style, "style picture", limit) for style in config.styles]
-    styles = tuple(
-        _to_width(read, width, limit, "style picture", style)
-        for read, width, style in zip(originals, widths, config.styles, strict=True)
-    )
-    initial = read = None
-    if config.initial is not None:
-        read = read_image(config.initial, "initial picture", limit)
-        _check_not_tiny(read, f"initial picture {describe(config.initial)}")
-        initial = resize(read, content.width, content.height)
-    return Inputs(content, styles, initial, Inputs(original, tuple(originals), read))
+    height = scaled_height(original, config.width or original.width)
+    content = _to_size(original, (config.width or original.width, height), limit, "content picture", config.content)
+    styles: list[StylePicture] = []
+    originals: list[StylePicture] = []
+    places = []
+    for source, place, path in sources_of(config):
+        read = read_image(source, ROLE, limit)
+        fit = place.fit._replace(scale=min(place.fit.scale, limit / MIN_SIDE))  # refused below, with shorter numbers
+        size = fit.size((content.width, content.height), (read.width, read.height))
+        style = _to_size(read, size, limit, ROLE, source)
+        for of_size, picture in ((styles, style), (originals, read)):
+            of_size.append(picture if path is None else PictureOnDisk(path, picture.width, picture.height, limit))
+        places.append(place)
+    start = _read_start(config, originals[0])
+    initial = start and resize(start, content.width, content.height)
+    return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
+
+
+def _read_start(config: Config, style: StylePicture) -> Picture | None:
+    """Read the picture to start from; None to start from the content or from none.
+
+    Args:
+        config: the run.
+        style: the first style picture as read.
+    """
+    if config.start == "style":
+        return in_memory(style)
+    source = config.start_picture
+    if source is None:
+        return None
+    if source is config.init and isinstance(source, str) and not (os.path.exists(source) or Path(source).suffix):
+        raise UsageError(f"init: expected {', '.join(STARTS)} or the path of a picture, got {source!r}")
+    start = read_image(source, "initial picture", config.max_pixels)
+    _check_not_tiny(start, f"initial picture {describe(source)}")
+    return start
 
 
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
@@ -86,24 +157,24 @@ def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
         height: height of the smaller result in pixels.
     """
     if (width, height) == (inputs.content.width, inputs.content.height):
-        return Inputs(inputs.content, inputs.styles, inputs.initial)
-    factor, originals = width / inputs.content.width, inputs.originals or inputs
+        return Inputs(inputs.content, inputs.styles, inputs.initial, places=inputs.places)
+    originals = inputs.originals or inputs
 
-    def shrunk(style: Picture, original: Picture) -> Picture:
-        least = MIN_SIDE / min(style.width, style.height)
-        wide = round(style.width * max(factor, least))
-        return resize(original, wide, max(MIN_SIDE, scaled_height(original, wide)))
+    def shrunk(style: StylePicture, original: StylePicture, place: Place) -> StylePicture:
+        full, read = (style.width, style.height), (original.width, original.height)
+        return resized(original, *place.fit.size_at_least((width, height), read, full))
 
     return Inputs(
         resize(originals.content, width, height),
-        tuple(shrunk(*pair) for pair in zip(inputs.styles, originals.styles, strict=True)),
+        tuple(shrunk(*each) for each in zip(inputs.styles, originals.styles, inputs.places, strict=True)),
         originals.initial and resize(originals.initial, width, height),
+        places=inputs.places,
     )
 
 
-def _to_width(picture: Picture, width: int, max_pixels: int, role: str, source: PictureSource) -> Picture:
-    height = scaled_height(picture, width)
-    scaled = "" if width == picture.width else f" (scaled from {picture.width}×{picture.height})"
+def _to_size(picture: Picture, size: Size, max_pixels: int, role: str, source: PictureSource) -> Picture:
+    width, height = size
+    scaled = "" if size == (picture.width, picture.height) else f" (scaled from {picture.width}×{picture.height})"
     subject = f"{role} {describe(source)}"
     _check_not_tiny(picture, subject)
     if min(width, height) < MIN_SIDE:

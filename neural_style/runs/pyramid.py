@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from neural_style.config.defaults import MOST_NOISE, PATIENCE
+from neural_style.config.defaults import FORMLESS_STARTS, MOST_NOISE, PATIENCE
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
 from neural_style.vgg19_spec import MIN_SIDE
@@ -42,8 +42,8 @@ def scales_of(
     """
     count = int(config.scales) if config.scales != "auto" else None
     lengths = config.iterations, config.scale_iterations
-    is_seen = config.initial_noiseblend <= MOST_NOISE
-    if count is None and is_seen and config.initial is not None:
+    is_seen = config.initial_noiseblend <= MOST_NOISE and config.start not in FORMLESS_STARTS
+    if count is None and is_seen and config.start != "content":
         count = 1
     if is_seen and config.preview_width:
         return plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)

@@ -160,7 +160,7 @@ class Session:
         is_last = scale is self.scales[-1]
         if is_last:
             self._inputs = inputs = None
-        styles = [style.rgb for style in scaled.styles]
+        styles = scaled.examples(self.config.style_rotations)
         check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
         targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
         objective = PlannedObjective(self._graphs, self.config, scaled.content.rgb, targets, self._planner, plan, check)

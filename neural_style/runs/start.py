@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
 
 from neural_style.config.resolve import ResolvedConfig
+from neural_style.images.color_moments import ColorMoments, color_moments, colored_noise
 from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import Inputs
 
-NOISE_SCALE = 0.256
-"""Standard deviation of the start noise around the mean pixel, in gray levels of 0-255 (anishathalye/neural-style)."""
-
 
 def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.ndarray:
-    """Return the initial picture, or the content if there is none, blended with noise.
+    """Return the start image of a run, as `Config.init` or `Config.initial` say, blended with noise.
 
     Args:
-        config: share and seed of the noise.
+        config: kind of the start; share, scale and seed of the noise.
         inputs: the pictures, at the size of the image.
         mean: the network's mean pixel.
 
@@ -26,14 +26,39 @@ def start_image(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.
         An image, float32 (1, height, width, 3), RGB of 0-255 minus the mean pixel.
     """
     share = config.initial_noiseblend
-    picture = (inputs.initial or inputs.content).rgb
-    image = np.subtract(picture, mean, dtype=np.float32)[np.newaxis]
+    image = _without_noise(config, inputs, mean)
     if share:
         image *= 1 - share
         noise = np.random.default_rng(config.seed).standard_normal(image.shape, np.float32)
-        noise *= share * NOISE_SCALE
+        noise *= share * config.noise_scale
         image += noise
     return image
+
+
+def _without_noise(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> np.ndarray:
+    """Return the start image before noise is blended in; see `start_image`."""
+    content = inputs.content
+    if config.start == "gray":
+        return np.zeros((1, content.height, content.width, 3), np.float32)
+    if config.start == "style_colors":
+        picture = colored_noise(style_colors(config, inputs), content.width, content.height, config.seed)
+    else:
+        picture = (inputs.initial or content).rgb
+    return np.subtract(picture, mean, dtype=np.float32)[np.newaxis]
+
+
+def style_colors(config: ResolvedConfig, inputs: Inputs) -> ColorMoments:
+    """Return the colors of all styles together: each style counts by its blend weight, whatever its number of pixels.
+
+    Args:
+        config: the blend weights.
+        inputs: the style pictures. Turned copies are not needed, because they have the same colors.
+    """
+    of_styles = []
+    for index, weight in enumerate(config.style_blend):
+        colors = functools.reduce(operator.add, (color_moments(each.rgb) for each in inputs.of_style(index)))
+        of_styles.append(colors.times(weight / colors.mass))
+    return functools.reduce(operator.add, of_styles)
 
 
 def enlarged(image: Any, width: int, height: int) -> np.ndarray:

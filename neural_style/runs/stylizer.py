@@ -7,7 +7,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from neural_style.compute.ledger import LEDGER, Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.precision import Choice, choose
-from neural_style.compute.style_targets import style_moments, together
+from neural_style.compute.style_targets import added, style_moments, together
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.config import byte_sizes
 from neural_style.config.config import OPTIONS, Config
@@ -37,7 +37,7 @@ from neural_style.runs.session_state import SessionState
 _log = logging.getLogger("neural_style")
 
 MOST_STYLES = 32
-"""How many style pictures' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""
+"""How many examples' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""
 
 
 class Stylizer:
@@ -169,9 +169,7 @@ class Stylizer:
         return dataclasses.replace(config, **own)
 
     def _planner(self, config: ResolvedConfig, inputs: Inputs) -> Planner:
-        pixels = inputs.content.width * inputs.content.height
-        areas = [style.width * style.height / pixels for style in inputs.styles]
-        return Planner(config, self.precision.precision, areas)
+        return Planner(config, self.precision.precision, inputs.style_areas)
 
     def _reserve(self, plans: Sequence[Plan], inputs: Inputs) -> Reservation:
         return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
@@ -187,20 +185,26 @@ class Stylizer:
         return cached_graphs(network_key, loss_spec(config), self.device, build)
 
     def style_targets(
-        self, graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None, check: Check = go_on
+        self, graphs: Graphs, styles: Sequence[Iterable[np.ndarray]], tile_size: int | None, check: Check = go_on
     ) -> dict[str, MeanMoments]:
-        """Return the moments of style pictures; compute them unless they are known for the same pixels.
+        """Return the moments of styles; compute those of an example unless they are known for the same pixels.
 
         Args:
             graphs: the network and the losses.
-            styles: float32 (height, width, 3), RGB 0-255, each at its own size.
+            styles: the examples of each style: float32 (height, width, 3), RGB 0-255, each at its own size. One is
+                taken at a time. Their moments are added.
             tile_size: side of the tiles in pixels; None to compute each picture as a whole.
             check: called before each style picture and each tile; it may raise to end the computation.
 
         Returns:
             Layer -> moments with a first axis (styles, …).
         """
-        return together(graphs, [self._style_moments(graphs, style, tile_size, check) for style in styles])
+
+        def of_style(examples: Iterable[np.ndarray]) -> dict[str, MeanMoments]:
+            known = ((each.shape[:2], self._style_moments(graphs, each, tile_size, check)) for each in examples)
+            return added(graphs, known)
+
+        return together(graphs, [of_style(examples) for examples in styles])
 
     def _style_moments(
         self, graphs: Graphs, style: np.ndarray, tile_size: int | None, check: Check

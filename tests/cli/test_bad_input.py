@@ -36,6 +36,10 @@ def bad(folder):
     Path("cut.png").write_bytes(Path("photo.png").read_bytes()[:900])
     Path("photo-link.png").symlink_to("photo.png")
     Path("folder.png").mkdir()
+    Path("empty").mkdir()
+    Path("works").mkdir()
+    shutil.copy("photo.png", "works")
+    Path("works/z.jpg").write_text("hello")
     Path("dangling.png").symlink_to("nowhere.png")
     Path("loop.png").symlink_to("loop.png")
     Path("x-progress.png").touch()
@@ -68,6 +72,15 @@ BAD = [
     ("--flagfile=nowhere.cfg", "--flagfile: expected a readable text file, got 'nowhere.cfg'"),
     ("--flagfile=self.cfg", "includes itself"),
     ("--flagfile=typo.cfg", "unknown flag --contnt; did you mean --content?"),
+    ("--styles=empty", "style folder 'empty': expected pictures such as .jpg or .png in it, got none; give another"),
+    ("--styles=works", "style picture 'z.jpg' is not a picture of a known kind"),
+    (
+        "--init=random",
+        "--init: expected content, noise, style_colors, gray, style or the path of a picture",
+    ),
+    ("--init=nowhere.png", "initial picture 'nowhere.png' does not exist"),
+    ("--init=gray --initial=photo.png", "--initial: expected nothing beside init, which says what"),
+    ("--init=noise --initial-noiseblend=0.5", "--initial_noiseblend: expected 1 with init noise"),
     # pictures too small, too flat, too large
     ("--content=one.png", "expected at least 32 px a side, got 1×1"),
     ("--content=wide.png", "expected at least 32 px a side, got 20000×10"),
@@ -86,6 +99,10 @@ BAD = [
     ("--width=99999999999", "content picture photo.png: expected at most 250000000 pixels, got 99999999999×"),
     # wrong types and values
     ("--iterations=many", "--iterations: expected a whole number, got 'many'"),
+    ("--style-rotations=45", "--style_rotations: expected 0, 90, 180 or 270 degrees, got 45"),
+    ("--style-rotations=90 90", "--style_rotations: expected each rotation once, got (90, 90)"),
+    ("--style-fit=height", "--style_fit: expected one of width, longest, stretch, got 'height'"),
+    ("--noise-scale=-1", "--noise_scale: expected a number >= 0, got -1.0"),
     ("--iterations=0", "--iterations: expected a whole number >= 1, got 0"),
     ("--width=31", "--width: expected a whole number >= 32, got 31"),
     ("--content-weight=heavy", "--content_weight: expected a number, got 'heavy'"),

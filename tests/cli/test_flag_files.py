@@ -10,6 +10,7 @@ import pytest
 
 from neural_style.cli import flag_files, flags
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.defaults import STARTS
 from neural_style.errors import UsageError
 
 NEEDED = ["--content", "photo.jpg", "--styles", "painting.jpg"]
@@ -318,6 +319,18 @@ def test_random_names_survive_a_saved_flag_file(write):
         write("saved.cfg", *flag_files.lines_that_repeat(made, {}))
         back = flags.parse(["--flagfile=saved.cfg"])
         assert (back.content, *back.styles) == (os.path.abspath(name),) * 2
+
+
+@pytest.mark.parametrize(
+    "init", ["content", "noise", "style_colors", "gray", "style", "start.png", "./noise", "x/gray"]
+)
+def test_starts_survive_a_saved_flag_file(init, write):
+    """A name stays a name, and a path becomes absolute, even if it ends like a name."""
+    made = Config("a.png", ["works"], init=init, style_rotations=[90, 180], style_fit="stretch", noise_scale=12)
+    back = saved(made, write)
+    assert back.init == (init if init in STARTS else os.path.abspath(init))
+    assert back.start == made.start
+    assert (back.style_rotations, back.style_fit, back.noise_scale) == ((90, 180), "stretch", 12)
 
 
 @pytest.mark.parametrize("name", ["a\nb.png", "a\r\nb.png"])

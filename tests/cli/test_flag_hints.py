@@ -8,14 +8,14 @@ KNOWN = [*OPTIONS, "network", "flagfile", "help", "version"]
 OTHERS = {
     "jcjohnson/neural-style": {
         **{"style_image": "styles", "content_image": "content", "image_size": "width", "gpu": "device"},
-        **{"num_iterations": "iterations", "init": "initial_noiseblend", "init_image": "initial"},
+        **{"num_iterations": "iterations", "init_image": "initial"},
         **{"lbfgs_num_correction": "history_size", "print_iter": "print_iterations"},
         **{"save_iter": "checkpoint_iterations", "output_image": "output", "style_scale": "style_scales"},
         **{"original_colors": "preserve_colors", "model_file": "weights", "backend": "device"},
     },
     "cysmith/neural-style-tf": {
         **{"content_img": "content", "style_imgs": "styles", "style_imgs_weights": "style_blend_weights"},
-        **{"img_name": "output", "init_img_type": "initial_noiseblend", "max_size": "width"},
+        **{"img_name": "output", "init_img_type": "init", "max_size": "width"},
         **{"model_weights": "weights", "pooling_type": "pooling", "max_iterations": "iterations"},
         **{"noise_ratio": "initial_noiseblend", "color_convert_type": "preserve_colors"},
     },

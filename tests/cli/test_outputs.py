@@ -69,6 +69,52 @@ def test_without_a_name_the_result_is_called_after_its_pictures(content, styles,
     assert str(outputs(content=content, styles=styles).result) == name
 
 
+@pytest.mark.parametrize(
+    ("styles", "name"),
+    [
+        (["works"], "photo-works.png"),
+        (["van.gogh/", "style.png"], "photo-van.gogh-style.png"),
+        (["works/."], "photo-works.png"),
+    ],
+)
+def test_a_folder_gives_the_result_its_whole_name(styles, name, folder):
+    for each in ("works", "van.gogh"):
+        (folder / each).mkdir()
+    assert str(outputs(styles=styles).result) == name
+
+
+@pytest.fixture
+def works(folder):
+    """A folder with one picture, given as a style."""
+    (folder / "works").mkdir()
+    (folder / "works" / "a.png").write_bytes((folder / "style.png").read_bytes())
+    return folder / "works"
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"output": "works/new.png"}, "output"),
+        ({"output": "link/new.JPG"}, "output"),
+        ({"output": "x.png", "checkpoint_output": "works/c_{}.png", "checkpoint_iterations": 2}, "checkpoint_output"),
+    ],
+    ids=str,
+)
+def test_no_picture_is_written_into_a_folder_of_style_pictures(options, option, works, folder):
+    """Where the next run would take it for one of them. Other files may go there."""
+    (folder / "link").symlink_to("works")
+    with pytest.raises(OutputError, match=rf"^{option}: expected a file outside the style folder, .*; give another f"):
+        outputs(styles=["works"], **options).check()
+    outputs(styles=["works/a.png"], **options).check()
+    outputs(styles=["works"], output="works/deeper/new.png", save_flags="works/run.cfg").check()
+
+
+def test_a_picture_of_a_folder_is_never_replaced(works, folder):
+    (folder / "link.png").symlink_to("works/a.png")
+    with pytest.raises(OutputError, match=r"^output: 'link\.png' is one of the files to work from"):
+        outputs(styles=["works"], output="link.png", overwrite=True).check()
+
+
 def test_the_default_name_is_numbered_rather_than_overwritten(folder):
     (folder / "photo-style.png").touch()
     assert str(outputs().result) == "photo-style-2.png"
@@ -156,6 +202,7 @@ def test_a_broken_link_is_refused_by_the_option_that_would_write_to_it(option, p
         ({"save_flags": "style.png"}, "save_flags"),
         ({"output": "x.png", "progress_plot": True, "initial": "x-progress.png"}, "progress_plot"),
         ({"styles": ["c_2.png"], "checkpoint_output": "c_{}.png", "checkpoint_iterations": 2}, "checkpoint_output"),
+        ({"output": "x.png", "progress_plot": True, "init": "x-progress.png"}, "progress_plot"),
         ({"content": "photo-style.png"}, None),
     ],
     ids=str,

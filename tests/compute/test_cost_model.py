@@ -105,6 +105,21 @@ def test_areas_of_styles(size, style_sizes, scales, areas):
     assert cost_model.style_areas(config, size, style_sizes) == pytest.approx(areas)
 
 
+def test_areas_of_styles_follow_the_rule_of_their_sizes():
+    for fit, areas in (("width", [4.0, 0.5]), ("longest", [1.0, 0.5]), ("stretch", [1.0, 1.0])):
+        config = config_of(2, style_fit=fit)
+        assert cost_model.style_areas(config, (200, 100), [(50, 100), (400, 100)]) == pytest.approx(areas)
+
+
+def test_turned_copies_take_memory_one_at_a_time():
+    plain, turned, twice = (
+        peak(style_areas=[1.0, 30.0], style_rotations=rotations, optimizer="adam", **SHALLOW)
+        for rotations in (None, [90], [90, 270])
+    )
+    assert turned == twice == peak(style_areas=[1.0, 30.0, 30.0], optimizer="adam", **SHALLOW) > plain
+    assert peak(style_areas=[1.0, 30.0], style_rotations=[0], optimizer="adam", **SHALLOW) == plain
+
+
 def test_areas_of_styles_whose_sizes_are_not_known():
     """They have the aspect of the result."""
     config = config_of(2, style_scales=(0.5, 2.0))

@@ -5,7 +5,8 @@ import reference
 import tensorflow as tf
 from objectives import picture, relative_error, resolved
 
-from neural_style.compute.style_targets import style_moments, style_targets, together
+from neural_style.compute.style_targets import added, style_moments, style_targets, together
+from neural_style.losses.moments import MeanMoments
 
 STYLES = [picture(37, 42, 2), picture(99, 60, 3)]
 LAYERS = ("relu1_1", "relu2_1", "relu4_1")
@@ -52,6 +53,36 @@ def test_each_style_alone_is_what_they_are_together(graphs):
         np.testing.assert_array_equal(means.second, expected[layer].second)
     turned = together(graphs, alone[::-1])
     np.testing.assert_array_equal(turned["relu2_1"].second, expected["relu2_1"].second[::-1])
+
+
+@pytest.mark.parametrize("tile_size", [None, 32])
+def test_examples_of_one_style_are_added(graphs, tile_size):
+    """As their positions count: the means over all positions of all maps, of pictures of any size and their copies."""
+    network = reference.in_float64(reference.random_weights())
+    examples = [STYLES[0], np.rot90(STYLES[0]), STYLES[1], np.rot90(STYLES[1], 2)]
+    means = added(graphs, ((each.shape[:2], style_moments(graphs, each, tile_size)) for each in examples))
+    assert tuple(means) == LAYERS
+    maps = [reference.features(network, each - network.mean, LAYERS) for each in examples]
+    for layer in LAYERS:
+        flat = np.concatenate([each[layer].reshape(-1, each[layer].shape[-1]) for each in maps])
+        assert relative_error(means[layer].second, flat.T @ flat / len(flat)) < 1e-5
+        assert means[layer].second.dtype == tf.float32
+        assert means[layer].first.shape == (0,)
+
+
+def test_first_moments_are_added_as_well():
+    graphs = objectives.graphs_of(resolved(content_layers=("relu1_2",), style_layers=LAYERS))
+    ones = {"relu2_1": MeanMoments(np.full(3, 1, np.float32), np.full((3, 3), 1, np.float32))}
+    fives = {"relu2_1": MeanMoments(np.full(3, 5, np.float32), np.full((3, 3), 9, np.float32))}
+    means = added(graphs, [((6, 4), ones), ((5, 5), fives)])["relu2_1"]  # maps of 3×2 and, rounded up, 3×3
+    np.testing.assert_allclose(means.first, (6 * 1 + 9 * 5) / 15, rtol=1e-6)
+    np.testing.assert_allclose(means.second, (6 * 1 + 9 * 9) / 15, rtol=1e-6)
+
+
+def test_one_example_stays_as_it_is(graphs):
+    alone = style_moments(graphs, STYLES[0], None)
+    for layer, means in added(graphs, [(STYLES[0].shape[:2], alone)]).items():
+        assert means is alone[layer]
 
 
 def test_without_style_layers_there_are_none():

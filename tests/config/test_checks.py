@@ -1,6 +1,9 @@
+import dataclasses
+
 import pytest
 
 from neural_style.config.config import Config
+from neural_style.config.resolve import resolve
 from neural_style.errors import NeuralStyleError, UsageError
 
 
@@ -44,6 +47,44 @@ def test_lists_about_styles_must_have_their_length():
         for values in ((1.0,), (1.0, 1.0, 1.0)):
             match = rf"^{name}: expected 2 number.*, one per style picture, got {len(values)}"
             refuse(match, styles=["a.jpg", "b.jpg"], **{name: values})
+
+
+def test_one_option_says_what_to_start_from():
+    for init in ("content", "noise", "style_colors", "gray", "style", "start.png"):
+        config(init=init)
+        refuse(r"^initial: expected nothing beside init, .*; leave one of them out$", init=init, initial="a.png")
+        if init != "noise":
+            config(init=init, initial_noiseblend=0.25)
+    config(init="noise", initial_noiseblend=1)
+    for share in (0, 0.25):
+        refuse(
+            r"^initial_noiseblend: expected 1 with init noise, .* got 0.*; leave",
+            init="noise",
+            initial_noiseblend=share,
+        )
+    refuse(r"^init: .* give --init FILE$", init="")
+    refuse(r"^init: expected a path, a PIL image or an array, got 5", init=5)
+
+
+def test_a_share_of_noise_that_was_decided_may_change_with_the_start():
+    made = resolve(config(init="gray"))
+    assert dataclasses.replace(made, init="noise").init == "noise"
+    with pytest.raises(UsageError, match=r"^initial_noiseblend: expected 1 with init noise"):
+        dataclasses.replace(made, init="noise", initial_noiseblend=0.5)
+
+
+def test_rotations_are_right_angles_each_once():
+    for rotations in ([90], (180, 270), [0, 90, 180, 270]):
+        assert config(style_rotations=rotations).style_rotations == tuple(rotations)
+    for degrees in (45, -90, 360, 1):
+        refuse(rf"^style_rotations: expected 0, 90, 180 or 270 degrees, got {degrees}$", style_rotations=[90, degrees])
+    refuse(r"^style_rotations: expected each rotation once, got \(90, 90\)$", style_rotations=[90, 90])
+    refuse(r"^style_rotations: expected one or more values", style_rotations=[])
+
+
+def test_the_noise_has_a_scale_of_0_or_more():
+    assert config(noise_scale=0).noise_scale == 0
+    refuse(r"^noise_scale: expected a number >= 0, got -1.0$", noise_scale=-1)
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------

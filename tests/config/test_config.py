@@ -48,6 +48,22 @@ def test_defaults_are_those_of_anishathalye():
         assert config(loss="athalye").in_effect(name) == default
 
 
+def test_kinds_of_start(tmp_path):
+    pixels = np.zeros((40, 40, 3))
+    for options, start, picture in (
+        ({}, "content", None),
+        ({"initial": "a.png"}, "picture", "a.png"),
+        ({"initial": pixels}, "picture", pixels),
+        ({"init": "a.png"}, "picture", "a.png"),
+        ({"init": "./noise"}, "picture", "./noise"),
+        ({"init": pixels}, "picture", pixels),
+        *(({"init": name}, name, None) for name in ("content", "noise", "style_colors", "gray", "style")),
+        ({"init": pathlib.Path("gray")}, "gray", None),
+    ):
+        assert config(**options).start == start
+        assert config(**options).start_picture is picture
+
+
 def test_its_network_option_is_an_alias_of_weights():
     assert OPTIONS["weights"].alias == "network"
 

@@ -114,10 +114,26 @@ def test_share_of_noise_in_the_start():
             assert made.initial_noiseblend == share
 
 
+def test_share_of_noise_in_a_start_by_name():
+    """Noise is all of the noise, and nothing of the others, whatever the network says."""
+    for init in ("content", "style_colors", "gray", "style", "start.png"):
+        assert resolve(config(init=init), {"initial_noiseblend": 0.75}).initial_noiseblend == 0
+        assert resolve(config(init=init, initial_noiseblend=0.5), {}).initial_noiseblend == 0.5
+    assert resolve(config(init="noise"), {"initial_noiseblend": 0.75}).initial_noiseblend == 1
+
+
+def test_another_start_of_a_resolved_configuration_has_its_own_share_of_noise():
+    made = resolve(config(), {"initial_noiseblend": 0.75})
+    for init, share in (("noise", 1), ("gray", 0), ("content", 0)):
+        made = resolve(dataclasses.replace(made, init=init))
+        assert made.initial_noiseblend == share
+        assert "initial_noiseblend" in made.decided
+
+
 def test_a_resolved_configuration_stands_for_a_configuration():
     """Resolving it again changes nothing, whatever the network."""
     settings = {"loss": "athalye", "learning_rate": 3.0, "preview_width": 256, "initial_noiseblend": 1.0}
-    for options in ({}, {"optimizer": "adam", "tolerance": 0.1}, {"initial": "start.png"}):
+    for options in ({}, {"optimizer": "adam", "tolerance": 0.1}, {"initial": "start.png"}, {"init": "noise"}):
         made = resolve(config(**options), settings)
         assert isinstance(made, ResolvedConfig)
         assert isinstance(made, Config)

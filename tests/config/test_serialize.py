@@ -201,6 +201,8 @@ def test_json_brings_back_what_was_written():
             "memory": "2.5GiB",
         },
         {"checkpoint_output": "a_{:05}.png", "checkpoint_iterations": 3, "progress_plot": True, "overwrite": True},
+        {"init": "style_colors", "noise_scale": 20, "style_fit": "longest", "style_rotations": (90, 270)},
+        {"init": pathlib.Path("a/start.png")},
     ):
         made = config(**options)
         assert_same(from_json(to_json(made)), made)

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from neural_style.config.config import Config
-from neural_style.errors import ImageError
+from neural_style.errors import ImageError, UsageError
 from neural_style.images.picture import resize
 from neural_style.images.reading import read_image
 from neural_style.runs.inputs import at_scale, read_inputs
@@ -42,6 +42,25 @@ def test_style_scales():
     styles = [picture(100, 50), picture(64, 96), picture(80, 80)]
     config = Config(picture(64, 48), styles, width=80, style_scales=(1.5, 0.5, 1))
     assert sizes(*read_inputs(config).styles) == [(120, 60), (40, 60), (80, 80)]
+
+
+def test_style_fits():
+    """Of a portrait photo: landscape, portrait and square styles."""
+    styles = [picture(100, 50), picture(50, 100), picture(64, 64)]
+    for fit, expected in (
+        ("width", [(64, 32), (64, 128), (64, 64)]),
+        ("longest", [(96, 48), (48, 96), (96, 96)]),
+        ("stretch", [(64, 96)] * 3),
+    ):
+        assert sizes(*read_inputs(Config(picture(64, 96), styles, style_fit=fit)).styles) == expected
+    inputs = read_inputs(Config(picture(64, 96), styles[:2], style_fit="longest", style_scales=(2, 1.5)))
+    assert sizes(*inputs.styles) == [(192, 96), (72, 144)]
+    np.testing.assert_array_equal(inputs.styles[0].rgb, resize(read_image(styles[0]), 192, 96).rgb)
+
+
+def test_style_areas_are_those_of_the_sizes():
+    config = Config(picture(60, 90), [picture(100, 80), picture(50, 100)], style_fit="longest", style_scales=(1, 2))
+    assert read_inputs(config).style_areas == pytest.approx([90 * 72 / 5400, 90 * 180 / 5400])
 
 
 def test_styles_come_in_their_order():
@@ -182,13 +201,15 @@ def test_at_scale_everything_shrinks():
     assert sizes(half.content, half.initial, *half.styles) == [(100, 80), (100, 80), (150, 75), (100, 100)]
 
 
+@pytest.mark.parametrize("fit", ["width", "longest", "stretch"])
 @pytest.mark.parametrize("scale", [1, 0.9, 1.3])
-def test_at_scale_pictures_are_those_of_a_run_at_that_size(scale):
+@pytest.mark.parametrize("style", [picture(100, 70, seed=1), picture(70, 100, seed=1)], ids=["landscape", "portrait"])
+def test_at_scale_pictures_are_those_of_a_run_at_that_size(scale, fit, style):
     """To the bit, whatever the size of the result: so a large one can begin as a small one is."""
-    photo, style, initial = picture(90, 60), picture(100, 70, seed=1), picture(80, 80, seed=2)
+    photo, initial = picture(90, 60), picture(80, 80, seed=2)
 
     def read(width):
-        return read_inputs(Config(photo, [style], initial=initial, width=width, style_scales=(scale,)))
+        return read_inputs(Config(photo, [style], initial=initial, width=width, style_scales=(scale,), style_fit=fit))
 
     small = read(60)
     for width in (90, 120, 240):
@@ -249,3 +270,38 @@ def test_at_scale_alpha_shrinks_along():
     content[..., 3] = 51
     small = at_scale(read_inputs(Config(content, [picture(64, 64)])), 32, 32)
     np.testing.assert_allclose(small.content.alpha, np.full((32, 32), 0.2), atol=1e-3)
+
+
+# --- starts -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_given_by_path_is_the_initial_picture(tmp_path):
+    path = tmp_path / "start.png"
+    Image.fromarray(picture(36, 36, seed=2)).save(path)
+    for init in (path, str(path), picture(36, 36, seed=2), Image.open(path)):
+        made, expected = (
+            read_inputs(Config(picture(50, 40), [picture(64, 64)], **{name: init})) for name in ("init", "initial")
+        )
+        np.testing.assert_array_equal(made.initial.rgb, expected.initial.rgb)
+        np.testing.assert_array_equal(at_scale(made, 40, 32).initial.rgb, at_scale(expected, 40, 32).initial.rgb)
+
+
+def test_the_first_style_is_resized_to_the_result_as_a_start():
+    styles = [picture(64, 90, seed=1), picture(64, 64, seed=2)]
+    inputs = read_inputs(Config(picture(100, 80), styles, init="style"))
+    np.testing.assert_array_equal(inputs.initial.rgb, resize(read_image(styles[0]), 100, 80).rgb)
+    np.testing.assert_array_equal(at_scale(inputs, 50, 40).initial.rgb, resize(read_image(styles[0]), 50, 40).rgb)
+
+
+@pytest.mark.parametrize("init", ["content", "noise", "style_colors", "gray"])
+def test_the_other_starts_need_no_picture(init):
+    assert read_inputs(Config(picture(50, 40), [picture(64, 64)], init=init)).initial is None
+
+
+def test_a_start_that_is_neither_a_name_nor_a_file_is_refused():
+    with pytest.raises(UsageError, match=r"^init: expected content, noise, style_colors, gray, style or the path"):
+        read_inputs(Config(picture(50, 40), [picture(64, 64)], init="random"))
+    with pytest.raises(ImageError, match=r"^initial picture 'random\.png' does not exist; "):
+        read_inputs(Config(picture(50, 40), [picture(64, 64)], init="random.png"))
+    with pytest.raises(ImageError, match=r"^initial picture an array: expected at least 32 px a side, got 31×40; "):
+        read_inputs(Config(picture(50, 40), [picture(64, 64)], init=picture(31, 40)))

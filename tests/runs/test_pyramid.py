@@ -162,6 +162,19 @@ def test_scales_of_a_configuration():
         ({"initial": "start.png", "preview_width": 50}, {}, [(200, 400, 300)]),
         ({"initial": "start.png", "initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
         ({"initial": "start.png", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
+        ({"init": "content"}, {}, [(48, 96, 60), (96, 192, 60), (200, 400, 300)]),
+        ({"init": "content", "preview_width": 200}, {}, [(100, 200, 300), (200, 400, 60)]),
+        *(
+            ({"init": init, "min_scale": 99, "preview_width": 200}, {}, [(99, 198, 60), (200, 400, 300)])
+            for init in ("noise", "style_colors", "gray")
+        ),
+        *(
+            ({"init": init, "min_scale": 99, "preview_width": 50}, {}, [(200, 400, 300)])
+            for init in ("style", "start.png")
+        ),
+        ({"init": "style", "scales": 2, "preview_width": 64}, {}, [(100, 200, 300), (200, 400, 60)]),
+        ({"init": "gray", "scales": 2, "preview_width": 64}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"init": "style", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
         ({}, {"preview_width": 256}, [(200, 400, 300)]),
         ({"preview_width": 0, "min_scale": 99}, {"preview_width": 256}, [(99, 198, 60), (200, 400, 300)]),
         ({"preview_width": 201}, {}, [(200, 400, 300)]),

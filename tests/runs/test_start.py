@@ -7,8 +7,9 @@ from small_runs import small_config, smooth
 from neural_style.config.resolve import resolve
 from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import read_inputs
-from neural_style.runs.start import NOISE_SCALE, enlarged, start_image
+from neural_style.runs.start import enlarged, start_image
 
+NOISE_SCALE = 0.256
 MEAN = np.array([123.0, 117.0, 104.0], np.float32)
 CONTENT, INITIAL = smooth(64, 48, 1), smooth(64, 48, 2)
 
@@ -58,6 +59,78 @@ def test_a_blend(initial, share):
     )
 
 
+@pytest.mark.parametrize("scale", [0, 1, 40])
+def test_scale_of_the_noise(scale):
+    noise = start(initial_noiseblend=1)
+    np.testing.assert_allclose(
+        start(initial_noiseblend=1, noise_scale=scale), noise * (scale / NOISE_SCALE), rtol=1e-5, atol=1e-6
+    )
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+STYLES = [smooth(64, 48, 3), smooth(80, 64, 4) // 2 + 100]
+
+
+def colors_of(*pictures):
+    """Mean and covariance of the colors of an equal blend, by NumPy's own functions."""
+    flat = [np.float64(each).reshape(-1, 3) for each in pictures]
+    mean = np.mean([colors.mean(axis=0) for colors in flat], axis=0)
+    second = np.mean([colors.T @ colors / len(colors) for colors in flat], axis=0)
+    return mean, second - np.outer(mean, mean)
+
+
+def test_content_and_noise_by_name_are_those_of_the_share_of_noise():
+    np.testing.assert_array_equal(start(init="content"), start())
+    np.testing.assert_array_equal(start(init="noise"), start(initial_noiseblend=1))
+    np.testing.assert_array_equal(start(init="noise", initial_noiseblend=1), start(initial_noiseblend=1))
+
+
+def test_a_picture_given_as_start_is_the_initial_picture():
+    for share in (None, 0.5):
+        expected = start(initial=INITIAL, initial_noiseblend=share)
+        np.testing.assert_array_equal(start(init=INITIAL, initial_noiseblend=share), expected)
+
+
+def test_gray_is_the_mean_pixel_everywhere():
+    gray = start(init="gray")
+    assert (gray.shape, gray.dtype) == ((1, 48, 64, 3), np.float32)
+    assert not gray.any()
+    np.testing.assert_allclose(start(init="gray", initial_noiseblend=0.5), 0.5 * start(init="noise"), rtol=1e-6)
+
+
+def test_the_first_style_as_start():
+    config = small_config(CONTENT, STYLES[::-1], init="style")
+    image = start_image(resolve(config, {}), read_inputs(config), MEAN)
+    np.testing.assert_allclose(image[0] + MEAN, lanczos(STYLES[1].astype(np.float32), 64, 48).clip(0, 255), atol=1e-3)
+
+
+@pytest.mark.parametrize("weights", [None, (3, 1)])
+def test_colors_of_the_styles(weights):
+    """Each counts by its blend weight, though one has more pixels."""
+    config = small_config(CONTENT, STYLES, init="style_colors", style_blend_weights=weights, width=256)
+    inputs = read_inputs(config)
+    pictures = [each.rgb for each in inputs.styles]
+    mean, covariance = colors_of(*pictures) if weights is None else colors_of(*[pictures[0]] * 3, pictures[1])
+    image = start_image(resolve(config, {}), inputs, MEAN)
+    assert (image.shape, image.dtype) == ((1, 192, 256, 3), np.float32)
+    colors = (image[0] + MEAN).reshape(-1, 3).astype(np.float64)
+    deviations = np.sqrt(np.diag(covariance))
+    assert np.abs((colors.mean(axis=0) - mean) / deviations).max() < 0.02
+    found = np.cov(colors.T)
+    assert np.abs((found - covariance) / np.outer(deviations, deviations)).max() < 0.03
+    neighbors = image[0, :, :-1, 0].ravel(), image[0, :, 1:, 0].ravel()
+    assert abs(np.corrcoef(*neighbors)[0, 1]) < 0.02
+
+
+def test_colors_of_the_styles_may_be_blended_with_noise_and_follow_the_seed():
+    made = {"init": "style_colors", "seed": 3}
+    np.testing.assert_array_equal(start(**made), start(**made))
+    assert np.mean(start(**made) == start(**{**made, "seed": 4})) < 0.01
+    blended = 0.75 * start(**made) + 0.25 * start(init="noise", seed=3)
+    np.testing.assert_allclose(start(**made, initial_noiseblend=0.25), blended, atol=1e-4)
+
+
 def test_inputs_are_left_as_they_are():
     config = small_config(CONTENT, [CONTENT], initial_noiseblend=0.5)
     inputs = read_inputs(config)
@@ -69,7 +142,8 @@ def test_images_can_be_overwritten():
     """As Adam in place does."""
     config = small_config(CONTENT, [CONTENT])
     inputs = dataclasses.replace(read_inputs(config))
-    for image in (start_image(resolve(config, {}), inputs, MEAN), enlarged(start(), 90, 70)):
+    starts = [start(init=init) for init in ("gray", "style_colors", "style", "noise")]
+    for image in (start_image(resolve(config, {}), inputs, MEAN), enlarged(start(), 90, 70), *starts):
         assert image.flags.writeable
         assert image.flags.c_contiguous
         assert image.dtype == np.float32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from neural_style import vgg19_spec
 from neural_style.config.defaults import LEFT_TO_NETWORK
@@ -22,7 +22,9 @@ class Pictures:
         "Pictures", "The picture to paint: a photograph whose shapes are kept.", picture=True
     )
     styles: Sequence[PictureSource] = option(
-        "Pictures", "One or more pictures whose look the result takes on.", picture=True
+        "Pictures",
+        "One or more pictures whose look the result takes on. A folder counts as one style: all its pictures together.",
+        picture=True,
     )
     output: str | None = option(
         "Pictures",
@@ -45,6 +47,28 @@ class Pictures:
         None,
         bounds="> 0",
     )
+    style_fit: Literal["width", "longest", "stretch"] = option(
+        "Pictures",
+        "Size of a style picture at a style scale of 1: width makes it as wide as the result, longest makes its longer "
+        "side as long as the result's longer side, and stretch resizes it to width and height of the result. All but "
+        "stretch keep its aspect ratio.",
+        "width",
+    )
+    style_rotations: tuple[int, ...] | None = option(
+        "Pictures",
+        "Degrees (90, 180, 270) by which each style picture is also turned, counterclockwise. The turned copies are "
+        "further examples of the style.",
+        None,
+    )
+    init: PictureSource | None = option(
+        "Pictures",
+        "What to start from: content, noise, style_colors (noise in the colors of the styles), gray (the network's "
+        "mean pixel everywhere), style (the first style picture, resized to the result), or the path of a picture. "
+        "noise, style_colors and gray show no forms, so they are painted from a coarse size, without a preview. By "
+        "default --initial and --initial_noiseblend decide.",
+        None,
+        picture=True,
+    )
     initial: PictureSource | None = option(
         "Pictures", "Picture to start from, resized to the size of the result.", None, picture=True
     )
@@ -55,6 +79,12 @@ class Pictures:
         "the weights file says.",
         None,
         bounds="0 to 1",
+    )
+    noise_scale: float = option(
+        "Pictures",
+        "Standard deviation of the noise around the mean pixel, in gray levels (0-255).",
+        0.256,
+        bounds=">= 0",
     )
     preserve_colors: bool = option(
         "Pictures", "Keep the content's colors: only the lightness of the result is painted.", False

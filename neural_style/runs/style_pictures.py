@@ -1,0 +1,109 @@
+"""The pictures of the styles of a run: those held in memory, and those of folders, which are read one by one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from neural_style.compute.cost_model import IMAGE_BYTES
+from neural_style.config.config import Config
+from neural_style.images.folders import is_folder, pictures_in
+from neural_style.images.picture import Picture, Source, resize
+from neural_style.images.reading import read_image
+from neural_style.images.style_sizes import StyleFit
+
+ROLE = "style picture"
+"""What messages call these pictures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureOnDisk:
+    """A picture that is read again each time it is used, so that the many pictures of a folder need no memory."""
+
+    path: Path
+    width: int
+    """Width in pixels to which it is resized."""
+    height: int
+    """Height in pixels to which it is resized."""
+    max_pixels: int
+    """As `Config.max_pixels`."""
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """The pixels, as `Picture.rgb`.
+
+        Raises:
+            ImageError: the file is no longer what it was when the run began.
+        """
+        return self.picture().rgb
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels while they are in memory."""
+        return IMAGE_BYTES * self.width * self.height
+
+    def picture(self) -> Picture:
+        """Read and resize the picture; see `rgb`."""
+        return resize(read_image(self.path, ROLE, self.max_pixels), self.width, self.height)
+
+
+StylePicture = Picture | PictureOnDisk
+"""A picture of a style at some size. Both kinds have `rgb`, `width` and `height`."""
+
+
+class Place(NamedTuple):
+    """Where a style picture belongs, and how it is resized."""
+
+    style: int
+    """Index of its style."""
+    fit: StyleFit
+    """The rule of its size."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """The examples of one style: its pictures and their turned copies. Iterating over them makes one at a time."""
+
+    pictures: Sequence[StylePicture]
+    rotations: Sequence[int]
+    """As `Config.style_rotations`."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield float32 (height, width, 3), RGB 0-255: each picture, and after it its turned copies."""
+        for picture in self.pictures:
+            rgb = picture.rgb
+            yield rgb
+            for degrees in self.rotations:
+                if degrees:
+                    yield np.ascontiguousarray(np.rot90(rgb, degrees // 90))
+
+
+def sources_of(config: Config) -> Iterator[tuple[Source, Place, Path | None]]:
+    """Yield the source of every style picture, where it belongs, and its path if it is in a folder that was given.
+
+    Raises:
+        ImageError: there is no picture in a folder, or the folder cannot be read.
+    """
+    scales = config.style_scales or (1.0,) * len(config.styles)
+    for index, (style, scale) in enumerate(zip(config.styles, scales, strict=True)):
+        place = Place(index, StyleFit(config.style_fit, scale))
+        if is_folder(style):
+            yield from ((path, place, path) for path in pictures_in(style, "style folder"))
+        else:
+            yield style, place, None
+
+
+def resized(picture: StylePicture, width: int, height: int) -> StylePicture:
+    """Return a style picture at another size, made from one at the size as read."""
+    if isinstance(picture, PictureOnDisk):
+        return dataclasses.replace(picture, width=width, height=height)
+    return resize(picture, width, height)
+
+
+def in_memory(picture: StylePicture) -> Picture:
+    """Return a style picture with its pixels."""
+    return picture.picture() if isinstance(picture, PictureOnDisk) else picture
