@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # what the program itself runs on
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from quality_study import comparison, methods, pairs, sheets
@@ -162,10 +160,9 @@ def paint(jobs: Sequence[Job], results: Results, args: argparse.Namespace) -> in
     if args.limit_seconds == 0:
         return 0
     deadline = None if args.limit_seconds is None else time.monotonic() + args.limit_seconds
-    from neural_style.networks.keras_import import quiet_import
+    from neural_style.cli.tensorflow_import import import_tensorflow
 
-    with quiet_import():
-        import tensorflow  # noqa: F401 - first, since what it logs when another module brings it in cannot be kept back
+    import_tensorflow()  # before the modules that import it themselves
     from quality_study import painting
 
     return painting.paint_all(
@@ -203,7 +200,7 @@ def show_methods(
             }
             if distances:
                 job = comparison.nearest(distances, reference.get(pair))
-                line[name] = sheets.Cell(results.picture_path(job), f"{job.level:g}, content4 {distances[job]:.2f}")
+                line[name] = sheets.Cell(results.picture_path(job), f"{job.level_name}, content4 {distances[job]:.2f}")
         lines.append(line)
     columns = list(dict.fromkeys(name for line in lines for name in line))
     sheets.write(args.sheet, sheets.draw(columns, lines, args.cell), "--sheet")

@@ -52,8 +52,13 @@ class Job:
         }
         return json.loads(json.dumps({"preset": self.method.preset, **chosen}, default=str))
 
+    @property
+    def level_name(self) -> str:
+        """Return the level for captions: a factor as ×2, a value as it is."""
+        return f"{'×' if self.method.swept == 'style_weight' else ''}{self.level:g}"
+
     def __str__(self) -> str:
-        return f"{self.name} {self.level:g} {self.pair}"
+        return f"{self.name} {self.level_name} {self.pair}"
 
 
 class Results:
