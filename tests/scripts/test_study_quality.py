@@ -415,3 +415,14 @@ def test_settings_of_a_result_leave_out_what_makes_no_other_method():
     assert settings["style_layers"] == list(SHALLOW["style_layers"])
     assert not {"content", "styles", "weights"} & set(settings)
     assert isinstance(job().config, Config)
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_every_method_is_a_configuration(name):
+    method = methods.METHODS[name]
+    config = method.config("a.png", "b.png", width=256, weights="builtin")
+    assert config.width == 256
+    assert hasattr(config, method.swept)
+    for option, value in method.changes.items():
+        assert getattr(config, option) == value
+    assert Results(Path()).picture_path(Job(name, method, 1.0, Pair("a", "b"), config)).parts[:2] == ("256", name)
