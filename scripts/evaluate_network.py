@@ -21,13 +21,11 @@ import numpy as np
 from PIL import Image
 
 from neural_style import Config, render
+from neural_style.bench import judge
 from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import resize, to_uint8
 from neural_style.images.reading import read_image
 from neural_style.networks import weights
-
-JUDGED = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
-"""Layers of the judge whose Gram matrices are compared."""
 
 EXAMPLES = ("swirls", "mosaic", "woodcut", "pointillist")
 
@@ -70,7 +68,11 @@ def main(argv: list[str] | None = None) -> int:
         for path in args.pictures:
             texture = synthesize(args.weights, path, args.width, args.iterations)
             target = _load(path, texture.shape[1], texture.shape[0])
-            row = {"picture": path.stem, "patches": patch_distance(texture, target), "grain": grain(texture, target)}
+            row = {
+                "picture": path.stem,
+                "patches": patch_distance(texture, target),
+                "grain": judge.grain_energy(texture) / judge.grain_energy(target),
+            }
             if distance:
                 row["style"] = distance(texture, target)
             rows.append(row)
@@ -135,32 +137,23 @@ def patch_distance(image: np.ndarray, target: np.ndarray, seed: int = 0) -> floa
     return float(np.mean(distances))
 
 
-def grain(image: np.ndarray, target: np.ndarray) -> float:
-    """Energy of the difference from a 3×3 mean, of the lightness of two uint8 pictures, as a ratio."""
-    from scipy import ndimage
-
-    energies = []
-    for picture in (image, target):
-        light = picture.astype(np.float32).mean(-1)
-        energies.append(((light - ndimage.uniform_filter(light, 3))[1:-1, 1:-1] ** 2).mean())
-    return float(energies[0] / energies[1])
-
-
 def style_judge(network: str) -> Callable[[np.ndarray, np.ndarray], float]:
     """A function of two uint8 pictures, an image and its target, by a network's Gram matrices G and A.
 
-    It gives the mean over `JUDGED` of Σ(G - A)² / ΣA².
+    It gives the mean over `judge.STROKE_LAYERS` of Σ(G - A)² / ΣA².
     """
     from neural_style.losses.moments import moments
     from neural_style.networks.vgg19 import build_vgg19
     from neural_style.vgg19_spec import Variant
 
-    loaded = weights.load(network, JUDGED)
-    model = build_vgg19(loaded, JUDGED, Variant(rounding="down"))
+    loaded = weights.load(network, judge.STROKE_LAYERS)
+    model = build_vgg19(loaded, judge.STROKE_LAYERS, Variant(rounding="down"))
 
     def grams(picture: np.ndarray) -> list[np.ndarray]:
         maps = model((picture.astype(np.float32) - loaded.mean)[np.newaxis])
-        return [np.asarray(moments(maps[layer]).second) for layer in JUDGED]  # any factor of G and A cancels
+        return [
+            np.asarray(moments(maps[layer]).second) for layer in judge.STROKE_LAYERS
+        ]  # any factor of G and A cancels
 
     def distance(image: np.ndarray, target: np.ndarray) -> float:
         pairs = zip(grams(image), grams(target), strict=True)
