@@ -116,7 +116,7 @@ def paint_all(
     missing = [job for job in jobs if results.row(job) is None]
     for number, job in enumerate(missing, 1):
         if deadline is not None and time.monotonic() >= deadline:
-            say(f"stopped at the time limit: {len(missing) - number + 1} pictures are left; run the command again")
+            say(f"stopped at the time limit: {len(missing) - number + 1} of {len(missing)} left; run the command again")
             break
         made = made or painter()
         try:

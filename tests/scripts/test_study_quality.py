@@ -232,7 +232,7 @@ def test_the_time_limit_begins_no_picture(tmp_path):
     results = Results(tmp_path)
     passed = painting.paint_all(jobs, results, lambda: brush, deadline=time.monotonic(), say=lines.append)
     assert (passed, brush.painted) == (0, [])
-    assert lines == ["stopped at the time limit: 3 pictures are left; run the command again"]
+    assert lines == ["stopped at the time limit: 3 of 3 left; run the command again"]
     painting.paint_all(jobs, results, lambda: brush, deadline=time.monotonic() + 1000, say=lines.append)
     assert brush.painted == [1, 2, 3]
 
