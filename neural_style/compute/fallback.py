@@ -118,6 +118,10 @@ class PlannedObjective:
         self._config = config
         self._objective.set_weights(config)
 
+    def content_distance(self, terms: LossTerms) -> float | None:
+        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
+        return self._objective.content_distance(terms)
+
     def release(self) -> None:
         """Free the targets."""
         self._content = None

@@ -14,7 +14,7 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.reductions import REDUCTIONS
-from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossWeights, Term
+from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossTerms, LossWeights, Term
 from neural_style.losses.style import MomentFormula
 
 _LEAST_SIZE = 0.05
@@ -48,8 +48,8 @@ def _style_terms(config: ResolvedConfig) -> list[tuple[Term, float]]:
 
 
 def needs_content_sizes(config: ResolvedConfig) -> bool:
-    """Return whether the weights depend on the sizes of content features."""
-    return REDUCTIONS[config.content_loss].needs_size
+    """Return whether the weights, or their corrections for a strength, depend on the sizes of content features."""
+    return REDUCTIONS[config.content_loss].needs_size or config.strength is not None
 
 
 def loss_weights(
@@ -91,14 +91,47 @@ class _Context(NamedTuple):
 
 def _content_weight(at: _Context, term: Term, layer: str, content: ChannelSums) -> float:
     """Return the weight of a content layer."""
-    config, formula = at.config, formula_of(term)
-    growth, target_size = config.feature_scale**formula.degree, 1.0
-    if needs_content_sizes(config):
-        least = _LEAST_SIZE * float(formula.size(*at.graph.noise_targets[0][layer]))
-        target_size = growth * (max(float(formula.size(*content[layer])), least) or 1.0)
+    config, reduction = at.config, REDUCTIONS[at.config.content_loss]
+    growth = config.feature_scale ** formula_of(term).degree
+    target_size = growth * _content_size(at.graph, term, layer, content) if reduction.needs_size else 1.0
     entries = positions_of(at.graph, at.size, layer) * channels_of(layer)
     weight = config.factor("content_weight") * config.content_terms.get(layer, 0.0)
-    return growth * weight / REDUCTIONS[config.content_loss].divisor(entries, target_size)
+    return growth * weight / reduction.divisor(entries, target_size)
+
+
+def _content_size(graph: LossGraph, term: Term, layer: str, content: ChannelSums) -> float:
+    """Return the size of a content target; 1 if the network does not respond at all."""
+    size, of_noise = (float(formula_of(term).size(*sums[layer])) for sums in (content, graph.noise_targets[0]))
+    return max(size, _LEAST_SIZE * of_noise) or 1.0
+
+
+def content_distance(
+    config: ResolvedConfig, graph: LossGraph, weights: LossWeights, content: ChannelSums, terms: LossTerms
+) -> float | None:
+    """Return how far an image's content features are from the photo's: 0 is equal.
+
+    It is the squared difference relative to the variance of the photo's features, whatever content loss a run has;
+    several layers count as the content loss weights them.
+
+    Args:
+        config: the run.
+        graph: the network and the terms of the loss.
+        weights: weights that the terms were computed with.
+        content: channel sums of the content.
+        terms: losses of the image.
+
+    Returns:
+        The distance; None if nothing compares the image with the photo, or the sums are not known.
+    """
+    shares = config.content_terms
+    if not (shares and content):
+        return None
+    distance = 0.0
+    for term in graph.spec.of_kind(FeatureFormula):
+        for layer, share in shares.items():
+            loss = float(terms.by_layer[term.name][layer]) / float(weights[term.key][layer])
+            distance += share * loss / _content_size(graph, term, layer, content)
+    return distance / sum(shares.values())
 
 
 def _style_weight(at: _Context, term: Term, layer: str, styles: Mapping[str, MeanMoments]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import LossGraph, sums_of_channels
-from neural_style.compute.loss_weights import loss_weights, needs_content_sizes
+from neural_style.compute.loss_weights import content_distance, loss_weights, needs_content_sizes
 from neural_style.compute.normalization import compared_moments
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
@@ -44,6 +44,9 @@ class Objective(Protocol):
         Args:
             config: a configuration with the same styles, and without layers that the objective lacks.
         """
+
+    def content_distance(self, terms: LossTerms) -> float | None:
+        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
 
     def release(self) -> None:
         """Free the targets. The objective cannot be used after that."""
@@ -93,7 +96,12 @@ class WholeObjective:
     def set_weights(self, config: ResolvedConfig) -> None:
         """Use the loss weights of another configuration; see `Objective`."""
         size = self._shape[1], self._shape[2]
+        self._config = config
         self._weights: LossWeights = loss_weights(config, self._graph, size, self._content_sums, self.style_targets)
+
+    def content_distance(self, terms: LossTerms) -> float | None:
+        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
+        return content_distance(self._config, self._graph, self._weights, self._content_sums, terms)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[LossTerms, tf.Tensor]:
         """Return the losses of an image and the gradient of their total; see `Objective`."""

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
-from neural_style.compute.loss_weights import ChannelSums, loss_weights, needs_content_sizes
+from neural_style.compute.loss_weights import ChannelSums, content_distance, loss_weights, needs_content_sizes
 from neural_style.compute.normalization import compared_moments
 from neural_style.compute.objective import check_shape
 from neural_style.compute.tile_graph import (
@@ -93,9 +93,14 @@ class TiledObjective:
     def set_weights(self, config: ResolvedConfig) -> None:
         """Use the loss weights of another configuration; see `objective.Objective`."""
         size = self._shape[1], self._shape[2]
+        self._config = config
         self._weights: LossWeights = loss_weights(
             config, self._graph.whole, size, self._content_sums, self.style_targets
         )
+
+    def content_distance(self, terms: LossTerms) -> float | None:
+        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
+        return content_distance(self._config, self._graph.whole, self._weights, self._content_sums, terms)
 
     def release(self) -> None:
         """Free the targets."""

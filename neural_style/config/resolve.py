@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from neural_style.config import strength
 from neural_style.config.config import Config
 from neural_style.config.defaults import FAMILIES, LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, usual_tolerance
 
@@ -54,7 +55,7 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
     values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
     families = {name for defaults in FAMILIES.values() for name in defaults}
-    open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance"}
+    open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance", "strength"}
     if config.init is not None or config.initial is not None:
         values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
         open_now |= before & {"initial_noiseblend"}
@@ -62,6 +63,24 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     given |= dict.fromkeys(open_now)
     loss = given["loss"] or values["loss"]
     values |= {**FAMILIES[loss], "tolerance": usual_tolerance(config.optimizer, loss)}
+    values |= _by_strength(loss, given)
     filled = {name: value if given[name] is None else given[name] for name, value in values.items()}
     decided = before | {name for name in values if given[name] is None}
     return ResolvedConfig(**given | filled, decisions=tuple((name, filled[name]) for name in values if name in decided))
+
+
+def _by_strength(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the strength if it is not given, and the usual weights for a strength.
+
+    Args:
+        loss: family of the loss.
+        given: what was asked for; None for what was not.
+    """
+    sought = given["strength"]
+    if sought is None and loss == "balanced" and given["content_weight"] is given["style_weight"] is None:
+        sought = strength.USUAL
+    if sought is None:
+        return {}
+    if sought == 1:
+        return {"strength": sought, "content_weight": 0.0}
+    return {"strength": sought, "style_weight": FAMILIES[loss]["style_weight"] * strength.first_factor(sought)}

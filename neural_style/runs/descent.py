@@ -69,6 +69,7 @@ class Descent:
         objective: what is minimized.
         best_image: the image with the lowest loss; the last image if the optimizer overwrites it.
         best_total: its loss; infinite before the first evaluation.
+        distance: how far its content features are from the photo's; see `loss_weights.content_distance`.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Descent:
         self._config, self._iterations, self._noise, self._before = config, iterations, noise, before
         self.best_image: Any = start if objective.plan.in_place else tf.constant(start)
         self.best_total = math.inf
+        self.distance: float | None = None
         self._totals: list[float] = []
         self._done = 0  # evaluations that were yielded, including that of the start image
         self._lives = list(STEP_SCALES)
@@ -151,6 +153,7 @@ class Descent:
         is_best = total < self.best_total
         if is_best:
             self.best_image, self.best_total = image, total
+            self.distance = self.objective.content_distance(terms)
         return Evaluation(image, terms, total, is_best)
 
     def _take_step(self) -> bool:
@@ -233,6 +236,7 @@ class Descent:
             "in_place": self._in_place,
             "before": self._before,
             "best_total": self.best_total if math.isfinite(self.best_total) else None,
+            "distance": self.distance,
             "totals": list(self._totals),
             "done": self._done,
             "lives": list(self._lives),
@@ -248,6 +252,7 @@ class Descent:
         self._optimizer = optimizer_of(self.objective.plan, self._config, self._noise, self._lives[0], self._in_place)
         self._state = self._optimizer.from_arrays(of_optimizer)
         self.best_total = math.inf if numbers["best_total"] is None else numbers["best_total"]
+        self.distance = numbers["distance"]
         self._totals = list(numbers["totals"])
         self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None
         if self._in_place:

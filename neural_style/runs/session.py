@@ -19,6 +19,7 @@ from neural_style.compute.fallback import PlannedObjective, computing_on
 from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
+from neural_style.config import strength
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
 from neural_style.images.picture import to_integers
@@ -92,6 +93,7 @@ class Session:
         self._best: Step | None = None
         self._best_config = config  # with the weights that it was made with
         self._new_config: ResolvedConfig | None = None
+        self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
         self._stop = threading.Event()
         self._lock = threading.RLock()  # held while a step is made
         self._weights_lock = threading.Lock()  # never held for long
@@ -163,14 +165,21 @@ class Session:
         styles = scaled.examples(self.config.style_rotations)
         check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
         targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
-        objective = PlannedObjective(self._graphs, self.config, scaled.content.rgb, targets, self._planner, plan, check)
+        config = self._corrected(self.config)
+        objective = PlannedObjective(self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check)
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
             start = enlarged(self._start, scale.width, scale.height)
         self._start = None
         noise = precision.LOSS_NOISE[self._stylizer.precision.precision]
-        self._descent = Descent(objective, self.config, start, scale.iterations, noise, self._iteration + 1)
+        self._descent = Descent(objective, config, start, scale.iterations, noise, self._iteration + 1)
+
+    def _corrected(self, config: ResolvedConfig) -> ResolvedConfig:
+        """Return a configuration with the weight of the style that suits the strength asked for."""
+        if self._correction == 1 or config.strength is None:
+            return config
+        return dataclasses.replace(config, style_weight=config.style_weight * self._correction)
 
     def _end_scale(self) -> None:
         assert self._descent is not None
@@ -182,6 +191,9 @@ class Session:
                 *best.scale,
             )
         self._start = self._descent.best_image
+        sought, distance = self.config.strength, self._descent.distance
+        if sought is not None and distance is not None:
+            self._correction = strength.corrected(self._correction, sought, distance)
         self._descent.release()
         self._descent = None
         self._at += 1
@@ -232,7 +244,7 @@ class Session:
             new, self._new_config = self._new_config, None
             self.config = new or self.config
         if new is not None and self._descent is not None:
-            self._descent.set_weights(new)
+            self._descent.set_weights(self._corrected(new))
 
     def cancel(self) -> None:
         """End the run, from any thread. A step that is in progress ends before its next tile and returns None."""
@@ -316,6 +328,7 @@ class Session:
             numbers = {
                 "at": self._at,
                 "iteration": self._iteration,
+                "correction": self._correction,
                 "first_of_scale": self._first_of_scale,
                 "best": numbers_of(best),
                 "descent": descent,
@@ -331,7 +344,7 @@ class Session:
         """Continue where `state` was called. `Stylizer.restore` calls this."""
         numbers = state.numbers
         self._at, self._iteration = numbers["at"], numbers["iteration"]
-        self._first_of_scale = numbers["first_of_scale"]
+        self._first_of_scale, self._correction = numbers["first_of_scale"], numbers["correction"]
         self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
         self._start = state.arrays.get("start")
         if numbers["descent"] is None:

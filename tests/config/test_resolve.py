@@ -20,7 +20,7 @@ def test_every_option_that_decides_about_a_run_has_a_value():
     made = resolve(config())
     values = ["balanced", 300, 0.08, 10.0, 0.0, 0, 1.0, "relative", 55.0, "relative", 1e-4]
     assert [getattr(made, name) for name in LEFT_OPEN] == values
-    assert made.decided == set(LEFT_OPEN)
+    assert made.decided == {*LEFT_OPEN, "strength"}
     for name in LEFT_OPEN:
         assert getattr(config(), name) is None
 
@@ -168,3 +168,40 @@ def test_a_change_of_a_resolved_configuration_counts_as_given():
         again = resolve(dataclasses.replace(changed, optimizer="adam"))
         assert getattr(again, name) == value
     assert dataclasses.replace(made, tolerance=0.9).tolerance_of("adam") == 0.9
+
+
+def test_strength_is_usual_unless_weights_say_otherwise():
+    for options, expected in (
+        ({}, (0.5, 1, 55)),
+        ({"strength": 0.5}, (0.5, 1, 55)),
+        ({"style_weight": 55.0}, (None, 1, 55)),
+        ({"content_weight": 2.0}, (None, 2, 55)),
+        ({"strength": 0.25, "style_weight": 7.0}, (0.25, 1, 7)),
+        ({"strength": 0}, (0, 1, 0)),
+        ({"strength": 1}, (1, 0, 55)),
+        ({"tv_weight": 3.0}, (0.5, 1, 55)),
+        ({"loss": "athalye"}, (None, 5, 500)),
+        ({"loss": "athalye", "strength": 0.5}, (0.5, 5, 500)),
+    ):
+        made = resolve(config(**options))
+        assert (made.strength, made.content_weight, made.style_weight) == expected, options
+
+
+def test_strength_sets_the_weight_of_the_style():
+    weak, usual, strong = (resolve(config(strength=value)).style_weight for value in (0.25, 0.5, 0.75))
+    assert weak * strong == pytest.approx(usual**2)
+    assert weak < usual / 3
+
+
+def test_a_network_with_another_loss_has_no_strength():
+    first = resolve(config())
+    made = resolve(first, {"loss": "athalye"})
+    assert (first.loss, first.strength) == ("balanced", 0.5)
+    assert resolve(config(), {"loss": "athalye"}).strength is None
+    assert (made.loss, made.strength) == ("balanced", 0.5)  # what was resolved stays
+
+
+def test_a_resolved_strength_is_kept():
+    for options in ({}, {"strength": 0.25}, {"strength": 1}, {"strength": 0}, {"style_weight": 3.0}):
+        made = resolve(config(**options))
+        assert resolve(made) == made

@@ -26,7 +26,7 @@ def test_nothing_else_changes():
     before = config()
     after = reweighted(before, {"style_weight": 3.0, "tv_weight": 0}, loss_spec(before))
     for field in dataclasses.fields(before):
-        expected = {"style_weight": 3, "tv_weight": 0}.get(field.name, getattr(before, field.name))
+        expected = {"style_weight": 3, "tv_weight": 0, "strength": None}.get(field.name, getattr(before, field.name))
         assert getattr(after, field.name) is expected or getattr(after, field.name) == expected
     assert before.style_weight != 3
     assert reweighted(before, {}, loss_spec(before)) == before
@@ -48,5 +48,26 @@ def test_layers_may_go_and_come_back():
 
 @pytest.mark.parametrize("name", ["seed", "iterations", "learning_rate", "weights", "tv_width", "nonsense", "decided"])
 def test_other_options_are_refused(name):
-    with pytest.raises(UsageError, match=rf"^set_weights: expected some of content_weight, .*, tv_weight, got {name}$"):
+    with pytest.raises(UsageError, match=rf"^set_weights: expected some of strength, .*, tv_weight, got {name}$"):
         reweighted(config(), {name: 1, "style_weight": 3.0}, loss_spec(config()))
+
+
+def test_a_strength_sets_both_weights():
+    before = config()
+    after = reweighted(before, {"strength": 0.75}, loss_spec(before))
+    assert after.style_weight == config(strength=0.75).style_weight > before.style_weight
+    back = reweighted(after, {"strength": 0.5}, loss_spec(before))
+    assert (back.strength, back.content_weight, back.style_weight) == (0.5, 1, before.style_weight)
+    texture = reweighted(before, {"strength": 1}, loss_spec(before))
+    assert (texture.content_weight, dict(texture.content_terms)) == (0, {})
+    assert not reweighted(before, {"strength": 0}, loss_spec(before)).style_terms
+
+
+def test_a_weight_ends_the_corrections_for_a_strength():
+    before = config()
+    assert before.strength == 0.5
+    for weights in ({"style_weight": 3.0}, {"content_weight": 2.0}):
+        assert reweighted(before, weights, loss_spec(before)).strength is None
+    for weights in ({"tv_weight": 0.0}, {"strength": 0.5, "style_weight": 3.0}):
+        after = reweighted(before, weights, loss_spec(before))
+        assert (after.strength, after.style_weight) == (0.5, weights.get("style_weight", before.style_weight))

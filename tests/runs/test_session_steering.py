@@ -259,7 +259,7 @@ def test_tolerance_begins_anew_with_new_weights(begin):
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        ({"styleweight": 3.0}, r"set_weights: expected some of content_weight, .*, tv_weight, got styleweight"),
+        ({"styleweight": 3.0}, r"set_weights: expected some of strength, .*, tv_weight, got styleweight"),
         ({"iterations": 3, "seed": 4}, "got iterations, seed"),
         ({"style_weight": -1.0}, "style_weight: expected"),
         ({"style_weight": float("nan")}, "style_weight: expected"),

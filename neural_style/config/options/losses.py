@@ -7,6 +7,7 @@ from typing import Literal
 
 from neural_style.config.defaults import BALANCED_BLOCKS, LEFT_TO_NETWORK, by_family
 from neural_style.config.fields import option
+from neural_style.config.strength import USUAL
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,6 +21,16 @@ class Losses:
         "anishathalye/neural-style. By default what the weights file says (athalye for the built-in network), or "
         f"{LEFT_TO_NETWORK['loss']}.",
         None,
+    )
+    strength: float | None = option(
+        "Losses",
+        "How far the result moves from the photo toward the style: 0 is the photo, 1 the style's texture alone. One "
+        "number looks alike across pictures and sizes: after each size but the last, the run compares how far content "
+        f"features are from the photo's with what the strength stands for, and corrects the weight of the style. By "
+        f"default {USUAL:g} with --loss balanced if neither --content_weight nor --style_weight is given. Otherwise "
+        "the weights stay as they are.",
+        None,
+        bounds="0 to 1",
     )
     content_weight: float | None = option(
         "Losses",
