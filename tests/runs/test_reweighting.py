@@ -50,3 +50,13 @@ def test_layers_may_go_and_come_back():
 def test_other_options_are_refused(name):
     with pytest.raises(UsageError, match=rf"^set_weights: expected some of content_weight, .*, tv_weight, got {name}$"):
         reweighted(config(), {name: 1, "style_weight": 3.0}, loss_spec(config()))
+
+
+def test_statistics_of_the_run_can_be_weighted_and_no_others():
+    two = {"style_loss": ("gram", "mean_std"), "style_layers": ("relu1_1",)}
+    before = config(**two)
+    after = reweighted(before, {"style_loss_weights": (0, 2)}, loss_spec(before))
+    assert after.style_statistics == {"gram": 0, "mean_std": 2}
+    assert reweighted(after, {"style_loss_weights": (1, 2)}, loss_spec(before)).style_loss_weights == (1, 2)
+    with pytest.raises(UsageError, match=r"^set_weights: expected layers of the style loss among none, got relu1_1"):
+        reweighted(after, {"style_loss_weights": (1, 2)}, loss_spec(after))
