@@ -21,6 +21,12 @@ def mean_and_deviation(image, styles):
     return of_mean + tf.reduce_mean((deviation(image) - deviation(styles)) ** 2, axis=-1)
 
 
+def mean_and_prepared_deviation(image, prepared):
+    """The same, with the deviations of the styles computed beforehand."""
+    of_mean, of_deviation = (image.first - prepared[0]) ** 2, (deviation(image) - prepared[1]) ** 2
+    return tf.reduce_mean(of_mean, axis=-1) + tf.reduce_mean(of_deviation, axis=-1)
+
+
 def mean_and_deviation_size(styles):
     return tf.reduce_mean(styles.first**2 + deviation(styles) ** 2, axis=-1)
 
@@ -63,6 +69,13 @@ def brightness_of_tile(seen, own, counts, weight):
 
 TOYS = {
     "toy mean and deviation": MomentFormula(mean_and_deviation, mean_and_deviation_size, with_first=True),
+    "toy prepared": MomentFormula(
+        mean_and_prepared_deviation,
+        mean_and_deviation_size,
+        with_first=True,
+        prepared=lambda styles: (styles.first, deviation(styles)),
+        prepared_spec=lambda channels: (tf.TensorSpec((None, channels)), tf.TensorSpec((None, channels))),
+    ),
     "toy soft difference": FeatureFormula(soft_difference, soft_difference_size),
     "toy brightness": PixelFormula(brightness, brightness_of_tile),
 }

@@ -30,10 +30,12 @@ _MEANINGS: Mapping[str, str] = {
     "--seed N": "random_seed rng_seed",
     "--optimizer lbfgs|adam": "optim optimiser solver",
     "--content_weight X": "cw content_loss_weight",
+    "--content_loss mean|half_sum|sum|relative": "content_loss_function content_loss_type",
     "--style_weight X": "sw style_loss_weight",
     "--tv_weight X": "tv tv_loss_weight tvw total_variation total_variation_weight denoise smoothness",
     "--style_blend_weights X [X ...]": "style_weights style_imgs_weights blend_weights style_interpolation_weights",
     "--style_layer_weights X [X ...]": "layer_weights style_layers_weights",
+    "--style_loss gram|mean_std|covariance|wasserstein": "style_loss_function style_loss_type gram_loss",
     "--weights FILE": "model model_file model_path model_weights net vgg vgg_path vgg19 pretrained proto_file",
     "--pooling max|avg|l2": "pool pooling_type pool_type",
     "--device gpu or --device cpu": "gpu gpus gpu_id no_gpu cpu cuda use_cuda no_cuda use_gpu devices backend "
@@ -56,7 +58,7 @@ Keras's example, and other common names."""
 _WITHOUT_COUNTERPART = frozenset(
     (
         *("style_mask", "style_mask_imgs", "mask", "masks", "content_seg", "style_seg"),
-        *("content_layer_weights", "content_loss_function", "normalize_gradients", "temporal_weight"),
+        *("normalize_gradients", "temporal_weight"),
         *("video", "avg_decay", "proof", "web"),
     )
 )

@@ -63,7 +63,7 @@ class LossGraph:
             if term.kind is FeatureFormula:
                 specs[term.key] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
             elif term.kind is MomentFormula:
-                specs[term.key] = {layer: _styles_spec(layer, with_first[layer]) for layer in term.layers}
+                specs[term.key] = {layer: _styles_spec(term, layer, with_first[layer]) for layer in term.layers}
         return specs
 
     def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -318,8 +318,10 @@ def weight_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
     }
 
 
-def _styles_spec(layer: str, with_first: bool) -> MeanMoments:
-    channels = channels_of(layer)
+def _styles_spec(term: Term, layer: str, with_first: bool) -> Any:
+    channels, of_prepared = channels_of(layer), formula_of(term).prepared_spec
+    if of_prepared:
+        return of_prepared(channels)
     first = tf.TensorSpec((None, channels if with_first else 0), tf.float32)
     return MeanMoments(first, tf.TensorSpec((None, channels, channels), tf.float32), tf.TensorSpec((None,), tf.float32))
 

@@ -8,6 +8,7 @@ by. The image's matrix is never changed, so nothing is traced again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -46,7 +47,7 @@ def style_ratios(graph: LossGraph, config: ResolvedConfig, size: Size, layer: st
 def compared_moments(
     graph: LossGraph, config: ResolvedConfig, size: Size, styles: Mapping[str, MeanMoments]
 ) -> Targets:
-    """Arrange the moments of the styles by the terms that compare with them, scaled where a normalization asks for it.
+    """Return what the terms of moments compare with, scaled where a normalization asks for it.
 
     Args:
         graph: the network and the terms of the loss.
@@ -54,14 +55,16 @@ def compared_moments(
         size: of the result.
         styles: layer -> moments of the styles.
     """
-    compared: dict[str, dict[str, MeanMoments]] = {}
+    compared: dict[str, dict[str, Any]] = {}
     for term in graph.spec.of_kind(MomentFormula):
-        scaled = formula_of(term).scaled
-        compared[term.key] = {layer: styles[layer] for layer in term.layers}
-        for layer, means in compared[term.key].items() if scaled else ():
-            ratios = style_ratios(graph, config, size, layer, means)
+        formula = formula_of(term)
+        compared[term.key] = {}
+        for layer in term.layers:
+            means = styles[layer]
+            ratios = style_ratios(graph, config, size, layer, means) if formula.scaled else np.ones(1)
             if np.any(ratios != 1):
-                compared[term.key][layer] = scaled(means, tf.constant(ratios, tf.float32))
+                means = formula.scaled(means, tf.constant(ratios, tf.float32))
+            compared[term.key][layer] = formula.target(means)
     return compared
 
 

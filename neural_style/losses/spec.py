@@ -91,7 +91,8 @@ between two evaluations.
 
 Targets = Mapping[str, Mapping[str, Any]]
 """Key of a term -> layer -> what the image is compared with. That is a feature map (1, height, width, channels) in the
-type of the network, or the `MeanMoments` of the styles. Terms that look at pixels have no targets."""
+type of the network, or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`). Terms that
+look at pixels have no targets."""
 
 
 class LossTerms(NamedTuple):

@@ -27,7 +27,7 @@ def per_pair(channels: int) -> int:
 class MomentFormula(NamedTuple):
     """A loss between the mean moments of an image and of some styles."""
 
-    loss: Callable[[MeanMoments, MeanMoments], tf.Tensor]
+    loss: Callable[[MeanMoments, Any], tf.Tensor]
     """(Moments of the image, moments of the styles with a first axis (styles, …)) -> (styles,), a mean over entries."""
     size: Callable[[MeanMoments], tf.Tensor]
     """Moments of the styles -> what a relative loss divides by, (styles,)."""
@@ -39,6 +39,14 @@ class MomentFormula(NamedTuple):
     """(Moments of the styles, factors (styles,)) -> moments whose matrix, as the formula compares it, is the factor
     times as large. None for a formula that `reductions.NORMALIZATIONS` does not apply to. For the others, a factor f on
     the matrices of image and styles changes loss and size by f², and matrices are divided by the number of channels."""
+    prepared: Callable[[MeanMoments], Any] | None = None
+    """Moments of the styles -> what `loss` takes in their place, computed once for many images; None for themselves."""
+    prepared_spec: Callable[[int], Any] | None = None
+    """Number of channels -> shapes and types of what `prepared` returns, for TensorFlow."""
+
+    def target(self, styles: MeanMoments) -> Any:
+        """Return what `loss` takes as its second argument."""
+        return self.prepared(styles) if self.prepared else styles
 
 
 def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:

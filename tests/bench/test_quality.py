@@ -2,8 +2,7 @@ import pytest
 from benchmarks import options, rows_of
 
 from neural_style.bench import classic_run, suite
-from neural_style.config import config
-from neural_style.config.defaults import FAMILIES
+from neural_style.config.defaults import FAMILIES, LEFT_TO_OPTIMIZER
 from neural_style.errors import ImageError
 
 
@@ -11,7 +10,7 @@ from neural_style.errors import ImageError
 def short_runs(monkeypatch):
     """A classic run of a few iterations, which ours, as short, soon catches up with."""
     monkeypatch.setattr(classic_run, "SETTINGS", {**classic_run.SETTINGS, "iterations": 3})
-    monkeypatch.setitem(config.LEFT_TO_OPTIMIZER, "lbfgs", {"iterations": 12})
+    monkeypatch.setitem(LEFT_TO_OPTIMIZER, "lbfgs", {"iterations": 12})
 
 
 @pytest.mark.parametrize("short", [True, False])

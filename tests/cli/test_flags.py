@@ -93,6 +93,12 @@ def test_spellings_of_a_list(arguments):
     assert flags.parse(["--content=photo.jpg", *arguments]).styles == ("a.jpg", "b.jpg", "c.jpg")
 
 
+def test_a_list_of_choices():
+    for arguments in (["--style-loss", "gram", "mean_std"], ["--style_loss=gram", "--style_loss=mean_std"]):
+        assert parse(*arguments).style_loss == ("gram", "mean_std")
+    assert parse().style_loss == ("gram",)
+
+
 def test_a_comma_is_part_of_a_name_rather_than_the_end_of_an_item():
     assert flags.parse(["--content=x", "--styles=a,b.jpg"]).styles == ("a,b.jpg",)
 
@@ -190,6 +196,10 @@ def test_a_suggestion_is_never_what_was_typed(flag):
         ),
         (["--overwrite=maybe"], "--overwrite: expected true or false, got 'maybe'"),
         (["--pooling", "mean"], "--pooling: expected one of max, avg, l2, got 'mean'"),
+        (
+            ["--style-loss", "gram", "gray"],
+            "--style_loss: expected one of gram, mean_std, wasserstein, covariance, got",
+        ),
         (["--optimizer=sgd"], "--optimizer: expected one of lbfgs, adam, scipy, got 'sgd'"),
         (["stray.jpg"], "got 'stray.jpg'"),
         (["--overwrite", "stray.jpg"], "got 'stray.jpg'"),

@@ -217,6 +217,20 @@ def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
     np.testing.assert_allclose(whole._weights["style"]["relu2_1"], expected, rtol=1e-5)
 
 
+def test_a_formula_may_prepare_its_targets(monkeypatch):
+    """Losses and gradient are those of the formula that does not, of the whole picture and of tiles."""
+    toy_formulas.register(monkeypatch)
+    config, outcomes = resolved(2, **SHALLOW), []
+    for formula in ("toy mean and deviation", "toy prepared"):
+        spec = LossSpec((Term("style", formula, ("relu1_1", "relu2_1")), Term("tv", "squared variation", (IMAGE,))))
+        graphs = objectives.build_graphs(config, spec=spec)
+        outcomes.append(whole_of(config, CONTENT, STYLES, graphs=graphs).value_and_grad(tf.constant(IMAGE_ARRAY)))
+        outcomes.append(tiled_of(config, CONTENT, STYLES, 16, graphs=graphs).value_and_grad(IMAGE_ARRAY))
+    for terms, gradient in outcomes[1:]:
+        assert values(terms) == pytest.approx(values(outcomes[0][0]), rel=1e-5)
+        assert relative_error(gradient, outcomes[0][1]) < 1e-5
+
+
 @pytest.fixture
 def one_weight_for_all(monkeypatch):
     """Terms of any names, weighted so that each counts."""

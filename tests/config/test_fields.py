@@ -161,6 +161,16 @@ def test_a_config_has_home_folders_expanded(home):
     assert (made.styles, made.checkpoint_path(3)) == ((f"{home}/b.png",), f"{home}/3.png")
 
 
+def test_items_of_a_list_may_be_choices():
+    option = OPTIONS["style_loss"]
+    assert option.is_list
+    assert option.choices == ("gram", "mean_std", "wasserstein", "covariance")
+    assert option.checked(["mean_std", "gram"]) == ("mean_std", "gram")
+    for value in ("gram", [], ["gram", "Gram"], [3]):
+        with pytest.raises(UsageError, match=r"^style_loss: expected"):
+            option.checked(value)
+
+
 def test_pictures_that_are_no_paths_are_left_alone():
     array = np.zeros((40, 40, 3))
     assert OPTIONS["content"].checked(array) is array

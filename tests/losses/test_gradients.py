@@ -40,20 +40,20 @@ def assert_slopes(loss, gradient, maps):
 def test_formulas_of_moments(name):
     formula, maps = FORMULAS[name], random_maps(0)
     styles = stacked([mean_of(random_maps(seed, height)) for seed, height in ((1, 4), (2, 7))])
-    blend = tf.constant([0.25, 0.75], tf.float64)
+    target, blend = formula.target(styles), tf.constant([0.25, 0.75], tf.float64)
 
     def loss(features):
-        return float(tf.tensordot(blend, formula.loss(mean_of(features), styles), 1))
+        return float(tf.tensordot(blend, formula.loss(mean_of(features), target), 1))
 
     means = mean_of(maps)
     with tf.GradientTape() as tape:
         tape.watch((means.first, means.second))
-        value = tf.tensordot(blend, formula.loss(means, styles), 1)
+        value = tf.tensordot(blend, formula.loss(means, target), 1)
     first, second = tape.gradient(value, (means.first, means.second), unconnected_gradients="zero")
     upstream = Moments(0.0, first / means.mass, second / means.mass)
     assert_slopes(loss, moments_vjp(tf.constant(maps), upstream).numpy(), maps)
-    for at, alone in enumerate(formula.loss(means, styles)):
-        of_one = formula.loss(means, MeanMoments(*(value[at : at + 1] for value in styles)))
+    for at, alone in enumerate(formula.loss(means, target)):
+        of_one = formula.loss(means, formula.target(MeanMoments(*(value[at : at + 1] for value in styles))))
         assert float(alone) == pytest.approx(float(of_one[0]), rel=1e-12)
 
 

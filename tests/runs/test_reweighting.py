@@ -71,3 +71,13 @@ def test_a_weight_ends_the_corrections_for_a_strength():
     for weights in ({"tv_weight": 0.0}, {"strength": 0.5, "style_weight": 3.0}):
         after = reweighted(before, weights, loss_spec(before))
         assert (after.strength, after.style_weight) == (0.5, weights.get("style_weight", before.style_weight))
+
+
+def test_statistics_of_the_run_can_be_weighted_and_no_others():
+    two = {"style_loss": ("gram", "mean_std"), "style_layers": ("relu1_1",)}
+    before = config(**two)
+    after = reweighted(before, {"style_loss_weights": (0, 2)}, loss_spec(before))
+    assert after.style_statistics == {"gram": 0, "mean_std": 2}
+    assert reweighted(after, {"style_loss_weights": (1, 2)}, loss_spec(before)).style_loss_weights == (1, 2)
+    with pytest.raises(UsageError, match=r"^set_weights: expected layers of the style loss among none, got relu1_1"):
+        reweighted(after, {"style_loss_weights": (1, 2)}, loss_spec(after))
