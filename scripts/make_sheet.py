@@ -13,9 +13,13 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("pictures", nargs="+", type=Path)
     parser.add_argument("--height", type=int, default=384, help="height in pixels (default: %(default)s)")
+    parser.add_argument("--box", type=int, nargs=4, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="part to show")
     parser.add_argument("--gap", type=int, default=12, help="white space between pictures in pixels")
     arguments = parser.parse_args()
-    pictures = [_to_height(Image.open(path).convert("RGB"), arguments.height) for path in arguments.pictures]
+    pictures = [Image.open(path).convert("RGB") for path in arguments.pictures]
+    if arguments.box:
+        pictures = [picture.crop(tuple(arguments.box)) for picture in pictures]
+    pictures = [_to_height(picture, arguments.height) for picture in pictures]
     width = sum(picture.width for picture in pictures) + arguments.gap * (len(pictures) - 1)
     sheet, left = Image.new("RGB", (width, arguments.height), "white"), 0
     for picture in pictures:
