@@ -128,6 +128,23 @@ def test_overwrite_replaces_the_result(folder):
     assert size("out.png") == (64, 48)
 
 
+def test_a_folder_of_style_pictures_is_told_and_can_be_repeated(folder, capsys):
+    """With every option of the start and of the style pictures."""
+    Path("works").mkdir()
+    for name in ("style.png", "photo.png"):
+        shutil.copy(name, "works")
+    asked = ["--styles=works", "--init=style_colors", "--noise-scale=30", "--initial-noiseblend=0.25"]
+    asked += ["--style-rotations=90", "--style-rotations=180", "--style-fit=longest", "--save_flags=run.cfg"]
+    arguments = [argument for argument in RUN if not argument.startswith("--styles")]
+    assert cli.main([*arguments, *asked]) == 0
+    assert "in the style of works (2 pictures): 64×48 px" in capsys.readouterr().err
+    assert cli.main(["--flagfile=run.cfg", "--output=again.png", "--save_flags=again.cfg"]) == 0
+    assert Path("photo-works.png").read_bytes() == Path("again.png").read_bytes()
+    settings = reading.read_settings("again.png")
+    assert (settings["styles"], settings["init"], settings["noise_scale"]) == (["works"], "style_colors", 30)
+    assert (settings["style_rotations"], settings["style_fit"]) == ([90, 180], "longest")
+
+
 def test_missing_folders_are_made_and_the_width_is_kept(folder):
     assert cli.main([*RUN, "--output=new/deep/out.jpg", "--width=80"]) == 0
     assert size("new/deep/out.jpg") == (80, 60)

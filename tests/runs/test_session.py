@@ -278,6 +278,18 @@ def test_a_large_picture_begins_with_the_preview_to_the_bit(run, evaluations, op
         np.testing.assert_array_equal(evaluations.at(45), first)
 
 
+@pytest.mark.parametrize("init", ["noise", "style_colors", "gray"])
+def test_pictures_of_all_sizes_begin_alike_without_forms(run, evaluations, init):
+    """To the bit, at the coarsest size, though there could be a preview."""
+    starts = []
+    for width in (128, 192):
+        evaluations.clear()
+        run(width=width, init=init, scales="auto", preview_width=45, iterations=1, scale_iterations=1)
+        assert evaluations[0].shape == (1, 48, 64, 3)
+        starts.append(evaluations.images[0])
+    np.testing.assert_array_equal(*starts)
+
+
 def test_variation_weighs_by_the_width_of_each_scale(run):
     given, scaled = run(**TWO_SCALES), run(**TWO_SCALES, tv_width=128)
     assert scaled[0].losses["tv"] == pytest.approx(given[0].losses["tv"] / 4)
