@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import vgg19_spec
 from neural_style.compute.graph_cache import Graphs
 from neural_style.compute.loss_graph import layers_of
 from neural_style.compute.objective import encode
@@ -36,17 +36,15 @@ def style_moments(
     return graphs.tiled.style_moments(style, tile_size, check)
 
 
-def added(
-    graphs: Graphs, examples: Iterable[tuple[tuple[int, int], Mapping[str, MeanMoments]]]
-) -> dict[str, MeanMoments]:
+def added(examples: Iterable[Mapping[str, MeanMoments]]) -> dict[str, MeanMoments]:
     """Return the moments of several examples of one style, as if they were one picture.
 
-    The mean over the positions of all maps is Σ positions · mean / Σ positions. It is added up in float64, one example
-    after the other. One example alone is returned as it is.
+    The mean over the positions of all maps is Σ mass · mean / Σ mass. It is added up in float64, one example after the
+    other. The mass is the mean of all, so that sums over positions are those of one example. One example alone is
+    returned as it is.
 
     Args:
-        graphs: network and losses.
-        examples: height and width in pixels of each example, and its moments by layer. At least one.
+        examples: moments of each example by layer. At least one.
 
     Returns:
         Layer -> moments.
@@ -54,25 +52,20 @@ def added(
     known = iter(examples)
     first, second = next(known), next(known, None)
     if second is None:
-        return dict(first[1])
-    sums: dict[str, list[np.ndarray]] = {}
-    positions: dict[str, int] = {}
-    for size, means in itertools.chain((first, second), known):
+        return dict(first)
+    sums: dict[str, tuple[Any, ...]] = {}
+    count = 0
+    for means in itertools.chain((first, second), known):
+        count += 1
         for layer, of_layer in means.items():
-            here = _positions(layer, size, graphs.whole.network.rounding)
-            parts = [here * np.asarray(values, np.float64) for values in of_layer]
-            sums[layer] = [a + b for a, b in zip(sums[layer], parts, strict=True)] if layer in sums else parts
-            positions[layer] = positions.get(layer, 0) + here
+            mass = float(of_layer.mass)
+            one, two = (mass * np.asarray(values, np.float64) for values in (of_layer.first, of_layer.second))
+            before = sums.get(layer, (0.0, 0.0, 0.0))
+            sums[layer] = before[0] + one, before[1] + two, before[2] + mass
     return {
-        layer: MeanMoments(*(tf.constant(total / positions[layer], tf.float32) for total in of_layer))
-        for layer, of_layer in sums.items()
+        layer: MeanMoments(*(tf.constant(value, tf.float32) for value in (one / mass, two / mass, mass / count)))
+        for layer, (one, two, mass) in sums.items()
     }
-
-
-def _positions(layer: str, size: tuple[int, int], rounding: str) -> int:
-    """Return the number of positions of a layer's map for a picture of some height and width."""
-    height, width = (vgg19_spec.positions(side, vgg19_spec.stride(layer), rounding) for side in size)
-    return height * width
 
 
 def together(graphs: Graphs, of_styles: Sequence[Mapping[str, MeanMoments]]) -> dict[str, MeanMoments]:

@@ -103,6 +103,8 @@ def _check_layers(config: Config) -> None:
         )
     if config.content_layer_weights is not None and config.content_layers is None:
         raise UsageError("content_layer_weights are those of content_layers, which are not given; give both")
+    if config.style_loss_weights is not None and config.style_loss is None:
+        raise UsageError("style_loss_weights are those of style_loss, which is not given; give both")
     for name, kind in (("style_layer", "style layer"), ("content_layer", "content layer"), ("style_loss", "statistic")):
         _check_count(config, f"{name}_weights", getattr(config, name if name == "style_loss" else f"{name}s"), kind)
     if config.style_layer_weights is not None and config.style_layer_weight_exp != 1:
@@ -126,8 +128,9 @@ def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind
 
 def _check_statistics(config: Config) -> None:
     """Check the statistics of the style loss, and the layers that each style counts in."""
-    if len(set(config.style_loss)) != len(config.style_loss):
-        raise UsageError(f"style_loss: expected each statistic once, got {' '.join(config.style_loss)}")
+    statistics = config.in_effect("style_loss")
+    if len(set(statistics)) != len(statistics):
+        raise UsageError(f"style_loss: expected each statistic once, got {' '.join(statistics)}")
     if not 0 < sum(config.style_statistics.values()) < math.inf:
         raise UsageError(
             "style_loss_weights: expected at least one weight above 0 and a finite sum, "

@@ -141,7 +141,10 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
     @property
     def style_statistics(self) -> Mapping[str, float]:
         """Statistics of the style loss -> factors."""
-        return dict(zip(self.style_loss, self.style_loss_weights or [1.0] * len(self.style_loss), strict=True))
+        statistics, factors = self.in_effect("style_loss"), self.style_loss_weights
+        if factors is None:
+            factors = (1.0,) * len(statistics) if self.style_loss else self.in_effect("style_loss_weights")
+        return dict(zip(statistics, factors, strict=True))
 
     @property
     def style_blend(self) -> tuple[float, ...]:

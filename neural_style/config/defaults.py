@@ -45,7 +45,9 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "balanced": {
         "content_weight": 1.0,
         "content_loss": "relative",
-        "style_weight": 55.0,
+        "style_weight": 22.0,
+        "style_loss": ("gram", "mean_std"),
+        "style_loss_weights": (1.0, 2.0),
         "style_reduction": "relative",
         "tv_weight": 1e-4,
     },
@@ -53,6 +55,8 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
         "content_weight": 5.0,
         "content_loss": "mean",
         "style_weight": 500.0,
+        "style_loss": ("gram",),
+        "style_loss_weights": (1.0,),
         "style_reduction": "mean",
         "tv_weight": 100.0,
     },
@@ -65,7 +69,7 @@ UNITS: Mapping[str, float] = {"balanced": 2.0**20, "athalye": 1.0}
 That of "balanced" makes gradients suit Adam's `eps`. A power of 2 adds no rounding.
 """
 
-BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.0, 4: 1.25, 5: 0.25}
+BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.5, 4: 1.25, 5: 0.15}
 """Block of the network -> default weight of a style layer in that block, for the loss "balanced"."""
 
 LEAST_TILE = 64
@@ -79,6 +83,10 @@ def usual_tolerance(optimizer: str, loss: str) -> float:
 
 def by_family(name: str) -> str:
     """Return in words the defaults of an option that depends on the loss."""
-    values = [(loss, defaults[name]) for loss, defaults in FAMILIES.items()]
-    shown = [f"{value if isinstance(value, str) else format(value, 'g')} ({loss})" for loss, value in values]
-    return f"By default {' or '.join(shown)}."
+
+    def shown(value: Any) -> str:
+        if isinstance(value, tuple):
+            return " ".join(map(shown, value))
+        return value if isinstance(value, str) else format(value, "g")
+
+    return f"By default {' or '.join(f'{shown(defaults[name])} ({loss})' for loss, defaults in FAMILIES.items())}."

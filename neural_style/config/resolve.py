@@ -26,6 +26,8 @@ class ResolvedConfig(Config):
     content_weight: float = 0.0
     content_loss: Literal["mean", "half_sum", "sum", "relative"] = "mean"
     style_weight: float = 0.0
+    style_loss: tuple[Literal["gram", "mean_std", "wasserstein", "covariance"], ...] = ()
+    style_loss_weights: tuple[float, ...] = ()
     style_reduction: Literal["mean", "sum", "relative"] = "mean"
     tv_weight: float = 0.0
     iterations: int = 0
@@ -63,6 +65,8 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     given |= dict.fromkeys(open_now)
     loss = given["loss"] or values["loss"]
     values |= {**FAMILIES[loss], "tolerance": usual_tolerance(config.optimizer, loss)}
+    if given["style_loss"] is not None:
+        values["style_loss_weights"] = (1.0,) * len(given["style_loss"])
     values |= _by_strength(loss, given)
     filled = {name: value if given[name] is None else given[name] for name, value in values.items()}
     decided = before | {name for name in values if given[name] is None}

@@ -201,8 +201,8 @@ class Stylizer:
         """
 
         def of_style(examples: Iterable[np.ndarray]) -> dict[str, MeanMoments]:
-            known = ((each.shape[:2], self._style_moments(graphs, each, tile_size, check)) for each in examples)
-            return added(graphs, known)
+            known = (self._style_moments(graphs, each, tile_size, check) for each in examples)
+            return added(known)
 
         return together(graphs, [of_style(examples) for examples in styles])
 

@@ -11,7 +11,7 @@ from PIL import Image
 from neural_style.cli import flags, loss_history
 from neural_style.cli.outputs import Outputs
 from neural_style.config.config import OPTIONS, Config
-from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER
+from neural_style.config.defaults import FAMILIES, LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER
 from neural_style.errors import OutputError, UsageError
 from neural_style.images import reading, writing
 from neural_style.images.picture import to_integers
@@ -332,6 +332,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}
     unset -= {"content", "styles", "initial", "tolerance", *LEFT_TO_NETWORK, *LEFT_TO_OPTIMIZER["lbfgs"]}
+    unset -= {"strength", *FAMILIES["balanced"]}
     assert {*settings} == {*OPTIONS} - of_no_effect - unset
 
 

@@ -60,7 +60,7 @@ def test_examples_of_one_style_are_added(graphs, tile_size):
     """As their positions count: the means over all positions of all maps, of pictures of any size and their copies."""
     network = reference.in_float64(reference.random_weights())
     examples = [STYLES[0], np.rot90(STYLES[0]), STYLES[1], np.rot90(STYLES[1], 2)]
-    means = added(graphs, ((each.shape[:2], style_moments(graphs, each, tile_size)) for each in examples))
+    means = added(style_moments(graphs, each, tile_size) for each in examples)
     assert tuple(means) == LAYERS
     maps = [reference.features(network, each - network.mean, LAYERS) for each in examples]
     for layer in LAYERS:
@@ -71,17 +71,17 @@ def test_examples_of_one_style_are_added(graphs, tile_size):
 
 
 def test_first_moments_are_added_as_well():
-    graphs = objectives.graphs_of(resolved(content_layers=("relu1_2",), style_layers=LAYERS))
-    ones = {"relu2_1": MeanMoments(np.full(3, 1, np.float32), np.full((3, 3), 1, np.float32))}
-    fives = {"relu2_1": MeanMoments(np.full(3, 5, np.float32), np.full((3, 3), 9, np.float32))}
-    means = added(graphs, [((6, 4), ones), ((5, 5), fives)])["relu2_1"]  # maps of 3×2 and, rounded up, 3×3
+    ones = {"relu2_1": MeanMoments(np.full(3, 1, np.float32), np.full((3, 3), 1, np.float32), np.float32(6))}
+    fives = {"relu2_1": MeanMoments(np.full(3, 5, np.float32), np.full((3, 3), 9, np.float32), np.float32(9))}
+    means = added([ones, fives])["relu2_1"]
     np.testing.assert_allclose(means.first, (6 * 1 + 9 * 5) / 15, rtol=1e-6)
     np.testing.assert_allclose(means.second, (6 * 1 + 9 * 9) / 15, rtol=1e-6)
+    assert means.mass == 7.5  # of one example
 
 
 def test_one_example_stays_as_it_is(graphs):
     alone = style_moments(graphs, STYLES[0], None)
-    for layer, means in added(graphs, [(STYLES[0].shape[:2], alone)]).items():
+    for layer, means in added([alone]).items():
         assert means is alone[layer]
 
 

@@ -63,15 +63,19 @@ class Losses:
     style_weight: float | None = option(
         "Losses", f"Factor of the style loss. {by_family('style_weight')}", None, bounds=">= 0"
     )
-    style_loss: tuple[Literal["gram", "mean_std", "wasserstein", "covariance"], ...] = option(
+    style_loss: tuple[Literal["gram", "mean_std", "wasserstein", "covariance"], ...] | None = option(
         "Losses",
         "Statistics of the style loss. Several are added up. gram: Gram matrices (Gatys et al.). mean_std: means and "
         "standard deviations of channels. covariance: means and covariances of channels. wasserstein: the squared "
-        "2-Wasserstein distance of normal distributions with these means and covariances.",
-        ("gram",),
+        "2-Wasserstein distance of normal distributions with these means and covariances. "
+        f"{by_family('style_loss')}",
+        None,
     )
     style_loss_weights: tuple[float, ...] | None = option(
-        "Losses", "Factor of each of --style_loss. By default 1.", None, bounds=">= 0"
+        "Losses",
+        f"Factor of each of --style_loss. {by_family('style_loss_weights')[:-1]}, and 1 each if --style_loss is given.",
+        None,
+        bounds=">= 0",
     )
     gram_normalization: Literal["positions_channels", "positions", "pixels", "none"] = option(
         "Losses",

@@ -52,7 +52,7 @@ class Optimization:
         "Optimization",
         "Shorter side of the coarsest size in pixels, with --scales auto and no preview. Smaller values take more of "
         "the style's forms.",
-        48,
+        80,
         bounds=f">= {vgg19_spec.MIN_SIDE}",
     )
     preview_width: int | None = option(
