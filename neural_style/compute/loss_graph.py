@@ -63,7 +63,7 @@ class LossGraph:
             if term.kind is FeatureFormula:
                 specs[term.name] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
             elif term.kind is MomentFormula:
-                specs[term.name] = {layer: _styles_spec(layer, with_first[layer]) for layer in term.layers}
+                specs[term.name] = {layer: _styles_spec(term, layer, with_first[layer]) for layer in term.layers}
         return specs
 
     def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -187,6 +187,14 @@ def formula_of(term: Term) -> Any:
     return FORMULAS[term.formula]
 
 
+def style_targets_of(spec: LossSpec, styles: Mapping[str, MeanMoments]) -> dict[str, dict[str, Any]]:
+    """Return term -> layer -> what its formula compares with, for the terms that compare with styles."""
+    return {
+        term.name: {layer: formula_of(term).target(styles[layer]) for layer in term.layers}
+        for term in spec.of_kind(MomentFormula)
+    }
+
+
 def layers_of(spec: LossSpec, kind: type) -> tuple[str, ...]:
     """Return the layers of all terms of a kind, each once."""
     return tuple(dict.fromkeys(layer for term in spec.of_kind(kind) for layer in term.layers))
@@ -296,8 +304,10 @@ def weight_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
     }
 
 
-def _styles_spec(layer: str, with_first: bool) -> MeanMoments:
-    channels = channels_of(layer)
+def _styles_spec(term: Term, layer: str, with_first: bool) -> Any:
+    channels, of_prepared = channels_of(layer), formula_of(term).prepared_spec
+    if of_prepared:
+        return of_prepared(channels)
     first = tf.TensorSpec((None, channels if with_first else 0), tf.float32)
     return MeanMoments(first, tf.TensorSpec((None, channels, channels), tf.float32))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import LossGraph, float32
+from neural_style.compute.loss_graph import LossGraph, float32, formula_of
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
@@ -27,7 +27,7 @@ def loss_spec(config: ResolvedConfig) -> LossSpec:
         (
             Term("content", "squared difference", tuple(config.content_terms)),
             Term("style", "gram", tuple(config.style_terms)),
-            Term("tv", "squared variation", (IMAGE,)),
+            Term("tv", f"{config.tv_loss} variation", (IMAGE,)),
         )
     )
 
@@ -57,7 +57,8 @@ def loss_weights(
     weights: dict[str, dict[str, tf.Tensor]] = {}
     for term in graph.spec.terms:
         if term.name == "tv":
-            weights[term.name] = {IMAGE: float32(config.tv_factor_at(width))}
+            tv_factor = config.tv_factor_at(width, formula_of(term).degree, formula_of(term).is_sum)
+            weights[term.name] = {IMAGE: float32(tv_factor)}
             continue
         of_layers = {layer: factors[term.name] * shares[term.name].get(layer, 0.0) for layer in term.layers}
         scales = 1.0 if term.kind is FeatureFormula else blend

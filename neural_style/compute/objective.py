@@ -8,13 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import LossGraph, sums_of_channels
+from neural_style.compute.loss_graph import LossGraph, style_targets_of, sums_of_channels
 from neural_style.compute.loss_weights import loss_weights
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import LossTerms, LossWeights, Targets
-from neural_style.losses.style import MomentFormula
 
 
 class Objective(Protocol):
@@ -111,12 +110,8 @@ class WholeObjective:
 
 def targets_of(graph: LossGraph, maps: Mapping[str, tf.Tensor], styles: Mapping[str, MeanMoments]) -> Targets:
     """Arrange the content's maps and the styles' moments by the terms that use them."""
-    sources: dict[type, Mapping[str, Any]] = {FeatureFormula: maps, MomentFormula: styles}
-    return {
-        term.name: {layer: sources[term.kind][layer] for layer in term.layers}
-        for term in graph.spec.terms
-        if term.kind in sources
-    }
+    content = {term.name: {layer: maps[layer] for layer in term.layers} for term in graph.spec.of_kind(FeatureFormula)}
+    return content | style_targets_of(graph.spec, styles)
 
 
 def check_shape(image: Any, shape: tuple[int, ...]) -> None:

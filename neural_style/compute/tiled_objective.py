@@ -73,6 +73,7 @@ class TiledObjective:
         self._graph, self._check = graph, check
         self._shape = (1, *content.shape)
         self.tile_size, self.style_targets = tile_size, style_targets
+        self._style_targets = style_targets_of(graph.whole.spec, style_targets)
         self._content: dict[PartGraph, Source | dict[str, np.ndarray]] = {}
         self._content_sums: ChannelSums = self._take_content(content, keep_content, config.is_balanced)
         self.set_weights(config)
@@ -96,7 +97,7 @@ class TiledObjective:
 
     def release(self) -> None:
         """Free the targets."""
-        self._content, self.style_targets = {}, {}
+        self._content, self.style_targets, self._style_targets = {}, {}, {}
 
     def value_and_grad(self, image: Any) -> tuple[LossTerms, Any]:
         """Return the losses of an image and the gradient of their total: float32, of the image's shape and kind.
@@ -122,12 +123,11 @@ class TiledObjective:
 
     def _moment_terms(self, sums: Mapping[str, Moments]) -> tuple[_Values, dict[str, Moments]]:
         """Return the losses of the whole picture's moments, and their gradients with respect to the moments."""
-        targets = {term.name: self.style_targets for term in self._graph.whole.spec.of_kind(MomentFormula)}
         values: _Values = {}
         of_moments: dict[str, Moments] = {}
         means = {layer: mean_moments(of_layer) for layer, of_layer in sums.items()}
         for term in self._graph.whole.spec.of_kind(MomentFormula):
-            values[term.name], upstream = moment_term(term, means, targets, self._weights)
+            values[term.name], upstream = moment_term(term, means, self._style_targets, self._weights)
             for layer, of_mean in upstream.items():
                 found = per_sum(of_mean, float32(sums[layer].mass))
                 before = of_moments.get(layer)
@@ -150,7 +150,7 @@ class TiledObjective:
         """
         _, rows, columns, channels = self._shape
         sizes = {layer: float32(self._map_entries(layer)) for layer in part.content}
-        counts = PixelCounts(float32((rows - 1) * columns * channels), float32(rows * (columns - 1) * channels))
+        counts = PixelCounts(*map(float32, PixelCounts.of(rows, columns, channels)))
         of_part, end, weights = part.upstream_of(of_moments), part.part.end, part.weights_of(self._weights)
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):

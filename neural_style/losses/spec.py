@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.losses import content, style, variation
+from neural_style.losses import content, style, variation, variation_formulas, wasserstein
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula
@@ -21,7 +21,12 @@ Formula = FeatureFormula | MomentFormula | PixelFormula
 FORMULAS: Mapping[str, Formula] = {
     "squared difference": content.SQUARED_DIFFERENCE,
     "gram": style.GRAM,
+    "wasserstein": wasserstein.WASSERSTEIN,
     "squared variation": variation.SQUARED_VARIATION,
+    "squared_sum variation": variation_formulas.SQUARED_SUM,
+    "absolute variation": variation_formulas.ABSOLUTE,
+    "power variation": variation_formulas.POWER,
+    "nine_point variation": variation_formulas.NINE_POINT,
 }
 """Every formula by name."""
 
@@ -70,7 +75,7 @@ between two evaluations.
 
 Targets = Mapping[str, Mapping[str, Any]]
 """Term -> layer -> what the image is compared with: a feature map (1, height, width, channels) in the network's type,
-or the `MeanMoments` of the styles. Terms that look at pixels have no targets."""
+or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`). Terms that look at pixels have no targets."""
 
 
 class LossTerms(NamedTuple):

@@ -7,7 +7,7 @@ them. `moments.moments_vjp` gives the gradient with respect to the feature maps,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -17,12 +17,20 @@ from neural_style.losses.moments import MeanMoments
 class MomentFormula(NamedTuple):
     """A loss between the mean moments of an image and of some styles."""
 
-    loss: Callable[[MeanMoments, MeanMoments], tf.Tensor]
+    loss: Callable[[MeanMoments, Any], tf.Tensor]
     """(Moments of the image, moments of the styles with a first axis (styles, …)) -> (styles,)."""
     size: Callable[[MeanMoments], tf.Tensor]
     """Moments of the styles -> what the balanced loss divides by, (styles,)."""
     with_first: bool = False
     """Whether it uses the first moment."""
+    prepared: Callable[[MeanMoments], Any] | None = None
+    """Moments of the styles -> what `loss` takes in their place, computed once for many images; None for themselves."""
+    prepared_spec: Callable[[int], Any] | None = None
+    """Number of channels -> shapes and types of what `prepared` returns, for TensorFlow."""
+
+    def target(self, styles: MeanMoments) -> Any:
+        """Return what `loss` takes as its second argument."""
+        return self.prepared(styles) if self.prepared else styles
 
 
 def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:

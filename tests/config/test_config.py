@@ -71,6 +71,15 @@ def test_tv_weight_by_width():
         assert [made.tv_factor_at(width) for width in (100, 200, 800)] == [3 * factor for factor in factors]
 
 
+def test_tv_weight_by_formula_and_pixel_range():
+    """A sum grows with the number of pixels; differences of 0-1 are smaller than those of gray levels."""
+    made = config(loss="athalye", tv_weight=3, tv_width=100)
+    assert [made.tv_factor_at(400, degree, True) for degree in (1, 2, 2.5)] == [3 / 4, 3, 6]
+    for degree in (1, 2, 2.5):
+        small = config(loss="athalye", tv_weight=3, pixel_range=1).tv_factor_at(50, degree)
+        assert small == pytest.approx(3 / 255**degree, rel=1e-12)
+
+
 def test_weights_are_multiples_of_their_defaults_in_every_loss():
     """Athalye's are what they say, to the last digit; so command lines written for it keep their sense in others."""
     for name in ("content_weight", "style_weight", "tv_weight"):
