@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
+from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum, style_targets_of
 from neural_style.compute.loss_weights import ChannelSums, loss_weights
 from neural_style.compute.objective import check_shape
 from neural_style.compute.tile_graph import (

@@ -75,7 +75,8 @@ between two evaluations.
 
 Targets = Mapping[str, Mapping[str, Any]]
 """Term -> layer -> what the image is compared with: a feature map (1, height, width, channels) in the network's type,
-or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`). Terms that look at pixels have no targets."""
+or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`). Terms that look at pixels have no
+targets."""
 
 
 class LossTerms(NamedTuple):

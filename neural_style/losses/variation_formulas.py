@@ -131,8 +131,8 @@ def _from_diagonals(slope: tf.Tensor, mirrored: bool) -> tf.Tensor:
 def _of_whole(of_tile: OfTile, image: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return value and gradient of a whole image, which is the tile that sees all of it."""
     _, height, width, _ = tf.unstack(tf.shape(image))
-    sides = (tf.cast(side, image.dtype) for side in (height, width))
-    return of_tile(image, tf.stack([0, 0, height, width]), PixelCounts.of(*sides, image.shape[-1]), weight)
+    counts = PixelCounts.of(tf.cast(height, image.dtype), tf.cast(width, image.dtype), image.shape[-1])
+    return of_tile(image, tf.stack([0, 0, height, width]), counts, weight)
 
 
 def _formula(of_tile: OfTile, degree: float, *, is_sum: bool) -> PixelFormula:

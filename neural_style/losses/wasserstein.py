@@ -57,18 +57,16 @@ def gaussian_target(styles: MeanMoments) -> GaussianTarget:
     Args:
         styles: `first` is (styles, channels), `second` is (styles, channels, channels).
     """
-    first, second = (np.asarray(values) for values in styles)
-    covariances = second.astype(np.float64) - np.einsum("si,sj->sij", first, first, dtype=np.float64)
-    values, vectors = np.linalg.eigh(covariances)  # ascending, one column per axis
-    values = np.maximum(values, 0) + RIDGE
+    first, second = styles
+    kind = first.dtype
+    means, seconds = (tf.cast(values, tf.float64) for values in (first, second))
+    values, vectors = tf.linalg.eigh(seconds - means[:, :, tf.newaxis] * means[:, tf.newaxis])  # one column per axis
+    values = np.maximum(values, 0) + RIDGE  # ascending
     count = int(np.max(np.sum(values > _LEAST_EIGENVALUE * values[:, -1:], axis=1)))
     norms = np.linalg.norm(values, axis=1, keepdims=True)
     deviations = np.sqrt(norms) * stepped_root(values / norms)
-    axes = vectors * deviations[:, np.newaxis]
-    variance = np.mean(values, axis=1)
-    return GaussianTarget(
-        *(tf.constant(value.astype(first.dtype)) for value in (first, variance, axes[..., -count:])),
-    )
+    axes = (vectors * deviations[:, np.newaxis])[..., -count:]
+    return GaussianTarget(first, *(tf.cast(each, kind) for each in (np.mean(values, axis=1), axes)))
 
 
 def gaussian_target_spec(channels: int) -> GaussianTarget:

@@ -1,39 +1,16 @@
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
 
 from neural_style.losses import wasserstein
 from neural_style.losses.moments import MeanMoments, mean_moments, moments, stacked
-from neural_style.losses.wasserstein import RIDGE, WASSERSTEIN, gaussian_target, root_trace, stepped_root
-
-# --- the formula in float64, by eigenvalues or by the steps themselves ------------------------------------------------
-
-
-def root(matrix):
-    """Of a symmetric matrix, by 12 Newton-Schulz steps, as crowsonkb/style-transfer-pytorch takes it."""
-    norm = np.linalg.norm(matrix)
-    of_matrix, inverse = matrix / norm, np.eye(len(matrix))
-    for _ in range(12):
-        step = (3 * np.eye(len(matrix)) - inverse @ of_matrix) / 2
-        of_matrix, inverse = of_matrix @ step, step @ inverse
-    return of_matrix * np.sqrt(norm)
+from neural_style.losses.wasserstein import WASSERSTEIN, gaussian_target, root_trace, stepped_root
 
 
 def exact_root(matrix):
     values, vectors = np.linalg.eigh(matrix)
     return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
-
-
-def mean_and_covariance(maps):
-    flat = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
-    return flat.mean(0), np.cov(flat.T, bias=True) + RIDGE * np.eye(flat.shape[1])
-
-
-def exact(maps, style, root=root):
-    (mean, covariance), (other_mean, other) = mean_and_covariance(maps), mean_and_covariance(style)
-    half = root(other)
-    joint = root(half @ covariance @ half)
-    return np.mean((mean - other_mean) ** 2) + np.mean(np.diag(covariance + other - 2 * joint))
 
 
 def feature_maps(height, width, channels, seed=0, decay=1.5):
@@ -76,7 +53,7 @@ def test_against_the_steps_in_float64(channels, positions):
     """With more positions than channels, and with fewer, where a covariance has zeros among its eigenvalues."""
     for seed in range(3):
         maps, style = (feature_maps(*positions, channels, seed=2 * seed + index) for index in range(2))
-        expected = exact(maps, style)
+        expected = reference.wasserstein(maps, style)
         for kind, share in (("float64", 1e-3), ("float32", 1e-3)):
             (found,) = wasserstein.wasserstein(means_of(maps, kind), target_of(style, kind=kind))
             assert float(found) == pytest.approx(expected, rel=share), (seed, kind)
@@ -84,7 +61,7 @@ def test_against_the_steps_in_float64(channels, positions):
 
 def test_the_root_is_nearly_the_exact_one_of_matrices_in_good_condition():
     maps, style = (feature_maps(40, 40, 32, seed, decay=0.2) for seed in range(2))
-    by_steps, by_eigenvalues = exact(maps, style), exact(maps, style, exact_root)
+    by_steps, by_eigenvalues = reference.wasserstein(maps, style), reference.wasserstein(maps, style, exact_root)
     assert by_steps == pytest.approx(by_eigenvalues, rel=0.02)
     (found,) = wasserstein.wasserstein(means_of(maps), target_of(style))
     assert float(found) == pytest.approx(by_eigenvalues, rel=0.02)
@@ -94,7 +71,9 @@ def test_stepped_root():
     """12 steps multiply a small number by 1.5 each, and reach the root of one that is not small."""
     values = np.array([0, 1e-12, 1e-3, 0.01, 0.3, 1])
     matrices = [np.diag([value, np.sqrt(1 - value**2)]) for value in values]
-    np.testing.assert_allclose(stepped_root(values), [root(matrix)[0, 0] for matrix in matrices], rtol=1e-9, atol=1e-20)
+    np.testing.assert_allclose(
+        stepped_root(values), [reference.stepped_root(matrix)[0, 0] for matrix in matrices], rtol=1e-9, atol=1e-20
+    )
     np.testing.assert_allclose(stepped_root(values)[3:], np.sqrt(values[3:]), rtol=1e-9)
     assert stepped_root(values)[1] == pytest.approx(1.5**12 * 1e-12, rel=1e-3)
 
@@ -117,7 +96,7 @@ def test_the_chain_of_polynomials_is_the_steps():
 def test_several_styles():
     maps, *styles = (feature_maps(height, 12, 16, seed=height) for height in (10, 7, 3))
     together = wasserstein.wasserstein(means_of(maps), target_of(*styles))
-    np.testing.assert_allclose(together, [exact(maps, style) for style in styles], rtol=1e-3)
+    np.testing.assert_allclose(together, [reference.wasserstein(maps, style) for style in styles], rtol=1e-3)
 
 
 def test_the_size_is_the_loss_of_nothing():
