@@ -80,6 +80,30 @@ def gram(maps):
     return flat.T @ flat / flat.size
 
 
+def wasserstein(maps, style, root=None):
+    """Squared Wasserstein-2 distance of the Gaussians of two maps, divided by the channels; roots as `stepped_root`."""
+    root = root or stepped_root
+    (mean, covariance), (other_mean, other) = _mean_and_covariance(maps), _mean_and_covariance(style)
+    half = root(other)
+    joint = root(half @ covariance @ half)
+    return np.mean((mean - other_mean) ** 2) + np.mean(np.diag(covariance + other - 2 * joint))
+
+
+def _mean_and_covariance(maps):
+    flat = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
+    return flat.mean(0), np.cov(flat.T, bias=True) + 1e-4 * np.eye(flat.shape[1])
+
+
+def stepped_root(matrix):
+    """Root of a symmetric matrix by 12 Newton-Schulz steps, as crowsonkb/style-transfer-pytorch takes it."""
+    norm, identity = np.linalg.norm(matrix), np.eye(len(matrix))
+    of_matrix, inverse = matrix / norm, identity
+    for _ in range(12):
+        step = (3 * identity - inverse @ of_matrix) / 2
+        of_matrix, inverse = of_matrix @ step, step @ inverse
+    return of_matrix * np.sqrt(norm)
+
+
 def total_variation(image):
     """mean(dy²) + mean(dx²)."""
     return np.mean(np.diff(image, axis=0) ** 2) + np.mean(np.diff(image, axis=1) ** 2)

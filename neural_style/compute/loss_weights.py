@@ -30,7 +30,7 @@ def loss_spec(config: ResolvedConfig) -> LossSpec:
         (
             Term("content", "squared difference", tuple(config.content_terms)),
             *(term for term, _ in _style_terms(config)),
-            Term("tv", "squared variation", (IMAGE,)),
+            Term("tv", f"{config.tv_loss} variation", (IMAGE,)),
         ),
         config.feature_scale,
     )
@@ -76,7 +76,7 @@ def loss_weights(
         elif term.kind is MomentFormula:
             found = {layer: _style_weight(at, term, layer, styles) for layer in term.layers}
         else:
-            found = {IMAGE: config.tv_factor_at(size[1])}
+            found = {IMAGE: config.tv_factor_at(size[1], formula_of(term).degree, formula_of(term).is_sum)}
         weights[term.key] = {layer: float32(weight) for layer, weight in found.items()}
     return weights
 

@@ -122,7 +122,7 @@ class PartGraph:
             own,
             {term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
             dict.fromkeys(self.content, number),
-            PixelCounts(number, number),
+            PixelCounts(*[number] * len(PixelCounts._fields)),
             weight_specs(self._spec),
             {layer: _moments_spec(layer, with_first) for layer, with_first in self._first_moments.items()},
             {part.end: map_spec(part.end, of_end)} if part.end else {},

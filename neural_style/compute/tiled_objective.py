@@ -157,7 +157,7 @@ class TiledObjective:
         """
         _, rows, columns, channels = self._shape
         sizes = {layer: float32(self._map_entries(layer)) for layer in part.content}
-        counts = PixelCounts(float32((rows - 1) * columns * channels), float32(rows * (columns - 1) * channels))
+        counts = PixelCounts(*map(float32, PixelCounts.of(rows, columns, channels)))
         of_part, end, weights = part.upstream_of(of_moments), part.part.end, part.weights_of(self._weights)
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):

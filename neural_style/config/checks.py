@@ -32,6 +32,8 @@ def check(config: Config) -> None:
         raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {config.scales!r}")
     if config.bit_depth not in (8, 16):
         raise UsageError(f"bit_depth: expected 8 or 16, got {config.bit_depth}")
+    if config.pixel_range not in (1, 255):
+        raise UsageError(f"pixel_range: expected 1 or 255, got {config.pixel_range}")
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")

@@ -97,13 +97,20 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         """Return the factor of a loss term, by the name of its weight, times the unit of the loss."""
         return self.in_effect(weight) * UNITS[self.family]
 
-    def tv_factor_at(self, width: int) -> float:
-        """Return the factor of the total variation of an image with this width in pixels.
+    def tv_factor_at(self, width: int, degree: float = 2.0, is_sum: bool = False) -> float:
+        """Return the factor of the total variation of an image with this width in pixels, in gray levels of 0-255.
 
-        In an image enlarged s times, neighbors differ by 1/s as much, so its variation is 1/s² as large. The factor
-        (width / tv_width)² compensates for that.
+        In an image enlarged s times, neighbors differ by 1/s as much. A mean of their differences to the power
+        `degree` is then s^-degree as large, and a sum over s² as many is s^(2 - degree) as large. The ratio of `width`
+        and `tv_width`, to a power, compensates for that. `pixel_range` is the unit of the differences.
+
+        Args:
+            width: width in pixels.
+            degree: power of the differences in the formula.
+            is_sum: whether the formula is a sum over positions instead of a mean.
         """
-        return self.factor("tv_weight") * (width / (self.tv_width or width)) ** 2
+        enlarged = (width / (self.tv_width or width)) ** (degree - 2 if is_sum else degree)
+        return self.factor("tv_weight") * enlarged * (self.pixel_range / 255) ** degree
 
     @property
     def content_terms(self) -> Mapping[str, float]:

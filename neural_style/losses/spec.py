@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.losses import content, covariance, mean_and_deviation, style, variation
+from neural_style.losses import (
+    content,
+    covariance,
+    mean_and_deviation,
+    style,
+    variation,
+    variation_formulas,
+    wasserstein,
+)
 from neural_style.losses.content import FeatureFormula
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula
@@ -25,7 +33,12 @@ FORMULAS: Mapping[str, Formula] = {
     "mean": mean_and_deviation.MEAN,
     "mean and deviation": mean_and_deviation.MEAN_AND_DEVIATION,
     "covariance": covariance.COVARIANCE,
+    "wasserstein": wasserstein.WASSERSTEIN,
     "squared variation": variation.SQUARED_VARIATION,
+    "squared_sum variation": variation_formulas.SQUARED_SUM,
+    "absolute variation": variation_formulas.ABSOLUTE,
+    "power variation": variation_formulas.POWER,
+    "nine_point variation": variation_formulas.NINE_POINT,
 }
 """Every formula by name."""
 

@@ -122,6 +122,7 @@ BAD = [
     ("--scales=0", "--scales: expected auto or a whole number from 1 to 99, got '0'"),
     ("--min-scale=31", "--min_scale: expected a whole number >= 32, got 31"),
     ("--tolerance=1", "--tolerance: "),
+    ("--pixel-range=2", "--pixel_range: expected 1 or 255, got 2"),
     ("--bit-depth=12", "--bit_depth: expected 8 or 16, got 12"),
     ("--max-pixels=0", "--max_pixels: expected a whole number >= 1, got 0"),
     ("--max-pixels=3000", "content picture 'photo.png': expected at most 3000 pixels, got 64×48; shrink it, or raise"),

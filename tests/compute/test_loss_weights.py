@@ -1,3 +1,5 @@
+from typing import get_args, get_type_hints
+
 import numpy as np
 import objectives
 import pytest
@@ -8,6 +10,7 @@ from neural_style.compute.loss_graph import sums_of_channels
 from neural_style.compute.loss_weights import loss_spec, loss_weights
 from neural_style.compute.objective import encode
 from neural_style.compute.style_targets import style_targets
+from neural_style.config.config import Config
 from neural_style.config.defaults import FAMILIES, UNITS
 from neural_style.losses.spec import IMAGE, Term
 
@@ -34,6 +37,17 @@ def test_terms_of_a_configuration():
     assert content == Term("content", "squared difference", ("relu4_2",))
     assert style == Term("style", "gram", FIVE)
     assert variation == Term("tv", "squared variation", (IMAGE,))
+
+
+@pytest.mark.parametrize("name", get_args(get_type_hints(Config)["tv_loss"]))
+def test_variation_by_name(name):
+    """And its weight, in gray levels, at a width."""
+    settings = {"loss": "athalye", "tv_loss": name, "tv_weight": 2, "pixel_range": 1, "tv_width": 90, **SHALLOW}
+    config = resolved(**settings)
+    assert loss_spec(config).terms[-1] == Term("tv", f"{name} variation", (IMAGE,))
+    exponents = {"squared": (2, 2), "squared_sum": (2, 0), "absolute": (1, -1), "power": (2.5, 0.5)}
+    degree, of_width = exponents.get(name, (2, 2))
+    assert weights_of(config)["tv"][IMAGE] == pytest.approx(2 / 255**degree * 0.5**of_width, rel=1e-6)
 
 
 def test_only_what_weighs_is_computed():

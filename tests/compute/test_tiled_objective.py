@@ -34,6 +34,10 @@ CASES = {
     "no content": {"content_weight": 0, "style_layers": ("relu2_1", "relu4_1")},
     "no style": {"style_weight": 0, "content_layers": ("relu4_1",)},
     "variation alone": {"content_weight": 0, "style_weight": 0, "tv_weight": 3},
+    "sums of variation": {"tv_loss": "squared_sum", "content_weight": 0, "style_weight": 0, "tv_weight": 3},
+    "absolute variation": {"tv_loss": "absolute", "content_weight": 0, "style_weight": 0, "tv_weight": 3},
+    "power variation": {"tv_loss": "power", **SHALLOW},
+    "nine points": {"tv_loss": "nine_point", "pixel_range": 1, **SHALLOW},
 }
 
 RECOMPUTED = ("defaults", "first part alone", "content in both parts", "layers of both")

@@ -162,6 +162,12 @@ def test_bounds():
         refuse(f"^{name}: ", **{name: value})
 
 
+def test_pixel_range_is_1_or_255():
+    assert [config(pixel_range=top).pixel_range for top in (1, 255)] == [1, 255]
+    for top in (0, 2, 254, 256, -1):
+        refuse(f"^pixel_range: expected 1 or 255, got {top}$", pixel_range=top)
+
+
 def test_bit_depth_is_8_or_16():
     assert [config(bit_depth=depth).bit_depth for depth in (8, 16)] == [8, 16]
     for depth in (0, 1, 12, 32):

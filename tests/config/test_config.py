@@ -102,6 +102,15 @@ def test_the_family_decides_what_is_left_open():
             assert config(loss=loss, **{name: "sum"}).in_effect(name) == "sum"
 
 
+def test_tv_weight_by_formula_and_pixel_range():
+    """A sum grows with the number of pixels; differences of 0-1 are smaller than those of gray levels."""
+    made = config(loss="athalye", tv_weight=3, tv_width=100)
+    assert [made.tv_factor_at(400, degree, True) for degree in (1, 2, 2.5)] == [3 / 4, 3, 6]
+    for degree in (1, 2, 2.5):
+        small = config(loss="athalye", tv_weight=3, pixel_range=1).tv_factor_at(50, degree)
+        assert small == pytest.approx(3 / 255**degree, rel=1e-12)
+
+
 def test_settings_cannot_be_changed_after_their_check():
     with pytest.raises(dataclasses.FrozenInstanceError):
         config().iterations = 0

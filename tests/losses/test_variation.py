@@ -61,10 +61,14 @@ def test_value_and_gradient_against_reference_and_autodiff():
         np.testing.assert_allclose(gradient, tape.gradient(value, tensor), rtol=1e-4, atol=1e-3)
 
 
+def test_counts_of_an_image():
+    assert PixelCounts.of(9, 14) == (8 * 14 * 3, 9 * 13 * 3, 9 * 14 * 3, 10 * 15 * 3)
+
+
 def test_tiles_add_up_to_the_whole():
     """Each sees one pixel or more beyond its own part, where there is one."""
     image, weight = random_image(9, 14) * 50, tf.constant(7.0)
-    counts = PixelCounts(tf.constant(8.0 * 14 * 3), tf.constant(9.0 * 13 * 3))
+    counts = PixelCounts(*map(float, PixelCounts.of(9, 14)))
     expected, slope = squared_variation(tf.constant(image), weight)
     for rows, columns, halo in (((0, 9), (0, 14), 0), ((0, 4, 9), (0, 6, 8, 14), 1), ((0, 2, 7, 9), (0, 5, 14), 3)):
         total, gradient = 0.0, np.zeros_like(image)
@@ -83,7 +87,7 @@ def test_tiles_add_up_to_the_whole():
 def test_tiles_without_a_pair_of_neighbors():
     """A last row or column that is a tile of its own adds nothing in the direction in which it has no neighbors."""
     image, weight = random_image(5, 6) * 50, tf.constant(3.0)
-    counts = PixelCounts(tf.constant(4.0 * 6 * 3), tf.constant(5.0 * 5 * 3))
+    counts = PixelCounts(*map(float, PixelCounts.of(5, 6)))
     expected, slope = squared_variation(tf.constant(image), weight)
     total, gradient = 0.0, np.zeros_like(image)
     for first, own in ((0, [0, 0, 4, 6]), (4, [0, 0, 1, 6])):

@@ -138,10 +138,26 @@ class Losses:
         None,
         bounds=">= 0",
     )
+    tv_loss: Literal["squared", "squared_sum", "absolute", "power", "nine_point"] = option(
+        "Losses",
+        "Formula of the total variation loss. squared: mean squared difference of vertical neighbors plus that of "
+        "horizontal neighbors. squared_sum: the same with sums instead of means. absolute: sum of absolute "
+        "differences. power: sum of (dx^2 + dy^2)^1.25 (keras.io). nine_point: squared differences of all eight "
+        "neighbors (crowsonkb/style-transfer-pytorch).",
+        "squared",
+    )
     tv_width: int | None = option(
         "Losses",
         "Width in pixels for which --tv_weight is meant. At another width, and so at each scale of a run, --tv_weight "
-        "is multiplied by the square of the ratio of the two widths. By default it is the same at every width.",
+        "is multiplied by a power of the ratio of the two widths, so that the total variation loss of a smooth picture "
+        "is the same at every width: power 2 for squared and nine_point, 0.5 for power, 0 for squared_sum and -1 for "
+        "absolute. By default --tv_weight is the same at every width.",
         None,
         bounds=">= 1",
+    )
+    pixel_range: int = option(
+        "Losses",
+        "Range of pixel values, 255 or 1, in which the differences of the total variation loss, --learning_rate and "
+        "--eps are meant. 255: gray levels of 0-255. 1: values of 0-1.",
+        255,
     )
