@@ -14,6 +14,7 @@ setup(
     package_data={
         "neural_style.registry": ["registry.json", "builtin.npz"],
         "neural_style.examples": ["lakeside.jpg", "swirls.jpg"],
+        "neural_style.presets": ["*.flags"],
     },
     include_package_data=False,
 )

@@ -14,6 +14,7 @@ from typing import Any
 from absl import flags
 
 from neural_style.cli import flag_files, flag_hints
+from neural_style.config import presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.fields import Option
 from neural_style.errors import UsageError
@@ -51,6 +52,7 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
     """
     own: dict[str, list[str]] = {}
     nested: dict[str, list[str]] = {}
+    preset: str | None = None
     for flag, given in _flags_of(tokens, in_file=folder is not None):
         if flag == flag_files.FLAG:
             if not given:
@@ -58,12 +60,19 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
             for path in given:
                 nested.update(_read_flagfile(path, folder, files))
             continue
+        if flag == presets.FLAG:
+            if len(given) != 1:
+                raise UsageError(f"--{flag}: expected one name after it, got {' '.join(given) or 'nothing'}")
+            preset = given[0]
+            presets.lines(preset)  # raises for an unknown name
+            continue
         option, texts = _recognized(flag, given)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
             own[option.name] = texts
-    return nested | own
+    chosen = nested | own
+    return presets.texts(preset, chosen) | chosen if preset is not None else chosen
 
 
 def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -129,7 +138,7 @@ def _recognized(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
     if flag in _SWITCHES and not texts:
         return _SWITCHES[flag], ["false"]
     if flag not in _NAMES:
-        known = [*_NAMES, flag_files.FLAG, "help", "version"]
+        known = [*_NAMES, flag_files.FLAG, presets.FLAG, "help", "version"]
         if flag in known or flag in _SWITCHES:
             raise UsageError(f"--{flag}: expected nothing after it, got {' '.join(texts)!r}")
         raise UsageError(f"unknown flag --{flag}; {flag_hints.hint(flag, known)}")

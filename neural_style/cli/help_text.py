@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.config.fields import Option
 
@@ -28,6 +29,11 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
 Names of flags: dashes and underscores are the same. Switches: --overwrite, --overwrite=false, --nooverwrite.
 Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.
 Paths: ~ and ~user at the beginning stand for a home folder; write ./~name for a file of that name.
+
+Presets:
+  --preset NAME: Begin with the options of a preset; flags and flag files take precedence. The presets are
+      {presets}.
+  --preset help: List the presets, one line each.
 
 Flag files:
   --flagfile FILE: Read flags from a file, one per line; flags on the command line take precedence.
@@ -53,7 +59,13 @@ def help_text(program: str) -> str:
             names = ", ".join(f"--{name}" for name in (option.name, option.alias) if name)
             text = f"{names}{_value_hint(option)}: {option.help}{_default_note(option)}"
             lines += textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="      ")
-    return _INTRODUCTION.format(program=program) + "\n".join([*lines, ""]) + _END
+    return _INTRODUCTION.format(program=program, presets=", ".join(presets.names())) + "\n".join([*lines, ""]) + _END
+
+
+def preset_list() -> str:
+    """Return what `--preset help` prints: each preset in one line."""
+    width = max(map(len, presets.names()))
+    return "".join(f"{name:{width}}  {presets.summary(name)}\n" for name in presets.names())
 
 
 def markdown_table() -> str:

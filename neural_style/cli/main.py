@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from neural_style import __version__
 from neural_style.cli import flags, help_text, painting, signals
 from neural_style.cli.console import Console, say, with_dashes
+from neural_style.config import presets
 from neural_style.errors import NeuralStyleError, OutOfMemoryError
 
 _COMMANDS = {"doctor": "doctor", "bench": "bench_command", "weights": "weights_command"}
@@ -51,6 +53,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if {"--help", "-h", "--helpshort", "--helpfull"} & {*arguments}:
         is_script = Path(sys.argv[0]).stem == "neural-style"
         print(help_text.help_text("neural-style" if is_script else "python -m neural_style"), end="")
+        return 0
+    if re.search(rf"(^| )--?{presets.FLAG}[= ]help( |$)", " ".join(arguments)):
+        print(help_text.preset_list(), end="")
         return 0
     if "--version" in arguments:
         print(f"neural-style {__version__}")

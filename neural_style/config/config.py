@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 from neural_style import vgg19_spec
-from neural_style.config import checks, serialize
+from neural_style.config import checks, presets, serialize
 from neural_style.config.defaults import (
     BALANCED_BLOCKS,
     BLENDED_CONTENT_LAYERS,
@@ -45,6 +45,21 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
     Raises:
         UsageError: an option has an invalid value, or two options contradict each other.
     """
+
+    @classmethod
+    def of_preset(cls, name: str, *, content: PictureSource, styles: Sequence[PictureSource], **changes: Any) -> Config:
+        """Make the configuration of a preset.
+
+        Args:
+            name: one of `presets.names`.
+            content: see the field.
+            styles: see the field.
+            changes: other fields, which take precedence over the preset's.
+
+        Raises:
+            UsageError: there is no such preset, or an option has an invalid value.
+        """
+        return cls(content=content, styles=styles, **{**presets.values(name, OPTIONS, changes), **changes})
 
     def __post_init__(self) -> None:
         """Convert each value to its type, check its bounds, then check the options against each other."""

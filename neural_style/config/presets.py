@@ -1,0 +1,110 @@
+"""Presets: named sets of options, each a packaged flag file in `neural_style/presets`.
+
+The first line of a file is a comment that says in one line what the preset is. Options that are given next to a preset
+take precedence over its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Collection, Mapping
+from importlib import resources
+from typing import Any
+
+from neural_style.config.fields import Option
+from neural_style.errors import UsageError
+
+FLAG = "preset"
+"""Name of the flag that takes the name of a preset."""
+
+_SUFFIX = ".flags"
+
+_START = {"init", "initial", "initial_noiseblend"}
+_OF_OPTIMIZER = {
+    *("iterations", "iterations_by_scale", "tolerance", "learning_rate", "beta1", "beta2", "eps", "history_size"),
+    *("learning_rate_decay", "learning_rate_decay_iterations", "learning_rate_decay_shape"),
+    *("clip", "average_iterates", "carry_moments"),
+}
+
+_REPLACES: Mapping[str, Collection[str]] = {
+    "init": _START,
+    "initial": _START,
+    "initial_noiseblend": {"init"},
+    "optimizer": _OF_OPTIMIZER,
+    "iterations": {"iterations_by_scale"},
+    "scale_iterations": {"iterations_by_scale"},
+    "content_layers": {"content_layer_weights", "content_weight_blend"},
+    "content_weight_blend": {"content_layers", "content_layer_weights"},
+    "style_layers": {"style_layer_weights"},
+    "style_layer_weight_exp": {"style_layer_weights"},
+    "style_loss": {"style_loss_weights"},
+    "learning_rate_decay": {"learning_rate_decay_iterations", "learning_rate_decay_shape"},
+}
+"""Option -> options of a preset that lose their sense if it is given: they belong to what it replaces."""
+
+
+@functools.cache
+def _files() -> Mapping[str, Any]:
+    folder = resources.files("neural_style") / "presets"
+    found = {file.name.removesuffix(_SUFFIX): file for file in folder.iterdir() if file.name.endswith(_SUFFIX)}
+    return dict(sorted(found.items(), key=lambda item: (item[0] != "balanced", item[0])))
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all presets, the default first."""
+    return tuple(_files())
+
+
+def lines(name: str) -> list[str]:
+    """Return the lines of a preset's flag file, comments included.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if name not in _files():
+        near = difflib.get_close_matches(name.lower(), names(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else f" (--{FLAG} help lists them)"
+        raise UsageError(f"{FLAG}: expected one of {', '.join(names())}, got {name!r}{hint}")
+    return _files()[name].read_text(encoding="utf-8").splitlines()
+
+
+def summary(name: str) -> str:
+    """Return what a preset is, in one line."""
+    return lines(name)[0].removeprefix("#").strip()
+
+
+def texts(name: str, given: Collection[str] = ()) -> dict[str, list[str]]:
+    """Return the texts that a preset gives for its options.
+
+    Args:
+        name: name of the preset.
+        given: names of options that are given next to it. They, and what belongs to options that they replace, are
+            left out.
+    """
+    replaced = {*given}.union(*(_REPLACES.get(option, ()) for option in given))
+    found: dict[str, list[str]] = {}
+    for line in lines(name):
+        match = re.fullmatch(r"--(\w+)(?:=|\s+|$)(.*)", line.strip())
+        if match and match[1] not in replaced:
+            found[match[1]] = match[2].split() or ["true"]
+    return found
+
+
+def values(name: str, options: Mapping[str, Option], given: Collection[str] = ()) -> dict[str, Any]:
+    """Return the values that a preset gives for its options.
+
+    Args:
+        name: name of the preset.
+        options: every option by name.
+        given: as for `texts`.
+    """
+    return {option: _converted(options[option], words) for option, words in texts(name, given).items()}
+
+
+def _converted(option: Option, words: list[str]) -> Any:
+    if option.type is bool:
+        return words[0].lower() == "true"
+    converted = tuple(option.type(word) for word in words)
+    return converted if option.is_list else converted[0]

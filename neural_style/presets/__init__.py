@@ -1,0 +1,1 @@
+"""Packaged flag files, one for each preset; `config.presets` reads them."""
