@@ -1,0 +1,58 @@
+"""The losses that each preset computes, against those of `reference_presets` on the same features."""
+
+import numpy as np
+import pytest
+import reference_presets
+
+from neural_style.compute.objective import WholeObjective, encode
+from neural_style.config import presets
+from neural_style.config.config import Config
+from neural_style.config.resolve import resolve
+from neural_style.networks import weights
+from neural_style.runs.inputs import read_inputs
+from neural_style.runs.stylizer import Stylizer
+
+SIZES = {"even": ((48, 64), (40, 52)), "odd": ((57, 75), (37, 61))}
+"""Heights and widths of the photo and the style."""
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer("builtin", device="cpu", precision="float32")
+
+
+def picture(size, seed):
+    """Some forms with some noise, uint8."""
+    random = np.random.default_rng(seed)
+    coarse = np.kron(random.uniform(80, 255, (5, 5, 3)), np.ones((20, 20, 1)))[: size[0], : size[1]]
+    return (0.4 * coarse + 0.6 * random.uniform(0, 255, coarse.shape)).astype(np.uint8)
+
+
+def test_every_preset_has_a_reference():
+    assert set(presets.names()) == set(reference_presets.LOSSES)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", reference_presets.LOSSES)
+def test_losses_are_those_of_the_publication(stylizer, name, size):
+    photo, style = (picture(each, seed) for seed, each in enumerate(SIZES[size]))
+    config = resolve(Config.of_preset(name, content=photo, styles=[style], weights="builtin", precision="float32"))
+    network = weights.load("builtin", config.layers)
+    graphs = stylizer.graphs(config, network)
+    inputs = read_inputs(config)
+    styles = [each.rgb for each in inputs.styles]
+    targets = stylizer.style_targets(graphs, [styles], None)
+    objective = WholeObjective(graphs.whole, config, inputs.content.rgb, targets)
+    shown = 0.5 * inputs.content.rgb + 0.5 * picture(SIZES[size][0], 7)
+
+    def features(rgb):
+        maps = graphs.whole.network.features(encode(rgb, network.mean))
+        return {layer: np.asarray(each[0], np.float64) for layer, each in maps.items()}
+
+    terms = objective.terms(encode(shown, network.mean)).by_name
+    given = (features(shown), features(inputs.content.rgb), features(styles[0]), shown.astype(np.float64))
+    expected = reference_presets.LOSSES[name](*given)
+    tolerance = 2e-3 if name == "crowson" else 2e-5  # fitted polynomials stand for its 12 steps
+    found = [float(terms[term]) for term in ("content", "style", "tv")]
+    assert found == pytest.approx(expected, rel=tolerance)
+    assert found[0] > 0 and found[1] > 0

@@ -1,0 +1,112 @@
+"""Presets: packaged flag files, their names, and what takes precedence over them."""
+
+import re
+
+import pytest
+
+from neural_style.cli import flags
+from neural_style.config import presets
+from neural_style.config.config import OPTIONS, Config
+from neural_style.errors import UsageError
+
+PICTURES = {"content": "photo.jpg", "styles": ["painting.jpg"]}
+ARGUMENTS = ["--content=photo.jpg", "--styles=painting.jpg"]
+ALL = pytest.mark.parametrize("name", presets.names())
+
+
+def test_names():
+    assert presets.names()[0] == "balanced"
+    wanted = {"athalye", "gatys", "johnson", "cs231n", "keras", "tensorflow", "notes", "spst", "crowson", "balanced"}
+    assert {*presets.names()} == wanted
+
+
+@ALL
+def test_a_summary_is_one_line(name):
+    assert re.fullmatch(r"\w.{20,117}[^.]", presets.summary(name))
+    assert all(len(line) <= 120 for line in presets.lines(name))
+
+
+@ALL
+def test_the_file_is_read_alike_by_the_command_line_and_in_python(name, tmp_path):
+    file = tmp_path / "preset.flags"
+    file.write_text("\n".join(presets.lines(name)))
+    made = Config.of_preset(name, **PICTURES)
+    assert made == flags.parse([*ARGUMENTS, f"--preset={name}"]) == flags.parse([*ARGUMENTS, f"--flagfile={file}"])
+    assert presets.texts(name).keys() <= OPTIONS.keys()
+
+
+@ALL
+def test_a_preset_states_the_family_of_its_loss(name):
+    """So that a network's file cannot change it."""
+    assert Config.of_preset(name, **PICTURES).loss == ("balanced" if name == "balanced" else "athalye")
+
+
+def test_the_default_preset_changes_nothing_else():
+    assert Config.of_preset("balanced", **PICTURES) == Config(**PICTURES, loss="balanced")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_what_is_given_takes_precedence(place, tmp_path):
+    given = ["--iterations=7", "--style_layers", "relu1_1", "--pooling=avg"]
+    preset = ["--preset", "athalye"]
+    made = flags.parse([*ARGUMENTS, *(preset + given if place == "after" else given + preset)])
+    assert (made.iterations, made.style_layers, made.pooling, made.optimizer) == (7, ("relu1_1",), "avg", "adam")
+    file = tmp_path / "mine.flags"
+    file.write_text("--preset=athalye\n--iterations=7\n")
+    made = flags.parse([*ARGUMENTS, f"--flagfile={file}", "--learning_rate=3"])
+    assert (made.iterations, made.learning_rate, made.optimizer) == (7, 3, "adam")
+    assert Config.of_preset("athalye", **PICTURES, iterations=7).iterations == 7
+
+
+def test_a_value_that_equals_the_default_of_the_option_takes_precedence_too():
+    assert OPTIONS["scales"].default == "auto" != Config.of_preset("athalye", **PICTURES).scales
+    assert flags.parse([*ARGUMENTS, "--preset=athalye", "--scales=auto"]).scales == "auto"
+    assert Config.of_preset("athalye", **PICTURES, scales="auto").scales == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("athalye", {"initial": "start.png"}),
+        ("athalye", {"init": "gray"}),
+        ("athalye", {"optimizer": "lbfgs"}),
+        ("crowson", {"style_layers": ("relu1_1", "relu2_1")}),
+        ("crowson", {"style_layer_weight_exp": 2.0}),
+        ("crowson", {"optimizer": "lbfgs"}),
+        ("crowson", {"iterations": 5}),
+        ("keras", {"content_weight_blend": 0.5}),
+        ("keras", {"content_layers": ("relu4_2",)}),
+        ("spst", {"style_loss": ("gram",)}),
+        ("spst", {"scale_iterations": 5}),
+        ("tensorflow", {"optimizer": "lbfgs"}),
+        ("cs231n", {"style_layers": ("relu1_1",)}),
+    ],
+)
+def test_options_that_lose_their_sense_go(name, changes):
+    made = Config.of_preset(name, **PICTURES, **changes)
+    assert {option: getattr(made, option) for option in changes} == changes
+
+
+def test_a_start_picture_replaces_the_noise_of_a_preset():
+    from neural_style.config.resolve import resolve
+
+    assert resolve(Config.of_preset("athalye", **PICTURES)).initial_noiseblend == 1
+    assert resolve(Config.of_preset("athalye", **PICTURES, initial="start.png")).initial_noiseblend == 0
+
+
+@pytest.mark.parametrize("given", [["--preset=athaly"], ["--preset", "Athalye"]])
+def test_an_unknown_name_is_answered_with_the_nearest(given):
+    with pytest.raises(UsageError, match=r"^preset: expected one of balanced, .*, got '.*'; did you mean athalye\?$"):
+        flags.parse([*ARGUMENTS, *given])
+    with pytest.raises(UsageError, match=r"got 'zzz' \(--preset help lists them\)$"):
+        Config.of_preset("zzz", **PICTURES)
+
+
+@pytest.mark.parametrize("given", [["--preset"], ["--preset", "--overwrite"]])
+def test_a_name_is_needed(given):
+    with pytest.raises(UsageError, match=r"^--preset: expected one name after it, got nothing$"):
+        flags.parse([*ARGUMENTS, *given])
+
+
+def test_the_last_of_several_counts():
+    assert flags.parse([*ARGUMENTS, "--preset=keras", "--preset=athalye"]) == Config.of_preset("athalye", **PICTURES)
