@@ -77,7 +77,7 @@ class CostModel:
         optimizing = area * (
             self._optimizer_bytes(tiled, optimizer, history_size)
             + self._kept_bytes(tiled, keep_content)
-            + IMAGE_BYTES * self._config.preserve_colors / 4  # the content's colors, in 8 bits
+            + IMAGE_BYTES * (self._config.preserve_colors or self._config.opacity < 1) / 4  # the content in 8 bits
         )
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
         return int(process + self._weight_bytes() + max(optimizing, reading) + work)

@@ -22,12 +22,11 @@ from neural_style.compute.planner import Plan, Planner
 from neural_style.config import strength
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
-from neural_style.images.picture import to_integers
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
-from neural_style.runs.rendering import rendered
+from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted
 from neural_style.runs.session_state import SessionState, numbers_of, step_from
 from neural_style.runs.start import enlarged, start_image
@@ -78,7 +77,7 @@ class Session:
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
-        self._colors = to_integers(inputs.content.rgb, config.bit_depth) if config.preserve_colors else None
+        self._finish = finish_of(config, inputs.content.rgb)
         try:
             with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network)
@@ -207,7 +206,7 @@ class Session:
         if in_place and size != self._size:
             image = np.array(image)
         render = functools.partial(
-            rendered, image, self._descent.objective.mean, self._size, self._colors, self.config.bit_depth
+            rendered, image, self._descent.objective.mean, self._size, self._finish, self.config.bit_depth
         )
         losses, by_layer = losses_of(evaluation.terms)
         step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)

@@ -1,11 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_runs import smooth
 
+from neural_style.config.config import Config
+from neural_style.config.resolve import resolve
 from neural_style.images.color_transfer import preserve_colors
 from neural_style.images.picture import lanczos
-from neural_style.runs.rendering import rendered
+from neural_style.runs.rendering import Finish, finish_of, rendered
 
 MEAN = np.array([123.0, 117.0, 104.0], np.float32)
 IMAGE = np.random.default_rng(0).uniform(-200, 200, (1, 12, 16, 3)).astype(np.float32)
@@ -51,8 +55,30 @@ def test_colors_are_kept(size, depth):
     colors = smooth(*size, seed=4).astype(np.uint16 if depth == 16 else np.uint8) * (257 if depth == 16 else 1)
     before = colors.copy()
     plain = rendered(IMAGE, MEAN, size, None, depth)
-    np.testing.assert_array_equal(rendered(IMAGE, MEAN, size, colors, depth), preserve_colors(plain, colors))
+    found = rendered(IMAGE, MEAN, size, Finish(colors, True, 1.0), depth)
+    np.testing.assert_array_equal(found, preserve_colors(plain, colors))
     np.testing.assert_array_equal(colors, before)
+
+
+@pytest.mark.parametrize("colors", [False, True])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_painting_is_laid_over_the_photo(depth, colors):
+    photo = smooth(16, 12, seed=4).astype(np.uint16 if depth == 16 else np.uint8) * (257 if depth == 16 else 1)
+    alone = rendered(IMAGE, MEAN, (16, 12), Finish(photo, colors, 1.0), depth)
+    found = rendered(IMAGE, MEAN, (16, 12), Finish(photo, colors, 0.3), depth)
+    assert found.dtype == photo.dtype
+    np.testing.assert_array_equal(found, np.rint(0.3 * alone + 0.7 * photo))
+    np.testing.assert_array_equal(rendered(IMAGE, MEAN, (16, 12), Finish(photo, colors, 0.0), depth), photo)
+
+
+def test_only_what_is_asked_for_needs_the_photo():
+    photo = smooth(16, 12, seed=4)
+    config = Config(photo, [photo])
+    assert finish_of(resolve(config), photo) is None
+    for changes in ({"preserve_colors": True}, {"opacity": 0.5}):
+        finish = finish_of(resolve(dataclasses.replace(config, **changes)), photo.astype(np.float32))
+        assert (finish.colors, finish.opacity) == (changes.get("preserve_colors", False), changes.get("opacity", 1))
+        np.testing.assert_array_equal(finish.photo, photo)
 
 
 def test_the_image_is_left_as_it_is():

@@ -89,6 +89,13 @@ class Pictures:
     preserve_colors: bool = option(
         "Pictures", "Keep the content's colors: only the lightness of the result is painted.", False
     )
+    opacity: float = option(
+        "Pictures",
+        "Share of the painting in the result; the rest is the photo, as if the painting were laid over it. It is "
+        "applied after the run and changes nothing else. --strength changes the painting itself.",
+        1.0,
+        bounds="0 to 1",
+    )
     bit_depth: int = option("Pictures", "Bits per channel of the result, 8 or 16. Only PNG and TIFF can have 16.", 8)
     max_pixels: int = option(
         "Pictures",
