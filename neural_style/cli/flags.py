@@ -1,7 +1,8 @@
 """Make a `Config` from command-line arguments. The flags are made from its options.
 
 Dashes and underscores are the same. A value follows `=` or a space. A list is written `--styles a.jpg b.jpg`, or
-`--styles=a.jpg --styles=b.jpg`. Flags next to a `--flagfile` take precedence over those in the file.
+`--styles=a.jpg --styles=b.jpg`. Flags next to a `--flagfile` take precedence over those in the file. All of them take
+precedence over those of a `--preset`, even if a flag file names it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ def parse(arguments: Sequence[str]) -> Config:
             `Config` refuses a value.
     """
     texts = _gather(arguments, folder=None, files=())
+    if presets.FLAG in texts:
+        (name,) = texts.pop(presets.FLAG)
+        texts = presets.texts(name, texts) | texts
     missing = [option.name for option in OPTIONS.values() if option.required and option.name not in texts]
     if missing:
         wanted = " and ".join(f"--{name}" for name in missing)
@@ -43,7 +47,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, list[str]]:
-    """Return the texts given for each option, in tokens and in the flag files that they name.
+    """Return the texts given for each option and for `--preset`, in tokens and in the flag files that they name.
 
     Args:
         tokens: command-line arguments, or the lines of a flag file.
@@ -52,7 +56,6 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
     """
     own: dict[str, list[str]] = {}
     nested: dict[str, list[str]] = {}
-    preset: str | None = None
     for flag, given in _flags_of(tokens, in_file=folder is not None):
         if flag == flag_files.FLAG:
             if not given:
@@ -63,16 +66,15 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
         if flag == presets.FLAG:
             if len(given) != 1:
                 raise UsageError(f"--{flag}: expected one name after it, got {' '.join(given) or 'nothing'}")
-            preset = given[0]
-            presets.lines(preset)  # raises for an unknown name
+            presets.lines(given[0])  # raises for an unknown name
+            own[flag] = given
             continue
         option, texts = _recognized(flag, given)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
             own[option.name] = texts
-    chosen = nested | own
-    return presets.texts(preset, chosen) | chosen if preset is not None else chosen
+    return nested | own
 
 
 def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def _read_flagfile(named: str, folder: Path | None, files: tuple[Path, ...]) -> 
     lines = flag_files.read_lines(path, named)
     try:
         texts = _gather(lines, path.parent, (*files, path))
-        _values(texts)  # so that an error names the file
+        _values({name: given for name, given in texts.items() if name in OPTIONS})  # so that an error names the file
         return texts
     except UsageError as error:
         raise UsageError(f"in {named!r}: {error}") from error

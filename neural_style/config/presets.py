@@ -35,6 +35,7 @@ _REPLACES: Mapping[str, Collection[str]] = {
     "optimizer": _OF_OPTIMIZER,
     "iterations": {"iterations_by_scale"},
     "scale_iterations": {"iterations_by_scale"},
+    "iterations_by_scale": {"iterations", "scale_iterations"},
     "content_layers": {"content_layer_weights", "content_weight_blend"},
     "content_weight_blend": {"content_layers", "content_layer_weights"},
     "style_layers": {"style_layer_weights"},

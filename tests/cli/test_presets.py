@@ -1,0 +1,94 @@
+"""`--preset` on the command line: its list, its place among flags and flag files, and what a run saves of it."""
+
+from pathlib import Path
+
+import pytest
+from command_line import TINY
+
+from neural_style.cli import flag_files, flags
+from neural_style.cli import main as cli
+from neural_style.cli.doctor import _size_and_config
+from neural_style.config import presets
+from neural_style.config.config import Config
+from neural_style.config.resolve import resolve
+
+PICTURES = {"content": "photo.png", "styles": ["style.png"]}
+NEEDED = ["--content=photo.png", "--styles=style.png"]
+
+
+def write(name, *lines):
+    Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "asked", [["--preset", "help"], ["--preset=help"], ["-preset=help"], [*NEEDED, "--preset=help"]]
+)
+def test_the_list_has_a_line_for_each_preset(asked, capsys):
+    assert cli.main(asked) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line.split()[0] for line in lines] == list(presets.names())
+    assert [line.split(maxsplit=1)[1] for line in lines] == [presets.summary(name) for name in presets.names()]
+    assert captured.err == ""
+
+
+def test_help_names_every_preset(capsys):
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--preset NAME" in text
+    assert all(name in text.partition("Presets:")[2].partition("Flag files:")[0] for name in presets.names())
+
+
+@pytest.mark.parametrize("given", [["--preset=jonson"], ["--flagfile=mine.flags"]])
+def test_an_unknown_preset_is_told_in_one_line_and_nothing_is_written(given, folder, capsys):
+    write("mine.flags", "--preset jonson")
+    before = sorted(folder.iterdir())
+    assert cli.main([*NEEDED, *given]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "got 'jonson'; did you mean johnson?" in said
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_preset_in_a_flag_file_gives_way_to_flags_as_if_it_stood_beside_them(folder):
+    write("mine.flags", "--preset=athalye", "--iterations=7")
+    for own in (["--initial=start.png"], ["--init=gray"], ["--optimizer=lbfgs"], ["--style_layers", "relu1_1"]):
+        beside = flags.parse([*NEEDED, "--preset=athalye", "--iterations=7", *own])
+        assert flags.parse([*NEEDED, "--flagfile=mine.flags", *own]) == beside
+    made = resolve(flags.parse([*NEEDED, "--flagfile=mine.flags", "--initial=start.png"]))
+    assert made.initial_noiseblend == 0
+
+
+def test_flag_files_take_precedence_over_a_preset_wherever_it_stands(folder):
+    write("mine.flags", "--iterations=7")
+    write("outer.flags", "--flagfile=mine.flags", "--preset=johnson")
+    expected = Config.of_preset("johnson", **PICTURES, iterations=7)
+    assert flags.parse([*NEEDED, "--flagfile=outer.flags"]) == expected
+    assert flags.parse([*NEEDED, "--flagfile=mine.flags", "--preset=johnson"]) == expected
+    assert flags.parse([*NEEDED, "--flagfile=outer.flags", "--preset=notes"]) == Config.of_preset(
+        "notes", **PICTURES, iterations=7
+    )
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_saved_flags_need_no_preset(name, folder):
+    made = resolve(flags.parse([*NEEDED, f"--preset={name}"]))
+    lines = list(flag_files.lines_that_repeat(made, {}))
+    assert not any(line.startswith("--preset") for line in lines)
+    write("saved.flags", *lines)
+    again = resolve(flags.parse(["--flagfile=saved.flags"]))
+    assert list(flag_files.lines_that_repeat(again, {})) == lines
+
+
+def test_a_run_with_a_preset_is_repeated_by_its_saved_flags(folder):
+    small = [*TINY, "--iterations=3", "--noise_scale=20"]
+    assert cli.main([*NEEDED, "--preset=athalye", *small, "--output=a.png", "--save_flags=run.cfg"]) == 0
+    assert cli.main(["--flagfile=run.cfg", "--output=b.png"]) == 0
+    assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
+    assert cli.main([*NEEDED, "--preset=johnson", *small, "--output=c.png"]) == 0
+    assert Path("c.png").read_bytes() != Path("a.png").read_bytes()
+
+
+def test_the_doctor_takes_presets():
+    *_, made = _size_and_config(["--size", "640x480", "--preset=johnson", "--memory=3GB"])
+    assert made == Config.of_preset("johnson", content="content", styles=["style"], memory="3GB")
