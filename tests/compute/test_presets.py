@@ -52,7 +52,8 @@ def test_losses_are_those_of_the_publication(stylizer, name, size):
     terms = objective.terms(encode(shown, network.mean)).by_name
     given = (features(shown), features(inputs.content.rgb), features(styles[0]), shown.astype(np.float64))
     expected = reference_presets.LOSSES[name](*given)
-    tolerance = 2e-3 if name == "crowson" else 2e-5  # fitted polynomials stand for its 12 steps
     found = [float(terms[term]) for term in ("content", "style", "tv")]
-    assert found == pytest.approx(expected, rel=tolerance)
+    assert found[::2] == pytest.approx(expected[::2], rel=2e-5)
+    style_tolerance = 2e-3 if name == "crowson" else 2e-5  # fitted polynomials stand for its 12 steps
+    assert found[1] == pytest.approx(expected[1], rel=style_tolerance)
     assert found[0] > 0 and found[1] > 0
