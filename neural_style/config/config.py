@@ -31,6 +31,7 @@ from neural_style.config.options.network import Network
 from neural_style.config.options.optimization import Optimization
 from neural_style.config.options.pictures import Pictures, PictureSource
 from neural_style.config.options.progress import Progress
+from neural_style.config.strength import first_factor
 from neural_style.errors import UsageError
 
 
@@ -109,8 +110,16 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         return self.initial if self.init is None else self.init
 
     def factor(self, weight: str) -> float:
-        """Return the factor of a loss term, by the name of its weight, times the unit of the loss."""
-        return self.in_effect(weight) * UNITS[self.family]
+        """Return the factor of a loss term, by the name of its weight, times the unit of the loss.
+
+        A strength multiplies that of the style at the start of a run. With a strength of 1, that of the content is 0.
+        """
+        factor = self.in_effect(weight) * UNITS[self.family]
+        if self.strength == 1:
+            return 0.0 if weight == "content_weight" else factor
+        if self.strength is not None and weight == "style_weight":
+            return factor * first_factor(self.strength)
+        return factor
 
     def tv_factor_at(self, width: int, degree: float = 2.0, is_sum: bool = False) -> float:
         """Return the factor of the total variation of an image with this width in pixels, in gray levels of 0-255.
@@ -136,7 +145,7 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
             layers = self.content_layers
             shares = self._reduced("content_layer_weights", self.content_layer_weights or [1.0] * len(layers))
         terms = zip(layers, shares, strict=True)
-        return {layer: share for layer, share in terms if share * self.in_effect("content_weight") > 0}
+        return {layer: share for layer, share in terms if share * self.factor("content_weight") > 0}
 
     @property
     def style_terms(self) -> Mapping[str, float]:
@@ -150,7 +159,7 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         else:
             shares = self._reduced("style_layer_weights", self.style_layer_weights)
         terms = zip(self.style_layers, shares, strict=True)
-        factor = self.in_effect("style_weight")
+        factor = self.factor("style_weight")
         return {layer: share for layer, share in terms if share * factor > 0 and any(self.blend_at(layer))}
 
     def _block_weight(self, layer: str) -> float:

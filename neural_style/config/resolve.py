@@ -67,24 +67,8 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     values |= {**FAMILIES[loss], "tolerance": usual_tolerance(config.optimizer, loss)}
     if given["style_loss"] is not None:
         values["style_loss_weights"] = (1.0,) * len(given["style_loss"])
-    values |= _by_strength(loss, given)
+    if given["strength"] is None and loss == "balanced" and given["content_weight"] is given["style_weight"] is None:
+        values["strength"] = strength.USUAL
     filled = {name: value if given[name] is None else given[name] for name, value in values.items()}
     decided = before | {name for name in values if given[name] is None}
     return ResolvedConfig(**given | filled, decisions=tuple((name, filled[name]) for name in values if name in decided))
-
-
-def _by_strength(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the strength if it is not given, and the usual weights for a strength.
-
-    Args:
-        loss: family of the loss.
-        given: what was asked for; None for what was not.
-    """
-    sought = given["strength"]
-    if sought is None and loss == "balanced" and given["content_weight"] is given["style_weight"] is None:
-        sought = strength.USUAL
-    if sought is None:
-        return {}
-    if sought == 1:
-        return {"strength": sought, "content_weight": 0.0}
-    return {"strength": sought, "style_weight": FAMILIES[loss]["style_weight"] * strength.first_factor(sought)}

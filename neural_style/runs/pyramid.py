@@ -46,8 +46,13 @@ def scales_of(
     if count is None and is_seen and config.start != "content":
         count = 1
     if is_seen and config.preview_width:
-        return plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
-    return plan(width, height, count, config.min_scale, *lengths, photograph)
+        scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
+    else:
+        scales = plan(width, height, count, config.min_scale, *lengths, photograph, config.scale_factor)
+    given = config.iterations_by_scale
+    if given is None:
+        return scales
+    return tuple(scale._replace(iterations=given[min(at, len(given) - 1)]) for at, scale in enumerate(scales))
 
 
 def plan(
@@ -58,25 +63,27 @@ def plan(
     iterations: int,
     others: int,
     photograph: tuple[int, int] | None = None,
+    scale_factor: float = 2.0,
 ) -> tuple[Scale, ...]:
     """Return the scales of a picture without a preview, coarse to fine. The finest scale determines the look.
 
     Args:
         width: width of the picture in pixels.
         height: height of the picture in pixels.
-        scales: number of scales, each half as wide and high as the next. None doubles the size from `min_scale` up to
-            the picture; only the last factor may differ from 2.
+        scales: number of scales, each half as wide and high as the next. None multiplies the size by `scale_factor`
+            from `min_scale` up to the picture; only the last factor may differ.
         min_scale: shorter side of the coarsest scale in pixels, if `scales` is None.
         iterations: most evaluations at the finest scale.
         others: most evaluations at each other scale, and never more than `iterations`.
         photograph: width and height in pixels of the content picture as read. The coarse sizes are computed from it, so
             results of all widths have the same ones. By default the size of the picture.
+        scale_factor: factor from one size to the next, if `scales` is None.
 
     Raises:
         UsageError: a side of the coarsest scale would be shorter than `vgg19_spec.MIN_SIDE`.
     """
     if scales is None:
-        *coarser, finest = _doubled(width, height, min_scale, photograph or (width, height))
+        *coarser, finest = _grown(width, height, min_scale, photograph or (width, height), scale_factor)
     else:
         *coarser, finest = _halved(width, height, scales)
     return (*(Scale(*size, min(others, iterations)) for size in coarser), Scale(*finest, iterations))
@@ -125,12 +132,17 @@ def _halved(width: int, height: int, scales: int) -> list[tuple[int, int]]:
     return [(round(width / 2**octave), round(height / 2**octave)) for octave in range(scales - 1, -1, -1)]
 
 
-def _doubled(width: int, height: int, min_scale: int, photograph: tuple[int, int]) -> list[tuple[int, int]]:
+def _grown(
+    width: int, height: int, min_scale: int, photograph: tuple[int, int], scale_factor: float
+) -> list[tuple[int, int]]:
     """Return widths and heights, coarse to fine. All but the last are the same for every result size; see `plan`."""
     coarsest = [round(side * min_scale / min(photograph)) for side in photograph]
-    factor = min(width, height) / min_scale / _LEAST_STEP
-    octaves = math.floor(math.log2(factor)) + 1 if factor >= 1 else 0
-    return [*((coarsest[0] << octave, coarsest[1] << octave) for octave in range(octaves)), (width, height)]
+    factor = min(width, height) / min_scale / min(_LEAST_STEP, math.sqrt(scale_factor))
+    count = math.floor(math.log(factor, scale_factor)) + 1 if factor >= 1 else 0
+    grown = [
+        (round(coarsest[0] * scale_factor**step), round(coarsest[1] * scale_factor**step)) for step in range(count)
+    ]
+    return [*grown, (width, height)]
 
 
 def _by_equal_factors(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neural_style.compute.loss_weights import loss_spec
-from neural_style.config.resolve import ResolvedConfig, resolve
+from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
 from neural_style.losses.spec import LossSpec
 
@@ -30,8 +30,7 @@ WEIGHTS = (
 def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpec) -> ResolvedConfig:
     """Return a configuration with new loss weights.
 
-    A new strength sets the weights of content and style. A new weight of content or style ends the corrections for a
-    strength, unless a strength comes with it.
+    A new weight of content or style ends the effect of a strength, unless a strength comes with it.
 
     Args:
         config: the run.
@@ -44,12 +43,9 @@ def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpe
     unknown = sorted(set(weights) - set(WEIGHTS))
     if unknown:
         raise UsageError(f"set_weights: expected some of {', '.join(WEIGHTS)}, got {', '.join(unknown)}")
-    sets_one = weights.keys() & {"content_weight", "style_weight"}
-    if weights.get("strength") is not None and not sets_one:
-        open_weights: dict[str, Any] = {"content_weight": None, "style_weight": None}
-        config = resolve(dataclasses.replace(config, **open_weights, **weights))
-    else:
-        config = dataclasses.replace(config, **({"strength": None} if sets_one else {}) | dict(weights))
+    if weights.keys() & {"content_weight", "style_weight"}:
+        weights = {"strength": None, **weights}
+    config = dataclasses.replace(config, **weights)
     for term, new in zip(spec.terms, loss_spec(config).terms, strict=True):
         lacking = sorted(set(new.layers) - set(term.layers))
         if lacking:

@@ -9,6 +9,7 @@ from neural_style.config.resolve import ResolvedConfig, resolve
 LEFT_OPEN = (
     *("loss", "iterations", "tolerance", "learning_rate", "initial_noiseblend", "preview_width"),
     *("content_weight", "content_loss", "style_weight", "style_reduction", "tv_weight"),
+    *("style_loss", "style_loss_weights", "strength"),
 )
 
 
@@ -18,9 +19,10 @@ def config(**options):
 
 def test_every_option_that_decides_about_a_run_has_a_value():
     made = resolve(config())
-    values = ["balanced", 300, 0.08, 10.0, 0.0, 0, 1.0, "relative", 55.0, "relative", 1e-4]
+    values = ["balanced", 300, 0.08, 10.0, 0.0, 0, 1.0, "relative", 22.0, "relative", 1e-4]
+    values += [("gram", "mean_std"), (1.0, 2.0), 0.5]
     assert [getattr(made, name) for name in LEFT_OPEN] == values
-    assert made.decided == {*LEFT_OPEN, "strength"}
+    assert made.decided == set(LEFT_OPEN)
     for name in LEFT_OPEN:
         assert getattr(config(), name) is None
 
@@ -172,25 +174,38 @@ def test_a_change_of_a_resolved_configuration_counts_as_given():
 
 def test_strength_is_usual_unless_weights_say_otherwise():
     for options, expected in (
-        ({}, (0.5, 1, 55)),
-        ({"strength": 0.5}, (0.5, 1, 55)),
-        ({"style_weight": 55.0}, (None, 1, 55)),
-        ({"content_weight": 2.0}, (None, 2, 55)),
-        ({"strength": 0.25, "style_weight": 7.0}, (0.25, 1, 7)),
-        ({"strength": 0}, (0, 1, 0)),
-        ({"strength": 1}, (1, 0, 55)),
-        ({"tv_weight": 3.0}, (0.5, 1, 55)),
-        ({"loss": "athalye"}, (None, 5, 500)),
-        ({"loss": "athalye", "strength": 0.5}, (0.5, 5, 500)),
+        ({}, 0.5),
+        ({"strength": 0.25}, 0.25),
+        ({"style_weight": 22.0}, None),
+        ({"content_weight": 2.0}, None),
+        ({"strength": 0.25, "style_weight": 7.0}, 0.25),
+        ({"tv_weight": 3.0}, 0.5),
+        ({"loss": "athalye"}, None),
+        ({"loss": "athalye", "strength": 0.5}, 0.5),
     ):
-        made = resolve(config(**options))
-        assert (made.strength, made.content_weight, made.style_weight) == expected, options
+        assert resolve(config(**options)).strength == expected, options
 
 
-def test_strength_sets_the_weight_of_the_style():
-    weak, usual, strong = (resolve(config(strength=value)).style_weight for value in (0.25, 0.5, 0.75))
-    assert weak * strong == pytest.approx(usual**2)
-    assert weak < usual / 3
+def test_strength_multiplies_the_weight_of_the_style():
+    """Whatever it is, such as that of a preset; a saved strength does not do so again."""
+    for options in ({}, {"style_weight": 7.0}, {"loss": "athalye"}):
+        weak, usual, strong = (resolve(config(strength=value, **options)) for value in (0.25, 0.5, 0.75))
+        factors = [made.factor("style_weight") for made in (weak, usual, strong)]
+        assert factors[1] == usual.in_effect("style_weight") * (1 if "loss" in options else 2**20)
+        assert factors[0] * factors[2] == pytest.approx(factors[1] ** 2)
+        assert factors[0] < factors[1] / 3
+        assert weak.style_weight == strong.style_weight
+        for made in (weak, strong):
+            assert made.factor("content_weight") == usual.factor("content_weight")
+
+
+def test_the_ends_of_strength_leave_one_loss():
+    photo, texture = (resolve(config(strength=value)) for value in (0, 1))
+    assert (photo.factor("style_weight"), dict(photo.style_terms)) == (0, {})
+    assert (texture.factor("content_weight"), dict(texture.content_terms)) == (0, {})
+    assert texture.factor("style_weight") == resolve(config()).factor("style_weight")
+    assert photo.content_terms
+    assert texture.style_terms
 
 
 def test_a_network_with_another_loss_has_no_strength():

@@ -150,7 +150,8 @@ def resolved(network=None, **options):
 def test_scales_of_a_configuration():
     """From the least side, from the preview, or the full size alone."""
     for options, network, expected in (
-        ({}, {}, [(48, 96, 60), (96, 192, 60), (200, 400, 300)]),
+        ({}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),
+        ({"min_scale": 48}, {}, [(48, 96, 60), (96, 192, 60), (200, 400, 300)]),
         ({"min_scale": 50}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
         ({"min_scale": 161}, {}, [(200, 400, 300)]),
         ({"scales": 1}, {}, [(200, 400, 300)]),
@@ -162,7 +163,7 @@ def test_scales_of_a_configuration():
         ({"initial": "start.png", "preview_width": 50}, {}, [(200, 400, 300)]),
         ({"initial": "start.png", "initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
         ({"initial": "start.png", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
-        ({"init": "content"}, {}, [(48, 96, 60), (96, 192, 60), (200, 400, 300)]),
+        ({"init": "content"}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),
         ({"init": "content", "preview_width": 200}, {}, [(100, 200, 300), (200, 400, 60)]),
         *(
             ({"init": init, "min_scale": 99, "preview_width": 200}, {}, [(99, 198, 60), (200, 400, 300)])
@@ -277,3 +278,29 @@ def test_against_its_definition():
         assert pyramid.has_converged(losses, tolerance) == fell
         outcomes.add(bool(fell))
     assert outcomes == {True, False}
+
+
+def test_sizes_grow_by_any_factor():
+    root = 2**0.5
+    made = pyramid.plan(512, 384, None, 96, 9, 5, None, root)
+    assert sizes(made) == [(128, 96), (181, 136), (256, 192), (362, 272), (512, 384)]
+    small = pyramid.plan(256, 192, None, 96, 9, 5, (512, 384), root)
+    assert sizes(small) == [(128, 96), (181, 136), (256, 192)]
+    assert sizes(pyramid.plan(128, 96, None, 96, 9, 5, None, root)) == [(128, 96)]
+    assert sizes(pyramid.plan(1000, 100, None, 96, 9, 5, None, 1.1)) == [(1000, 100)]
+    for before, after in itertools.pairwise(sizes(pyramid.plan(1000, 1000, None, 100, 9, 5, None, 1.2))):
+        assert after[0] / before[0] >= 1.09
+
+
+def test_the_factor_is_an_option():
+    plain, root = (resolved(width=512, min_scale=96, **changes) for changes in ({}, {"scale_factor": 2**0.5}))
+    assert [len(scales_of(made, 512, 384)) for made in (plain, root)] == [3, 5]
+    with pytest.raises(UsageError, match=r"^scale_factor: expected a number 1.1 to 10, got 1.0$"):
+        resolved(scale_factor=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"preview_width": 64}, {"scales": 3}], ids=str)
+def test_iterations_by_scale(options):
+    for given, expected in (((7, 5), [7, 5, 5]), ((7, 5, 3, 1), [7, 5, 3]), ((7,), [7, 7, 7])):
+        made = resolved(min_scale=48, iterations_by_scale=given, **options)
+        assert [scale.iterations for scale in scales_of(made, 256, 192)][:3] == expected

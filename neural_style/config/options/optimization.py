@@ -43,9 +43,9 @@ class Optimization:
     scales: str = option(
         "Optimization",
         "Sizes to paint at, from coarse to fine: a number of sizes, each half as large as the next, or auto. auto "
-        "doubles the size from --min_scale up to the full size. With a preview, it goes from --preview_width to the "
-        f"full size in equal steps. If an initial picture makes up at least {MOST_NOISE:.0%} of the start image, auto "
-        "paints at the full size alone.",
+        "multiplies the size by --scale_factor, from --min_scale up to the full size. With a preview, it goes from "
+        "--preview_width to the full size in equal steps. If an initial picture makes up at least "
+        f"{MOST_NOISE:.0%} of the start image, auto paints at the full size alone.",
         "auto",
     )
     min_scale: int = option(
@@ -54,6 +54,12 @@ class Optimization:
         "the style's forms.",
         80,
         bounds=f">= {vgg19_spec.MIN_SIDE}",
+    )
+    scale_factor: float = option(
+        "Optimization",
+        "Factor from one size to the next, with --scales auto and no preview.",
+        2.0,
+        bounds="1.1 to 10",
     )
     preview_width: int | None = option(
         "Optimization",
@@ -69,6 +75,13 @@ class Optimization:
         "Optimization",
         "Most evaluations at each of the other sizes, and never more than --iterations.",
         60,
+        bounds=">= 1",
+    )
+    iterations_by_scale: tuple[int, ...] | None = option(
+        "Optimization",
+        "Most evaluations at each size, from coarse to fine; the last number counts for all further sizes. They "
+        "replace --iterations and --scale_iterations.",
+        None,
         bounds=">= 1",
     )
     learning_rate: float | None = option(
