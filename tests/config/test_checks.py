@@ -109,7 +109,8 @@ def test_statistics_have_a_weight_each_and_come_once():
     match = r"^style_loss_weights: expected 2 number.*, one per statistic, got 1"
     refuse(match, style_loss=["gram", "mean_std"], style_loss_weights=[1])
     for weights in ([0], [float("inf")]):
-        refuse(r"^style_loss_weights: expected", style_loss_weights=weights)
+        refuse(r"^style_loss_weights: expected", style_loss=["gram"], style_loss_weights=weights)
+    refuse(r"^style_loss_weights are those of style_loss, which is not given; give both$", style_loss_weights=[1, 2])
 
 
 def test_layers_of_styles_are_style_layers():

@@ -172,8 +172,20 @@ def test_weights_of_style_layers():
     two = {"style_layers": ["relu1_1", "relu2_1"]}
     for options, terms in (
         ({"loss": "athalye"}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 0.2, "relu4_1": 0.2, "relu5_1": 0.2}),
-        ({}, {"relu1_1": 1 / 6, "relu2_1": 1.5 / 6, "relu3_1": 2 / 6, "relu4_1": 1.25 / 6, "relu5_1": 0.25 / 6}),
-        ({"style_layers": ["relu3_1", "conv5_2"], "style_layer_weight_exp": 4}, {"relu3_1": 2 / 3, "conv5_2": 1 / 3}),
+        (
+            {},
+            {
+                "relu1_1": 1 / 6.4,
+                "relu2_1": 1.5 / 6.4,
+                "relu3_1": 2.5 / 6.4,
+                "relu4_1": 1.25 / 6.4,
+                "relu5_1": 0.15 / 6.4,
+            },
+        ),
+        (
+            {"style_layers": ["relu3_1", "conv5_2"], "style_layer_weight_exp": 4},
+            {"relu3_1": 2.5 / 3.1, "conv5_2": 0.6 / 3.1},
+        ),
         ({**two, "style_layer_weight_exp": 3}, {"relu1_1": 2 / 11, "relu2_1": 9 / 11}),
         ({**two, "style_layer_weight_exp": 0}, {"relu1_1": 1.0}),
         ({**two, "style_layer_weights": [6, 2]}, {"relu1_1": 0.75, "relu2_1": 0.25}),
@@ -194,7 +206,9 @@ def test_weights_of_style_pictures_sum_to_1():
 
 
 def test_statistics_of_style_and_their_factors():
-    assert config().style_statistics == {"gram": 1}
+    assert config().style_statistics == config(loss="balanced").style_statistics == {"gram": 1, "mean_std": 2}
+    assert config(loss="athalye").style_statistics == {"gram": 1}
+    assert config(style_loss=["mean_std", "gram"]).style_statistics == {"mean_std": 1, "gram": 1}
     two = config(style_loss=["mean_std", "gram"], style_loss_weights=[3, 0])
     assert list(two.style_statistics.items()) == [("mean_std", 3), ("gram", 0)]
 
