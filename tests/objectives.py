@@ -20,6 +20,9 @@ from neural_style.config.resolve import resolve
 from neural_style.errors import UsageError
 from neural_style.networks.vgg19 import Network
 
+GRAM = {"style_loss": ("gram",)}
+"""Gram matrices alone, whatever the family of the loss."""
+
 SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
 """Settings under which little of the network is computed."""
 

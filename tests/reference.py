@@ -135,18 +135,23 @@ class Objective:
         blend,
         factors,
         balanced=False,
+        means=0,
         **variant,
     ):
         """`content_terms`, `style_terms`: layer -> share; `blend`: of the styles; `factors`: of content, style, TV.
 
-        `variant`: as for `features`.
+        `means`: factor of means and deviations beside Gram matrices; `variant`: as for `features`.
         """
+        self.means = means
         self.weights, self.variant = weights, variant
         self.content_terms, self.style_terms, self.blend = content_terms, style_terms, blend
         self.factors = factors
         self.content_targets = features(weights, content, content_terms, **self.variant)
-        self.style_targets = [self._grams(features(weights, style, style_terms, **self.variant)) for style in styles]
+        of_styles = [features(weights, style, style_terms, **self.variant) for style in styles]
+        self.style_targets = [self._grams(maps) for maps in of_styles]
+        self.mean_targets = [self._means(maps) for maps in of_styles]
         self.content_sizes, self.style_sizes = dict.fromkeys(content_terms, 1), dict.fromkeys(style_terms, 1)
+        self.mean_sizes = dict.fromkeys(style_terms, 1)
         if balanced:
             noise = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)) - weights.mean
             of_noise = features(weights, noise, [*content_terms, *style_terms], **self.variant)
@@ -156,9 +161,15 @@ class Objective:
             for layer in style_terms:
                 squares = [np.mean(targets[layer] ** 2) for targets in self.style_targets]
                 self.style_sizes[layer] = max(np.dot(blend, squares), np.mean(gram(of_noise[layer]) ** 2) / 20)
+                squares = [np.mean(maps[layer] ** 2) for maps in of_styles]
+                self.mean_sizes[layer] = max(np.dot(blend, squares), np.mean(of_noise[layer] ** 2) / 20)
 
     def _grams(self, maps):
         return {layer: gram(maps[layer]) for layer in self.style_terms}
+
+    def _means(self, maps):
+        """Means of the channels, and standard deviations."""
+        return {layer: (maps[layer].mean(axis=(0, 1)), maps[layer].std(axis=(0, 1))) for layer in self.style_terms}
 
     def __call__(self, image):
         """Weighted terms and total, by name."""
@@ -173,6 +184,14 @@ class Objective:
             for blend, targets in zip(self.blend, self.style_targets, strict=True)
             for layer, share in self.style_terms.items()
         )
+        if self.means:
+            found = self._means(maps)
+            style += self.means * sum(
+                blend * share * np.mean((ours - theirs) ** 2) / self.mean_sizes[layer]
+                for blend, targets in zip(self.blend, self.mean_targets, strict=True)
+                for layer, share in self.style_terms.items()
+                for ours, theirs in zip(found[layer], targets[layer], strict=True)
+            )
         terms = [
             factor * term for factor, term in zip(self.factors, (content, style, total_variation(image)), strict=True)
         ]

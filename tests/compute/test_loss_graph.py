@@ -202,7 +202,7 @@ def test_a_new_formula_is_a_module_and_a_row(monkeypatch):
 
 def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
     toy_formulas.register(monkeypatch)
-    config = resolved(2, **TOY)
+    config = resolved(2, **objectives.GRAM, **TOY)
     graphs = objectives.build_graphs(config, spec=toy_spec(config))
     whole, tiled = (
         whole_of(config, CONTENT, STYLES, graphs=graphs),
@@ -220,7 +220,7 @@ def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
 def test_a_formula_may_prepare_its_targets(monkeypatch):
     """Losses and gradient are those of the formula that does not, of the whole picture and of tiles."""
     toy_formulas.register(monkeypatch)
-    config, outcomes = resolved(2, **SHALLOW), []
+    config, outcomes = resolved(2, **objectives.GRAM, **SHALLOW), []
     for formula in ("toy mean and deviation", "toy prepared"):
         spec = LossSpec((Term("style", formula, ("relu1_1", "relu2_1")), Term("tv", "squared variation", (IMAGE,))))
         graphs = objectives.build_graphs(config, spec=spec)

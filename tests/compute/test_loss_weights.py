@@ -4,7 +4,7 @@ import numpy as np
 import objectives
 import pytest
 import tensorflow as tf
-from objectives import SHALLOW, picture, resolved
+from objectives import GRAM, SHALLOW, picture, resolved
 
 from neural_style.compute.loss_graph import sums_of_channels
 from neural_style.compute.loss_weights import loss_spec, loss_weights
@@ -33,10 +33,16 @@ def weights_of(config, content=CONTENT, styles=STYLES, size=(35, 45), graphs=Non
 
 
 def test_terms_of_a_configuration():
-    content, style, variation = loss_spec(resolved()).terms
+    content, style, variation = loss_spec(resolved(**GRAM)).terms
     assert content == Term("content", "squared difference", ("relu4_2",))
     assert style == Term("style", "gram", FIVE)
     assert variation == Term("tv", "squared variation", (IMAGE,))
+    _, *styles, _ = loss_spec(resolved()).terms
+    assert [(term.name, term.formula, term.layers) for term in styles] == [
+        ("style", "gram", FIVE),
+        ("style", "mean and deviation", FIVE),
+    ]
+    assert len({term.key for term in styles}) == 2
 
 
 @pytest.mark.parametrize("name", get_args(get_type_hints(Config)["tv_loss"]))
@@ -68,15 +74,15 @@ def test_only_what_weighs_is_computed():
 
 def test_what_may_change_is_not_in_the_spec():
     """Since it decides what is traced."""
-    usual = loss_spec(resolved())
+    usual = loss_spec(resolved(**GRAM))
     for settings in (
         {"content_weight": 1, "style_weight": 2, "tv_weight": 0, "tv_width": 100},
         {"style_layer_weight_exp": 2.0, "loss": "athalye"},
         {"styles": 3, "style_blend_weights": (1, 2, 3)},
         {"optimizer": "adam", "seed": 3, "width": 64, "scales": 2},
     ):
-        assert loss_spec(resolved(**settings)) == usual
-    assert hash(loss_spec(resolved(seed=1))) == hash(usual)
+        assert loss_spec(resolved(**GRAM, **settings)) == usual
+    assert hash(loss_spec(resolved(**GRAM, seed=1))) == hash(usual)
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------
@@ -92,7 +98,7 @@ def test_weights_of_athalyes_loss_are_those_asked_for():
 
 
 def test_the_balanced_loss_divides_by_the_sizes_of_targets():
-    config = resolved(2, style_blend_weights=(1, 3), **SHALLOW)
+    config = resolved(2, style_blend_weights=(1, 3), **GRAM, **SHALLOW)
     graphs, found = objectives.graphs_of(config), weights_of(config)
     (maps,) = graphs.whole.content_maps(encode(CONTENT, graphs.whole.network.mean)).values()
     variance = np.mean(np.var(maps, axis=(0, 1, 2)))
@@ -110,7 +116,7 @@ def test_the_balanced_loss_divides_by_the_sizes_of_targets():
 
 def test_a_picture_of_one_color_does_not_outweigh_all_else():
     """Its maps hardly vary, and its Gram matrices may all but vanish; what they are divided by has a floor."""
-    config = resolved(loss="balanced", **SHALLOW)
+    config = resolved(loss="balanced", **GRAM, **SHALLOW)
     usual = weights_of(config)
     for gray in (0, 128, 255):
         plain = np.full_like(CONTENT, gray)
@@ -137,11 +143,11 @@ def test_a_network_without_any_response_is_not_divided_by_0():
 
 def test_layers_of_the_graph_that_are_no_longer_weighted_get_0():
     """So that a run may go on with other weights and the same graph."""
-    graphs = objectives.graphs_of(resolved(**SHALLOW))
+    graphs = objectives.graphs_of(resolved(**GRAM, **SHALLOW))
     for loss in ("balanced", "athalye"):
-        nothing = resolved(loss=loss, style_weight=0, **SHALLOW)
+        nothing = resolved(loss=loss, style_weight=0, **GRAM, **SHALLOW)
         assert [*weights_of(nothing, graphs=graphs)["style"].values()] == [[0], [0]]
-        one = resolved(loss=loss, style_layer_weights=(0, 2), **SHALLOW)
+        one = resolved(loss=loss, style_layer_weights=(0, 2), **GRAM, **SHALLOW)
         found = weights_of(one, graphs=graphs)["style"]
         assert found["relu1_1"] == [0]
         assert found["relu2_1"] > 0

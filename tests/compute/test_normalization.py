@@ -10,7 +10,7 @@ STYLES = [picture(41, 34, 2), picture(35, 45, 3)]
 
 
 def known(**settings):
-    config = resolved(2, **SHALLOW, **settings)
+    config = resolved(2, **objectives.GRAM, **SHALLOW, **settings)
     graphs = objectives.graphs_of(config)
     return config, graphs.whole, style_targets(graphs, STYLES)
 

@@ -21,10 +21,10 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 TV_ALONE = {"loss": "athalye", "content_weight": 0, "style_weight": 0, "tv_weight": 3}
 ATHALYE = {"loss": "athalye"}
 FACTORS = (5, 500, 100)  # of athalye's loss
-BALANCED = {"balanced": True, "factors": (2**20, 55 * 2**20, 1e-4 * 2**20)}
+BALANCED = {"balanced": True, "means": 2, "factors": (2**20, 22 * 2**20, 1e-4 * 2**20)}
 
 DEFAULT_TERMS = {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}
-BALANCED_TERMS = dict(zip(FIVE, (1 / 6, 1.5 / 6, 2 / 6, 1.25 / 6, 0.25 / 6), strict=True))
+BALANCED_TERMS = dict(zip(FIVE, (1 / 6.4, 1.5 / 6.4, 2.5 / 6.4, 1.25 / 6.4, 0.15 / 6.4), strict=True))
 BALANCED_SHALLOW = {**SHALLOW_TERMS, "style_terms": {"relu1_1": 1 / 2.5, "relu2_1": 1.5 / 2.5}}
 
 CASES = {
@@ -77,7 +77,7 @@ CASES = {
     ),
     "other weights, balanced": (
         {"loss": "balanced", **SHALLOW, "content_weight": 2, "style_weight": 11, "tv_weight": 3e-4},
-        {**BALANCED_SHALLOW, "balanced": True, "factors": (2 * 2**20, 11 * 2**20, 3e-4 * 2**20)},
+        {**BALANCED_SHALLOW, **BALANCED, "factors": (2 * 2**20, 11 * 2**20, 3e-4 * 2**20)},
     ),
     "variation alone": (TV_ALONE, {"content_terms": {}, "style_terms": {}, "blend": (1,), "factors": (0, 0, 3)}),
 }
@@ -190,7 +190,7 @@ def test_style_in_terms_of_gatys(exact_network):
 
 def test_blended_styles_are_aimed_at_by_their_shares():
     """The gradient by the moments vanishes at the mean of the styles' own, whatever their sizes."""
-    config = resolved(2, style_blend_weights=(3, 1), loss="balanced", **SHALLOW)
+    config = resolved(2, style_blend_weights=(3, 1), loss="balanced", **objectives.GRAM, **SHALLOW)
     faint = STYLE / 8 + 100  # of far smaller Gram matrices
     objective = whole_of(config, CONTENT, [faint, OTHER])
     graph, targets = objectives.graphs_of(config).whole, objective.style_targets
@@ -278,7 +278,7 @@ def test_encode_and_decode():
 
 def test_whole_and_tiled_objectives_have_all_of_the_protocol():
     names = {name for name in vars(Objective) if not name.startswith("_")}
-    assert names == {"mean", "shape", "value_and_grad", "set_weights", "release"}
+    assert names == {"mean", "shape", "value_and_grad", "set_weights", "content_distance", "release"}
     for kind in (WholeObjective, TiledObjective):
         assert names <= set(dir(kind))
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("full_precision")
 @pytest.fixture(scope="module")
 def graphs():
     """Of style layers in both parts of the network; the content layer is none of them."""
-    return objectives.graphs_of(resolved(content_layers=("relu1_2",), style_layers=LAYERS))
+    return objectives.graphs_of(resolved(**objectives.GRAM, content_layers=("relu1_2",), style_layers=LAYERS))
 
 
 def test_against_reference(graphs):

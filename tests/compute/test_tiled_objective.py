@@ -230,9 +230,9 @@ def test_every_evaluation_gives_the_same_bits():
 
 def test_weights_change_without_a_trace():
     """Losses and gradient are then those of the whole picture with these weights."""
-    graphs, image = objectives.build_graphs(resolved(**SHALLOW)), image_of(picture(45, 67, 4))
+    graphs, image = objectives.build_graphs(resolved(**objectives.GRAM, **SHALLOW)), image_of(picture(45, 67, 4))
     for loss in ("balanced", "athalye"):
-        config = resolved(2, loss=loss, **SHALLOW)
+        config = resolved(2, loss=loss, **objectives.GRAM, **SHALLOW)
         ours, expected = tiled(45, 67, 32, config=config, graphs=graphs), whole(45, 67, config)
         for change in (
             {"content_weight": 50, "tv_weight": 0},
@@ -241,7 +241,7 @@ def test_weights_change_without_a_trace():
             {},
         ):
             for objective in (ours, expected):
-                objective.set_weights(resolved(2, loss=loss, **SHALLOW, **change))
+                objective.set_weights(resolved(2, loss=loss, **objectives.GRAM, **SHALLOW, **change))
             assert_equal(ours.value_and_grad(image), expected.value_and_grad(tf.constant(image)))
     (part,) = graphs.tiled.parts
     assert traces(part.statistics, part.content_maps, part.gradient) == [1, 1, 1]
