@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import neural_style
+from neural_style.config import presets
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = {
     *{"neural_style/registry/registry.json", "neural_style/registry/builtin.npz"},
     *{"neural_style/examples/lakeside.jpg", "neural_style/examples/swirls.jpg"},
+    *(f"neural_style/presets/{name}.flags" for name in presets.names()),
 }
 
 
@@ -106,6 +108,11 @@ def test_installed_wheel_paints_outside_the_checkout(installed, pictures, tmp_pa
     result = installed("-m", "neural_style", *arguments, *small, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "a" / "b.png").is_file()
+
+
+def test_installed_wheel_finds_its_presets(installed, tmp_path):
+    result = installed("-m", "neural_style", "--preset", "help", cwd=tmp_path)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == list(presets.names())
 
 
 def test_installed_wheel_finds_its_registry(installed, tmp_path):

@@ -52,7 +52,7 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         """Make the configuration of a preset.
 
         Args:
-            name: one of `presets.names`.
+            name: one of `Config.presets()`.
             content: see the field.
             styles: see the field.
             changes: other fields, which take precedence over the preset's.
@@ -61,6 +61,11 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
             UsageError: there is no such preset, or an option has an invalid value.
         """
         return cls(content=content, styles=styles, **{**presets.values(name, OPTIONS, changes), **changes})
+
+    @staticmethod
+    def presets() -> dict[str, str]:
+        """Return the names that `of_preset` takes, the default first -> what each preset is, in one line."""
+        return {name: presets.summary(name) for name in presets.names()}
 
     def __post_init__(self) -> None:
         """Convert each value to its type, check its bounds, then check the options against each other."""

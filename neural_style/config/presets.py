@@ -43,7 +43,7 @@ _REPLACES: Mapping[str, Collection[str]] = {
     "style_loss": {"style_loss_weights"},
     "learning_rate_decay": {"learning_rate_decay_iterations", "learning_rate_decay_shape"},
 }
-"""Option -> options of a preset that lose their sense if it is given: they belong to what it replaces."""
+"""Option -> options of a preset that lose their sense if it has another value: they belong to what it replaces."""
 
 
 @functools.cache
@@ -76,24 +76,30 @@ def summary(name: str) -> str:
     return lines(name)[0].removeprefix("#").strip()
 
 
-def texts(name: str, given: Collection[str] = ()) -> dict[str, list[str]]:
+def texts(name: str, given: Mapping[str, Any] | None = None) -> dict[str, list[str]]:
     """Return the texts that a preset gives for its options.
 
     Args:
         name: name of the preset.
-        given: names of options that are given next to it. They, and what belongs to options that they replace, are
-            left out.
+        given: options that are given next to it -> their values, or the texts of these. They are left out, and so is
+            what belongs to options that they replace by another value.
     """
-    replaced = {*given}.union(*(_REPLACES.get(option, ()) for option in given))
+    given = given or {}
     found: dict[str, list[str]] = {}
     for line in lines(name):
         match = re.fullmatch(r"--(\w+)(?:=|\s+|$)(.*)", line.strip())
-        if match and match[1] not in replaced:
+        if match:
             found[match[1]] = match[2].split() or ["true"]
-    return found
+    changed = (option for option, value in given.items() if found.get(option) != _words(value))
+    replaced = {*given}.union(*(_REPLACES.get(option, ()) for option in changed))
+    return {option: words for option, words in found.items() if option not in replaced}
 
 
-def values(name: str, options: Mapping[str, Option], given: Collection[str] = ()) -> dict[str, Any]:
+def _words(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, (list, tuple)) else [str(value)]
+
+
+def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the values that a preset gives for its options.
 
     Args:

@@ -1,7 +1,9 @@
 """The losses that each preset computes, against those of `reference_presets` on the same features."""
 
 import numpy as np
+import objectives
 import pytest
+import reference
 import reference_presets
 
 from neural_style.compute.objective import WholeObjective, encode
@@ -26,6 +28,23 @@ def picture(size, seed):
     random = np.random.default_rng(seed)
     coarse = np.kron(random.uniform(80, 255, (5, 5, 3)), np.ones((20, 20, 1)))[: size[0], : size[1]]
     return (0.4 * coarse + 0.6 * random.uniform(0, 255, coarse.shape)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (57, 75), (63, 50)])
+def test_athalye_is_the_original_with_its_own_network(size):
+    """The features, too, are computed by NumPy: convolutions and pooling with padding SAME, in float64."""
+    photo, style, shown = (picture(each, seed) for seed, each in enumerate((size, (47, size[1]), size)))
+    config = resolve(Config.of_preset("athalye", content=photo, styles=[style]))
+    graphs = objectives.build_graphs(config)
+    weights_in_float64 = reference.in_float64(reference.random_weights())
+    objective = objectives.whole_of(config, photo.astype(np.float32), [style.astype(np.float32)], graphs=graphs)
+
+    def features(rgb):
+        return reference.features(weights_in_float64, rgb - weights_in_float64.mean, config.layers)
+
+    expected = reference_presets.athalye(*map(features, (shown, photo, style)), shown.astype(np.float64))
+    found = objectives.values(objective.terms(encode(shown, weights_in_float64.mean)))
+    assert [found[term] for term in ("content", "style", "tv")] == pytest.approx(expected, rel=3e-5)
 
 
 def test_every_preset_has_a_reference():

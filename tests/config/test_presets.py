@@ -7,7 +7,9 @@ import pytest
 from neural_style.cli import flags
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.resolve import resolve
 from neural_style.errors import UsageError
+from neural_style.runs.pyramid import scales_of
 
 PICTURES = {"content": "photo.jpg", "styles": ["painting.jpg"]}
 ARGUMENTS = ["--content=photo.jpg", "--styles=painting.jpg"]
@@ -87,9 +89,45 @@ def test_options_that_lose_their_sense_go(name, changes):
     assert {option: getattr(made, option) for option in changes} == changes
 
 
-def test_a_start_picture_replaces_the_noise_of_a_preset():
-    from neural_style.config.resolve import resolve
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("crowson", {"optimizer": "adam"}),
+        ("crowson", {"style_layers": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")}),
+        ("spst", {"style_loss": ["gram", "mean_std"]}),
+        ("athalye", {"initial_noiseblend": 1}),
+        ("keras", {"content_layers": ("relu5_2",), "learning_rate_decay": 0.96}),
+    ],
+)
+def test_what_is_given_as_the_preset_has_it_replaces_nothing(name, changes):
+    assert Config.of_preset(name, **PICTURES, **changes) == Config.of_preset(name, **PICTURES)
+    arguments = [f"--{option}={word}" for option, given in changes.items() for word in presets._words(given)]
+    assert flags.parse([*ARGUMENTS, f"--preset={name}", *arguments]) == Config.of_preset(name, **PICTURES)
 
+
+@pytest.mark.parametrize("name", [name for name in presets.names() if name != "balanced"])
+def test_no_file_of_weights_changes_a_preset(name):
+    """A preset states every option that affects it and that a file of weights may set."""
+    made = Config.of_preset(name, **PICTURES)
+    one, other = (
+        resolve(
+            made, {"initial_noiseblend": noise, "learning_rate": rate, "loss": "balanced", "preview_width": preview}
+        )
+        for noise, rate, preview in ((0.25, 3.0, 256), (0.75, 30.0, 0))
+    )
+    used = {*OPTIONS} - ({"learning_rate"} if made.optimizer == "lbfgs" else set())
+    used -= {"preview_width"} if made.scales == "1" else set()  # one size has no preview
+    assert {option: getattr(one, option) for option in used} == {option: getattr(other, option) for option in used}
+    assert scales_of(one, 1500, 1100) == scales_of(other, 1500, 1100)
+
+
+def test_the_list_in_python():
+    listed = Config.presets()
+    assert tuple(listed) == presets.names()
+    assert listed["keras"].startswith("The example of keras.io")
+
+
+def test_a_start_picture_replaces_the_noise_of_a_preset():
     assert resolve(Config.of_preset("athalye", **PICTURES)).initial_noiseblend == 1
     assert resolve(Config.of_preset("athalye", **PICTURES, initial="start.png")).initial_noiseblend == 0
 
