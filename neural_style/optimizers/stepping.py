@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -43,8 +43,8 @@ class Box:
     high: tuple[float, ...]
 
     @classmethod
-    def of_pixels(cls, mean: Sequence[float]) -> Box:
-        """Return the box of gray levels of 0-255, for images less a mean pixel."""
+    def of_pixels(cls, mean: np.ndarray) -> Box:
+        """Return the box of gray levels of 0-255, for images less a mean pixel, (channels,)."""
         return cls(tuple(-float(value) for value in mean), tuple(255 - float(value) for value in mean))
 
     def clipped(self, image: tf.Tensor) -> tf.Tensor:

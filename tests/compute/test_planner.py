@@ -158,14 +158,14 @@ def test_pictures_that_are_not_to_be_divided(size, tile_size):
 
 
 @pytest.mark.parametrize("tile_size", [None, 200])
-def test_the_same_with_adam(tile_size):
+def test_the_same_in_place(tile_size):
     ours = planner_of(tile_size=tile_size, history_size=6)
     plan = ours.choose(900, 700, 1000 * GB)
-    adam = ours.with_adam(plan)
+    adam = ours.overwriting(plan)
     assert adam.peak < plan.peak
     assert dataclasses.replace(adam, optimizer="lbfgs", peak=plan.peak) == plan
     assert adam.in_place is (tile_size is not None)
-    assert ours.with_adam(adam) == adam
+    assert ours.overwriting(adam) == adam
 
 
 @pytest.mark.parametrize(
