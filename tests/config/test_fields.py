@@ -78,7 +78,7 @@ def test_lower_bounds(name, lowest, below):
 
 @pytest.mark.parametrize(
     ("name", "highest", "above"),
-    [("content_weight_blend", 1.0, 1.0 + 1e-9), ("beta2", 0.999, 1), ("learning_rate_decay", 1.0, 1.0 + 1e-9)],
+    [("content_weight_blend", 1.0, 1 + 1e-9), ("beta2", 0.999, 1), ("learning_rate_decay", 1.0, 1 + 1e-9)],
 )
 def test_upper_bounds(name, highest, above):
     assert OPTIONS[name].checked(highest) == highest
