@@ -9,12 +9,24 @@ from neural_style.optimizers.adam import Adam, InPlaceAdam
 from neural_style.optimizers.base import minimize
 from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
+from neural_style.optimizers.sgd import SGD, InPlaceSGD
+from neural_style.optimizers.stepping import Stepping
 
 SHAPE = (1, 4, 6, 3)
 
 ADAM = {"learning_rate": 0.5, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 
-OPTIMIZERS = {"Adam": Adam(**ADAM), "InPlaceAdam": InPlaceAdam(**ADAM), "L-BFGS": LBFGS(10), "SciPy": ScipyLBFGS(10)}
+RATE = 1e-4
+"""Of SGD: what is steepest in `rosenbrock` allows no more."""
+
+OPTIMIZERS = {
+    "Adam": Adam(**ADAM),
+    "InPlaceAdam": InPlaceAdam(**ADAM),
+    "SGD": SGD(RATE),
+    "InPlaceSGD": InPlaceSGD(RATE),
+    "L-BFGS": LBFGS(10),
+    "SciPy": ScipyLBFGS(10),
+}
 
 
 class Terms(NamedTuple):
@@ -66,7 +78,17 @@ def value_of(value_and_grad, image):
 
 def start_for(optimizer, image=START):
     """A start image of the kind that an optimizer wants: its own copy."""
-    return np.array(image) if isinstance(optimizer, InPlaceAdam) else tf.constant(image)
+    return np.array(image) if is_in_place(optimizer) else tf.constant(image)
+
+
+def is_in_place(optimizer):
+    """Whether it overwrites its image."""
+    return isinstance(optimizer, (InPlaceAdam, InPlaceSGD))
+
+
+def makes_steps_alone(optimizer):
+    """Whether it goes on from every evaluation, whatever the loss."""
+    return isinstance(optimizer, Stepping)
 
 
 def run(optimizer, value_and_grad=quadratic, iterations=5, start=START):

@@ -203,13 +203,31 @@ class Objective:
         return (ahead.total - behind.total) / (2 * step)
 
 
-def adam(gradient, start, steps, learning_rate, beta1, beta2, eps):
-    """Points of Adam in the form at the end of section 2 of the paper, with its ε-hat; `gradient` is a function."""
+def adam(gradient, start, steps, learning_rate, beta1, beta2, eps, box=None, **decay):
+    """Points of Adam in the form at the end of section 2 of the paper, with its ε-hat; `gradient` is a function.
+
+    `box`, `decay`: as for `sgd`.
+    """
     points, mean, variance = [np.asarray(start, np.float64)], 0.0, 0.0
     for count in range(1, steps + 1):
         slope = gradient(points[-1])
         mean = beta1 * mean + (1 - beta1) * slope
         variance = beta2 * variance + (1 - beta2) * slope**2
-        rate = learning_rate * np.sqrt(1 - beta2**count) / (1 - beta1**count)
-        points.append(points[-1] - rate * mean / (np.sqrt(variance) + eps))
+        rate = learning_rate * np.sqrt(1 - beta2**count) / (1 - beta1**count) * decay_factor(count - 1, **decay)
+        point = points[-1] - rate * mean / (np.sqrt(variance) + eps)
+        points.append(point if box is None else np.minimum(np.maximum(point, box[0]), box[1]))
+    return points
+
+
+def decay_factor(count, factor=1.0, every=100, shape="smooth"):
+    """Factor on the learning rate of the step after `count` others."""
+    return factor ** {"smooth": count / every, "steps": count // every}[shape]
+
+
+def sgd(gradient, start, steps, learning_rate, box=None, **decay):
+    """Points of gradient descent; `box`: least and largest value of each channel; `decay`: as for `decay_factor`."""
+    points = [np.asarray(start, np.float64)]
+    for count in range(steps):
+        point = points[-1] - learning_rate * decay_factor(count, **decay) * gradient(points[-1])
+        points.append(point if box is None else np.minimum(np.maximum(point, box[0]), box[1]))
     return points

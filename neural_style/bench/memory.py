@@ -19,7 +19,7 @@ from PIL import Image
 from neural_style.bench import program
 from neural_style.bench.measuring import Row
 from neural_style.config.config import Config
-from neural_style.config.defaults import LEAST_TILE
+from neural_style.config.defaults import LEAST_TILE, STEPPING
 from neural_style.errors import NeuralStyleError, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _measure_run(config: Config, network: program.Network, width: int, memory_si
     resolved = program.resolve(dataclasses.replace(config, **settings), network)
     precision = program.precision_of(config)
     plan = program.plan(resolved, precision, width, memory_size)
-    evaluations = _EVALUATIONS + (0 if plan.optimizer == "adam" else plan.history_size)
+    evaluations = _EVALUATIONS + (0 if plan.optimizer in STEPPING else plan.history_size)
     flags = ["--width", str(width), "--memory", memory_size, "--scales", "1", "--iterations", str(evaluations - 1)]
     flags += ["--print_iterations", "1", "--precision", precision, "--weights", config.weights]
     flags += [f"--tile_size={tile_size}"] if tile_size else []

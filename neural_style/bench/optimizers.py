@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOTE = "own: what an iteration takes beyond its evaluation, as a share of the evaluation."
 
-OPTIMIZERS = ("adam", "lbfgs", "scipy")
+OPTIMIZERS = ("adam", "sgd", "lbfgs", "scipy")
 
 
 class _Run:
@@ -39,7 +39,7 @@ class _Run:
             self._evaluate,
             start,
             precision,
-            objective.shape[2],
+            objective.mean,
         )
 
     def _evaluate(self, image: Any) -> Any:

@@ -155,18 +155,17 @@ def optimizer_run(
     value_and_grad: Callable[[Any], Any],
     start: Any,
     precision: str,
-    width: int,
+    mean: np.ndarray,
 ) -> Generator[Any]:
-    """Start the optimizer of `config`, of a picture of width × width pixels, and yield its evaluations."""
+    """Start the optimizer of `config` from an image (1, height, width, 3), and yield its evaluations."""
     from neural_style.compute.planner import Planner
     from neural_style.compute.precision import LOSS_NOISE
     from neural_style.optimizers.base import minimize
     from neural_style.runs.descent import optimizer_of
 
-    plan = Planner(config, precision).whole(width, width)
-    return minimize(
-        optimizer_of(plan, config, LOSS_NOISE[precision], step_scale=1.0, in_place=False), value_and_grad, start, 10**6
-    )
+    plan = Planner(config, precision).whole(start.shape[2], start.shape[1])
+    optimizer = optimizer_of(plan, config, LOSS_NOISE[precision], 1.0, False, mean)
+    return minimize(optimizer, value_and_grad, start, 10**6)
 
 
 def run_evaluations(config: Config, inputs: Inputs, network: Network) -> Generator[Evaluation]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from neural_style import vgg19_spec
 from neural_style.compute import tile_grid
 from neural_style.config.config import Config
+from neural_style.config.defaults import STEPPING
 from neural_style.images.style_sizes import StyleFit
 from neural_style.networks import partition
 
@@ -90,9 +91,13 @@ class CostModel:
         """Return the bytes per pixel of the images that an optimizer holds at once."""
         if overwrites_image(tiled, optimizer):
             results = 2 * 3 * self._config.bit_depth / 8  # two finished pictures: copied, since the image changes
-            return 4 * IMAGE_BYTES + results  # image, gradient and Adam's two moments
+            if optimizer == "sgd":
+                return 3 * IMAGE_BYTES + results  # image, gradient and the image before
+            return (4 + self._config.clip) * IMAGE_BYTES + results  # image, gradient and Adam's two moments
+        if optimizer == "sgd":
+            return 8 * IMAGE_BYTES
         if optimizer == "adam":
-            return 10 * IMAGE_BYTES
+            return (10 + self._config.clip) * IMAGE_BYTES  # to take back what was clipped, the image before is kept
         images = 11 + 2 * (history_size + 1)  # each pair is a step and a change of the gradient
         return images * IMAGE_BYTES * (2 if optimizer == "scipy" else 1)  # SciPy computes in float64
 
@@ -129,7 +134,7 @@ class CostModel:
 
 def overwrites_image(tiled: bool, optimizer: str) -> bool:
     """Return whether the optimizer overwrites one image in place, instead of making new ones."""
-    return tiled and optimizer == "adam"
+    return tiled and optimizer in STEPPING
 
 
 def style_areas(config: Config, size: tuple[int, int], style_sizes: Sequence[tuple[int, int]]) -> list[float]:

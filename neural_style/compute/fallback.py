@@ -128,7 +128,7 @@ class PlannedObjective:
         self._objective.release()
 
     def save_memory(self, error: Exception) -> None:
-        """Change to tiles, and to Adam, which changes the image in place.
+        """Change to tiles, and to an optimizer that changes the image in place: Adam, unless it is SGD.
 
         Args:
             error: what the optimizer raised.
@@ -138,9 +138,9 @@ class PlannedObjective:
         """
         if self.plan.in_place:
             self._give_up(error)
-        change = "" if self.plan.optimizer == "adam" else " with adam"
+        before, self.plan = self.plan.optimizer, self._planner.overwriting(self.plan)
+        change = "" if self.plan.optimizer == before else f" with {self.plan.optimizer}"
         _log.warning("the optimizer found too little memory (%s); continuing%s in place", _reason(error), change)
-        self.plan = self._planner.with_adam(self.plan)
         if self.plan.tile_size is None:
             self._make_smaller(error)
         self._follow_plan()

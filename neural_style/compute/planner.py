@@ -9,6 +9,7 @@ from typing import NoReturn
 from neural_style.compute.cost_model import CostModel, default_style_areas, overwrites_image
 from neural_style.config import byte_sizes
 from neural_style.config.config import Config
+from neural_style.config.defaults import STEPPING
 from neural_style.errors import UsageError
 
 TILE_SIZES = (1024, 768, 512, 384, 256, 192, 128)
@@ -54,7 +55,7 @@ class Plan:
         words = [f"{self.width}×{self.height} px {tiled}"]
         if self.optimizer != config.optimizer:
             words.append(f"adam instead of {config.optimizer}, which needs more memory")
-        elif self.optimizer != "adam" and self.history_size != config.history_size:
+        elif self.optimizer not in STEPPING and self.history_size != config.history_size:
             words.append(f"L-BFGS with {self.history_size} pairs instead of {config.history_size} to save memory")
         if self.tile_size and not self.keep_content:
             words.append("content features recomputed for each tile")
@@ -143,9 +144,10 @@ class Planner:
             return None
         return self._plan(plan.width, plan.height, tile_size, plan.keep_content, plan.optimizer, plan.history_size)
 
-    def with_adam(self, plan: Plan) -> Plan:
-        """Return the same plan with Adam."""
-        return self._plan(plan.width, plan.height, plan.tile_size, plan.keep_content, "adam", plan.history_size)
+    def overwriting(self, plan: Plan) -> Plan:
+        """Return the same plan with an optimizer that overwrites its image in tiles: Adam, or its own if it does."""
+        optimizer = _overwriting(plan.optimizer)
+        return self._plan(plan.width, plan.height, plan.tile_size, plan.keep_content, optimizer, plan.history_size)
 
     def _plans(self, width: int, height: int) -> Iterator[Plan]:
         """Yield the possible plans for a picture, the best first."""
@@ -161,7 +163,7 @@ class Planner:
             for tile_size in fast:
                 yield self._plan(width, height, tile_size, True, optimizer, history_size)
         for tile_size in tile_sizes:
-            yield self._plan(width, height, tile_size, False, "adam", config.history_size)
+            yield self._plan(width, height, tile_size, False, _overwriting(config.optimizer), config.history_size)
 
     def _optimizers(self) -> Iterator[tuple[str, int]]:
         """Yield the optimizers, with their history sizes, that are used in tiles: first as the settings say."""
@@ -169,11 +171,16 @@ class Planner:
         yield optimizer, history_size
         if optimizer == "lbfgs":
             yield from (("lbfgs", shorter) for shorter in SHORT_HISTORIES if shorter < history_size)
-        if optimizer != "adam":
-            yield "adam", history_size
+        if optimizer not in STEPPING:
+            yield _overwriting(optimizer), history_size
 
     def _plan(
         self, width: int, height: int, tile_size: int | None, keep_content: bool, optimizer: str, history_size: int
     ) -> Plan:
         peak = self._costs.peak(width, height, tile_size, keep_content, optimizer, history_size)
         return Plan(width, height, tile_size, keep_content, optimizer, history_size, peak)
+
+
+def _overwriting(optimizer: str) -> str:
+    """Return an optimizer, or Adam in its place if it cannot overwrite its image."""
+    return optimizer if optimizer in STEPPING else "adam"

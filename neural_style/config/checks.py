@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
 from neural_style.config import byte_sizes
-from neural_style.config.defaults import STYLE_ROTATIONS
+from neural_style.config.defaults import STEPPING, STYLE_ROTATIONS
 from neural_style.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ def check(config: Config) -> None:
         raise UsageError(f"bit_depth: expected 8 or 16, got {config.bit_depth}")
     if config.pixel_range not in (1, 255):
         raise UsageError(f"pixel_range: expected 1 or 255, got {config.pixel_range}")
+    if config.clip and config.optimizer not in STEPPING:
+        raise UsageError(
+            f"clip: expected {' or '.join(STEPPING)} as optimizer, which make steps that can be clipped, "
+            f"got {config.optimizer}; give --optimizer {STEPPING[0]}, or leave --clip out"
+        )
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")

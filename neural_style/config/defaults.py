@@ -35,8 +35,12 @@ LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
     "lbfgs": {"iterations": 300},
     "adam": {"iterations": 1000},
     "scipy": {"iterations": 300},
+    "sgd": {"iterations": 1000},
 }
 """Optimizer -> default values of options that depend on it."""
+
+STEPPING = ("adam", "sgd")
+"""Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""
 
 TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
 """Loss -> default `tolerance` of L-BFGS. The other optimizers use up their iterations by default."""

@@ -40,7 +40,7 @@ def option(
         group: heading under which it is listed.
         help: one or two sentences for the user.
         default: its default; without one the option is required.
-        bounds: the limits of a number, written "> 0", ">= 1", "0 or >= 2", "0 to 1" or "0 to < 1".
+        bounds: the limits of a number, written "> 0", ">= 1", "0 or >= 2", "0 to 1", "0 to < 1" or "> 0 to 1".
         alias: a second name of the flag.
         picture: whether the value is a picture or several, each a path or an object.
         path: whether the value is the path of a file.
@@ -170,7 +170,7 @@ def _within(value: float, bounds: str) -> bool:
     if "or" in words:
         return value == float(words[0]) or value >= float(words[-1])
     if words[0] in (">", ">="):
-        low = float(words[1])
-        return value > low if words[0] == ">" else value >= low
+        low, high = float(words[1]), float(words[-1]) if "to" in words else math.inf
+        return (value > low if words[0] == ">" else value >= low) and value <= high
     low, high = float(words[0]), float(words[-1])
     return low <= value < high if "<" in words else low <= value <= high

@@ -45,6 +45,16 @@ class ResolvedConfig(Config):
         """Return the tolerance for an optimizer, which may differ from the one asked for."""
         return usual_tolerance(optimizer, self.loss) if "tolerance" in self.decided else self.tolerance
 
+    def rates_of(self, optimizer: str) -> tuple[float, float]:
+        """Return `learning_rate` and `eps` for images in gray levels, for an optimizer of `STEPPING`.
+
+        With `pixel_range` R, both are meant for u = x · R / 255, by which gradients are 255 / R times as large. So
+        Adam's step of α is one of α · 255 / R in x, and ε, which compares with gradients, becomes ε · R / 255. A step
+        α ∂L/∂u of gradient descent is one of α · (255 / R)² · ∂L/∂x in x.
+        """
+        levels = 255 / self.pixel_range
+        return self.learning_rate * levels ** (2 if optimizer == "sgd" else 1), self.eps / levels
+
 
 def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> ResolvedConfig:
     """Give every option a value.
@@ -56,6 +66,7 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     """
     before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
     values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
+    values["learning_rate"] *= config.pixel_range / 255  # these are rates of gray levels
     families = {name for defaults in FAMILIES.values() for name in defaults}
     open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance", "strength"}
     if config.init is not None or config.initial is not None:

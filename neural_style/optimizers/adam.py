@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style.optimizers.base import Arrays
+from neural_style.optimizers.stepping import (
+    Stepping,
+    SteppingState,
+    check_writeable,
+    chunks,
+    images_to_arrays,
+    remember,
+)
 from neural_style.optimizers.vectors import Image, is_finite, largest_magnitude, scalar, scale_to_one, scaled
 
 _LARGEST, _USUAL = 2.0**60, 2.0**40
@@ -19,8 +26,8 @@ _LEAST_EPS = 2.0**-56
 """The magnitude of a gradient, times its scale, of which (1 - β₂) g² nearly vanishes. With a smaller ε, a step by a
 smaller gradient would be a quotient with next to nothing."""
 
-_CHUNK = 3 * 2**18
-"""Entries that an update in place computes at a time: as fast as more, and a few megabytes."""
+_IMAGES = ("image", "mean", "variance", "before")
+"""What of a state is as large as the image."""
 
 _TENSOR = tf.TensorSpec(None, tf.float32)
 _SCALAR = tf.TensorSpec((), tf.float32)
@@ -68,28 +75,26 @@ def _change(
 
 
 @dataclass
-class AdamState:
-    """The image and the moments of its gradients, tensors of one shape; arrays for `InPlaceAdam`."""
+class AdamState(SteppingState):
+    """The image and the moments of its gradients, tensors of one shape; arrays for `InPlaceAdam`.
 
-    image: Image
-    """To evaluate next."""
+    `before` is kept only if images are clipped. Otherwise the moments tell how to take the last step back.
+    """
+
     mean: Image
     """The first moment m, times `scale`."""
     variance: Image
     """The second moment v, times the square of `scale`."""
     count: int = 0
-    """Updates so far."""
+    """Updates of the moments so far."""
     scale: float = 1.0
     """The power of two that gradients are multiplied by. It is 1 as long as their squares do not overflow."""
-    failed: bool = False
 
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam. It is done only if an evaluation is not finite: it then takes its last step back and has failed."""
+class Adam(Stepping[AdamState]):
+    """Adam. `learning_rate` is about the change of an entry by a step."""
 
-    learning_rate: float
-    """About the change of an entry by a step."""
     beta1: float
     """Decay rate of the first moment, at least 0 and less than 1."""
     beta2: float
@@ -102,10 +107,6 @@ class Adam:
         """Return the state before the first evaluation."""
         return AdamState(image, tf.zeros_like(image), tf.zeros_like(image))
 
-    def ask(self, state: AdamState) -> Image:
-        """Return the image to evaluate next."""
-        return state.image
-
     def tell(self, state: AdamState, total: float, gradient: Image) -> AdamState:
         """Take loss and gradient. The state is changed, and returned."""
         gradient = tf.convert_to_tensor(gradient)
@@ -113,37 +114,32 @@ class Adam:
             self._take_back(state)
         return state
 
-    def is_done(self, state: AdamState) -> bool:
-        """Return whether it has failed."""
-        return state.failed
-
-    def has_failed(self, state: AdamState) -> bool:
-        """Return whether the last loss or gradient was not finite."""
-        return state.failed
-
     def restart(self, state: AdamState, image: Image | None = None) -> AdamState:
         """Return a state for another loss, or for other steps.
 
-        Only the image is kept. The moments go: the second one remembers about 1 / (1 - β₂) gradients, and steps would
-        be too long, or too short, for as many evaluations where the new ones are of another size.
+        Only the image and the number of steps are kept. The moments go: the second one remembers about 1 / (1 - β₂)
+        gradients, and steps would be too long, or too short, for as many evaluations where the new ones are of another
+        size.
         """
-        return self.init(state.image if image is None else image)
+        made = self.init(state.image if image is None else image)
+        made.steps = state.steps
+        return made
 
     def to_arrays(self, state: AdamState) -> Arrays:
         """Return the state as arrays."""
-        numbers = np.array([state.count, state.scale, state.failed], np.float64)
-        images = {"image": state.image, "mean": state.mean, "variance": state.variance}
-        return {"numbers": numbers, **{name: np.array(image) for name, image in images.items()}}
+        numbers = np.array([state.count, state.scale, state.failed, state.steps], np.float64)
+        images = {name: getattr(state, name) for name in _IMAGES}
+        return {"numbers": numbers, **images_to_arrays(**images)}
 
     def from_arrays(self, arrays: Arrays) -> AdamState:
         """Return the state that `to_arrays` made the arrays of."""
-        image, mean, variance = (tf.constant(arrays[name]) for name in ("image", "mean", "variance"))
-        return AdamState(image, mean, variance, *_numbers(arrays))
+        return _state({name: tf.constant(arrays[name]) for name in _IMAGES if name in arrays}, arrays)
 
-    def _constants(self, state: AdamState, count: int) -> list[tf.Tensor]:
-        """Return the scalars of an update. What is added to √v has its scale."""
+    def _constants(self, state: AdamState, *, made: bool) -> list[tf.Tensor]:
+        """Return the scalars of the next update, or of the last one made. What is added to √v has its scale."""
         eps = max(self.eps * state.scale, _LEAST_EPS)
-        return [scalar(value) for value in (count, self.learning_rate, self.beta1, self.beta2, eps)]
+        count, steps = (state.count, state.steps - 1) if made else (state.count + 1, state.steps)
+        return [scalar(value) for value in (count, self.rate(steps), self.beta1, self.beta2, eps)]
 
     def _step(self, state: AdamState, gradient: tf.Tensor) -> bool:
         """Make a step. Return False, and leave the state as it is, where the gradient is not finite."""
@@ -153,24 +149,30 @@ class Adam:
                 return False
             _rescale(state, gradient)
             results = self._updated(state, gradient)
-        state.image, state.mean, state.variance, _ = results
+        image, state.mean, state.variance, _ = results
+        if self.box is not None:
+            state.before, image = state.image, self.box.clipped(image)
+        state.image = image
         state.count += 1
+        state.steps += 1
         return True
 
     def _updated(self, state: AdamState, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        constants = self._constants(state, state.count + 1)
+        constants = self._constants(state, made=False)
         return _update(state.image, scaled(gradient, state.scale), state.mean, state.variance, *constants)
 
     def _take_back(self, state: AdamState) -> None:
         """Take the last step back, since its image has no finite loss or gradient."""
-        if state.count:
-            state.image = state.image + _change(state.mean, state.variance, *self._constants(state, state.count))
+        if state.before is not None:
+            state.image = state.before
+        elif state.count and state.steps:
+            state.image = state.image + _change(state.mean, state.variance, *self._constants(state, made=True))
         state.failed = True
 
 
 @dataclass(frozen=True)
 class InPlaceAdam(Adam):
-    """Adam in no more memory than four images: this one, its gradient and the two moments.
+    """Adam in no more memory than four images: this one, its gradient and the two moments; five if it clips.
 
     Images are arrays, float32 and contiguous. The start image itself is what `ask` returns every time, and every step
     overwrites it. So whoever needs an image longer copies it before `tell`.
@@ -182,11 +184,7 @@ class InPlaceAdam(Adam):
         Raises:
             ValueError: the image is not a contiguous float32 array that can be written to.
         """
-        if image.dtype != np.float32 or not (image.flags.c_contiguous and image.flags.writeable):
-            raise ValueError(
-                f"image: expected a contiguous and writeable float32 array, got {image.dtype} with strides "
-                f"{image.strides}; copy it by np.array(image, np.float32, order='C')"
-            )
+        check_writeable(image)
         return AdamState(image, np.zeros_like(image), np.zeros_like(image))
 
     def tell(self, state: AdamState, total: float, gradient: Image) -> AdamState:
@@ -198,11 +196,16 @@ class InPlaceAdam(Adam):
             return state
         if largest >= _LARGEST or state.scale != 1:
             _rescale(state, gradient)
-        state.count += 1
-        constants = self._constants(state, state.count)
-        for image, slopes, mean, variance in _chunks(state.image, gradient, state.mean, state.variance):
+        constants = self._constants(state, made=False)
+        if self.box is not None:
+            remember(state)
+        for image, slopes, mean, variance in chunks(state.image, gradient, state.mean, state.variance):
             inputs = (tf.constant(image), scaled(tf.constant(slopes), state.scale), tf.constant(mean))
             image[:], mean[:], variance[:], _ = _update(*inputs, tf.constant(variance), *constants)
+        if self.box is not None:
+            self.box.clip(state.image)
+        state.count += 1
+        state.steps += 1
         return state
 
     def restart(self, state: AdamState, image: np.ndarray | None = None) -> AdamState:
@@ -211,32 +214,27 @@ class InPlaceAdam(Adam):
             np.copyto(state.image, image)
         state.mean.fill(0)
         state.variance.fill(0)
-        return AdamState(state.image, state.mean, state.variance)
+        return AdamState(state.image, state.mean, state.variance, steps=state.steps)
 
     def from_arrays(self, arrays: Arrays) -> AdamState:
         """Return the state that `to_arrays` made the arrays of. Its arrays are copies."""
-        image, mean, variance = (np.array(arrays[name], order="C") for name in ("image", "mean", "variance"))
-        return AdamState(image, mean, variance, *_numbers(arrays))
+        return _state({name: np.array(arrays[name], order="C") for name in _IMAGES if name in arrays}, arrays)
 
     def _take_back(self, state: AdamState) -> None:
         """Take the last step back, since its image has no finite loss or gradient."""
-        if state.count:
-            constants = self._constants(state, state.count)
-            for image, mean, variance in _chunks(state.image, state.mean, state.variance):
+        if state.before is not None:
+            np.copyto(state.image, state.before)
+        elif state.count and state.steps:
+            constants = self._constants(state, made=True)
+            for image, mean, variance in chunks(state.image, state.mean, state.variance):
                 np.add(image, _change(tf.constant(mean), tf.constant(variance), *constants), out=image)
         state.failed = True
 
 
-def _numbers(arrays: Arrays) -> tuple[int, float, bool]:
-    """Return a state's count, scale, and whether it has failed."""
-    count, scale, failed = arrays["numbers"].tolist()
-    return int(count), scale, bool(failed)
-
-
-def _chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Return views of successive chunks of contiguous arrays of one size."""
-    flat = [array.reshape(-1) for array in arrays]
-    return (tuple(each[begin : begin + _CHUNK] for each in flat) for begin in range(0, flat[0].size, _CHUNK))
+def _state(images: dict[str, Image], arrays: Arrays) -> AdamState:
+    """Return a state of these images, and of the numbers among its arrays."""
+    count, scale, failed, steps = arrays["numbers"].tolist()
+    return AdamState(**images, count=int(count), scale=scale, failed=bool(failed), steps=int(steps))
 
 
 def _rescale(state: AdamState, gradient: Image) -> None:

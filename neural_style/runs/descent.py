@@ -1,7 +1,7 @@
 """The optimization of an image at one size, one evaluation after the other, with recovery from failures.
 
 If the loss or the gradient is not finite, it continues from the best image with smaller steps. If the optimizer finds
-too little memory, it continues from the best image with Adam in place, which needs less.
+too little memory, it continues from the best image in place, which needs less: with Adam, unless it is SGD.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from neural_style.compute.fallback import MEMORY_ERRORS, PlannedObjective
 from neural_style.compute.planner import Plan
+from neural_style.config.defaults import STEPPING
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import DivergenceError
 from neural_style.losses.spec import LossTerms
@@ -24,6 +25,8 @@ from neural_style.optimizers.adam import Adam, InPlaceAdam
 from neural_style.optimizers.base import Optimizer, is_finite
 from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
+from neural_style.optimizers.sgd import SGD, InPlaceSGD
+from neural_style.optimizers.stepping import Box, Decay, SteppingState
 from neural_style.runs import pyramid
 
 _log = logging.getLogger("neural_style")
@@ -44,7 +47,9 @@ class Evaluation:
     """Whether its loss is the lowest since the descent began, or since its loss weights changed."""
 
 
-def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: float, in_place: bool) -> Optimizer[Any]:
+def optimizer_of(
+    plan: Plan, config: ResolvedConfig, noise: float, step_scale: float, in_place: bool, mean: np.ndarray
+) -> Optimizer[Any]:
     """Return the optimizer of a plan.
 
     Args:
@@ -53,13 +58,22 @@ def optimizer_of(plan: Plan, config: ResolvedConfig, noise: float, step_scale: f
         noise: how much rounding alone changes a loss, as a share of the loss.
         step_scale: factor on the optimizer's steps.
         in_place: whether the optimizer overwrites its image.
+        mean: the network's mean pixel, (3,), RGB of 0-255.
     """
-    if plan.optimizer == "adam":
-        kind = InPlaceAdam if in_place else Adam
-        return kind(config.learning_rate * step_scale, config.beta1, config.beta2, config.eps)
+    if plan.optimizer in STEPPING:
+        rate, eps = config.rates_of(plan.optimizer)
+        shared: dict[str, Any] = {"decay": _decay(config), "box": Box.of_pixels(mean) if config.clip else None}
+        if plan.optimizer == "sgd":
+            return (InPlaceSGD if in_place else SGD)(rate * step_scale, **shared)
+        return (InPlaceAdam if in_place else Adam)(rate * step_scale, config.beta1, config.beta2, eps, **shared)
     if plan.optimizer == "scipy":
         return ScipyLBFGS(plan.history_size, step_scale)
     return LBFGS(plan.history_size, step_scale, noise)
+
+
+def _decay(config: ResolvedConfig) -> Decay:
+    every, shape = config.learning_rate_decay_iterations, config.learning_rate_decay_shape
+    return Decay(config.learning_rate_decay, every, shape)
 
 
 class Descent:
@@ -108,11 +122,17 @@ class Descent:
         self._in_place = plan.in_place  # of this optimizer; the plan may change if an evaluation finds no memory
         if plan.in_place and not isinstance(self.best_image, np.ndarray):
             self.best_image = np.array(self.best_image)
-        self._optimizer = optimizer_of(plan, self._config, self._noise, self._lives[0], self._in_place)
+        self._optimizer = self._optimizer_of(plan)
         self._is_known = bool(self._done)  # whether the next evaluation repeats an earlier one
         self._state: Any = None  # frees the old state before the new one takes memory
         self._told = None
         self._state = self._optimizer.init(self.best_image)
+        if isinstance(self._state, SteppingState):
+            self._state.steps = max(self._done - 1, 0)
+
+    def _optimizer_of(self, plan: Plan) -> Optimizer[Any]:
+        mean = self.objective.mean
+        return optimizer_of(plan, self._config, self._noise, self._lives[0], self._in_place, mean)
 
     @property
     def is_over(self) -> bool:
@@ -249,7 +269,7 @@ class Descent:
         prefix = "optimizer/"
         of_optimizer = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
         self._lives, self._in_place, self._before = list(numbers["lives"]), numbers["in_place"], numbers["before"]
-        self._optimizer = optimizer_of(self.objective.plan, self._config, self._noise, self._lives[0], self._in_place)
+        self._optimizer = self._optimizer_of(self.objective.plan)
         self._state = self._optimizer.from_arrays(of_optimizer)
         self.best_total = math.inf if numbers["best_total"] is None else numbers["best_total"]
         self.distance = numbers["distance"]

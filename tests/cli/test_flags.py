@@ -200,7 +200,7 @@ def test_a_suggestion_is_never_what_was_typed(flag):
             ["--style-loss", "gram", "gray"],
             "--style_loss: expected one of gram, mean_std, wasserstein, covariance, got",
         ),
-        (["--optimizer=sgd"], "--optimizer: expected one of lbfgs, adam, scipy, got 'sgd'"),
+        (["--optimizer=momentum"], "--optimizer: expected one of lbfgs, adam, scipy, sgd, got 'momentum'"),
         (["stray.jpg"], "got 'stray.jpg'"),
         (["--overwrite", "stray.jpg"], "got 'stray.jpg'"),
         (["--content", "a.jpg", "b.jpg"], "got 'b.jpg'"),

@@ -76,6 +76,15 @@ def test_keeping_images_of_16_bits_takes_more_where_steps_are_copied():
     assert peak(**in_place, bit_depth=16) - peak(**in_place) == 1600 * 1200 * 2 * 3
 
 
+@pytest.mark.parametrize("tile_size", [None, 512])
+def test_clipping_by_adam_keeps_an_image_more(tile_size):
+    settings = {"tile_size": tile_size, **SHALLOW, "style_areas": [0.1]}
+    plain, clipped = (peak(**settings, optimizer="adam", clip=clip) for clip in (False, True))
+    assert clipped - plain == 1600 * 1200 * 12
+    plain, clipped = (peak(**settings, optimizer="sgd", clip=clip) for clip in (False, True))
+    assert clipped == plain
+
+
 def test_variation_alone_is_planned_for():
     alone = {"content_weight": 0, "style_weight": 0}
     for tile_size in (None, 512):

@@ -158,19 +158,27 @@ def test_pictures_that_are_not_to_be_divided(size, tile_size):
 
 
 @pytest.mark.parametrize("tile_size", [None, 200])
-def test_the_same_with_adam(tile_size):
+def test_the_same_in_place(tile_size):
     ours = planner_of(tile_size=tile_size, history_size=6)
     plan = ours.choose(900, 700, 1000 * GB)
-    adam = ours.with_adam(plan)
+    adam = ours.overwriting(plan)
     assert adam.peak < plan.peak
     assert dataclasses.replace(adam, optimizer="lbfgs", peak=plan.peak) == plan
     assert adam.in_place is (tile_size is not None)
-    assert ours.with_adam(adam) == adam
+    assert ours.overwriting(adam) == adam
 
 
 @pytest.mark.parametrize(
     ("tile_size", "optimizer", "in_place"),
-    [(None, "adam", False), (None, "lbfgs", False), (512, "adam", True), (512, "lbfgs", False), (512, "scipy", False)],
+    [
+        (None, "adam", False),
+        (None, "lbfgs", False),
+        (512, "adam", True),
+        (512, "sgd", True),
+        (None, "sgd", False),
+        (512, "lbfgs", False),
+        (512, "scipy", False),
+    ],
 )
 def test_adam_in_tiles_changes_the_image_in_place(tile_size, optimizer, in_place):
     assert Plan(900, 700, tile_size, True, optimizer, 10, GB).in_place is in_place
@@ -192,6 +200,21 @@ def test_adam_in_tiles_changes_the_image_in_place(tile_size, optimizer, in_place
 def test_what_differs_from_the_settings_is_told(changes, words):
     plan = dataclasses.replace(Plan(900, 700, None, True, "lbfgs", 10, GB), **changes)
     assert plan.described(config_of()) == words
+
+
+def test_sgd_is_not_replaced():
+    """It needs less memory than Adam, in all ways."""
+    chosen = plans_for_all_budgets((3000, 2000), optimizer="sgd").values()
+    assert {plan.optimizer for plan in chosen} == {"sgd"}
+    assert len({ways(plan) for plan in chosen}) > 3
+    assert "pairs" not in dataclasses.replace(planner_of(optimizer="sgd").whole(900, 700), history_size=3).described(
+        config_of(optimizer="sgd")
+    )
+    for tile_size in (None, 512):
+        plan = planner_of(optimizer="sgd", tile_size=tile_size).choose(900, 700, 1000 * GB)
+        adam = planner_of(optimizer="adam", tile_size=tile_size).choose(900, 700, 1000 * GB)
+        assert planner_of(optimizer="sgd").overwriting(plan).optimizer == "sgd"
+        assert plan.peak < adam.peak
 
 
 def test_what_is_as_asked_for_is_not_told():

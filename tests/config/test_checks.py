@@ -201,3 +201,15 @@ def test_checkpoint_names_that_do_not_tell_iterations_apart_are_refused():
             checkpoint_output=template,
             checkpoint_iterations=4,
         )
+
+
+def test_only_steps_are_clipped():
+    for optimizer in ("adam", "sgd"):
+        assert config(clip=True, optimizer=optimizer).clip
+    for optimizer in ("lbfgs", "scipy"):
+        refuse(
+            "^clip: expected adam or sgd as optimizer, which make steps that can be clipped, "
+            f"got {optimizer}; give --optimizer adam, or leave --clip out$",
+            clip=True,
+            optimizer=optimizer,
+        )

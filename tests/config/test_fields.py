@@ -65,6 +65,7 @@ def test_values_of_another_type_are_refused_by_name(name, given, expected):
         ("seed", 0, -1),
         ("content_weight", 0.0, -1e-9),
         ("learning_rate", 5e-324, 0.0),
+        ("learning_rate_decay", 5e-324, 0.0),
         ("beta1", 0.0, -1e-9),
         ("content_weight_blend", 0.0, -1e-9),
     ],
@@ -75,7 +76,10 @@ def test_lower_bounds(name, lowest, below):
         OPTIONS[name].checked(below)
 
 
-@pytest.mark.parametrize(("name", "highest", "above"), [("content_weight_blend", 1.0, 1.0 + 1e-9), ("beta2", 0.999, 1)])
+@pytest.mark.parametrize(
+    ("name", "highest", "above"),
+    [("content_weight_blend", 1.0, 1 + 1e-9), ("beta2", 0.999, 1), ("learning_rate_decay", 1.0, 1 + 1e-9)],
+)
 def test_upper_bounds(name, highest, above):
     assert OPTIONS[name].checked(highest) == highest
     with pytest.raises(UsageError, match=f"^{name}: expected a number {OPTIONS[name].bounds}, got "):

@@ -220,3 +220,23 @@ def test_a_resolved_strength_is_kept():
     for options in ({}, {"strength": 0.25}, {"strength": 1}, {"strength": 0}, {"style_weight": 3.0}):
         made = resolve(config(**options))
         assert resolve(made) == made
+
+
+# --- units of pixels --------------------------------------------------------------------------------------------------
+
+
+def test_rates_of_gray_levels():
+    """Adam's step is 255 times as long and ε 255 times smaller; so is a gradient, too, of pixels of 0 to 1."""
+    levels = resolve(config(learning_rate=0.5, eps=0.1))
+    assert levels.rates_of("adam") == levels.rates_of("sgd") == (0.5, 0.1)
+    made = resolve(config(learning_rate=0.5, eps=0.1, pixel_range=1))
+    assert made.rates_of("adam") == (127.5, pytest.approx(0.1 / 255))
+    assert made.rates_of("sgd") == (0.5 * 255**2, pytest.approx(0.1 / 255))
+
+
+@pytest.mark.parametrize(("settings", "rate"), [({}, 10.0), ({"learning_rate": 3.0}, 3.0)])
+def test_the_usual_learning_rate_is_the_same_step_in_any_unit(settings, rate):
+    for top in (255, 1):
+        made = resolve(config(pixel_range=top), settings)
+        assert made.rates_of("adam")[0] == pytest.approx(rate)
+        assert resolve(made, settings).learning_rate == made.learning_rate

@@ -22,7 +22,7 @@ from functions_to_minimize import (
     step,
 )
 
-from neural_style.optimizers import adam as module
+from neural_style.optimizers import stepping
 from neural_style.optimizers.adam import Adam, InPlaceAdam
 
 BOTH = pytest.mark.parametrize("kind", [Adam, InPlaceAdam])
@@ -194,7 +194,7 @@ def test_in_place_by_chunks(monkeypatch):
     """Of which the last is shorter."""
     expected, _ = images_and_totals(run(make(), quadratic, 7))
     for entries in (1, 5, 71, 72):
-        monkeypatch.setattr(module, "_CHUNK", entries)
+        monkeypatch.setattr(stepping, "_CHUNK", entries)
         images, _ = images_and_totals(run(make(InPlaceAdam), quadratic, 7))
         np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
         optimizer = make(InPlaceAdam)

@@ -1,28 +1,33 @@
 """The optimization at one size, on a function that costs nothing."""
 
 import dataclasses
+import itertools
 import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
 from small_runs import OPTIMIZERS, are_best, numbers_in, small_config
 
 from neural_style.compute.planner import Planner
-from neural_style.config.defaults import PATIENCE, usual_tolerance
+from neural_style.config.defaults import PATIENCE, STEPPING, usual_tolerance
 from neural_style.config.resolve import resolve
 from neural_style.errors import DivergenceError, OutOfMemoryError
 from neural_style.losses.spec import LossTerms
 from neural_style.optimizers.adam import Adam, InPlaceAdam
 from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
+from neural_style.optimizers.sgd import SGD, InPlaceSGD
+from neural_style.optimizers.stepping import Box, Decay
 from neural_style.runs.descent import STEP_SCALES, Descent, optimizer_of
 
 ALL = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 EXHAUSTED = tf.errors.ResourceExhaustedError(None, None, "OOM")
 RNG = np.random.default_rng(3)
 SHAPE = (1, 4, 5, 3)
+MEAN = np.float32([120, 110, 100])
 TARGET, CURVATURE = RNG.uniform(-50, 50, SHAPE).astype(np.float32), RNG.uniform(0.5, 4, SHAPE).astype(np.float32)
 START = RNG.uniform(-50, 50, SHAPE).astype(np.float32)
 
@@ -34,6 +39,7 @@ class Bowl:
         self.plan, self._planner = plan, planner
         self.images, self.weight, self.released, self.tiled = [], 1.0, False, False
         self.spoiled, self.place = (), "total"
+        self.mean = MEAN
 
     def value_and_grad(self, image):
         call = len(self.images)
@@ -47,13 +53,16 @@ class Bowl:
         terms = LossTerms(total, {"content": total}, {})
         return terms, gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
 
+    def content_distance(self, terms):
+        return None
+
     def set_weights(self, config):
         self.weight = config.style_weight
 
     def save_memory(self, error):
         if self.plan.in_place:
             raise OutOfMemoryError("no memory") from error
-        self.plan = dataclasses.replace(self._planner.with_adam(self.plan), tile_size=64)
+        self.plan = dataclasses.replace(self._planner.overwriting(self.plan), tile_size=64)
 
     def release(self):
         self.released = True
@@ -61,10 +70,12 @@ class Bowl:
 
 @pytest.fixture
 def begin():
-    """A descent on a bowl; `in_place` for Adam in tiles."""
+    """A descent on a bowl; `in_place` for Adam or SGD in tiles."""
 
     def begin(optimizer="adam", in_place=False, start=START, iterations=8, before=0, **changes):
         picture = np.zeros((48, 64, 3), np.uint8)
+        if optimizer == "sgd":
+            changes = {"learning_rate": 0.045, **changes}  # ten times as large a loss does not diverge either
         config = resolve(small_config(picture, [picture], optimizer=optimizer, **changes), {})
         planner = Planner(config, "float32")
         plan = dataclasses.replace(planner.whole(64, 48), tile_size=64 if in_place else None)
@@ -78,7 +89,9 @@ def totals(evaluations):
 
 
 WAYS = pytest.mark.parametrize(
-    "way", [*({"optimizer": optimizer} for optimizer in OPTIMIZERS), {"in_place": True}], ids=str
+    "way",
+    [*({"optimizer": name} for name in OPTIMIZERS), {"in_place": True}, {"optimizer": "sgd", "in_place": True}],
+    ids=str,
 )
 
 
@@ -88,7 +101,7 @@ def test_the_start_and_one_for_each_iteration(begin, way):
     assert descent.best_total == math.inf
     evaluations = [dataclasses.replace(each, image=np.array(each.image)) for each in descent]
     assert len(evaluations) <= 9
-    if way.get("optimizer", "adam") == "adam":
+    if way.get("optimizer", "adam") in STEPPING:
         assert len(evaluations) == 9
     np.testing.assert_array_equal(evaluations[0].image, START)
     assert [each.is_best for each in evaluations] == are_best(totals(evaluations))
@@ -120,14 +133,14 @@ def test_in_place_the_best_image_is_the_last(begin):
 
 @ALL
 def test_it_is_over_where_nothing_is_left(begin, optimizer):
-    assert len(list(begin(optimizer, start=TARGET, iterations=5))) == (6 if optimizer == "adam" else 1)
+    assert len(list(begin(optimizer, start=TARGET, iterations=5))) == (6 if optimizer in STEPPING else 1)
 
 
 @ALL
 def test_tolerance_ends_it(begin, optimizer):
     descent = begin(optimizer, tolerance=0.99, learning_rate=1e-3, iterations=100)
     losses = totals(descent)
-    if optimizer == "adam":
+    if optimizer in STEPPING:
         assert len(losses) == PATIENCE + 1
     assert descent.is_over
 
@@ -375,8 +388,121 @@ def test_optimizers_have_the_settings_of_the_run(scale):
     config = resolve(small_config(picture, [picture], **settings), {})
     plan = SimpleNamespace(optimizer="adam", history_size=3)
     for in_place, kind in ((False, Adam), (True, InPlaceAdam)):
-        assert optimizer_of(plan, config, 1e-4, scale, in_place) == kind(7 * scale, 0.8, 0.9, 1e-3)
+        assert optimizer_of(plan, config, 1e-4, scale, in_place, MEAN) == kind(7 * scale, 0.8, 0.9, 1e-3)
+    plan.optimizer = "sgd"
+    for in_place, kind in ((False, SGD), (True, InPlaceSGD)):
+        assert optimizer_of(plan, config, 1e-4, scale, in_place, MEAN) == kind(7 * scale)
     plan.optimizer = "lbfgs"
-    assert optimizer_of(plan, config, 1e-4, scale, False) == LBFGS(3, scale, 1e-4)
+    assert optimizer_of(plan, config, 1e-4, scale, False, MEAN) == LBFGS(3, scale, 1e-4)
     plan.optimizer = "scipy"
-    assert optimizer_of(plan, config, 1e-4, scale, False) == ScipyLBFGS(3, scale)
+    assert optimizer_of(plan, config, 1e-4, scale, False, MEAN) == ScipyLBFGS(3, scale)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_decay_and_clipping_are_those_of_the_run(begin, in_place):
+    decay = {"learning_rate_decay": 0.5, "learning_rate_decay_iterations": 3, "learning_rate_decay_shape": "steps"}
+    for optimizer in ("adam", "sgd"):
+        made = begin(optimizer, in_place, clip=True, **decay)._optimizer
+        assert (made.decay, made.box) == (Decay(0.5, 3, "steps"), Box.of_pixels(MEAN))
+        plain = begin(optimizer, in_place)._optimizer
+        assert (plain.decay, plain.box) == (Decay(), None)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_pixels_of_0_to_1(begin, optimizer, in_place):
+    """The same images as of steps in these units, made here by an optimizer that knows nothing of gray levels."""
+    descent = begin(optimizer, in_place, pixel_range=1, learning_rate=2e-6 if optimizer == "sgd" else 0.02, eps=0.3)
+    list(descent)
+    images = np.float64(descent.objective.images)
+    settings = {} if optimizer == "sgd" else {"beta1": 0.9, "beta2": 0.999, "eps": 0.3}
+
+    def slope(values):
+        return 255 * CURVATURE * (255 * values - TARGET)
+
+    make = getattr(reference, optimizer)
+    expected = make(slope, START / 255, 8, 2e-6 if optimizer == "sgd" else 0.02, **settings)
+    np.testing.assert_allclose(images, 255 * np.array(expected), rtol=1e-4, atol=1e-3)
+    assert np.abs(images[-1] - images[0]).max() > 5
+
+
+# --- the decay of the learning rate -----------------------------------------------------------------------------------
+
+
+def lengths(images):
+    """Of the steps between images, by Adam with gradients of one sign, where they are the learning rate."""
+    return [np.median(np.abs(after - before)) for before, after in itertools.pairwise(images)]
+
+
+SOON = {"learning_rate": 8.0, "learning_rate_decay": 0.5, "learning_rate_decay_iterations": 2, "beta1": 0.0}
+FAR = np.float32(TARGET + 1e4)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_decay_goes_on_after_what_is_not_finite(begin, in_place):
+    """With smaller steps. The step that was taken back counts as it did."""
+    descent = begin(in_place=in_place, start=FAR, iterations=6, learning_rate_decay_shape="steps", **SOON)
+    descent.objective.spoiled = (5,)
+    assert len(totals(descent)) == 7
+    images = descent.objective.images
+    np.testing.assert_allclose(lengths(images[:6]), [8, 8, 4, 4, 2], rtol=0.02)
+    np.testing.assert_allclose(images[6], images[4], atol=1e-2 if in_place else 0)
+    np.testing.assert_allclose(lengths(images[6:]), [0.2, 0.2], rtol=0.05)
+
+
+def test_decay_goes_on_after_the_optimizer_found_no_memory(begin, exhausted):
+    exhausted(Adam, 4)
+    descent = begin(start=FAR, iterations=6, learning_rate_decay_shape="steps", **SOON)
+    assert len(totals(descent)) == 7
+    images = descent.objective.images
+    np.testing.assert_array_equal(images[3], images[4])
+    np.testing.assert_allclose(lengths(images), [8, 8, 4, 0, 4, 2, 2], rtol=0.02)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_decay_goes_on_with_new_weights(begin, in_place):
+    descent = begin(in_place=in_place, start=FAR, iterations=7, learning_rate_decay_shape="steps", **SOON)
+    for _ in range(4):
+        next(descent)
+    descent.settle()
+    descent.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
+    list(descent)
+    assert lengths(descent.objective.images)[-1] == pytest.approx(1, rel=0.05)
+
+
+# --- clipping ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_pixels_are_clipped(begin, optimizer, in_place):
+    rate = 60 if optimizer == "adam" else 1.2
+    images = {}
+    for clip in (False, True):
+        descent = begin(optimizer, in_place, clip=clip, learning_rate=rate, start=4 * START)
+        list(descent)
+        images[clip] = np.array(descent.objective.images[1:]) + MEAN
+    assert images[False].min() < -1
+    assert images[True].min() == pytest.approx(0, abs=1e-4)
+    assert images[True].min() > -1e-4 and images[True].max() < 255.0001
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_clipped_step_is_taken_back(begin, optimizer):
+    descent = begin(optimizer, True, clip=True, learning_rate=60 if optimizer == "adam" else 1.2, start=4 * START)
+    descent.objective.spoiled = (3,)
+    list(descent)
+    np.testing.assert_array_equal(descent.objective.images[4], descent.objective.images[2])
+
+
+def test_sgd_without_memory_goes_on_in_place(begin, exhausted):
+    """As SGD, which needs less memory than Adam."""
+    exhausted(SGD, 3)
+    descent = begin("sgd", learning_rate=0.1)
+    assert len(totals(descent)) == 9
+    assert descent.objective.plan.optimizer == "sgd"
+    assert descent.objective.plan.in_place
+    steps = np.diff(descent.objective.images, axis=0)
+    gradients = [CURVATURE * (image - TARGET) for image in descent.objective.images[:-1]]
+    for number in (0, 1, 3, 5):
+        np.testing.assert_allclose(steps[number], -0.1 * gradients[number], rtol=1e-3, atol=1e-4)

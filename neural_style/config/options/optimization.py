@@ -19,9 +19,10 @@ def _by_optimizer(name: str) -> str:
 class Optimization:
     """How the image is optimized, and from where."""
 
-    optimizer: Literal["lbfgs", "adam", "scipy"] = option(
+    optimizer: Literal["lbfgs", "adam", "scipy", "sgd"] = option(
         "Optimization",
-        "Method: lbfgs is this program's L-BFGS, adam is Adam, and scipy is SciPy's L-BFGS, for reference.",
+        "Method: lbfgs is this program's L-BFGS, adam is Adam, scipy is SciPy's L-BFGS, for reference, and sgd is "
+        "gradient descent without momentum.",
         "lbfgs",
     )
     iterations: int | None = option(
@@ -86,14 +87,44 @@ class Optimization:
     )
     learning_rate: float | None = option(
         "Optimization",
-        "Adam: step size in gray levels (0-255). By default what the weights file says (3 for the built-in network), "
-        f"or {LEFT_TO_NETWORK['learning_rate']:g}.",
+        "Adam: step size in units of --pixel_range. SGD: factor on the gradient, of pixels in these units. By default, "
+        "of gray levels (0-255), what the weights file says (3 for the built-in network), or "
+        f"{LEFT_TO_NETWORK['learning_rate']:g}.",
         None,
         bounds="> 0",
     )
+    learning_rate_decay: float = option(
+        "Optimization",
+        "Adam and SGD: factor on the learning rate over --learning_rate_decay_iterations. 1 for none.",
+        1.0,
+        bounds="> 0 to 1",
+    )
+    learning_rate_decay_iterations: int = option(
+        "Optimization",
+        "Iterations N over which the learning rate falls by the factor --learning_rate_decay. They are counted anew "
+        "at each size.",
+        100,
+        bounds=">= 1",
+    )
+    learning_rate_decay_shape: Literal["smooth", "steps"] = option(
+        "Optimization",
+        "How the learning rate falls. smooth: after t iterations its factor is decay^(t/N). steps: t/N is rounded down "
+        "to a whole number.",
+        "smooth",
+    )
+    clip: bool = option(
+        "Optimization",
+        "Adam and SGD: clip pixels to 0-255 after each step.",
+        False,
+    )
     beta1: float = option("Optimization", "Adam: decay rate of the mean gradient.", 0.9, bounds="0 to < 1")
     beta2: float = option("Optimization", "Adam: decay rate of the mean squared gradient.", 0.999, bounds="0 to < 1")
-    eps: float = option("Optimization", "Adam: number added to the root mean square.", 1e-8, bounds="> 0")
+    eps: float = option(
+        "Optimization",
+        "Adam: number added to the root mean square of the gradient, of pixels in units of --pixel_range.",
+        1e-8,
+        bounds="> 0",
+    )
     history_size: int = option("Optimization", "L-BFGS: number of curvature pairs to keep.", 10, bounds=">= 1")
     seed: int = option(
         "Optimization",
