@@ -18,6 +18,8 @@ SMALL = {
     "device": "cpu",
     "precision": "float32",
     "loss": "balanced",
+    "style_loss": ("gram",),  # as traced for the loss "athalye"
+    "min_scale": 48,
     "learning_rate": 10.0,
     "preview_width": 0,
     "optimizer": "adam",
