@@ -29,7 +29,7 @@ SMALL = {
     **SHALLOW,
 }
 
-OPTIMIZERS = ("adam", "sgd", "lbfgs", "scipy")
+OPTIMIZERS = ("adam", "lbfgs", "scipy")
 
 TWO_SCALES = {"width": 128, "scales": 2, "iterations": 5, "scale_iterations": 3}
 """64×48 px with 3 iterations, then 128×96 with 5, of a picture of 4 by 3."""

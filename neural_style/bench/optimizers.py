@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOTE = "own: what an iteration takes beyond its evaluation, as a share of the evaluation."
 
-OPTIMIZERS = ("adam", "sgd", "lbfgs", "scipy")
+OPTIMIZERS = ("adam", "lbfgs", "scipy")
 
 
 class _Run:

@@ -39,6 +39,10 @@ LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
 }
 """Optimizer -> default values of options that depend on it."""
 
+SGD_RATE = 0.01
+"""Default `learning_rate` of sgd, for gray levels: with it, both losses converge from 64 px on. Larger pictures, whose
+gradients are smaller, allow rates that grow with their pixels."""
+
 STEPPING = ("adam", "sgd")
 """Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from neural_style.config import strength
 from neural_style.config.config import Config
-from neural_style.config.defaults import FAMILIES, LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, usual_tolerance
+from neural_style.config.defaults import FAMILIES, LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, SGD_RATE, usual_tolerance
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,12 +66,17 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     """
     before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
     values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
-    values["learning_rate"] *= config.pixel_range / 255  # these are rates of gray levels
+    of_sgd = SGD_RATE * (config.pixel_range / 255) ** 2  # as `rates_of` undoes it
+    values["learning_rate"] = (
+        of_sgd if config.optimizer == "sgd" else values["learning_rate"] * config.pixel_range / 255
+    )
     families = {name for defaults in FAMILIES.values() for name in defaults}
     open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance", "strength"}
     if config.init is not None or config.initial is not None:
         values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
         open_now |= before & {"initial_noiseblend"}
+    if config.optimizer == "sgd" or config.learning_rate == of_sgd:  # or was it before
+        open_now |= before & {"learning_rate"}
     given = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     given |= dict.fromkeys(open_now)
     loss = given["loss"] or values["loss"]

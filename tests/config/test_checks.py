@@ -157,7 +157,7 @@ def test_scales_are_auto_or_a_number():
 def test_bounds():
     for name, value in (
         *(("tolerance", -0.1), ("tolerance", 1), ("min_scale", 31), ("scale_iterations", 0), ("iterations", 0)),
-        *(("preview_width", 31), ("precision", "double"), ("optimizer", "sgd"), ("pool_rounding", "nearest")),
+        *(("preview_width", 31), ("precision", "double"), ("optimizer", "momentum"), ("pool_rounding", "nearest")),
         *(("pooling", "sum"), ("pooling_scale", 0), ("padding", "same"), ("padding_layers", "last")),
     ):
         refuse(f"^{name}: ", **{name: value})

@@ -239,4 +239,16 @@ def test_the_usual_learning_rate_is_the_same_step_in_any_unit(settings, rate):
     for top in (255, 1):
         made = resolve(config(pixel_range=top), settings)
         assert made.rates_of("adam")[0] == pytest.approx(rate)
-        assert resolve(made, settings).learning_rate == made.learning_rate
+        assert resolve(made, settings).learning_rate == resolve(made).learning_rate == made.learning_rate
+
+
+@pytest.mark.parametrize("top", [255, 1])
+def test_sgd_has_a_learning_rate_of_its_own(top):
+    settings = {"learning_rate": 3.0}
+    sgd, adam = (resolve(config(optimizer=name, pixel_range=top), settings) for name in ("sgd", "adam"))
+    assert sgd.rates_of("sgd")[0] == pytest.approx(0.01)
+    for made, other in ((sgd, adam), (adam, sgd)):
+        changed = resolve(dataclasses.replace(made, optimizer=other.optimizer), settings)
+        assert changed.learning_rate == other.learning_rate
+    given = resolve(config(optimizer="sgd", learning_rate=0.5), settings)
+    assert resolve(dataclasses.replace(given, optimizer="adam"), settings).learning_rate == 0.5

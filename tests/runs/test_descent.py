@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from small_runs import OPTIMIZERS, are_best, numbers_in, small_config
+from small_runs import are_best, numbers_in, small_config
 
 from neural_style.compute.planner import Planner
 from neural_style.config.defaults import PATIENCE, STEPPING, usual_tolerance
@@ -23,6 +23,7 @@ from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay
 from neural_style.runs.descent import STEP_SCALES, Descent, optimizer_of
 
+OPTIMIZERS = ("adam", "sgd", "lbfgs", "scipy")
 ALL = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 EXHAUSTED = tf.errors.ResourceExhaustedError(None, None, "OOM")
 RNG = np.random.default_rng(3)

@@ -29,10 +29,14 @@ TWO = {**TWO_SCALES, "scale_iterations": 2, "iterations": 3}
 BOTH_IN_PLACE = {**TWO, "width": 136, "tile_size": 64}
 """The same at 68×51 px and 136×102, both in tiles."""
 
+SGD = {"optimizer": "sgd", "learning_rate": 1e-3, "learning_rate_decay": 0.5, "clip": True}
+
 RUNS = {
     "lbfgs": {**TWO, "optimizer": "lbfgs"},
     "adam": {**TWO, "optimizer": "adam"},
     "in place": {**BOTH_IN_PLACE, "optimizer": "adam"},
+    "sgd": {**TWO, **SGD},
+    "sgd in place": {**BOTH_IN_PLACE, **SGD},
     "lbfgs in tiles": {**BOTH_IN_PLACE, "optimizer": "lbfgs"},
 }
 ALL_RUNS = pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)

@@ -6,7 +6,14 @@ import dataclasses
 from typing import Literal
 
 from neural_style import vgg19_spec
-from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, MOST_NOISE, PATIENCE, TOLERANCES
+from neural_style.config.defaults import (
+    LEFT_TO_NETWORK,
+    LEFT_TO_OPTIMIZER,
+    MOST_NOISE,
+    PATIENCE,
+    SGD_RATE,
+    TOLERANCES,
+)
 from neural_style.config.fields import option
 
 
@@ -88,8 +95,8 @@ class Optimization:
     learning_rate: float | None = option(
         "Optimization",
         "Adam: step size in units of --pixel_range. SGD: factor on the gradient, of pixels in these units. By default, "
-        "of gray levels (0-255), what the weights file says (3 for the built-in network), or "
-        f"{LEFT_TO_NETWORK['learning_rate']:g}.",
+        f"of gray levels (0-255), {SGD_RATE:g} for SGD, and for Adam what the weights file says (3 for the built-in "
+        f"network), or {LEFT_TO_NETWORK['learning_rate']:g}.",
         None,
         bounds="> 0",
     )
