@@ -89,15 +89,17 @@ class CostModel:
 
     def _optimizer_bytes(self, tiled: bool, optimizer: str, history_size: int) -> float:
         """Return the bytes per pixel of the images that an optimizer holds at once."""
+        averages = self._config.average_iterates > 0
         if overwrites_image(tiled, optimizer):
             results = 2 * 3 * self._config.bit_depth / 8  # two finished pictures: copied, since the image changes
             if optimizer == "sgd":
-                return 3 * IMAGE_BYTES + results  # image, gradient and the image before
-            return (4 + self._config.clip) * IMAGE_BYTES + results  # image, gradient and Adam's two moments
+                return (3 + averages) * IMAGE_BYTES + results  # image, gradient and the image before
+            images = 4 + self._config.clip + averages  # image, gradient and Adam's two moments
+            return images * IMAGE_BYTES + results
         if optimizer == "sgd":
-            return 8 * IMAGE_BYTES
-        if optimizer == "adam":
-            return (10 + self._config.clip) * IMAGE_BYTES  # to take back what was clipped, the image before is kept
+            return (8 + 2 * averages) * IMAGE_BYTES
+        if optimizer == "adam":  # to take back what was clipped, the image before is kept
+            return (10 + self._config.clip + 2 * averages) * IMAGE_BYTES
         images = 11 + 2 * (history_size + 1)  # each pair is a step and a change of the gradient
         return images * IMAGE_BYTES * (2 if optimizer == "scipy" else 1)  # SciPy computes in float64
 

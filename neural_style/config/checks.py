@@ -34,11 +34,12 @@ def check(config: Config) -> None:
         raise UsageError(f"bit_depth: expected 8 or 16, got {config.bit_depth}")
     if config.pixel_range not in (1, 255):
         raise UsageError(f"pixel_range: expected 1 or 255, got {config.pixel_range}")
-    if config.clip and config.optimizer not in STEPPING:
-        raise UsageError(
-            f"clip: expected {' or '.join(STEPPING)} as optimizer, which make steps that can be clipped, "
-            f"got {config.optimizer}; give --optimizer {STEPPING[0]}, or leave --clip out"
-        )
+    for name, suits in (("clip", STEPPING), ("average_iterates", STEPPING), ("carry_moments", ("adam",))):
+        if getattr(config, name) and config.optimizer not in suits:
+            raise UsageError(
+                f"{name}: expected {' or '.join(suits)} as optimizer, got {config.optimizer}; "
+                f"give --optimizer {suits[0]}, or leave --{name} out"
+            )
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")

@@ -21,9 +21,11 @@ from neural_style.config.defaults import STEPPING
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import DivergenceError
 from neural_style.losses.spec import LossTerms
-from neural_style.optimizers.adam import Adam, InPlaceAdam
+from neural_style.optimizers.adam import Adam, AdamState, InPlaceAdam
+from neural_style.optimizers.averaging import Average
 from neural_style.optimizers.base import Optimizer, is_finite
 from neural_style.optimizers.lbfgs import LBFGS
+from neural_style.optimizers.resizing import resized
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
 from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay, SteppingState
@@ -84,6 +86,8 @@ class Descent:
         best_image: the image with the lowest loss; the last image if the optimizer overwrites it.
         best_total: its loss; infinite before the first evaluation.
         distance: how far its content features are from the photo's; see `loss_weights.content_distance`.
+
+    If the iterates are averaged, it yields their averages, each as the best one. Losses are those of the iterates.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class Descent:
         self._done = 0  # evaluations that were yielded, including that of the start image
         self._lives = list(STEP_SCALES)
         self._told: tuple[float, Any] | None = None  # loss and gradient that the optimizer has not taken yet
+        self._average = Average(config.average_iterates) if config.average_iterates else None
         self._begin()
 
     def _begin(self) -> None:
@@ -174,7 +179,32 @@ class Descent:
         if is_best:
             self.best_image, self.best_total = image, total
             self.distance = self.objective.content_distance(terms)
+        if self._average is not None:
+            image, is_best = self._average.add(image), True
         return Evaluation(image, terms, total, is_best)
+
+    @property
+    def result(self) -> Any:
+        """The image that this size ends with: the best one, or the average if the iterates are averaged."""
+        return self.best_image if self._average is None or self._average.image is None else self._average.image
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """Return the state of the optimizer as arrays, for `carry_on` at the next size."""
+        return self._optimizer.to_arrays(self._state)
+
+    def carry_on(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Give Adam the moments that it had at the size before, resized, and its number of steps."""
+        if not isinstance(self._state, AdamState):
+            return
+        old = self._optimizer.from_arrays(dict(arrays))
+        moments = resized(old, tf.constant(self.best_image))
+        assert isinstance(moments, AdamState)
+        self._state.count, self._state.scale = moments.count, moments.scale
+        if self._in_place:
+            np.copyto(self._state.mean, moments.mean)
+            np.copyto(self._state.variance, moments.variance)
+        else:
+            self._state.mean, self._state.variance = moments.mean, moments.variance
 
     def _take_step(self) -> bool:
         """Tell the optimizer loss and gradient of its last image; return whether it can continue from there."""
@@ -233,6 +263,8 @@ class Descent:
         has_best = self.best_total < math.inf and not self._in_place
         image = self.best_image if has_best else self._optimizer.ask(self._state)
         self._state = self._optimizer.restart(self._state, image)
+        if self._average is not None:
+            self._average.restart()
         self.best_total, self._totals, self._is_known = math.inf, [], False
 
     def settle(self) -> None:
@@ -243,6 +275,8 @@ class Descent:
     def release(self) -> None:
         """Free everything but the best image."""
         self._state = self._told = None
+        if self._average is not None:
+            self.best_image = self.result
         self.objective.release()
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -251,6 +285,8 @@ class Descent:
         arrays = {f"optimizer/{name}": value for name, value in self._optimizer.to_arrays(self._state).items()}
         if not self._in_place:
             arrays["best_image"] = np.asarray(self.best_image)
+        if self._average is not None:
+            arrays |= {f"average/{name}": value for name, value in self._average.to_arrays().items()}
         numbers = {
             "plan": dataclasses.asdict(self.objective.plan),
             "in_place": self._in_place,
@@ -266,8 +302,7 @@ class Descent:
 
     def take_arrays(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
         """Continue where `to_arrays` was called, with an objective of the same plan."""
-        prefix = "optimizer/"
-        of_optimizer = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
+        of_optimizer = _within(arrays, "optimizer/")
         self._lives, self._in_place, self._before = list(numbers["lives"]), numbers["in_place"], numbers["before"]
         self._optimizer = self._optimizer_of(self.objective.plan)
         self._state = self._optimizer.from_arrays(of_optimizer)
@@ -275,7 +310,14 @@ class Descent:
         self.distance = numbers["distance"]
         self._totals = list(numbers["totals"])
         self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None
+        if self._average is not None:
+            self._average.take_arrays(_within(arrays, "average/"), in_place=self._in_place)
         if self._in_place:
             self.best_image = self._optimizer.ask(self._state)
         else:
             self.best_image = tf.constant(arrays["best_image"])
+
+
+def _within(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays whose names begin with a prefix, without it."""
+    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}

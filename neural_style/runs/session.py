@@ -92,6 +92,7 @@ class Session:
         self._best: Step | None = None
         self._best_config = config  # with the weights that it was made with
         self._new_config: ResolvedConfig | None = None
+        self._carried: dict[str, np.ndarray] = {}  # state of the optimizer at the end of the previous size
         self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
         self._stop = threading.Event()
         self._lock = threading.RLock()  # held while a step is made
@@ -173,6 +174,9 @@ class Session:
         self._start = None
         noise = precision.LOSS_NOISE[self._stylizer.precision.precision]
         self._descent = Descent(objective, config, start, scale.iterations, noise, self._iteration + 1)
+        if self._carried:
+            self._descent.carry_on(self._carried)
+            self._carried = {}
 
     def _corrected(self, config: ResolvedConfig) -> ResolvedConfig:
         """Return a configuration with the weight of the style that suits the strength asked for."""
@@ -189,7 +193,9 @@ class Session:
                 "try other loss weights, or --precision float32",
                 *best.scale,
             )
-        self._start = self._descent.best_image
+        self._start = self._descent.result
+        if self.config.carry_moments and self._at + 1 < len(self.scales):
+            self._carried = self._descent.carried()
         sought, distance = self.config.strength, self._descent.distance
         if sought is not None and distance is not None:
             self._correction = strength.corrected(self._correction, sought, distance)
@@ -322,6 +328,7 @@ class Session:
                 arrays, descent = self._descent.to_arrays()
             elif self._start is not None:
                 arrays["start"] = np.array(self._start)
+                arrays |= {f"carried/{name}": value for name, value in self._carried.items()}
             best = self._best
             arrays["best_picture"] = np.array(best.image)
             numbers = {
@@ -346,6 +353,10 @@ class Session:
         self._first_of_scale, self._correction = numbers["first_of_scale"], numbers["correction"]
         self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
         self._start = state.arrays.get("start")
+        carried = "carried/"
+        self._carried = {
+            name[len(carried) :]: value for name, value in state.arrays.items() if name.startswith(carried)
+        }
         if numbers["descent"] is None:
             return
         self._set_plan(Plan(**numbers["descent"]["plan"]))

@@ -119,6 +119,19 @@ class Optimization:
         "to a whole number.",
         "smooth",
     )
+    average_iterates: float = option(
+        "Optimization",
+        "Adam and SGD: decay of an exponential average of all images of a size, which is the result of the size "
+        "instead of the image with the lowest loss; 0 for none. Losses that are shown are those of the images "
+        "themselves.",
+        0.0,
+        bounds="0 to < 1",
+    )
+    carry_moments: bool = option(
+        "Optimization",
+        "Adam: keep its moments when the size grows, resized, instead of beginning anew at each size.",
+        False,
+    )
     clip: bool = option(
         "Optimization",
         "Adam and SGD: clip pixels to 0-255 after each step.",

@@ -1,0 +1,93 @@
+"""Averaged iterates, and moments that are carried from one size to the next, in runs."""
+
+import numpy as np
+import pytest
+from small_runs import IN_PLACE, TWO_SCALES, totals
+
+from neural_style.errors import UsageError
+from neural_style.runs.descent import Descent
+from neural_style.runs.start import enlarged
+
+BOTH = pytest.mark.parametrize("settings", [TWO_SCALES, {**TWO_SCALES, "tile_size": 64}], ids=["whole", "tiled"])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_average_of_all_iterates_is_the_result(begin, evaluations, optimizer):
+    rate = {"learning_rate": 1e-8} if optimizer == "sgd" else {}
+    with begin(optimizer=optimizer, average_iterates=0.5, iterations=5, **rate) as session:
+        steps = list(session)
+        result = session.result()
+    shares = 0.5 ** np.arange(6)[::-1]
+    average = np.tensordot(shares / shares.sum(), np.array(evaluations.images)[:, 0], 1)
+    np.testing.assert_allclose(result.image, np.clip(average + session.network.mean, 0, 255), atol=0.51)
+    assert all(step.best for step in steps)
+    np.testing.assert_array_equal(result.image, steps[-1].image)
+    assert totals(steps)[0] != totals(steps)[-1]
+
+
+@BOTH
+def test_the_next_size_starts_from_the_average(begin, evaluations, monkeypatch, settings):
+    ends = []
+    real = Descent.release
+    monkeypatch.setattr(Descent, "release", lambda self: (ends.append(np.array(self.result)), real(self)))
+    with begin(average_iterates=0.9, **settings) as session:
+        list(session)
+    np.testing.assert_allclose(evaluations.at(128)[0], enlarged(ends[0], 128, 96), atol=1e-3)
+
+
+@BOTH
+@pytest.mark.parametrize("option", [{"average_iterates": 0.9}, {"carry_moments": True}, {"clip": True}], ids=str)
+@pytest.mark.parametrize("at", [2, 4, 6])
+def test_a_restored_run_goes_on_to_the_bit(begin, stylizer, settings, option, at):
+    settings = {**settings, **option, "optimizer": "adam"}
+    with begin(**settings) as session:
+        whole = totals(session)
+        image = session.result().image
+    with begin(**settings) as session:
+        for _ in range(at):
+            session.step()
+        state = session.state()
+    with stylizer.restore(state) as session:
+        assert totals(session) == whole[at:]
+        np.testing.assert_array_equal(session.result().image, image)
+
+
+@BOTH
+def test_moments_are_carried(begin, monkeypatch, settings):
+    """The first step of the second size then is another one, and counts on."""
+    counts = []
+    real = Descent.carry_on
+
+    def noted(self, arrays):
+        real(self, arrays)
+        counts.append((self._state.count, float(np.abs(self._state.mean).max())))
+
+    monkeypatch.setattr(Descent, "carry_on", noted)
+    runs = []
+    for carry in (False, True):
+        with begin(carry_moments=carry, **settings) as session:
+            runs.append(totals(session))
+    ((count, largest),) = counts
+    assert count == 3
+    assert largest > 0
+    assert runs[0][:5] == runs[1][:5]
+    assert runs[0][5:] != runs[1][5:]
+
+
+def test_new_weights_begin_a_new_average(begin):
+    with begin(average_iterates=0.9, iterations=6, **{k: v for k, v in IN_PLACE.items() if k == "width"}) as session:
+        for _ in range(3):
+            session.step()
+        session.set_weights(style_weight=3.0)
+        session.step()
+        assert session._descent._average.count == 1
+        list(session)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "optimizer"),
+    [("average_iterates", 0.9, "lbfgs"), ("average_iterates", 0.9, "scipy"), ("carry_moments", True, "sgd")],
+)
+def test_other_optimizers_refuse_them(make_config, name, value, optimizer):
+    with pytest.raises(UsageError, match=rf"^{name}: expected adam.* as optimizer, got {optimizer}; give --optimizer"):
+        make_config(optimizer=optimizer, **{name: value})
