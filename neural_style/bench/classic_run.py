@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-SETTINGS: Mapping[str, Any] = {
-    "loss": "athalye",
-    "optimizer": "adam",
-    "learning_rate": 10.0,
-    "iterations": 1000,
-    "tolerance": 0.0,
-    "scales": "1",
-    "initial_noiseblend": 1.0,
-    "precision": "float32",
-}
+from neural_style.config import presets
+from neural_style.config.config import OPTIONS
+
+SETTINGS: Mapping[str, Any] = {**presets.values("athalye", OPTIONS), "precision": "float32"}
 """Fields of its `Config`."""
 
 WITHIN = 1.01

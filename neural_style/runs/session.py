@@ -171,6 +171,8 @@ class Session:
             start = start_image(self.config, scaled, objective.mean)
         else:
             start = enlarged(self._start, scale.width, scale.height)
+            if config.clip:
+                np.clip(start, -objective.mean, 255 - objective.mean, out=start)
         self._start = None
         noise = precision.LOSS_NOISE[self._stylizer.precision.precision]
         self._descent = Descent(objective, config, start, scale.iterations, noise, self._iteration + 1)

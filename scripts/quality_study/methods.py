@@ -70,6 +70,7 @@ _OWN: dict[str, Method] = {
     "default": Method("the defaults"),
     "strength": Method("the defaults, with --strength", levels=(0.0, 0.25, 0.5, 0.75, 1.0), swept="strength"),
     # losses
+    "gram": Method("Gram matrices alone", {"style_loss": ("gram",)}),
     "equal-layers": Method("style layers count alike", {"style_layer_weights": _EQUAL}),
     "quartered-layers": Method("style layers count 256:64:16:4:1", {"style_layer_weights": _QUARTERED}),
     "mean-std": Method("means and deviations instead of Gram matrices", {"style_loss": ("mean_std",)}),
@@ -82,7 +83,9 @@ _OWN: dict[str, Method] = {
     "wasserstein-equal": Method(
         "Gaussian Wasserstein-2, layers alike", {"style_loss": ("wasserstein",), "style_layer_weights": _EQUAL}
     ),
-    "gram-mean-std": Method("Gram matrices, means and deviations", {"style_loss": ("gram", "mean_std")}),
+    "gram-mean-std": Method(
+        "Gram matrices, means and deviations, with equal factors", {"style_loss": ("gram", "mean_std")}
+    ),
     "gram-wasserstein": Method("Gram matrices and Gaussian Wasserstein-2", {"style_loss": ("gram", "wasserstein")}),
     "gram-covariance": Method("Gram matrices and covariances", {"style_loss": ("gram", "covariance")}),
     "nine-point": Method("nine-point total variation", {"tv_loss": "nine_point"}),
@@ -104,6 +107,7 @@ _OWN: dict[str, Method] = {
     "full-size": Method("painted at the full size alone", {"scales": "1"}),
     "patient": Method("tolerance of 2 %", {"tolerance": 0.02}),
     "adam": Method("Adam, 500 iterations at the full size", _ADAM),
+    "from-48-px": Method("from 48 px on the shorter side", {"min_scale": 48}),
     "averaged": Method("Adam, 500 iterations at the full size, iterates averaged", {**_ADAM, "average_iterates": 0.99}),
 }
 
