@@ -40,8 +40,8 @@ LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
 """Optimizer -> default values of options that depend on it."""
 
 SGD_RATE = 0.01
-"""Default `learning_rate` of sgd, for gray levels: with it, both losses converge from 64 px on. Larger pictures, whose
-gradients are smaller, allow rates that grow with their pixels."""
+"""Default `learning_rate` of sgd, for gray levels: with it, both losses fall from 64 px on, where ten times as much can
+make them rise. Larger pictures have smaller gradients, and allow rates that grow with the number of their pixels."""
 
 STEPPING = ("adam", "sgd")
 """Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""

@@ -33,7 +33,7 @@ class Optimizer(Protocol[S]):
 
     - L-BFGS and SciPy's take such a trial step of a line search as a step too far and ask for one half as long. The run
       just goes on.
-    - Where they cannot (the first evaluation, every evaluation of Adam, or a search that found no finite step),
+    - Where they cannot (the first evaluation, every evaluation of Adam and SGD, or a search that found no finite step),
       `has_failed` is true, and so is `is_done`. `ask` then returns the last image that the state holds of those with a
       finite loss, or the start image. The caller gives up, or goes on by `restart`, with smaller steps:
       `dataclasses.replace(optimizer, learning_rate=...).restart(state)`.
@@ -74,7 +74,7 @@ class Evaluation:
     """One evaluation of the objective."""
 
     image: Image
-    """What was evaluated. `InPlaceAdam` changes it with the next step."""
+    """What was evaluated. `InPlaceAdam` and `InPlaceSGD` change it with the next step."""
     terms: Any
     """The loss's terms, as the objective returns them."""
     total: float
@@ -90,7 +90,7 @@ def minimize(
 
     Yields:
         Up to `iterations` + 1 evaluations, of the start and of every image that the optimizer asks for. Where one is
-        not finite, `InPlaceAdam` has taken its image back to where it was before.
+        not finite, an optimizer in place has taken its image back to where it was before.
     """
     state = optimizer.init(start)
     del start
