@@ -127,6 +127,19 @@ def test_gradient_against_differences():
         assert slope == pytest.approx((ahead - behind) / 2e-4, rel=1e-3)
 
 
+def test_gradient_is_that_of_the_steps_in_numpy():
+    """Value and gradient are fitted apart, so each is compared with the steps, not only with the other."""
+    maps, style = (feature_maps(6, 9, 12, seed) for seed in range(2))
+    _, (of_first, of_second) = value_and_gradient(means_of(maps), target_of(style))
+    gradient = (of_first.numpy() + 2 * maps @ of_second.numpy()) / (6 * 9)
+    rng = np.random.default_rng(3)
+    for direction in (gradient, style - maps, rng.normal(size=maps.shape)):
+        step = 1e-4 / np.abs(direction).max()
+        ahead, behind = (reference.wasserstein(maps + side * step * direction, style) for side in (1, -1))
+        allowed = 3e-5 * np.linalg.norm(gradient) * np.linalg.norm(direction)
+        assert np.sum(gradient * direction) == pytest.approx((ahead - behind) / (2 * step), rel=1e-6, abs=allowed)
+
+
 def test_gradient_of_the_trace_is_symmetric_and_that_of_an_exact_root_where_it_has_converged():
     """With the exact root of A = U' S U, it is U A^-½ U' / 2."""
     rng = np.random.default_rng(0)
