@@ -21,7 +21,10 @@ _MEANINGS: Mapping[str, str] = {
     "--preserve_colors": "original_colors original_color keep_colors keep_color color_preserve luminance_only "
     "color_convert_type transfer_color",
     "--iterations N": "i n niter num_iter num_iters num_iterations n_iterations max_iter max_iterations "
-    "initial_iterations iters steps num_steps max_steps epochs",
+    "iters steps num_steps max_steps epochs",
+    "--iterations_by_scale N [N ...]": "initial_iterations",
+    "--scale_factor X": "octave_scale scale_step",
+    "--average_iterates X": "avg_decay",
     "--tolerance X": "tol ftol early_stopping",
     "--min_scale N": "start_scale",
     "--learning_rate X": "lr step_size stepsize rate",
@@ -62,7 +65,7 @@ _WITHOUT_COUNTERPART = frozenset(
     (
         *("style_mask", "style_mask_imgs", "mask", "masks", "content_seg", "style_seg"),
         *("normalize_gradients", "temporal_weight"),
-        *("video", "avg_decay", "proof", "web"),
+        *("video", "proof", "web"),
     )
 )
 """Names in those programs that have no counterpart here. The nearest spelling would mislead."""

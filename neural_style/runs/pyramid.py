@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -137,8 +138,8 @@ def _grown(
 ) -> list[tuple[int, int]]:
     """Return widths and heights, coarse to fine. All but the last are the same for every result size; see `plan`."""
     coarsest = [round(side * min_scale / min(photograph)) for side in photograph]
-    factor = min(width, height) / min_scale / min(_LEAST_STEP, math.sqrt(scale_factor))
-    count = math.floor(math.log(factor, scale_factor)) + 1 if factor >= 1 else 0
+    most = min(width, height) / min(_LEAST_STEP, math.sqrt(scale_factor)) * (1 + 1e-9)
+    count = next(step for step in itertools.count() if min_scale * scale_factor**step > most)
     grown = [
         (round(coarsest[0] * scale_factor**step), round(coarsest[1] * scale_factor**step)) for step in range(count)
     ]
