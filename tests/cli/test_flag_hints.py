@@ -21,7 +21,8 @@ OTHERS = {
     },
     "crowsonkb/style-transfer-pytorch": {
         **{"devices": "device", "random_seed": "seed", "style_weights": "style_blend_weights", "end_scale": "width"},
-        **{"initial_iterations": "iterations", "step_size": "learning_rate", "style_scale_fac": "style_scales"},
+        **{"initial_iterations": "iterations_by_scale", "avg_decay": "average_iterates"},
+        **{"step_size": "learning_rate", "style_scale_fac": "style_scales"},
         **{"save_every": "checkpoint_iterations", "tv": "tv_weight", "cw": "content_weight", "o": "output"},
     },
     "Keras's example and fast-style-transfer": {
