@@ -67,7 +67,8 @@ _EQUAL = (1.0,) * 5
 
 _OWN: dict[str, Method] = {
     REFERENCE: Method("anishathalye's formulas, 1,000 iterations of Adam from noise", _CLASSIC, levels=(1.0,)),
-    "default": Method("the defaults"),
+    "default": Method("the defaults, by their strength", levels=(0.25, 0.35, 0.5, 0.65, 0.75), swept="strength"),
+    "default-weights": Method("the defaults, by their style weight, without corrections"),
     "strength": Method("the defaults, with --strength", levels=(0.0, 0.25, 0.5, 0.75, 1.0), swept="strength"),
     # losses
     "gram": Method("Gram matrices alone", {"style_loss": ("gram",)}),

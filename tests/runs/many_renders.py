@@ -48,7 +48,8 @@ def one(width, height, number=0, styles=1, **settings):
         picture(width, height, number),
         [picture(height + n, width, number + n) for n in range(1, styles + 1)],
     )
-    given = {"weights": "builtin", "device": "cpu", "precision": "float32", "iterations": 3, **settings}
+    shared = {"weights": "builtin", "device": "cpu", "precision": "float32", "style_loss": ("gram",)}
+    given = {**shared, "iterations": 3, **settings}
     image = render(Config(content, others, **given))
     assert image.shape == (height, width, 3)
 

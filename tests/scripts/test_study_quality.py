@@ -255,11 +255,14 @@ def test_a_level_multiplies_the_own_weight_or_is_the_value():
     from neural_style.config.resolve import resolve
     from neural_style.networks import weights
 
-    settings = weights.load("builtin", ()).settings
+    settings = weights.load("builtin", job().config.layers).settings
     own = resolve(job().config, settings).style_weight
     unchanged = job(level=1.0)
     assert painting.leveled(unchanged) is unchanged.config
     assert painting.leveled(job(level=0.25)).style_weight == own / 4
+    corrected = job(level=1.0, method=Method("", {"loss": "balanced"}))
+    assert resolve(corrected.config).strength == 0.5
+    assert resolve(painting.leveled(corrected)).strength is None  # as at the other levels
     given = job(level=2.0, method=Method("", {"style_weight": 7.0}))
     assert painting.leveled(given).style_weight == 14
     assert painting.leveled(job(level=0.75, method=METHODS["strength"])).initial_noiseblend == 0.75
