@@ -126,7 +126,7 @@ BAD = [
     ("--learning-rate-decay=0", "--learning_rate_decay: expected a number > 0 to 1, got 0"),
     ("--learning-rate-decay-iterations=0", "--learning_rate_decay_iterations: expected a whole number >= 1, got 0"),
     ("--learning-rate-decay-shape=linear", "--learning_rate_decay_shape: expected one of smooth, steps, got 'linear'"),
-    ("--optimizer=lbfgs --clip", "--clip: expected adam or sgd as optimizer, which make steps that can be clipped"),
+    ("--optimizer=lbfgs --clip", "--clip: expected adam or sgd as optimizer, got lbfgs"),
     ("--bit-depth=12", "--bit_depth: expected 8 or 16, got 12"),
     ("--max-pixels=0", "--max_pixels: expected a whole number >= 1, got 0"),
     ("--max-pixels=3000", "content picture 'photo.png': expected at most 3000 pixels, got 64×48; shrink it, or raise"),
