@@ -266,6 +266,7 @@ class Descent:
         if self._average is not None:
             self._average.restart()
         self.best_total, self._totals, self._is_known = math.inf, [], False
+        self.distance = None
 
     def settle(self) -> None:
         """Tell the optimizer about the last evaluation if it does not know it yet, so that its state is complete."""

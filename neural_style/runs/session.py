@@ -199,7 +199,7 @@ class Session:
         if self.config.carry_moments and self._at + 1 < len(self.scales):
             self._carried = self._descent.carried()
         sought, distance = self.config.strength, self._descent.distance
-        if sought is not None and distance is not None:
+        if sought is not None and 0 < sought < 1 and distance is not None:
             self._correction = strength.corrected(self._correction, sought, distance)
         self._descent.release()
         self._descent = None

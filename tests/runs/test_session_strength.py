@@ -94,3 +94,15 @@ def test_a_new_weight_ends_corrections(begin, weights_used):
         for _ in session:
             pass
     assert weights_used[1] == 20
+
+
+def test_a_strength_of_1_on_the_way_corrects_nothing(begin, weights_used):
+    """What was measured with the photo says nothing about a run without it."""
+    with begin(**THREE, strength=0.3) as session:
+        for _ in range(7):  # to the end of the first size
+            session.step()
+        session.set_weights(strength=1)
+        for _ in session:
+            pass
+        assert session._correction == 1
+    assert weights_used[0] == weights_used[1]
