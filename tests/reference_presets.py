@@ -5,6 +5,7 @@ the image in gray levels, (height, width, 3). It returns the weighted content, s
 """
 
 import numpy as np
+from reference import stepped_root
 
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 NORMALIZED = 0.01743
@@ -104,16 +105,6 @@ def spst(image, photo, style, pixels):
     return content, loss, 0.0
 
 
-def root_by_12_steps(matrix):
-    """Newton and Schulz's iteration from the matrix divided by its Frobenius norm."""
-    norm, one = np.linalg.norm(matrix), np.eye(len(matrix))
-    y, z = matrix / norm, one
-    for _ in range(12):
-        t = (3 * one - z @ y) / 2
-        y, z = y @ t, t @ z
-    return y * np.sqrt(norm)
-
-
 def crowson(image, photo, style, pixels):
     image, photo, style = ({layer: NORMALIZED * maps for layer, maps in each.items()} for each in (image, photo, style))
     content = 0.015 * np.mean((image["relu4_2"] - photo["relu4_2"]) ** 2)
@@ -125,8 +116,8 @@ def crowson(image, photo, style, pixels):
             means.append(flat.mean(0))
             second = flat.T @ flat / len(flat)
             covariances.append(second - np.outer(means[-1], means[-1]) + 1e-4 * np.eye(len(second)))
-        root = root_by_12_steps(covariances[1])
-        cross = root_by_12_steps(root @ covariances[0] @ root)
+        root = stepped_root(covariances[1])
+        cross = stepped_root(root @ covariances[0] @ root)
         distance = np.mean((means[0] - means[1]) ** 2) + np.mean(np.diag(covariances[0] + covariances[1] - 2 * cross))
         loss += weight / 341 * distance
     x = np.pad(pixels / 255, ((1, 1), (1, 1), (0, 0)), "edge")

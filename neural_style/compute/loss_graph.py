@@ -191,14 +191,6 @@ def formula_of(term: Term) -> Any:
     return FORMULAS[term.formula]
 
 
-def style_targets_of(spec: LossSpec, styles: Mapping[str, MeanMoments]) -> dict[str, dict[str, Any]]:
-    """Return term -> layer -> what its formula compares with, for the terms that compare with styles."""
-    return {
-        term.name: {layer: formula_of(term).target(styles[layer]) for layer in term.layers}
-        for term in spec.of_kind(MomentFormula)
-    }
-
-
 def layers_of(spec: LossSpec, kind: type) -> tuple[str, ...]:
     """Return the layers of all terms of a kind, each once."""
     return tuple(dict.fromkeys(layer for term in spec.of_kind(kind) for layer in term.layers))
