@@ -17,6 +17,9 @@ They are added in float32, or in the map's own type if that has more bits. In fl
 then ten times as exact as a single matrix product, and faster. TensorFlow has no product of bfloat16 matrices with a
 float32 result: within a part, the hardware adds in float32, but the result of the part is rounded to 8 bits. The
 rounding errors of many parts cancel out. With 16 parts, a relative error of 4e-4 remains.
+
+That is too much for a variance, the small difference of a mean square and a squared mean. So where the first moment is
+wanted, the diagonal, the sums of squares, is computed apart in float32, and so is its gradient.
 """
 
 
@@ -88,7 +91,14 @@ def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: b
     of_parts = _at_least_float32(tf.matmul(parts, weighted_parts, transpose_a=True))  # (parts, channels, channels)
     rest, weighted_rest = _at_least_float32(flat[even:]), _at_least_float32(weighted[even:])
     second = tf.reduce_sum(of_parts, axis=0) + tf.matmul(rest, weighted_rest, transpose_a=True)
-    first = tf.reduce_sum(_at_least_float32(weighted[:, : channels if with_first else 0]), axis=0)
+    if with_first:
+        of_features = _at_least_float32(weighted)
+        first = tf.reduce_sum(of_features, axis=0)
+        if flat.dtype == tf.bfloat16:
+            squares = tf.reduce_sum(of_features * _at_least_float32(flat), axis=0)
+            second = tf.linalg.set_diag(second, squares)
+    else:
+        first = tf.zeros(0, second.dtype)
     mass = tf.cast(tf.shape(flat)[0], tf.float32) if mask is None else tf.reduce_sum(tf.cast(mask, tf.float32))
     return Moments(mass, first, second)
 
@@ -109,10 +119,15 @@ def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None =
         A tensor of the features' shape and type.
     """
     flat = tf.reshape(features, (-1, features.shape[-1]))
-    both = tf.cast(upstream.second + tf.transpose(upstream.second), features.dtype)
-    gradient = tf.matmul(flat, both)
-    if upstream.first.shape[-1]:
-        gradient += tf.cast(upstream.first, features.dtype)
+    both = upstream.second + tf.transpose(upstream.second)
+    with_first = upstream.first.shape[-1] > 0
+    apart = tf.linalg.diag_part(both) if with_first and features.dtype == tf.bfloat16 else None
+    if apart is not None:  # u and the diagonal nearly cancel where a channel varies little
+        both = tf.linalg.set_diag(both, tf.zeros_like(apart))
+    gradient = tf.matmul(flat, tf.cast(both, features.dtype))
+    if with_first:
+        own = upstream.first if apart is None else _at_least_float32(flat) * apart + upstream.first
+        gradient += tf.cast(own, features.dtype)
     if mask is not None:
         gradient *= tf.cast(tf.reshape(mask, (-1, 1)), features.dtype)
     return tf.reshape(gradient, tf.shape(features))
