@@ -17,6 +17,7 @@ from quality_study.methods import METHODS, REFERENCE
 from quality_study.pairs import Pair
 from quality_study.results import Job, Results, Row
 
+from neural_style.config.strength import USUAL
 from neural_style.errors import NeuralStyleError, UsageError
 from neural_style.files import write_atomically
 
@@ -46,9 +47,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--strengths",
         nargs="+",
         type=float,
-        default=list(methods.LEVELS),
+        default=list(methods.STRENGTHS),
+        metavar="STRENGTH",
+        help="strengths that the defaults are painted with (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--factors",
+        nargs="+",
+        type=float,
+        default=[1.0],
         metavar="FACTOR",
-        help="factors on each method's own style weight (default: %(default)s)",
+        help="factors on the own style weight of every other method; the picture whose distance to the photograph is "
+        "nearest the defaults' counts (default: %(default)s)",
     )
     parser.add_argument("--weights", default="imagenet", help="network to paint with (default: %(default)s)")
     parser.add_argument("--judge", default="imagenet", help="network to judge by (default: %(default)s)")
@@ -65,7 +75,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--strength-sheet",
         type=Path,
         metavar="FILE",
-        help="contact sheet of --strength to paint and write, with a table",
+        help="contact sheet to write of the defaults at --strengths, 0 and 1, with a table; other methods are left out",
     )
     parser.add_argument("--cell", type=int, default=192, help="width of pictures on sheets (default: %(default)s)")
     return parser.parse_args(argv)
@@ -95,8 +105,10 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("--results: expected a folder, got none; name one, such as --results study")
     if args.pictures is not None and not args.pictures.is_dir():
         raise UsageError(f"--pictures: expected a folder, got {str(args.pictures)!r}")
-    if not all(0 < factor < float("inf") for factor in args.strengths):
-        raise UsageError(f"--strengths: expected factors above 0, got {' '.join(map(str, args.strengths))}")
+    if not all(0 <= strength <= 1 for strength in args.strengths):
+        raise UsageError(f"--strengths: expected numbers from 0 to 1, got {' '.join(map(str, args.strengths))}")
+    if not all(0 < factor < float("inf") for factor in args.factors):
+        raise UsageError(f"--factors: expected factors above 0, got {' '.join(map(str, args.factors))}")
     if args.strength_sheet and (args.sheet or args.table):
         raise UsageError("--strength-sheet: expected no --sheet and no --table beside it; run the command twice")
     if args.cell < 1:
@@ -115,14 +127,15 @@ def study(args: argparse.Namespace) -> int:
         raise UsageError(
             "--pairs: expected at least one pair whose pictures are there; name their folder by --pictures"
         )
-    chosen = {"strength": METHODS["strength"]} if args.strength_sheet else methods.parse(args.methods)
-    jobs = plan(chosen, found, args)
+    if args.strength_sheet:
+        args.methods, args.strengths = [REFERENCE], sorted({0.0, *args.strengths, 1.0})
+    jobs = plan(methods.parse(args.methods), found, args)
     failures = paint(jobs, results, args)
     rows = {job: row for job in jobs if (row := results.row(job)) is not None}
     if args.strength_sheet:
         show_strengths(rows, found, results, args)
     if args.table:
-        show_table(rows, found, args.table)
+        show_table(rows, args.table)
     if args.sheet:
         show_methods(rows, found, results, args)
     return 1 if failures else 0
@@ -151,7 +164,8 @@ def plan(
     for name, method in chosen.items():
         for pair, (content, style) in found.items():
             config = method.config(str(content), str(style), **common)
-            jobs += [Job(name, method, level, pair, config) for level in method.levels or args.strengths]
+            levels = args.strengths if method.swept == "strength" else args.factors
+            jobs += [Job(name, method, level, pair, config) for level in levels]
     return jobs
 
 
@@ -174,33 +188,58 @@ def paint(jobs: Sequence[Job], results: Results, args: argparse.Namespace) -> in
     )
 
 
-def show_table(rows: Mapping[Job, Row], found: Mapping[Pair, object], place: str) -> None:
+def show_table(rows: Mapping[Job, Row], place: str) -> None:
     """Print or write the comparison of methods."""
-    reference = {job.pair: row for job, row in rows.items() if job.name == REFERENCE}
+    reference = reference_curves(rows)
     if not reference:
         raise UsageError(f"--table: expected results of the method {REFERENCE}, got none; paint them first")
-    by_method: dict[str, dict[Pair, list[Row]]] = {}
+    summaries = [
+        comparison.summarize(name, {pair: rows[job] for pair, job in chosen.items()}, reference)
+        for name, chosen in comparable(rows).items()
+    ]
+    _show(comparison.table([summary for summary in summaries if summary]), place)
+
+
+def reference_curves(rows: Mapping[Job, Row]) -> dict[Pair, list[Row]]:
+    """Return pair -> the reference's results, one for each strength."""
+    curves: dict[Pair, list[Row]] = {}
     for job, row in rows.items():
-        by_method.setdefault(job.name, {}).setdefault(job.pair, []).append(row)
-    summaries = [comparison.summarize(name, by_pair, reference) for name, by_pair in by_method.items()]
-    _show(comparison.table([summary for summary in summaries if summary], len(found)), place)
+        if job.name == REFERENCE:
+            curves.setdefault(job.pair, []).append(row)
+    return curves
+
+
+def comparable(rows: Mapping[Job, Row]) -> dict[str, dict[Pair, Job]]:
+    """Return method -> pair -> the job whose distance to the photograph is nearest the usual one of the reference."""
+    jobs: dict[str, dict[Pair, list[Job]]] = {}
+    for job in rows:
+        jobs.setdefault(job.name, {}).setdefault(job.pair, []).append(job)
+    usual = {
+        pair: comparison.usual_distance({job.level: rows[job] for job in of_pair}, USUAL)
+        for pair, of_pair in jobs.get(REFERENCE, {}).items()
+    }
+    return {
+        name: {
+            pair: comparison.nearest({job: rows[job] for job in of_pair}, usual.get(pair, 1.0))
+            for pair, of_pair in by_pair.items()
+        }
+        for name, by_pair in jobs.items()
+    }
 
 
 def show_methods(
     rows: Mapping[Job, Row], found: Mapping[Pair, tuple[Path, Path]], results: Results, args: argparse.Namespace
 ) -> None:
-    """Write the contact sheet: of each method the picture whose distance to the photograph is nearest the reference."""
-    reference = {job.pair: row["measures"]["content4"] for job, row in rows.items() if job.name == REFERENCE}
+    """Write the contact sheet: of each method the picture that the table shows."""
+    chosen = comparable(rows)
     lines = []
     for pair, (content, style) in found.items():
         line = {"content": sheets.Cell(content, pair.content), "style": sheets.Cell(style, pair.style)}
-        for name in dict.fromkeys(job.name for job in rows):
-            distances = {
-                job: row["measures"]["content4"] for job, row in rows.items() if (job.name, job.pair) == (name, pair)
-            }
-            if distances:
-                job = comparison.nearest(distances, reference.get(pair))
-                line[name] = sheets.Cell(results.picture_path(job), f"{job.level_name}, content4 {distances[job]:.2f}")
+        for name, by_pair in chosen.items():
+            if pair in by_pair:
+                job = by_pair[pair]
+                distance = rows[job]["measures"]["content4"]
+                line[name] = sheets.Cell(results.picture_path(job), f"{job.level_name}, content4 {distance:.2f}")
         lines.append(line)
     columns = list(dict.fromkeys(name for line in lines for name in line))
     sheets.write(args.sheet, sheets.draw(columns, lines, args.cell), "--sheet")

@@ -6,150 +6,120 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-from neural_style.bench.judge import MEASURES
 from quality_study.pairs import Pair
-from quality_study.results import Job, Row
+from quality_study.results import Row
 
-RATIOS = ("style", "deep", "swd", "content4")
+Key = TypeVar("Key")
+
+RATIOS = ("style", "deep", "swd")
 """Measures that the table shows as ratios to the reference."""
+
+_MEANS = {"content4": ".2f", "grain": ".2f", "evaluations": ".0f", "seconds": ".1f"}
+"""What the table shows as means, with digits."""
 
 _SMALLEST = 1e-12
 """What a value of 0 counts as, since logarithms are interpolated."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a method gives for one pair, at the reference's distance to the photograph.
-
-    Attributes:
-        values: the measures, evaluations and seconds, interpolated between the pictures of the sweep.
-        side: "" if the pictures of the sweep enclose the reference; "nearer" or "farther" if all are nearer to the
-            photograph than the reference or farther from it. Then the values are those of the closest picture.
-    """
-
-    values: Mapping[str, float]
-    side: str
-
-
-@dataclass(frozen=True)
 class Summary:
-    """A row of the table.
+    """A row of the table. Means are over the pairs that are compared.
 
     Attributes:
         method: its name.
-        pairs: how many pairs both the method and the reference have.
-        ratios: measure of `RATIOS` -> mean over these pairs, over the same mean of the reference.
-        grain: mean over the pairs.
-        evaluations: mean over the pairs.
-        seconds: mean over the pairs.
-        nearer: for how many pairs all pictures are nearer to the photograph than the reference.
-        farther: for how many pairs all pictures are farther from it.
+        pairs: how many pairs the method and the reference have.
+        compared: for how many of these the reference reaches the method's distance to the photograph.
+        ratios: measure of `RATIOS` -> mean over the same mean of the reference; None without a pair that is compared.
+        means: content4, grain, evaluations and seconds -> mean over all pairs.
     """
 
     method: str
     pairs: int
-    ratios: Mapping[str, float]
-    grain: float
-    evaluations: float
-    seconds: float
-    nearer: int
-    farther: int
+    compared: int
+    ratios: Mapping[str, float] | None
+    means: Mapping[str, float]
 
 
-def read_at(rows: Iterable[Row], content4: float) -> Reading | None:
-    """Interpolate the rows of one method and pair at a distance to the photograph.
+def read_at(rows: Iterable[Row], content4: float) -> Mapping[str, float] | None:
+    """Interpolate the measures of one method and pair at a distance to the photograph.
 
-    The logarithms of all values are interpolated linearly over the logarithm of content4.
+    The logarithms of the measures are interpolated linearly over the logarithm of content4.
 
     Args:
         rows: one for each level, in any order. Those with a content4 of 0, which are the photograph, do not count.
-        content4: distance of the reference, above 0.
+        content4: the distance, above 0.
 
     Returns:
-        None if there are no rows.
+        Measure of `RATIOS` -> value; None if all rows are nearer to the photograph, or all are farther.
     """
-    points = sorted((_values(row) for row in rows if row["measures"]["content4"] > 0), key=lambda p: p["content4"])
-    if not points:
+    measures = (row["measures"] for row in rows)
+    points = sorted((each for each in measures if each["content4"] > 0), key=lambda each: each["content4"])
+    distances = [math.log(point["content4"]) for point in points]
+    at, tolerance = math.log(max(content4, _SMALLEST)), 1e-9
+    if not points or not distances[0] - tolerance <= at <= distances[-1] + tolerance:
         return None
-    distances = np.log([point["content4"] for point in points])
-    at = math.log(content4)
-    values = {
-        name: float(np.exp(np.interp(at, distances, np.log([max(point[name], _SMALLEST) for point in points]))))
-        for name in points[0]
-    }
-    tolerance = 1e-9
-    side = "nearer" if at > distances[-1] + tolerance else "farther" if at < distances[0] - tolerance else ""
-    return Reading(values, side)
+    logarithms = {name: [math.log(max(point[name], _SMALLEST)) for point in points] for name in RATIOS}
+    return {name: math.exp(np.interp(at, distances, values)) for name, values in logarithms.items()}
 
 
-def nearest(distances: Mapping[Job, float], content4: float | None) -> Job:
-    """Return the job whose distance to the photograph is nearest the reference's, by ratio.
+def usual_distance(rows: Mapping[float, Row], usual: float) -> float:
+    """Return content4 of the reference at the strength nearest the usual one.
 
     Args:
-        distances: job -> content4; at least one.
-        content4: distance of the reference; None for the middle one of the levels.
+        rows: strength -> result; at least one.
+        usual: strength.
     """
-    if content4 is None:
-        return sorted(distances, key=lambda job: job.level)[len(distances) // 2]
-    at = math.log(content4)
-    return min(distances, key=lambda job: abs(math.log(max(distances[job], _SMALLEST)) - at))
+    return rows[min(rows, key=lambda level: abs(level - usual))]["measures"]["content4"]
 
 
-def summarize(method: str, rows: Mapping[Pair, Sequence[Row]], reference: Mapping[Pair, Row]) -> Summary | None:
+def nearest(rows: Mapping[Key, Row], content4: float) -> Key:
+    """Return the key, of at least one, whose row's distance to the photograph is nearest a distance, by ratio."""
+
+    def off(key: Key) -> float:
+        return abs(math.log(max(rows[key]["measures"]["content4"], _SMALLEST) / max(content4, _SMALLEST)))
+
+    return min(rows, key=off)
+
+
+def summarize(method: str, rows: Mapping[Pair, Row], reference: Mapping[Pair, Iterable[Row]]) -> Summary | None:
     """Return the table's row of a method.
 
     Args:
         method: its name.
-        rows: pair -> its pictures, one for each level.
-        reference: pair -> the reference's picture.
+        rows: pair -> its picture.
+        reference: pair -> the reference's pictures, one for each level.
 
     Returns:
         None if the method and the reference have no pair in common.
     """
-    readings, targets = [], []
-    for pair, target in reference.items():
-        reading = read_at(rows.get(pair, ()), target["measures"]["content4"])
-        if reading is not None:
-            readings.append(reading)
-            targets.append(target["measures"])
-    if not readings:
+    common = {pair: row for pair, row in rows.items() if pair in reference}
+    if not common:
         return None
-    means = {name: float(np.mean([reading.values[name] for reading in readings])) for name in readings[0].values}
-    ratios = {name: means[name] / float(np.mean([target[name] for target in targets])) for name in RATIOS}
-    sides = [reading.side for reading in readings]
-    return Summary(
-        method,
-        len(readings),
-        ratios,
-        means["grain"],
-        means["evaluations"],
-        means["seconds"],
-        sides.count("nearer"),
-        sides.count("farther"),
-    )
+    read = {pair: read_at(reference[pair], row["measures"]["content4"]) for pair, row in common.items()}
+    compared = [(common[pair]["measures"], values) for pair, values in read.items() if values is not None]
+    ratios = None
+    if compared:
+        ratios = {
+            name: sum(own[name] for own, _ in compared) / sum(theirs[name] for _, theirs in compared) for name in RATIOS
+        }
+    own = [{**row["measures"], **row} for row in common.values()]
+    means = {name: float(np.mean([each[name] for each in own])) for name in _MEANS}
+    return Summary(method, len(common), len(compared), ratios, means)
 
 
-def table(summaries: Sequence[Summary], pairs: int) -> str:
-    """Return the summaries as a table in Markdown.
-
-    Args:
-        summaries: the rows.
-        pairs: how many pairs the study has.
-    """
-    head = ["method", "pairs", *RATIOS, "grain", "evaluations", "seconds", "clamped: nearer, farther"]
+def table(summaries: Sequence[Summary]) -> str:
+    """Return the summaries as a table in Markdown."""
+    head = ["method", "pairs compared", *RATIOS, *_MEANS]
     lines = [
         [
             summary.method,
-            f"{summary.pairs} of {pairs}",
-            *(f"{summary.ratios[name]:.3f}" for name in RATIOS),
-            f"{summary.grain:.2f}",
-            f"{summary.evaluations:.0f}",
-            f"{summary.seconds:.1f}",
-            f"{summary.nearer}, {summary.farther}",
+            f"{summary.compared} of {summary.pairs}",
+            *(f"{summary.ratios[name]:.2f}" if summary.ratios else "–" for name in RATIOS),
+            *(f"{summary.means[name]:{digits}}" for name, digits in _MEANS.items()),
         ]
         for summary in summaries
     ]
@@ -194,8 +164,3 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown, with an end of line."""
     titles, *rows = (f"| {' | '.join(row)} |\n" for row in (head, *lines))
     return titles + "|---" * len(head) + "|\n" + "".join(rows)
-
-
-def _values(row: Row) -> dict[str, Any]:
-    measures = {name: row["measures"][name] for name in MEASURES}
-    return {**measures, "evaluations": row["evaluations"], "seconds": row["seconds"]}

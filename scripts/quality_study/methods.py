@@ -12,11 +12,11 @@ from neural_style.bench import classic_run
 from neural_style.config.config import Config
 from neural_style.errors import UsageError
 
-LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Factors on a method's own style weight, by default."""
+STRENGTHS = (0.25, 0.35, 0.5, 0.65, 0.75, 0.9, 0.95)
+"""Strengths that the defaults are painted with."""
 
-REFERENCE = "classic"
-"""Name of the method that the others are compared with, painted at its own style weight."""
+REFERENCE = "default"
+"""Name of the method that the others are compared with. Its pictures at all strengths make a curve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +27,13 @@ class Method:
         what: one line that says what is special about it.
         changes: fields of `Config` that differ from the preset, or from the defaults.
         preset: name of a preset; None for the defaults.
-        levels: at which levels it is painted, whatever the command line says; None for those of the command line.
-        swept: option that the levels change: `style_weight`, which they multiply, or `strength`, which they are.
+        swept: option that the level of a picture changes: `style_weight`, which it multiplies, or `strength`, which
+            it is.
     """
 
     what: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     preset: str | None = None
-    levels: tuple[float, ...] | None = None
     swept: str = "style_weight"
 
     def config(self, content: str, style: str, **common: Any) -> Config:
@@ -66,10 +65,8 @@ _QUARTERED = (256.0, 64.0, 16.0, 4.0, 1.0)
 _EQUAL = (1.0,) * 5
 
 _OWN: dict[str, Method] = {
-    REFERENCE: Method("anishathalye's formulas, 1,000 iterations of Adam from noise", _CLASSIC, levels=(1.0,)),
-    "default": Method("the defaults, by their strength", levels=(0.25, 0.35, 0.5, 0.65, 0.75), swept="strength"),
-    "default-weights": Method("the defaults, by their style weight, without corrections"),
-    "strength": Method("the defaults, with --strength", levels=(0.0, 0.25, 0.5, 0.75, 1.0), swept="strength"),
+    REFERENCE: Method("the defaults, by their strength", swept="strength"),
+    "classic": Method("anishathalye's formulas, 1,000 iterations of Adam from noise", _CLASSIC),
     # losses
     "gram": Method("Gram matrices alone", {"style_loss": ("gram",)}),
     "equal-layers": Method("style layers count alike", {"style_layer_weights": _EQUAL}),

@@ -81,10 +81,10 @@ def leveled(job: Job) -> Config:
     """
     if job.method.swept != "style_weight":
         return dataclasses.replace(job.config, **{job.method.swept: job.level})
+    if job.level == 1:
+        return job.config
     network = weights.load(job.config.weights, job.config.layers)
     own = resolve(job.config, network.settings)
-    if job.level == 1 and own.strength is None:
-        return job.config
     return dataclasses.replace(job.config, style_weight=own.style_weight * job.level)  # which ends a usual strength
 
 

@@ -27,9 +27,8 @@ from quality_study.results import Job, Results  # noqa: E402
 QUICK = {"optimizer": "adam", "iterations": 2, "tolerance": 0, "scales": "1", **SHALLOW}
 
 METHODS = {
-    "classic": Method("the reference", {"loss": "athalye", "initial_noiseblend": 1.0, **QUICK}, levels=(1.0,)),
-    "ours": Method("another", QUICK),
-    "strength": Method("a swept value", QUICK, levels=(0.0, 1.0), swept="initial_noiseblend"),
+    "default": Method("the reference", QUICK, swept="strength"),
+    "ours": Method("another", {"loss": "athalye", "initial_noiseblend": 1.0, **QUICK}),
 }
 
 
@@ -82,11 +81,11 @@ def times(place):
 
 def test_a_study_paints_judges_compares_and_resumes(study, tmp_path):
     results, table, sheet = tmp_path / "results", tmp_path / "table.md", tmp_path / "sheet.png"
-    asked = ("--methods", "ours", "--pairs", "a+b", "b+c", "--strengths", "0.5", "2")
+    asked = ("--methods", "ours", "--pairs", "a+b", "b+c", "--strengths", "0.5", "--factors", "0.5", "2")
     code, out, _ = study(*asked, "--table", table, "--sheet", sheet, "--cell", "60")
     assert code == 0
     assert len(out.splitlines()) == 6
-    names = [f"48/{place}/{pair}" for place in ("classic/1", "ours/0.5", "ours/2") for pair in ("a+b", "b+c")]
+    names = [f"48/{place}/{pair}" for place in ("default/0.5", "ours/0.5", "ours/2") for pair in ("a+b", "b+c")]
     files = {Path(f"{name}.{kind}") for name in names for kind in ("json", "png")}
     assert set(times(results)) == files
 
@@ -94,7 +93,7 @@ def test_a_study_paints_judges_compares_and_resumes(study, tmp_path):
     assert (painted["method"], painted["level"], painted["content"], painted["style"]) == ("ours", 2.0, "b", "c")
     assert (painted["width"], painted["height"], painted["evaluations"]) == (48, 38, 2)
     assert Image.open(results / "48/ours/2/b+c.png").size == (48, 38)
-    assert [line.split("|")[1].strip() for line in table.read_text().splitlines()[2:]] == ["classic", "ours"]
+    assert [line.split("|")[1].strip() for line in table.read_text().splitlines()[2:]] == ["default", "ours"]
     assert Image.open(sheet).width == 4 * 60 + 3 * 8
 
     before = times(results)
@@ -110,10 +109,10 @@ def test_a_study_paints_judges_compares_and_resumes(study, tmp_path):
 
 
 def test_a_result_is_judged_as_it_was_written(study, tmp_path, network, folder):
-    study("--methods", "classic", "--pairs", "a+b")
+    study("--methods", "default", "--pairs", "a+b", "--strengths", "0.5")
     from neural_style.bench.judge import Judge
 
-    place = tmp_path / "results/48/classic/1"
+    place = tmp_path / "results/48/default/0.5"
     image, style, content = (
         np.array(Image.open(path)) for path in (place / "a+b.png", folder / "b.jpg", folder / "a.png")
     )
@@ -122,19 +121,19 @@ def test_a_result_is_judged_as_it_was_written(study, tmp_path, network, folder):
 
 
 def test_a_method_with_other_settings_is_painted_anew(study, monkeypatch, tmp_path):
-    asked = ("--methods", "ours", "--pairs", "a+b", "--strengths", "1")
+    asked = ("--methods", "ours", "--pairs", "a+b", "--strengths", "0.5")
     study(*asked)
-    changed = dataclasses.replace(METHODS["ours"], changes={**QUICK, "tv_weight": 0.0})
+    changed = dataclasses.replace(METHODS["ours"], changes={**QUICK, "tv_weight": 0.0, "loss": "athalye"})
     monkeypatch.setitem(METHODS, "ours", changed)
     _, out, _ = study(*asked, "--table", "--limit-seconds", "0")
-    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["classic"]
+    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["default"]
     _, out, _ = study(*asked, "--precision", "float32")  # which is no other method
     assert [line.split(":")[0] for line in out.splitlines()] == ["1/1 ours ×1 a+b"]
     assert json.loads((tmp_path / "results/48/ours/1/a+b.json").read_text())["settings"]["tv_weight"] == 0
 
 
 def test_pairs_without_pictures_are_left_out_with_a_line(study):
-    code, out, err = study("--methods", "classic", "--pairs", "a+b", "a+nowhere", "gone+nowhere")
+    code, out, err = study("--methods", "default", "--strengths", "0.5", "--pairs", "a+b", "a+nowhere", "gone+nowhere")
     assert code == 0
     assert len(out.splitlines()) == 1
     assert [line.split(" in ")[0] for line in err.splitlines()] == [
@@ -145,17 +144,17 @@ def test_pairs_without_pictures_are_left_out_with_a_line(study):
 
 def test_the_sheet_of_strengths(study, tmp_path):
     sheet = tmp_path / "strengths.jpg"
-    code, out, _ = study("--strength-sheet", sheet, "--pairs", "a+b", "c+b", "--cell", "50")
+    code, out, _ = study("--strength-sheet", sheet, "--pairs", "a+b", "c+b", "--cell", "50", "--strengths", "0.5")
     assert code == 0
-    assert Image.open(sheet).width == 4 * 50 + 3 * 8
+    assert Image.open(sheet).width == 5 * 50 + 4 * 8
     distances = {
         level: [
-            json.loads((tmp_path / f"results/48/strength/{level}/{pair}.json").read_text())["measures"]["content4"]
+            json.loads((tmp_path / f"results/48/default/{level}/{pair}.json").read_text())["measures"]["content4"]
             for pair in ("a+b", "c+b")
         ]
-        for level in (0, 1)
+        for level in (0, 0.5, 1)
     }
-    lines = out.splitlines()[-2:]
+    lines = out.splitlines()[-3:]
     for line, (level, numbers) in zip(lines, distances.items(), strict=True):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[:2] == [str(level), "2"]
@@ -170,14 +169,15 @@ def test_the_sheet_of_strengths(study, tmp_path):
         (["--pairs", "a"], "--pairs: expected tuned, held-back, strength, or CONTENT+STYLE"),
         (["--pairs", "../a+b"], "--pairs: expected tuned"),
         (["--pairs", "x+y"], "--pairs: expected at least one pair whose pictures are there"),
-        (["--strengths", "1", "0"], "--strengths: expected factors above 0, got 1.0 0.0"),
-        (["--strengths", "inf"], "--strengths: expected factors above 0"),
+        (["--strengths", "1", "1.5"], "--strengths: expected numbers from 0 to 1, got 1.0 1.5"),
+        (["--factors", "1", "0"], "--factors: expected factors above 0, got 1.0 0.0"),
+        (["--factors", "inf"], "--factors: expected factors above 0"),
         (["--cell", "0"], "--cell: expected"),
         (["--width", "8"], "width: expected"),
         (["--sheet", "sheet.gif"], "--sheet: expected a file that ends with .jpg"),
         (["--strength-sheet", "sheet"], "--strength-sheet: expected a file that ends with .jpg"),
         (["--strength-sheet", "a.png", "--table"], "--strength-sheet: expected no --sheet and no --table"),
-        (["--pairs", "a+b", "--table", "--limit-seconds", "0"], "--table: expected results of the method classic"),
+        (["--pairs", "a+b", "--table", "--limit-seconds", "0"], "--table: expected results of the method default"),
         (["--weights", "nowhere.npz", "--pairs", "a+b"], "nowhere.npz"),
         (["--judge", "nowhere.npz", "--pairs", "a+b"], "nowhere.npz"),
         (["--pictures", "nowhere"], "--pictures: expected a folder, got 'nowhere'"),
@@ -194,10 +194,10 @@ def test_results_must_be_a_folder_and_whole(study, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = study(results=tmp_path / "file")
     assert (code, err) == (2, f"study_quality.py: --results: expected a folder, got the file '{tmp_path / 'file'}'\n")
-    damaged = tmp_path / "results/48/classic/1/a+b.json"
+    damaged = tmp_path / "results/48/default/0.5/a+b.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")
-    code, _, err = study("--methods", "classic", "--pairs", "a+b")
+    code, _, err = study("--methods", "default", "--strengths", "0.5", "--pairs", "a+b")
     assert code == 2
     assert f"expected a result in '{damaged}'" in err
 
@@ -260,19 +260,16 @@ def test_a_level_multiplies_the_own_weight_or_is_the_value():
     unchanged = job(level=1.0)
     assert painting.leveled(unchanged) is unchanged.config
     assert painting.leveled(job(level=0.25)).style_weight == own / 4
-    corrected = job(level=1.0, method=Method("", {"loss": "balanced"}))
-    assert resolve(corrected.config).strength == 0.5
-    assert resolve(painting.leveled(corrected)).strength is None  # as at the other levels
     given = job(level=2.0, method=Method("", {"style_weight": 7.0}))
     assert painting.leveled(given).style_weight == 14
-    assert painting.leveled(job(level=0.75, method=METHODS["strength"])).initial_noiseblend == 0.75
+    assert painting.leveled(job(level=0.75, method=METHODS["default"])).strength == 0.75
 
 
 # --- methods and pairs ------------------------------------------------------------------------------------------------
 
 
 def test_the_reference_is_always_there_and_first():
-    assert list(methods.parse(["default", "classic", "default"])) == ["classic", "default"]
+    assert list(methods.parse(["classic", "default", "classic"])) == ["default", "classic"]
 
 
 def test_sets_of_pairs_are_varied_and_apart():
@@ -312,63 +309,72 @@ def test_scikit_image_is_found_and_not_imported():
 
 
 def test_powers_are_interpolated_exactly():
-    sweep = [row(c, style=c**-2, deep=3 * c, evaluations=c * 10, seconds=c**0.5) for c in (4.0, 0.25, 1.0)]
-    reading = comparison.read_at(sweep, 2.0)
-    assert reading.side == ""
-    assert reading.values == pytest.approx(
-        {
-            "style": 0.25,
-            "deep": 6,
-            "swd": 1,
-            "content4": 2,
-            "grain": 1,
-            "evaluations": 20,
-            "seconds": 2**0.5,
-        }
-    )
+    sweep = [row(c, style=c**-2, deep=3 * c) for c in (4.0, 0.25, 1.0)]
+    assert comparison.read_at(sweep, 2.0) == pytest.approx({"style": 0.25, "deep": 6, "swd": 1})
 
 
-@pytest.mark.parametrize(("at", "side", "style"), [(0.5, "farther", 5), (1.0, "", 5), (4.0, "", 2), (4.1, "nearer", 2)])
-def test_a_reference_outside_the_sweep_is_clamped_and_marked(at, side, style):
-    reading = comparison.read_at([row(1.0, style=5.0), row(4.0, style=2.0)], at)
-    assert (reading.side, reading.values["style"]) == (side, pytest.approx(style))
+@pytest.mark.parametrize(("at", "style"), [(0.5, None), (1.0, 5), (2.0, 10**0.5), (4.0, 2), (4.1, None), (0.0, None)])
+def test_nothing_is_read_outside_the_curve(at, style):
+    values = comparison.read_at([row(1.0, style=5.0), row(4.0, style=2.0)], at)
+    assert (values and values["style"]) == (style and pytest.approx(style))
 
 
-def test_the_photo_itself_is_no_point_of_the_sweep():
+def test_the_photo_itself_is_no_point_of_the_curve():
     assert comparison.read_at([row(0.0)], 1.0) is None
-    assert comparison.read_at([row(0.0, style=100.0), row(0.5, style=3.0)], 0.2).values["style"] == pytest.approx(3)
+    curve = [row(0.0, style=100.0), row(0.5, style=3.0)]
+    assert comparison.read_at(curve, 0.2) is None
+    assert comparison.read_at(curve, 0.5)["style"] == pytest.approx(3)
 
 
 def test_a_style_distance_of_0_counts_as_tiny():
-    assert comparison.read_at([row(1.0, style=0.0)], 1.0).values["style"] == pytest.approx(0, abs=1e-11)
+    assert comparison.read_at([row(1.0, style=0.0)], 1.0)["style"] == pytest.approx(0, abs=1e-11)
 
 
 def test_summary_by_hand():
-    """Two pairs: at the reference's content4 the method has a style of 1 and 2; another pair has no reference."""
+    """At the method's distances, the reference has a style of 1 in the first pair; it is never as far in the second."""
     first, second, third = Pair("a", "b"), Pair("b", "c"), Pair("c", "a")
-    reference = {first: row(1.0, style=4.0, grain=3.0), second: row(3.0, style=2.0), third: row(1.0, style=1000.0)}
+    reference = {
+        first: [row(0.5, style=2.0), row(2.0, style=0.5)],
+        second: [row(1.5, style=2.0)],
+    }
     rows = {
-        first: [row(0.5, style=2.0, grain=0.5), row(2.0, style=0.5, grain=0.5)],
-        second: [row(1.5, style=2.0, grain=1.5, evaluations=30, seconds=4.0)],
+        first: row(1.0, style=4.0, grain=3.0, evaluations=30, seconds=4.0),
+        second: row(3.0, style=2.0),
+        third: row(1.0, style=1000.0),
     }
     summary = comparison.summarize("ours", rows, reference)
-    assert (summary.pairs, summary.nearer, summary.farther) == (2, 1, 0)
-    assert summary.ratios == pytest.approx({"style": 3 / 6, "deep": 1, "swd": 1, "content4": 2.5 / 4})
-    assert (summary.grain, summary.evaluations, summary.seconds) == pytest.approx((1, 20, 3))
-    assert comparison.summarize("ours", {}, reference) is None
-    assert comparison.table([summary], 3) == (
-        "| method | pairs | style | deep | swd | content4 | grain | evaluations | seconds "
-        "| clamped: nearer, farther |\n"
-        "|---|---|---|---|---|---|---|---|---|---|\n"
-        "| ours | 2 of 3 | 0.500 | 1.000 | 1.000 | 0.625 | 1.00 | 20 | 3.0 | 1, 0 |\n"
+    assert (summary.pairs, summary.compared) == (2, 1)
+    assert summary.ratios == pytest.approx({"style": 4, "deep": 1, "swd": 1})
+    assert summary.means == pytest.approx({"content4": 2, "grain": 2, "evaluations": 20, "seconds": 3})
+    assert comparison.summarize("ours", {third: rows[third]}, reference) is None
+    nowhere = comparison.summarize("far", {second: rows[second]}, reference)
+    assert comparison.table([summary, nowhere]) == (
+        "| method | pairs compared | style | deep | swd | content4 | grain | evaluations | seconds |\n"
+        "|---|---|---|---|---|---|---|---|---|\n"
+        "| ours | 1 of 2 | 4.00 | 1.00 | 1.00 | 2.00 | 2.00 | 20 | 3.0 |\n"
+        "| far | 0 of 1 | – | – | – | 3.00 | 1.00 | 10 | 2.0 |\n"
     )
 
 
+def test_ratios_are_those_of_means():
+    reference = {Pair("a", "b"): [row(1.0, swd=1.0)], Pair("b", "c"): [row(2.0, swd=3.0)]}
+    rows = {Pair("a", "b"): row(1.0, swd=4.0), Pair("b", "c"): row(2.0, swd=2.0)}
+    assert comparison.summarize("ours", rows, reference).ratios["swd"] == pytest.approx(6 / 4)
+
+
 def test_the_reference_compared_with_itself_is_1():
-    own = {Pair("a", "b"): row(0.7, style=3.0), Pair("b", "c"): row(1.9, style=0.2)}
-    summary = comparison.summarize("classic", {pair: [each] for pair, each in own.items()}, own)
+    curves = {Pair("a", "b"): [row(0.7, style=3.0), row(1.0)], Pair("b", "c"): [row(1.9, style=0.2), row(3.0)]}
+    summary = comparison.summarize("default", {pair: curve[0] for pair, curve in curves.items()}, curves)
     assert summary.ratios == pytest.approx(dict.fromkeys(comparison.RATIOS, 1))
-    assert (summary.nearer, summary.farther) == (0, 0)
+    assert summary.compared == 2
+
+
+def test_of_several_levels_the_one_nearest_the_usual_distance_counts():
+    default = {level: job(level, METHODS["default"], "default") for level in (0.25, 0.5)}
+    ours = {level: job(level) for level in (1.0, 2.0)}
+    rows = {default[0.25]: row(0.1), default[0.5]: row(0.9), ours[1.0]: row(0.2), ours[2.0]: row(1.2)}
+    chosen = study_quality.comparable(rows)
+    assert chosen == {"default": {Pair("a", "b"): default[0.5]}, "ours": {Pair("a", "b"): ours[2.0]}}
 
 
 def test_spread_by_hand():
@@ -382,12 +388,11 @@ def test_spread_by_hand():
 
 
 def test_the_nearest_picture_is_nearest_by_ratio():
-    near, middle, far = (job(level) for level in (0.5, 1.0, 2.0))
-    distances = {far: 4.0, near: 0.5, middle: 1.0}
-    assert comparison.nearest(distances, 1.9) is middle
-    assert comparison.nearest(distances, 2.1) is far
-    assert comparison.nearest({near: 0.0, far: 4.0}, 0.1) is far
-    assert comparison.nearest(distances, None) is middle
+    rows = {"far": row(4.0), "near": row(0.5), "middle": row(1.0)}
+    assert comparison.nearest(rows, 1.9) == "middle"
+    assert comparison.nearest(rows, 2.1) == "far"
+    assert comparison.nearest({"photo": row(0.0), "far": row(4.0)}, 0.1) == "far"
+    assert comparison.usual_distance({0.25: row(0.3), 0.65: row(1.1)}, 0.5) == 1.1
 
 
 # --- sheets -----------------------------------------------------------------------------------------------------------
