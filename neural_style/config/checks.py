@@ -158,12 +158,13 @@ def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind
 
 def _check_losses(config: Config) -> None:
     """Check that some loss is left to optimize."""
-    if config.content_terms or config.style_terms or config.in_effect("tv_weight"):
+    terms = {**config.content_terms, **config.style_terms}
+    if terms or config.in_effect("tv_weight"):
         return
     weights = {name: config.in_effect(name) for name in ("content_weight", "style_weight", "tv_weight")}
     left_out = {0: "style_weight", 1: "content_weight"}.get(config.strength)
-    if left_out and weights[left_out]:
-        others = [name for name in weights if name != left_out]
+    others = [name for name in weights if name != left_out]
+    if left_out and weights[left_out] and not any(weights[name] for name in others):
         raise UsageError(
             f"strength: expected a number above 0 and below 1, or {' or '.join(others)} above 0, got strength "
             f"{config.strength:g}, which leaves out the {left_out.removesuffix('_weight')} loss, and 0 for both; "
