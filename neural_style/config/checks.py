@@ -162,7 +162,7 @@ def _check_losses(config: Config) -> None:
     if terms or config.in_effect("tv_weight"):
         return
     weights = {name: config.in_effect(name) for name in ("content_weight", "style_weight", "tv_weight")}
-    left_out = {0: "style_weight", 1: "content_weight"}.get(config.strength)
+    left_out = "style_weight" if config.strength == 0 else "content_weight" if config.strength == 1 else None
     others = [name for name in weights if name != left_out]
     if left_out and weights[left_out] and not any(weights[name] for name in others):
         raise UsageError(

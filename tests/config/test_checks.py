@@ -60,9 +60,7 @@ def test_one_option_says_what_to_start_from():
                 init=init,
                 initial_noiseblend=1,
             )
-    refuse(
-        r"^initial_noiseblend: expected less than 1 beside initial, got 1, ", initial="a.png", initial_noiseblend=1
-    )
+    refuse(r"^initial_noiseblend: expected less than 1 beside initial, got 1, ", initial="a.png", initial_noiseblend=1)
     config(init="noise", initial_noiseblend=1)
     config(initial_noiseblend=1)
     for share in (0, 0.25):
@@ -145,7 +143,9 @@ def test_a_loss_is_left_to_optimize():
     several = {"styles": ["a.jpg", "b.jpg"], "style_layers_of": ["relu1_1", "relu2_1"], "style_blend_weights": [1, 0]}
     nowhere = {**several, "style_layers": ["relu1_1", "relu2_1"], "style_layer_weights": [0, 1]}
     for strength in (None, 0, 0.5, 1):
-        refuse(r"^expected content_weight, style_weight or tv_weight above 0, got 0 for all;", **none, strength=strength)
+        refuse(
+            r"^expected content_weight, style_weight or tv_weight above 0, got 0 for all;", **none, strength=strength
+        )
     for strength, left_out, others in (
         (0, "style", "content_weight or tv_weight"),
         (1, "content", "style_weight or tv_weight"),

@@ -233,10 +233,17 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-@pytest.mark.parametrize("settings", [{}, {"loss": "athalye", "learning_rate": 3.0, "initial_noiseblend": 0.75}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"loss": "athalye", "learning_rate": 3.0, "initial_noiseblend": 0.75}], ids=str
+)
 def test_what_was_decided_follows_every_change(name, settings):
     """As if it had been asked for at first, whatever else was asked for, and after any change before it."""
-    for base in ({}, {"optimizer": "sgd"}, {"pixel_range": 1, "optimizer": "adam"}, {"loss": "athalye", "init": "gray"}):
+    for base in (
+        {},
+        {"optimizer": "sgd"},
+        {"pixel_range": 1, "optimizer": "adam"},
+        {"loss": "athalye", "init": "gray"},
+    ):
         for first in CHANGES[name]:
             before = resolve(config(**{**base, name: first}), settings)
             for second in CHANGES[name]:

@@ -56,7 +56,9 @@ def test_a_strength_sets_both_weights():
     before = config()
     after = reweighted(before, {"strength": 0.75}, loss_spec(before))
     assert after.factor("style_weight") == config(strength=0.75).factor("style_weight") > before.factor("style_weight")
-    assert reweighted(after, {"strength": 0.5}, loss_spec(before)).factor("style_weight") == before.factor("style_weight")
+    assert reweighted(after, {"strength": 0.5}, loss_spec(before)).factor("style_weight") == before.factor(
+        "style_weight"
+    )
     texture = reweighted(before, {"strength": 1}, loss_spec(before))
     assert (texture.factor("content_weight"), dict(texture.content_terms)) == (0, {})
     assert not reweighted(before, {"strength": 0}, loss_spec(before)).style_terms

@@ -35,7 +35,8 @@ class Optimization:
     iterations: int | None = option(
         "Optimization",
         "Most evaluations of loss and gradient at the full size, or at the preview's size if there is a preview. The "
-        f"evaluation of the start image does not count. By default {_by_optimizer('iterations')}.",
+        f"evaluation of the start image does not count. By default {_by_optimizer('iterations')}, or the last of "
+        "--iterations_by_scale.",
         None,
         bounds=">= 1",
     )
@@ -88,7 +89,7 @@ class Optimization:
     iterations_by_scale: tuple[int, ...] | None = option(
         "Optimization",
         "Most evaluations at each size, from coarse to fine; the last number counts for all further sizes. They "
-        "replace --iterations and --scale_iterations.",
+        "replace --iterations and --scale_iterations, which cannot be given beside them.",
         None,
         bounds=">= 1",
     )
