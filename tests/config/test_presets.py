@@ -116,7 +116,7 @@ def test_what_is_given_as_the_preset_has_it_replaces_nothing(name, changes):
 
 
 def test_numbers_are_compared_however_they_are_written():
-    for name, text in (("keras", "--learning_rate_decay=9.6e-1"), ("athalye", "--initial_noiseblend=1.0")):
+    for name, text in (("cs231n", "--learning_rate_decay=3.33e-2"), ("athalye", "--initial_noiseblend=1.0")):
         assert flags.parse([*ARGUMENTS, f"--preset={name}", text]) == Config.of_preset(name, **PICTURES)
 
 
