@@ -35,8 +35,7 @@ class Optimization:
     iterations: int | None = option(
         "Optimization",
         "Most evaluations of loss and gradient at the full size, or at the preview's size if there is a preview. The "
-        f"evaluation of the start image does not count. By default {_by_optimizer('iterations')}, or the last of "
-        "--iterations_by_scale.",
+        f"evaluation of the start image does not count. By default {_by_optimizer('iterations')}.",
         None,
         bounds=">= 1",
     )
