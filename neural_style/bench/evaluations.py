@@ -25,7 +25,7 @@ NOTE = (
 def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
     """Time evaluations in each precision of this machine, in turn with what they are compared with."""
     same_loss: Any = {"loss": classic_run.SETTINGS["loss"]}  # which PyTorch is given
-    config = dataclasses.replace(program.resolve(config, network), **same_loss)
+    config = program.resolve(dataclasses.replace(config, **same_loss), network)
     content, style, start = random_pictures(width)
     precisions = program.available_precisions(config)
     actions: dict[Hashable, Callable[[], object]] = {}

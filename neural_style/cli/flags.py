@@ -34,16 +34,15 @@ def parse(arguments: Sequence[str]) -> Config:
             `Config` refuses a value.
     """
     texts = _gather(arguments, folder=None, files=())
-    if presets.FLAG in texts:
-        (name,) = texts.pop(presets.FLAG)
-        texts = presets.texts(name, texts) | texts
+    (preset,) = texts.pop(presets.FLAG, (None,))
     missing = [option.name for option in OPTIONS.values() if option.required and option.name not in texts]
     if missing:
         wanted = " and ".join(f"--{name}" for name in missing)
         raise UsageError(
             f"expected {wanted}, got none; for example: --content photo.jpg --styles painting.jpg (--help lists all)"
         )
-    return Config(**_values(texts))
+    values = _values(texts)
+    return Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
 
 
 def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ def check(config: Config) -> None:
     _check_rotations(config.style_rotations or ())
     _check_layers(config)
     _check_progress(config)
+    _check_iterations(config)
     if not re.fullmatch(r"auto|[1-9]\d?", config.scales):
         raise UsageError(f"scales: expected auto or a whole number from 1 to 99, got {config.scales!r}")
     if config.bit_depth not in (8, 16):
@@ -63,19 +64,43 @@ def _check_pictures(config: Config) -> None:
 
 def _check_start(config: Config) -> None:
     """Check that one option says what a run starts from."""
-    if config.init is None:
-        return
-    _check_picture("init", config.init)
-    if config.initial is not None:
+    if config.init is not None:
+        _check_picture("init", config.init)
+    if config.init is not None and config.initial is not None:
         raise UsageError(
             "initial: expected nothing beside init, which says what to start from, too; leave one of them out"
         )
-    is_decided = "initial_noiseblend" in getattr(config, "decided", ())  # not given, so another value will be decided
-    if config.start == "noise" and config.initial_noiseblend not in (None, 1) and not is_decided:
+    share = config.asked("initial_noiseblend")
+    if config.start == "noise" and share not in (None, 1):
         raise UsageError(
-            f"initial_noiseblend: expected 1 with init noise, which is noise alone, got {config.initial_noiseblend:g}; "
+            f"initial_noiseblend: expected 1 with init noise, which is noise alone, got {share:g}; "
             "leave one of the two out"
         )
+    if share == 1 and config.start != "noise":
+        for name in ("init", "initial"):
+            if getattr(config, name) is not None:
+                raise UsageError(
+                    f"initial_noiseblend: expected less than 1 beside {name}, got 1, which is noise alone and leaves "
+                    f"nothing of {name}; leave one of the two out"
+                )
+
+
+def _check_iterations(config: Config) -> None:
+    """Check that one option says how long each size is painted.
+
+    The last of `iterations_by_scale` as `iterations`, and the default of `scale_iterations`, are no contradictions:
+    saved flags name them.
+    """
+    if config.iterations_by_scale is None:
+        return
+    usual = type(config).scale_iterations
+    for name, agreeing in (("iterations", config.iterations_by_scale[-1]), ("scale_iterations", usual)):
+        asked = config.asked(name)
+        if asked not in (None, agreeing):
+            raise UsageError(
+                f"{name}: expected nothing beside iterations_by_scale, which replaces it, got {asked}; "
+                "leave one of the two out"
+            )
 
 
 def _check_rotations(rotations: tuple[int, ...]) -> None:
@@ -111,27 +136,48 @@ def _check_layers(config: Config) -> None:
         )
     if config.content_layer_weights is not None and config.content_layers is None:
         raise UsageError("content_layer_weights are those of content_layers, which are not given; give both")
-    if config.style_loss_weights is not None and config.style_loss is None:
+    if config.asked("style_loss_weights") is not None and config.style_loss is None:
         raise UsageError("style_loss_weights are those of style_loss, which is not given; give both")
-    for name, kind in (("style_layer", "style layer"), ("content_layer", "content layer"), ("style_loss", "statistic")):
-        _check_count(config, f"{name}_weights", getattr(config, name if name == "style_loss" else f"{name}s"), kind)
+    _check_count(config, "style_layer_weights", config.style_layers, "style layer")
+    _check_count(config, "content_layer_weights", config.content_layers, "content layer")
+    _check_count(config, "style_loss_weights", config.in_effect("style_loss"), "statistic")
     if config.style_layer_weights is not None and config.style_layer_weight_exp != 1:
         raise UsageError(
             "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
         )
     _check_statistics(config)
-    style_terms = config.style_terms
-    if not (config.content_terms or style_terms or config.in_effect("tv_weight")):
-        raise UsageError(
-            "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimize"
-        )
+    _check_losses(config)
 
 
 def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind: str) -> None:
     """Check that there is one weight for each of some layers or statistics."""
-    given, count = getattr(config, name), len(weighted or ())
+    given, count = config.asked(name), len(weighted or ())
     if given is not None and len(given) != count:
         raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {given}")
+
+
+def _check_losses(config: Config) -> None:
+    """Check that some loss is left to optimize."""
+    terms = {**config.content_terms, **config.style_terms}
+    if terms or config.in_effect("tv_weight"):
+        return
+    weights = {name: config.in_effect(name) for name in ("content_weight", "style_weight", "tv_weight")}
+    left_out = "style_weight" if config.strength == 0 else "content_weight" if config.strength == 1 else None
+    others = [name for name in weights if name != left_out]
+    if left_out and weights[left_out] and not any(weights[name] for name in others):
+        raise UsageError(
+            f"strength: expected a number above 0 and below 1, or {' or '.join(others)} above 0, got strength "
+            f"{config.strength:g}, which leaves out the {left_out.removesuffix('_weight')} loss, and 0 for both; "
+            "there is nothing to optimize"
+        )
+    if weights["style_weight"] and config.strength != 0:
+        raise UsageError(
+            "style_layers_of: expected a style that counts in a style layer with a weight above 0, got none; "
+            "there is nothing to optimize"
+        )
+    raise UsageError(
+        "expected content_weight, style_weight or tv_weight above 0, got 0 for all; there is nothing to optimize"
+    )
 
 
 def _check_statistics(config: Config) -> None:
@@ -142,7 +188,7 @@ def _check_statistics(config: Config) -> None:
     if not 0 < sum(config.style_statistics.values()) < math.inf:
         raise UsageError(
             "style_loss_weights: expected at least one weight above 0 and a finite sum, "
-            f"got weights {config.style_loss_weights}"
+            f"got weights {tuple(config.style_statistics.values())}"
         )
     if config.style_layers_of is None:
         return

@@ -74,6 +74,8 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         object.__setattr__(self, "styles", tuple(self.styles))
         if isinstance(self.scales, int):
             object.__setattr__(self, "scales", str(self.scales))
+        if isinstance(self.init, (bytes, os.PathLike)) and os.fsdecode(self.init) in STARTS:
+            object.__setattr__(self, "init", os.path.join(os.curdir, os.fsdecode(self.init)))  # a file of that name
         for name, declared in OPTIONS.items():
             object.__setattr__(self, name, declared.checked(getattr(self, name)))
         checks.check(self)
@@ -91,20 +93,29 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         return frozenset(name for name, option in OPTIONS.items() if option.required or values[name] != option.default)
 
     @property
+    def decided(self) -> frozenset[str]:
+        """Names of the options that have a value though they were not given. Only a resolved configuration has any."""
+        return frozenset()
+
+    def asked(self, name: str) -> Any:
+        """Return the value that was given for an option; None if it was left open, even if one was decided since."""
+        return None if name in self.decided else getattr(self, name)
+
+    @property
     def family(self) -> str:
         """The loss in effect: the one asked for, or the usual one."""
         return self.loss or LEFT_TO_NETWORK["loss"]
 
     def in_effect(self, name: str) -> Any:
         """Return the value of an option that depends on the loss: the one given, or its default for the loss."""
-        value = getattr(self, name)
+        value = self.asked(name)
         return FAMILIES[self.family][name] if value is None else value
 
     @property
     def start(self) -> str:
         """Kind of the start image, before noise is blended in: a name in `defaults.STARTS`, or "picture"."""
-        if isinstance(self.init, (str, os.PathLike)) and os.fspath(self.init) in STARTS:
-            return os.fspath(self.init)
+        if isinstance(self.init, str) and self.init in STARTS:
+            return self.init
         return "content" if self.init is None and self.initial is None else "picture"
 
     @property
@@ -177,9 +188,9 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
     @property
     def style_statistics(self) -> Mapping[str, float]:
         """Statistics of the style loss -> factors."""
-        statistics, factors = self.in_effect("style_loss"), self.style_loss_weights
+        statistics, factors = self.in_effect("style_loss"), self.asked("style_loss_weights")
         if factors is None:
-            factors = (1.0,) * len(statistics) if self.style_loss else self.in_effect("style_loss_weights")
+            factors = (1.0,) * len(statistics) if self.asked("style_loss") else self.in_effect("style_loss_weights")
         return dict(zip(statistics, factors, strict=True))
 
     @property

@@ -118,7 +118,9 @@ class Option:
 
     def _checked_item(self, value: Any) -> Any:
         if self.type is str and isinstance(value, (os.PathLike, bytes) if self.is_path else os.PathLike):
-            value = os.fsdecode(value)
+            path = os.fsdecode(value)
+            is_bare = not self.is_path and not os.path.dirname(path)  # a word has a meaning of its own, such as auto
+            value = os.path.join(os.curdir, path) if is_bare else path
         accepted, described = _KINDS[self.type]
         if not isinstance(value, accepted) or (self.type is not bool and isinstance(value, bool)):
             self._refuse(value, described)

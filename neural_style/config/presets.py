@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from importlib import resources
 from typing import Any
 
+from neural_style.config.defaults import FAMILIES
 from neural_style.config.fields import Option
 from neural_style.errors import UsageError
 
@@ -28,7 +29,11 @@ _OF_OPTIMIZER = {
     *("clip", "average_iterates", "carry_moments"),
 }
 
+_OF_LOSS = {*(name for defaults in FAMILIES.values() for name in defaults), "style_layer_weights", "strength"}
+
 _REPLACES: Mapping[str, Collection[str]] = {
+    "loss": _OF_LOSS,
+    "pixel_range": {"learning_rate", "eps", "tv_weight"},
     "init": _START,
     "initial": _START,
     "initial_noiseblend": {"init"},
@@ -76,27 +81,18 @@ def summary(name: str) -> str:
     return lines(name)[0].removeprefix("#").strip()
 
 
-def texts(name: str, given: Mapping[str, Any] | None = None) -> dict[str, list[str]]:
+def texts(name: str) -> dict[str, list[str]]:
     """Return the texts that a preset gives for its options.
 
-    Args:
-        name: name of the preset.
-        given: options that are given next to it -> their values, or the texts of these. They are left out, and so is
-            what belongs to options that they replace by another value.
+    Raises:
+        UsageError: there is no such preset.
     """
-    given = given or {}
     found: dict[str, list[str]] = {}
     for line in lines(name):
         match = re.fullmatch(r"--(\w+)(?:=|\s+|$)(.*)", line.strip())
         if match:
             found[match[1]] = match[2].split() or ["true"]
-    changed = (option for option, value in given.items() if found.get(option) != _words(value))
-    replaced = {*given}.union(*(_REPLACES.get(option, ()) for option in changed))
-    return {option: words for option, words in found.items() if option not in replaced}
-
-
-def _words(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else [str(value)]
+    return found
 
 
 def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -105,9 +101,25 @@ def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | 
     Args:
         name: name of the preset.
         options: every option by name.
-        given: as for `texts`.
+        given: options that are given next to it -> their values. They are left out, and so is what belongs to options
+            that they change. What is given as the preset has it, or as the default that the preset keeps, changes
+            nothing.
+
+    Raises:
+        UsageError: there is no such preset, or a value that is given is invalid.
     """
-    return {option: _converted(options[option], words) for option, words in texts(name, given).items()}
+    found = {option: _converted(options[option], words) for option, words in texts(name).items()}
+    replaced = {*(given or {})}
+    for option, value in (given or {}).items():
+        declared = options.get(option)
+        before = found.get(option, declared and declared.default)
+        if declared and option in _REPLACES and not _is_same(declared.checked(value), declared.checked(before)):
+            replaced |= {*_REPLACES[option]}
+    return {option: value for option, value in found.items() if option not in replaced}
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and value == other
 
 
 def _converted(option: Option, words: list[str]) -> Any:

@@ -19,7 +19,9 @@ class ResolvedConfig(Config):
     """
 
     decisions: tuple[tuple[str, Any], ...] = ()
-    """Options that were not given, by name, with what the network, the loss or the optimizer decided."""
+    """Options that were not given, by name, with what the network or other options decided."""
+    settings: tuple[tuple[str, Any], ...] = tuple(LEFT_TO_NETWORK.items())
+    """Values of the options in `LEFT_TO_NETWORK` that suit the network, by name."""
 
     # never None here
     loss: Literal["balanced", "athalye"] = LEFT_TO_NETWORK["loss"]
@@ -60,31 +62,26 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     """Give every option a value.
 
     Args:
-        config: what was asked for. Of a resolved one, what depends on the optimizer or the loss is decided anew; the
-            rest stays.
-        settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence.
+        config: what was asked for. Of a resolved one, what was decided is decided anew, so it follows options that have
+            changed since.
+        settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence. A
+            resolved configuration keeps those that it was resolved with.
     """
-    before = config.decided if isinstance(config, ResolvedConfig) else frozenset()
-    values: dict[str, Any] = {**LEFT_TO_NETWORK, **(settings or {}), **LEFT_TO_OPTIMIZER[config.optimizer]}
-    of_sgd = SGD_RATE * (config.pixel_range / 255) ** 2  # as `rates_of` undoes it
-    values["learning_rate"] = (
-        of_sgd if config.optimizer == "sgd" else values["learning_rate"] * config.pixel_range / 255
-    )
-    families = {name for defaults in FAMILIES.values() for name in defaults}
-    open_now = before & {*LEFT_TO_OPTIMIZER[config.optimizer], *families, "tolerance", "strength"}
-    if config.init is not None or config.initial is not None:
-        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
-        open_now |= before & {"initial_noiseblend"}
-    if config.optimizer == "sgd" or config.learning_rate == of_sgd:  # or was it before
-        open_now |= before & {"learning_rate"}
-    given = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
-    given |= dict.fromkeys(open_now)
+    settings = dict(config.settings) if isinstance(config, ResolvedConfig) else {**LEFT_TO_NETWORK, **(settings or {})}
+    given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
+    values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
     loss = given["loss"] or values["loss"]
     values |= {**FAMILIES[loss], "tolerance": usual_tolerance(config.optimizer, loss)}
+    units = config.pixel_range / 255  # as `rates_of` undoes them
+    values["learning_rate"] = SGD_RATE * units**2 if config.optimizer == "sgd" else values["learning_rate"] * units
+    if config.iterations_by_scale is not None:
+        values["iterations"] = config.iterations_by_scale[-1]
+    if config.init is not None or config.initial is not None:
+        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
     if given["style_loss"] is not None:
         values["style_loss_weights"] = (1.0,) * len(given["style_loss"])
     if given["strength"] is None and loss == "balanced" and given["content_weight"] is given["style_weight"] is None:
         values["strength"] = strength.USUAL
-    filled = {name: value if given[name] is None else given[name] for name, value in values.items()}
-    decided = before | {name for name in values if given[name] is None}
-    return ResolvedConfig(**given | filled, decisions=tuple((name, filled[name]) for name in values if name in decided))
+    decided = {name: value for name, value in values.items() if given[name] is None}
+    kept = {"decisions": tuple(decided.items()), "settings": tuple(settings.items())}
+    return ResolvedConfig(**given | decided | kept)

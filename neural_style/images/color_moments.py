@@ -48,7 +48,7 @@ def color_moments(rgb: np.ndarray) -> ColorMoments:
     return ColorMoments(float(rgb.shape[0] * rgb.shape[1]), first, second)
 
 
-def colored_noise(colors: ColorMoments, width: int, height: int, seed: int) -> np.ndarray:
+def colored_noise(colors: ColorMoments, width: int, height: int, generator: np.random.Generator) -> np.ndarray:
     """Return white noise whose colors have a mean and a covariance: each pixel is drawn from their normal distribution.
 
     Values are not clipped to 0-255, because clipping would change mean and covariance.
@@ -57,14 +57,14 @@ def colored_noise(colors: ColorMoments, width: int, height: int, seed: int) -> n
         colors: the mean and the covariance.
         width: in pixels.
         height: in pixels.
-        seed: of the noise.
+        generator: where the noise is drawn from.
 
     Returns:
         float32 (height, width, 3), RGB.
     """
     variances, axes = np.linalg.eigh(colors.covariance)
     root = (axes * np.sqrt(variances.clip(0))) @ axes.T  # the symmetric root, which exists for gray styles, too
-    noise = np.random.default_rng(seed).standard_normal((height, width, 3), np.float32)
+    noise = generator.standard_normal((height, width, 3), np.float32)
     for rows in row_bands(height, width):
         noise[rows] = noise[rows] @ root.astype(np.float32) + colors.mean.astype(np.float32)
     return noise

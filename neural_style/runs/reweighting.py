@@ -30,7 +30,8 @@ WEIGHTS = (
 def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpec) -> ResolvedConfig:
     """Return a configuration with new loss weights.
 
-    A new weight of content or style ends the effect of a strength, unless a strength comes with it.
+    A new weight of content or style ends the effect of a strength, unless a strength comes with it. What is new counts
+    as given, even if its value is the one that was decided.
 
     Args:
         config: the run.
@@ -45,7 +46,8 @@ def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpe
         raise UsageError(f"set_weights: expected some of {', '.join(WEIGHTS)}, got {', '.join(unknown)}")
     if weights.keys() & {"content_weight", "style_weight"}:
         weights = {"strength": None, **weights}
-    config = dataclasses.replace(config, **weights)
+    left = tuple((name, value) for name, value in config.decisions if name not in weights)
+    config = dataclasses.replace(config, **weights, decisions=left)
     for term, new in zip(spec.terms, loss_spec(config).terms, strict=True):
         lacking = sorted(set(new.layers) - set(term.layers))
         if lacking:

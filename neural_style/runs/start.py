@@ -41,7 +41,8 @@ def _without_noise(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> 
     if config.start == "gray":
         return np.zeros((1, content.height, content.width, 3), np.float32)
     if config.start == "style_colors":
-        picture = colored_noise(style_colors(config, inputs), content.width, content.height, config.seed)
+        generator = np.random.default_rng([config.seed, 1])  # independent of the noise that may be blended in
+        picture = colored_noise(style_colors(config, inputs), content.width, content.height, generator)
     else:
         picture = (inputs.initial or content).rgb
     return np.subtract(picture, mean, dtype=np.float32)[np.newaxis]

@@ -80,6 +80,27 @@ def test_saved_flags_need_no_preset(name, folder):
     assert list(flag_files.lines_that_repeat(again, {})) == lines
 
 
+def test_saved_flags_of_iterations_by_scale_can_be_read(folder):
+    made = resolve(flags.parse([*NEEDED, "--iterations_by_scale", "9", "7"]))
+    write("saved.flags", *flag_files.lines_that_repeat(made, {}))
+    again = flags.parse(["--flagfile=saved.flags"])
+    assert (again.iterations, again.iterations_by_scale) == (7, (9, 7))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--init=gray", "--initial_noiseblend=1"], "initial_noiseblend: expected less than 1 beside init, got 1"),
+        (["--preset=keras", "--iterations=5", "--iterations_by_scale=3"], "iterations: expected nothing beside"),
+    ],
+)
+def test_flags_that_would_be_ignored_are_refused_in_one_line(given, said, folder, capsys):
+    assert cli.main([*NEEDED, *given]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
 def test_a_run_with_a_preset_is_repeated_by_its_saved_flags(folder):
     small = [*TINY, "--iterations=3", "--noise_scale=20"]
     assert cli.main([*NEEDED, "--preset=athalye", *small, "--output=a.png", "--save_flags=run.cfg"]) == 0

@@ -55,7 +55,14 @@ def test_one_option_says_what_to_start_from():
         refuse(r"^initial: expected nothing beside init, .*; leave one of them out$", init=init, initial="a.png")
         if init != "noise":
             config(init=init, initial_noiseblend=0.25)
+            refuse(
+                r"^initial_noiseblend: expected less than 1 beside init, got 1, .* leaves nothing of init; leave",
+                init=init,
+                initial_noiseblend=1,
+            )
+    refuse(r"^initial_noiseblend: expected less than 1 beside initial, got 1, ", initial="a.png", initial_noiseblend=1)
     config(init="noise", initial_noiseblend=1)
+    config(initial_noiseblend=1)
     for share in (0, 0.25):
         refuse(
             r"^initial_noiseblend: expected 1 with init noise, .* got 0.*; leave",
@@ -69,6 +76,9 @@ def test_one_option_says_what_to_start_from():
 def test_a_share_of_noise_that_was_decided_may_change_with_the_start():
     made = resolve(config(init="gray"))
     assert dataclasses.replace(made, init="noise").init == "noise"
+    for noise in (resolve(config(init="noise")), resolve(config(), {"initial_noiseblend": 1.0})):
+        for other in ({"init": "gray"}, {"init": None, "initial": "a.png"}):
+            assert resolve(dataclasses.replace(noise, **other)).initial_noiseblend == 0
     with pytest.raises(UsageError, match=r"^initial_noiseblend: expected 1 with init noise"):
         dataclasses.replace(made, init="noise", initial_noiseblend=0.5)
 
@@ -113,6 +123,44 @@ def test_statistics_have_a_weight_each_and_come_once():
     refuse(r"^style_loss_weights are those of style_loss, which is not given; give both$", style_loss_weights=[1, 2])
 
 
+def test_weights_of_statistics_that_were_decided_may_change_with_the_statistics():
+    for loss in ("balanced", "athalye"):
+        made = resolve(config(loss=loss))
+        for statistics in (("gram",), ("mean_std", "gram"), ("gram", "mean_std", "covariance")):
+            changed = dataclasses.replace(made, style_loss=statistics)
+            assert changed.style_statistics == dict.fromkeys(statistics, 1)
+            assert resolve(changed) == resolve(dataclasses.replace(made, style_loss=statistics))
+            assert resolve(changed).style_loss_weights == (1,) * len(statistics)
+    given = resolve(config(style_loss=["gram", "mean_std"], style_loss_weights=[3, 4]))
+    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 1 number.* got 2: \(3.0, 4.0\)$"):
+        dataclasses.replace(given, style_loss=("gram",))
+    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 2 number.* got 1: \(3.0,\)$"):
+        dataclasses.replace(resolve(config()), style_loss_weights=(3,))
+
+
+def test_a_loss_is_left_to_optimize():
+    none = {"content_weight": 0, "style_weight": 0, "tv_weight": 0}
+    several = {"styles": ["a.jpg", "b.jpg"], "style_layers_of": ["relu1_1", "relu2_1"], "style_blend_weights": [1, 0]}
+    nowhere = {**several, "style_layers": ["relu1_1", "relu2_1"], "style_layer_weights": [0, 1]}
+    for strength in (None, 0, 0.5, 1):
+        refuse(
+            r"^expected content_weight, style_weight or tv_weight above 0, got 0 for all;", **none, strength=strength
+        )
+    for strength, left_out, others in (
+        (0, "style", "content_weight or tv_weight"),
+        (1, "content", "style_weight or tv_weight"),
+    ):
+        refuse(
+            f"^strength: expected a number above 0 and below 1, or {others} above 0, got strength {strength}, which "
+            f"leaves out the {left_out} loss, and 0 for both; there is nothing to optimize$",
+            **{**none, f"{left_out}_weight": 7},
+            strength=strength,
+        )
+        assert config(**{**none, f"{left_out}_weight": 7, "tv_weight": 1}, strength=strength).strength == strength
+    for options in ({"content_weight": 0}, {"content_weight": 0, "strength": 0.5}, {"strength": 1}):
+        refuse(r"^style_layers_of: expected a style that counts in .* got none;", tv_weight=0, **options, **nowhere)
+
+
 def test_layers_of_styles_are_style_layers():
     refuse(r"^style_layers_of: expected 1 value.*, one per style picture, got 2: all all$", style_layers_of=["all"] * 2)
     for layers in ("relu1_2", "relu1_1+relu4_2", "relu1_1,relu2_1", "relu1_1+", "ALL", "all+relu1_1"):
@@ -145,6 +193,24 @@ def test_options_that_contradict_each_other_are_refused_by_name():
 
 
 # --- single options ---------------------------------------------------------------------------------------------------
+
+
+def test_one_option_says_how_long_each_size_is_painted():
+    by_scale = {"iterations_by_scale": (9, 7)}
+    refuse(r"^iterations: expected nothing beside iterations_by_scale, .* got 300; leave", iterations=300, **by_scale)
+    refuse(r"^scale_iterations: expected nothing beside .*, got 61; leave one", scale_iterations=61, **by_scale)
+    config(**by_scale, iterations=7, scale_iterations=60)
+
+
+def test_what_was_decided_about_iterations_contradicts_nothing():
+    for optimizer, usual in (("lbfgs", 300), ("adam", 1000)):
+        made = resolve(config(optimizer=optimizer))
+        changed = resolve(dataclasses.replace(made, iterations_by_scale=(9, 7)))
+        assert (made.iterations, changed.iterations) == (usual, 7)
+        assert changed == resolve(config(optimizer=optimizer, iterations_by_scale=(9, 7)))
+        assert resolve(dataclasses.replace(changed, iterations_by_scale=None)) == made
+        with pytest.raises(UsageError, match=r"^iterations: expected nothing beside iterations_by_scale"):
+            dataclasses.replace(changed, iterations=usual)
 
 
 def test_scales_are_auto_or_a_number():

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import pathlib
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import pytest
 from PIL import Image
 
 from neural_style import vgg19_spec
+from neural_style.cli import flag_files
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import FAMILIES
+from neural_style.config.serialize import from_json, to_json
 from neural_style.errors import UsageError
 
 
@@ -58,10 +61,25 @@ def test_kinds_of_start(tmp_path):
         ({"init": "./noise"}, "picture", "./noise"),
         ({"init": pixels}, "picture", pixels),
         *(({"init": name}, name, None) for name in ("content", "noise", "style_colors", "gray", "style")),
-        ({"init": pathlib.Path("gray")}, "gray", None),
     ):
         assert config(**options).start == start
         assert config(**options).start_picture is picture
+
+
+def test_a_path_is_a_file_even_if_its_name_is_a_word():
+    """However it is compared, saved and given back."""
+    file = os.path.join(".", "noise")
+    for path in (pathlib.Path("noise"), b"noise"):
+        made = config(init=path)
+        assert (made.start, made.start_picture) == ("picture", file)
+        assert made == config(init=file) != config(init="noise")
+        assert from_json(to_json(made)) == made
+        assert f"--init={os.path.abspath('noise')}" in flag_files.lines_that_repeat(made, {})
+    assert config(init=pathlib.Path("a/noise")).start_picture == pathlib.Path("a/noise")
+    for path in (pathlib.Path("imagenet"), pathlib.Path("vgg.npz")):
+        assert config(weights=path).weights == os.path.join(".", path)
+    assert config(weights=pathlib.Path("a/vgg.npz")).weights == str(pathlib.Path("a/vgg.npz"))
+    assert config(weights="imagenet").weights == "imagenet"
 
 
 def test_its_network_option_is_an_alias_of_weights():

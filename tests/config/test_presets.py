@@ -1,12 +1,15 @@
 """Presets: packaged flag files, their names, and what takes precedence over them."""
 
+import pathlib
 import re
 
+import numpy as np
 import pytest
 
 from neural_style.cli import flags
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.defaults import FAMILIES
 from neural_style.config.resolve import resolve
 from neural_style.errors import UsageError
 from neural_style.runs.pyramid import scales_of
@@ -97,12 +100,62 @@ def test_options_that_lose_their_sense_go(name, changes):
         ("spst", {"style_loss": ["gram", "mean_std"]}),
         ("athalye", {"initial_noiseblend": 1}),
         ("keras", {"content_layers": ("relu5_2",), "learning_rate_decay": 0.96}),
+        ("crowson", {"pixel_range": 1, "loss": "athalye"}),
+        # defaults that a preset keeps
+        ("keras", {"content_weight_blend": 1}),
+        ("crowson", {"style_layer_weight_exp": 1.0}),
+        ("spst", {"scale_iterations": 60}),
+        ("johnson", {"pixel_range": 255}),
     ],
 )
 def test_what_is_given_as_the_preset_has_it_replaces_nothing(name, changes):
     assert Config.of_preset(name, **PICTURES, **changes) == Config.of_preset(name, **PICTURES)
-    arguments = [f"--{option}={word}" for option, given in changes.items() for word in presets._words(given)]
+    texts = {option: given if isinstance(given, (list, tuple)) else [given] for option, given in changes.items()}
+    arguments = [f"--{option}={text}" for option, given in texts.items() for text in given]
     assert flags.parse([*ARGUMENTS, f"--preset={name}", *arguments]) == Config.of_preset(name, **PICTURES)
+
+
+def test_numbers_are_compared_however_they_are_written():
+    for name, text in (("cs231n", "--learning_rate_decay=3.33e-2"), ("athalye", "--initial_noiseblend=1.0")):
+        assert flags.parse([*ARGUMENTS, f"--preset={name}", text]) == Config.of_preset(name, **PICTURES)
+
+
+OF_LOSS = {*(name for defaults in FAMILIES.values() for name in defaults), "strength"}
+
+
+@ALL
+def test_another_loss_comes_with_its_own_weights_and_formulas(name):
+    for loss in FAMILIES:
+        made = resolve(Config.of_preset(name, **PICTURES, loss=loss))
+        if loss == Config.of_preset(name, **PICTURES).loss:
+            assert made == resolve(Config.of_preset(name, **PICTURES))
+            continue
+        plain = resolve(Config(**PICTURES, loss=loss))
+        assert {option: getattr(made, option) for option in OF_LOSS} == {
+            option: getattr(plain, option) for option in OF_LOSS
+        }
+        assert made.style_layer_weights is None
+        kept = resolve(Config.of_preset(name, **PICTURES, loss=loss, style_weight=7))
+        assert (kept.style_weight, kept.strength, kept.content_weight) == (7, None, plain.content_weight)
+        assert flags.parse([*ARGUMENTS, f"--preset={name}", f"--loss={loss}"]) == Config.of_preset(
+            name, **PICTURES, loss=loss
+        )
+
+
+@ALL
+def test_another_range_of_pixels_has_its_own_rates_and_variation(name):
+    preset = Config.of_preset(name, **PICTURES)
+    made = Config.of_preset(name, **PICTURES, pixel_range=256 - preset.pixel_range)
+    assert (made.learning_rate, made.eps, made.tv_weight) == (None, OPTIONS["eps"].default, None)
+    kept = Config.of_preset(name, **PICTURES, pixel_range=256 - preset.pixel_range, tv_weight=3, learning_rate=0.5)
+    assert (kept.tv_weight, kept.learning_rate) == (3, 0.5)
+
+
+@pytest.mark.parametrize("init", [np.zeros((40, 40, 3)), pathlib.Path("a.png")], ids=["array", "path"])
+def test_pictures_can_be_given_next_to_a_preset(init):
+    made = Config.of_preset("athalye", **PICTURES, init=init)
+    assert made.init is init
+    assert made.initial_noiseblend is None
 
 
 @pytest.mark.parametrize("name", [name for name in presets.names() if name != "balanced"])

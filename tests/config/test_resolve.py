@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from neural_style.config.config import Config
+from neural_style.config.config import OPTIONS, Config
 from neural_style.config.resolve import ResolvedConfig, resolve
 
 LEFT_OPEN = (
@@ -110,7 +110,6 @@ def test_share_of_noise_in_the_start():
             (None, 0.25, 0.25),
             ("start.png", None, 0.0),
             ("start.png", 0.25, 0.25),
-            ("start.png", 1.0, 1.0),
         ):
             made = resolve(config(initial=initial, initial_noiseblend=blend), {"initial_noiseblend": of_network})
             assert made.initial_noiseblend == share
@@ -126,7 +125,7 @@ def test_share_of_noise_in_a_start_by_name():
 
 def test_another_start_of_a_resolved_configuration_has_its_own_share_of_noise():
     made = resolve(config(), {"initial_noiseblend": 0.75})
-    for init, share in (("noise", 1), ("gray", 0), ("content", 0)):
+    for init, share in (("noise", 1), ("gray", 0), ("content", 0), (None, 0.75)):
         made = resolve(dataclasses.replace(made, init=init))
         assert made.initial_noiseblend == share
         assert "initial_noiseblend" in made.decided
@@ -220,6 +219,46 @@ def test_a_resolved_strength_is_kept():
     for options in ({}, {"strength": 0.25}, {"strength": 1}, {"strength": 0}, {"style_weight": 3.0}):
         made = resolve(config(**options))
         assert resolve(made) == made
+
+
+CHANGES = {
+    "optimizer": ("lbfgs", "adam", "scipy", "sgd"),
+    "pixel_range": (255, 1),
+    "loss": ("balanced", "athalye"),
+    "init": (None, "noise", "gray", "start.png"),
+    "style_loss": (None, ("gram",), ("gram", "mean_std", "covariance")),
+    "style_weight": (None, 7.0),
+    "iterations_by_scale": (None, (9, 7)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    "settings", [{}, {"loss": "athalye", "learning_rate": 3.0, "initial_noiseblend": 0.75}], ids=str
+)
+def test_what_was_decided_follows_every_change(name, settings):
+    """As if it had been asked for at first, whatever else was asked for, and after any change before it."""
+    for base in (
+        {},
+        {"optimizer": "sgd"},
+        {"pixel_range": 1, "optimizer": "adam"},
+        {"loss": "athalye", "init": "gray"},
+    ):
+        for first in CHANGES[name]:
+            before = resolve(config(**{**base, name: first}), settings)
+            for second in CHANGES[name]:
+                again = resolve(dataclasses.replace(before, **{name: second}))
+                asked = resolve(config(**{**base, name: second}), settings)
+                for option in OPTIONS:
+                    assert getattr(again, option) == getattr(asked, option), (base, first, second)
+                assert resolve(again) == again
+
+
+def test_what_was_given_follows_no_change():
+    made = resolve(config(optimizer="sgd", learning_rate=0.5, iterations=7, tolerance=0.25, content_weight=3.0))
+    for changes in ({"pixel_range": 1}, {"optimizer": "adam"}, {"loss": "athalye"}, {"init": "noise"}):
+        again = resolve(dataclasses.replace(made, **changes), {"learning_rate": 3.0})
+        assert (again.learning_rate, again.iterations, again.tolerance, again.content_weight) == (0.5, 7, 0.25, 3)
 
 
 # --- units of pixels --------------------------------------------------------------------------------------------------

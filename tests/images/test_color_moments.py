@@ -45,7 +45,7 @@ def test_weights_are_like_more_pixels():
 def test_noise_has_mean_and_covariance():
     """To about 1 % of the deviations for 160,000 pixels; and it is white."""
     colors = color_moments(picture(60, 50, 3))
-    noise = colored_noise(colors, 400, 400, 0)
+    noise = colored_noise(colors, 400, 400, np.random.default_rng(0))
     assert (noise.shape, noise.dtype) == ((400, 400, 3), np.float32)
     mean, covariance = expected(noise)
     deviations = np.sqrt(np.diag(colors.covariance))
@@ -58,11 +58,11 @@ def test_noise_has_mean_and_covariance():
 def test_noise_of_gray_and_of_flat_pictures():
     """Whose covariances have no inverse."""
     gray = np.repeat(picture(60, 50, 4)[..., :1], 3, axis=2)
-    noise = colored_noise(color_moments(gray), 100, 80, 0)
+    noise = colored_noise(color_moments(gray), 100, 80, np.random.default_rng(0))
     assert np.isfinite(noise).all()
     assert np.ptp(noise, axis=2).max() < 0.01
     assert noise.std() == pytest.approx(gray.std(), rel=0.05)
-    flat = colored_noise(color_moments(np.full((40, 40, 3), 77, np.float32)), 50, 40, 0)
+    flat = colored_noise(color_moments(np.full((40, 40, 3), 77, np.float32)), 50, 40, np.random.default_rng(0))
     np.testing.assert_allclose(flat, 77, atol=1e-3)
 
 
@@ -70,7 +70,7 @@ def test_noise_goes_beyond_the_range_of_pictures():
     """Clipping would change its mean and its covariance."""
     drawing = np.full((50, 50, 3), 255, np.float32)
     drawing[::5] = 0
-    noise = colored_noise(color_moments(drawing), 200, 200, 0)
+    noise = colored_noise(color_moments(drawing), 200, 200, np.random.default_rng(0))
     assert noise.max() > 255
     assert noise.mean() == pytest.approx(drawing.mean(), rel=0.01)
     assert noise.clip(0, 255).mean() < 0.97 * drawing.mean()
@@ -78,6 +78,6 @@ def test_noise_goes_beyond_the_range_of_pictures():
 
 def test_the_seed_decides():
     colors = color_moments(picture(60, 50, 3))
-    first, same, other = (colored_noise(colors, 40, 30, seed) for seed in (3, 3, 4))
+    first, same, other = (colored_noise(colors, 40, 30, np.random.default_rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, same)
     assert np.mean(first == other) < 0.01

@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 from small_runs import small_config
@@ -25,9 +23,11 @@ def test_every_weight_is_an_option():
 def test_nothing_else_changes():
     before = config()
     after = reweighted(before, {"style_weight": 3.0, "tv_weight": 0}, loss_spec(before))
-    for field in dataclasses.fields(before):
-        expected = {"style_weight": 3, "tv_weight": 0, "strength": None}.get(field.name, getattr(before, field.name))
-        assert getattr(after, field.name) is expected or getattr(after, field.name) == expected
+    new = {"style_weight": 3, "tv_weight": 0, "strength": None}
+    for name in OPTIONS:
+        expected = new.get(name, getattr(before, name))
+        assert getattr(after, name) is expected or getattr(after, name) == expected
+    assert after.decided == before.decided - {*new}
     assert before.style_weight != 3
     assert reweighted(before, {}, loss_spec(before)) == before
 
@@ -56,7 +56,9 @@ def test_a_strength_sets_both_weights():
     before = config()
     after = reweighted(before, {"strength": 0.75}, loss_spec(before))
     assert after.factor("style_weight") == config(strength=0.75).factor("style_weight") > before.factor("style_weight")
-    assert reweighted(after, {"strength": 0.5}, loss_spec(before)) == before
+    assert reweighted(after, {"strength": 0.5}, loss_spec(before)).factor("style_weight") == before.factor(
+        "style_weight"
+    )
     texture = reweighted(before, {"strength": 1}, loss_spec(before))
     assert (texture.factor("content_weight"), dict(texture.content_terms)) == (0, {})
     assert not reweighted(before, {"strength": 0}, loss_spec(before)).style_terms
@@ -70,6 +72,14 @@ def test_a_weight_ends_the_corrections_for_a_strength():
     for weights in ({"tv_weight": 0.0}, {"strength": 0.5, "style_weight": 3.0}):
         after = reweighted(before, weights, loss_spec(before))
         assert (after.strength, after.style_weight) == (0.5, weights.get("style_weight", before.style_weight))
+
+
+def test_new_weights_count_as_given():
+    """Though they be those that were decided: as the settings of another run, they give the same weights."""
+    before = config()
+    for weights in ({"content_weight": before.content_weight}, {"strength": 0.5, "style_weight": before.style_weight}):
+        after = reweighted(before, weights, loss_spec(before))
+        assert resolve(after).strength == after.strength == weights.get("strength")
 
 
 def test_statistics_of_the_run_can_be_weighted_and_no_others():

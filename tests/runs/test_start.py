@@ -131,6 +131,16 @@ def test_colors_of_the_styles_may_be_blended_with_noise_and_follow_the_seed():
     np.testing.assert_allclose(start(**made, initial_noiseblend=0.25), blended, atol=1e-4)
 
 
+def test_noise_that_is_blended_in_is_independent_of_noise_in_the_colors_of_the_styles():
+    config = small_config(CONTENT, STYLES, init="style_colors", seed=3)
+    inputs = read_inputs(config)
+    colors = start_image(resolve(config, {}), inputs, MEAN)
+    noise = start(init="noise", seed=3)
+    for one in range(3):
+        for other in range(3):
+            assert abs(np.corrcoef(colors[..., one].ravel(), noise[..., other].ravel())[0, 1]) < 0.08
+
+
 def test_inputs_are_left_as_they_are():
     config = small_config(CONTENT, [CONTENT], initial_noiseblend=0.5)
     inputs = read_inputs(config)

@@ -88,7 +88,7 @@ class Optimization:
     iterations_by_scale: tuple[int, ...] | None = option(
         "Optimization",
         "Most evaluations at each size, from coarse to fine; the last number counts for all further sizes. They "
-        "replace --iterations and --scale_iterations.",
+        "replace --iterations and --scale_iterations, which cannot be given beside them.",
         None,
         bounds=">= 1",
     )

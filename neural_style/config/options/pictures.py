@@ -75,8 +75,8 @@ class Pictures:
     initial_noiseblend: float | None = option(
         "Pictures",
         "Share of noise in the start image: 1 is noise alone, 0 is the initial picture, or the content if there is no "
-        f"initial picture. By default {LEFT_TO_NETWORK['initial_noiseblend']:g}, or without an initial picture what "
-        "the weights file says.",
+        "initial picture. Beside --initial or --init it must be less than 1, but for --init noise. By default "
+        f"{LEFT_TO_NETWORK['initial_noiseblend']:g}, or without an initial picture what the weights file says.",
         None,
         bounds="0 to 1",
     )
