@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
+from neural_style.compute.loss_graph import added_up, channels_of, float32
 from neural_style.compute.loss_weights import ChannelSums, content_distance, loss_weights, needs_content_sizes
 from neural_style.compute.normalization import compared_moments
 from neural_style.compute.objective import check_shape
@@ -32,7 +32,6 @@ from neural_style.compute.tile_grid import Tile
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.moments import MeanMoments, Moments, channel_sums
 from neural_style.losses.spec import LossTerms, LossWeights, Targets
-from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelCounts
 from neural_style.vgg19_spec import positions, stride
 
@@ -116,30 +115,17 @@ class TiledObjective:
         _, height, width, _ = self._shape
         source = slices(np.asarray(image)[0])
         sums, inputs = self._graph.forward(source, height, width, self.tile_size, check=self._check)
-        values, of_moments = self._moment_terms(sums)
+        whole = self._graph.whole
+        values, of_moments = whole.moment_terms(sums, self._compared, self._weights)
         gradient: np.ndarray | None = None
         for part in reversed(self._graph.parts):
             gradient = self._backward(part, *inputs.pop(), of_moments, gradient, values)
         assert gradient is not None
-        spec = self._graph.whole.spec
         constants = {
-            term.key: {layer: float32(values[term.key][layer]) for layer in term.layers} for term in spec.terms
+            term.key: {layer: float32(values[term.key][layer]) for layer in term.layers} for term in whole.spec.terms
         }
         gradient = gradient[np.newaxis]
-        return added_up(spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
-
-    def _moment_terms(self, sums: Mapping[str, Moments]) -> tuple[_Values, dict[str, Moments]]:
-        """Return the losses of the whole picture's moments, and their gradients with respect to the moments."""
-        values: _Values = {}
-        of_moments: dict[str, Moments] = {}
-        spec, means = self._graph.whole.spec, self._graph.whole.mean_moments(sums)
-        for term in spec.of_kind(MomentFormula):
-            values[term.key], upstream = moment_term(term, means, self._compared, self._weights)
-            for layer, of_mean in upstream.items():
-                found = per_sum(of_mean, float32(sums[layer].mass), spec.feature_scale)
-                before = of_moments.get(layer)
-                of_moments[layer] = found if before is None else before + found
-        return values, of_moments
+        return added_up(whole.spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
 
     def _backward(
         self,
