@@ -195,15 +195,24 @@ class Session:
                 "try other loss weights, or --precision float32",
                 *best.scale,
             )
+        if self._at + 1 < len(self.scales):
+            self._correct()
+            if self.config.carry_moments:
+                self._carried = self._descent.carried()
         self._start = self._descent.result
-        if self.config.carry_moments and self._at + 1 < len(self.scales):
-            self._carried = self._descent.carried()
-        sought, distance = self.config.strength, self._descent.distance
-        if sought is not None and 0 < sought < 1 and distance is not None:
-            self._correction = strength.corrected(self._correction, sought, distance)
         self._descent.release()
         self._descent = None
         self._at += 1
+
+    def _correct(self) -> None:
+        """Compare the image that goes on to the next size with what the strength stands for."""
+        assert self._descent is not None
+        sought = self.config.strength
+        if sought is None or not 0 < sought < 1:
+            return
+        distance = self._descent.content_distance()
+        if distance is not None:
+            self._correction = strength.corrected(self._correction, sought, distance)
 
     def _step_of(self, evaluation: Evaluation) -> Step:
         assert self._descent is not None
