@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,8 @@ from neural_style.losses.spec import LossTerms
 
 MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
 """What TensorFlow and NumPy raise if there is no memory."""
+
+_Made = TypeVar("_Made")
 
 _log = logging.getLogger("neural_style")
 
@@ -105,22 +107,20 @@ class PlannedObjective:
         Raises:
             OutOfMemoryError: memory is too small even for the smallest tiles.
         """
-        while True:
-            try:
-                return self._objective.value_and_grad(image)
-            except MEMORY_ERRORS as error:
-                failed = error.with_traceback(None)  # the traceback would keep the evaluation's memory
-            self._make_smaller(failed)
-            self._follow_plan()
+        return self._until_it_fits(lambda: self._objective.value_and_grad(image))
 
     def set_weights(self, config: ResolvedConfig) -> None:
         """Use the loss weights of another configuration; see `objective.Objective`."""
         self._config = config
         self._objective.set_weights(config)
 
-    def content_distance(self, terms: LossTerms) -> float | None:
-        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
-        return self._objective.content_distance(terms)
+    def content_distance(self, image: tf.Tensor | np.ndarray) -> float | None:
+        """Return how far an image's content features are from the photo's; see `loss_weights.content_distance`.
+
+        Raises:
+            OutOfMemoryError: memory is too small even for the smallest tiles.
+        """
+        return self._until_it_fits(lambda: self._objective.content_distance(image))
 
     def release(self) -> None:
         """Free the targets."""
@@ -144,6 +144,16 @@ class PlannedObjective:
         if self.plan.tile_size is None:
             self._make_smaller(error)
         self._follow_plan()
+
+    def _until_it_fits(self, compute: Callable[[], _Made]) -> _Made:
+        """Compute something with the objective; change to smaller tiles and repeat it as often as memory fails."""
+        while True:
+            try:
+                return compute()
+            except MEMORY_ERRORS as error:
+                failed = error.with_traceback(None)  # the traceback would keep the evaluation's memory
+            self._make_smaller(failed)
+            self._follow_plan()
 
     def _computed(self, style_targets: StyleTargets) -> WholeObjective | TiledObjective:
         assert self._content is not None

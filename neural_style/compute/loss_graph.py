@@ -98,24 +98,42 @@ class LossGraph:
 
         The last value is the gradient of the terms that look at pixels; None if there are none.
         """
-        values: dict[str, dict[str, tf.Tensor]] = {}
         gradients: Gradients = {}
         of_image: tf.Tensor | None = None
-        all_moments, scale = self._moments(features), self.spec.feature_scale
-        all_means = self.mean_moments(all_moments)
-        for term in self.spec.terms:
-            if term.kind is FeatureFormula:
-                values[term.key], found = feature_term(term, features, targets, weights)
-                merge(gradients, found)
-            elif term.kind is MomentFormula:
-                values[term.key], upstream = moment_term(term, all_means, targets, weights)
-                sums = {layer: per_sum(of, all_moments[layer].mass, scale) for layer, of in upstream.items()}
-                merge(gradients, {layer: moments_vjp(features[layer], of_sum) for layer, of_sum in sums.items()})
-            else:
-                value, gradient = formula_of(term).value_and_gradient(image, weights[term.key][IMAGE])
-                values[term.key] = {IMAGE: value}
-                of_image = gradient if of_image is None else of_image + gradient
+        values, of_moments = self.moment_terms(self._moments(features), targets, weights)
+        for term in self.spec.of_kind(FeatureFormula):
+            values[term.key], found = feature_term(term, features, targets, weights)
+            merge(gradients, found)
+        merge(gradients, {layer: moments_vjp(features[layer], of_sum) for layer, of_sum in of_moments.items()})
+        for term in self.spec.of_kind(PixelFormula):
+            value, gradient = formula_of(term).value_and_gradient(image, weights[term.key][IMAGE])
+            values[term.key] = {IMAGE: value}
+            of_image = gradient if of_image is None else of_image + gradient
         return added_up(self.spec, values), gradients, of_image
+
+    def moment_terms(
+        self, sums: Mapping[str, Moments], targets: Targets, weights: LossWeights
+    ) -> tuple[dict[str, dict[str, tf.Tensor]], dict[str, Moments]]:
+        """Return the losses of all terms of moments, and the gradient of their sum with respect to the moments.
+
+        Args:
+            sums: layer -> moments of the whole picture, of any type.
+            targets: what the terms compare with.
+            weights: weights of the loss.
+
+        Returns:
+            Key of a term -> layer -> weighted loss; and layer -> gradient, float32. Terms are added up before anything
+            as large as a feature map is computed from them.
+        """
+        values: dict[str, dict[str, tf.Tensor]] = {}
+        of_moments: dict[str, Moments] = {}
+        means, scale = self.mean_moments(sums), self.spec.feature_scale
+        for term in self.spec.of_kind(MomentFormula):
+            values[term.key], upstream = moment_term(term, means, targets, weights)
+            for layer, of_mean in upstream.items():
+                found = per_sum(of_mean, means[layer].mass, scale)
+                of_moments[layer] = of_moments[layer] + found if layer in of_moments else found
+        return values, of_moments
 
     def mean_moments(self, sums: Mapping[str, Moments]) -> dict[str, MeanMoments]:
         """Return layer -> mean moments of the scaled features, given the moments of the features."""

@@ -11,10 +11,10 @@ import tensorflow as tf
 from neural_style.compute.loss_graph import LossGraph, channels_of, float32, formula_of
 from neural_style.compute.normalization import Size, image_factor, positions_of, style_ratios
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.losses.content import FeatureFormula
+from neural_style.losses.content import SQUARED_DIFFERENCE, FeatureFormula
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.reductions import REDUCTIONS
-from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossTerms, LossWeights, Term
+from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossWeights, Term
 from neural_style.losses.style import MomentFormula
 
 _LEAST_SIZE = 0.05
@@ -47,11 +47,6 @@ def _style_terms(config: ResolvedConfig) -> list[tuple[Term, float]]:
     return terms
 
 
-def needs_content_sizes(config: ResolvedConfig) -> bool:
-    """Return whether the weights, or their corrections for a strength, depend on the sizes of content features."""
-    return REDUCTIONS[config.content_loss].needs_size or config.strength is not None
-
-
 def loss_weights(
     config: ResolvedConfig, graph: LossGraph, size: Size, content: ChannelSums, styles: Mapping[str, MeanMoments]
 ) -> LossWeights:
@@ -65,10 +60,11 @@ def loss_weights(
         config: the weights asked for. A layer of the graph that it does not use gets 0.
         graph: the network and the terms of the loss.
         size: height and width of the image in pixels.
-        content: channel sums of the content; empty unless `needs_content_sizes`.
+        content: channel sums of the content.
         styles: layer -> moments of the styles.
     """
-    at = _Context(config, graph, size)
+    factors = {term.key: factor for term, factor in _style_terms(config)}
+    at = _Context(config, graph, size, config.content_terms, config.style_terms, factors)
     weights: dict[str, dict[str, tf.Tensor]] = {}
     for term in graph.spec.terms:
         if term.kind is FeatureFormula:
@@ -87,26 +83,30 @@ class _Context(NamedTuple):
     config: ResolvedConfig
     graph: LossGraph
     size: Size
+    content_terms: Mapping[str, float]
+    style_terms: Mapping[str, float]
+    style_factors: Mapping[str, float]
+    """Key of a style term -> its factor."""
 
 
 def _content_weight(at: _Context, term: Term, layer: str, content: ChannelSums) -> float:
     """Return the weight of a content layer."""
-    config, reduction = at.config, REDUCTIONS[at.config.content_loss]
-    growth = config.feature_scale ** formula_of(term).degree
-    target_size = growth * _content_size(at.graph, term, layer, content) if reduction.needs_size else 1.0
+    config, formula, reduction = at.config, formula_of(term), REDUCTIONS[at.config.content_loss]
+    growth = config.feature_scale**formula.degree
+    target_size = growth * _content_size(at.graph, formula, layer, content) if reduction.needs_size else 1.0
     entries = positions_of(at.graph, at.size, layer) * channels_of(layer)
-    weight = config.factor("content_weight") * config.content_terms.get(layer, 0.0)
+    weight = config.factor("content_weight") * at.content_terms.get(layer, 0.0)
     return growth * weight / reduction.divisor(entries, target_size)
 
 
-def _content_size(graph: LossGraph, term: Term, layer: str, content: ChannelSums) -> float:
+def _content_size(graph: LossGraph, formula: FeatureFormula, layer: str, content: ChannelSums) -> float:
     """Return the size of a content target; 1 if the network does not respond at all."""
-    size, of_noise = (float(formula_of(term).size(*sums[layer])) for sums in (content, graph.noise_targets[0]))
+    size, of_noise = (float(formula.size(*sums[layer])) for sums in (content, graph.noise_targets[0]))
     return max(size, _LEAST_SIZE * of_noise) or 1.0
 
 
 def content_distance(
-    config: ResolvedConfig, graph: LossGraph, weights: LossWeights, content: ChannelSums, terms: LossTerms
+    config: ResolvedConfig, graph: LossGraph, content: ChannelSums, differences: Mapping[str, float]
 ) -> float | None:
     """Return how far an image's content features are from the photo's: 0 is equal.
 
@@ -116,30 +116,26 @@ def content_distance(
     Args:
         config: the run.
         graph: the network and the terms of the loss.
-        weights: weights that the terms were computed with.
         content: channel sums of the content.
-        terms: losses of the image.
+        differences: content layer -> mean squared difference of the image's features from the photo's.
 
     Returns:
-        The distance; None if nothing compares the image with the photo, or the sums are not known.
+        The distance; None if no content layer has a weight.
     """
     shares = config.content_terms
-    if not (shares and content):
+    if not shares:
         return None
-    distance = 0.0
-    for term in graph.spec.of_kind(FeatureFormula):
-        for layer, share in shares.items():
-            loss = float(terms.by_layer[term.name][layer]) / float(weights[term.key][layer])
-            distance += share * loss / _content_size(graph, term, layer, content)
-    return distance / sum(shares.values())
+    distances = {
+        layer: differences[layer] / _content_size(graph, SQUARED_DIFFERENCE, layer, content) for layer in shares
+    }
+    return sum(share * distances[layer] for layer, share in shares.items()) / sum(shares.values())
 
 
 def _style_weight(at: _Context, term: Term, layer: str, styles: Mapping[str, MeanMoments]) -> np.ndarray:
     """Return the weights of the styles in a layer, (styles,)."""
     config, formula = at.config, formula_of(term)
     blend = np.array(config.blend_at(layer), np.float32)
-    factors = {part.key: factor for part, factor in _style_terms(config)}
-    weight = config.factor("style_weight") * config.style_terms.get(layer, 0.0) * factors[term.key]
+    weight = config.factor("style_weight") * at.style_terms.get(layer, 0.0) * at.style_factors[term.key]
     growth = image_factor(at.graph, config, at.size, layer) ** 2 if formula.scaled else 1.0
     reduction = REDUCTIONS[config.style_reduction]
     target_size = growth * _style_size(at, term, layer, styles[layer], blend) if reduction.needs_size else 1.0

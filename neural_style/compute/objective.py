@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import LossGraph, sums_of_channels
-from neural_style.compute.loss_weights import content_distance, loss_weights, needs_content_sizes
+from neural_style.compute.loss_weights import content_distance, loss_weights
 from neural_style.compute.normalization import compared_moments
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.losses.content import FeatureFormula
+from neural_style.losses.content import FeatureFormula, squared_difference
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import LossTerms, LossWeights, Targets
 
@@ -45,8 +45,12 @@ class Objective(Protocol):
             config: a configuration with the same styles, and without layers that the objective lacks.
         """
 
-    def content_distance(self, terms: LossTerms) -> float | None:
-        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
+    def content_distance(self, image: Any) -> float | None:
+        """Return how far an image's content features are from the photo's; see `loss_weights.content_distance`.
+
+        Raises:
+            ValueError: the image has another shape.
+        """
 
     def release(self) -> None:
         """Free the targets. The objective cannot be used after that."""
@@ -78,7 +82,7 @@ class WholeObjective:
         self.style_targets = style_targets
         self._shape = (1, *content.shape)
         maps = graph.content_maps(encode(content, graph.network.mean))
-        self._content_sums = sums_of_channels(maps) if needs_content_sizes(config) else {}
+        self._content_sums = sums_of_channels(maps)
         moments = compared_moments(graph, config, content.shape[:2], style_targets)
         self._targets: Targets = {**targets_of(graph, maps), **moments}
         self.set_weights(config)
@@ -99,9 +103,16 @@ class WholeObjective:
         self._config = config
         self._weights: LossWeights = loss_weights(config, self._graph, size, self._content_sums, self.style_targets)
 
-    def content_distance(self, terms: LossTerms) -> float | None:
-        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
-        return content_distance(self._config, self._graph, self._weights, self._content_sums, terms)
+    def content_distance(self, image: tf.Tensor) -> float | None:
+        """Return how far an image's content features are from the photo's; see `Objective`."""
+        check_shape(image, self._shape)
+        maps = self._graph.content_maps(image)
+        differences = {
+            layer: float(squared_difference(*(tf.cast(each, tf.float32) for each in (maps[layer], target))))
+            for term in self._graph.spec.of_kind(FeatureFormula)
+            for layer, target in self._targets[term.key].items()
+        }
+        return content_distance(self._config, self._graph, self._content_sums, differences)
 
     def value_and_grad(self, image: tf.Tensor) -> tuple[LossTerms, tf.Tensor]:
         """Return the losses of an image and the gradient of their total; see `Objective`."""

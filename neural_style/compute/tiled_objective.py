@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style.compute.loss_graph import added_up, channels_of, float32, moment_term, per_sum
-from neural_style.compute.loss_weights import ChannelSums, content_distance, loss_weights, needs_content_sizes
+from neural_style.compute.loss_graph import added_up, channels_of, float32
+from neural_style.compute.loss_weights import ChannelSums, content_distance, loss_weights
 from neural_style.compute.normalization import compared_moments
 from neural_style.compute.objective import check_shape
 from neural_style.compute.tile_graph import (
@@ -30,9 +30,9 @@ from neural_style.compute.tile_graph import (
 )
 from neural_style.compute.tile_grid import Tile
 from neural_style.config.resolve import ResolvedConfig
+from neural_style.losses.content import squared_difference
 from neural_style.losses.moments import MeanMoments, Moments, channel_sums
 from neural_style.losses.spec import LossTerms, LossWeights, Targets
-from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelCounts
 from neural_style.vgg19_spec import positions, stride
 
@@ -77,7 +77,7 @@ class TiledObjective:
         size = self._shape[1], self._shape[2]
         self._compared: Targets = compared_moments(graph.whole, config, size, style_targets)
         self._content: dict[PartGraph, Source | dict[str, np.ndarray]] = {}
-        self._content_sums: ChannelSums = self._take_content(content, keep_content, needs_content_sizes(config))
+        self._content_sums: ChannelSums = self._take_content(content, keep_content)
         self.set_weights(config)
 
     @property
@@ -98,9 +98,20 @@ class TiledObjective:
             config, self._graph.whole, size, self._content_sums, self.style_targets
         )
 
-    def content_distance(self, terms: LossTerms) -> float | None:
-        """Return how far an image is from the photo, given its losses; see `loss_weights.content_distance`."""
-        return content_distance(self._config, self._graph.whole, self._weights, self._content_sums, terms)
+    def content_distance(self, image: Any) -> float | None:
+        """Return how far an image's content features are from the photo's; see `objective.Objective`."""
+        check_shape(image, self._shape)
+        added: dict[str, float] = {}
+        for part, source, height, width in self._content_inputs(slices(np.asarray(image)[0])):
+            for tile in part.tiles(height, width, self.tile_size):
+                self._check()
+                own = own_in_seen(tile)
+                targets = self._content_of(part, tile, own)
+                for layer, of_tile in part.content_maps(source(tile.seen), own).items():
+                    pair = (tf.cast(each, tf.float32) for each in (of_tile, targets[layer]))
+                    added[layer] = added.get(layer, 0.0) + float(squared_difference(*pair)) * int(tf.size(of_tile))
+        differences = {layer: total / self._map_entries(layer) for layer, total in added.items()}
+        return content_distance(self._config, self._graph.whole, self._content_sums, differences)
 
     def release(self) -> None:
         """Free the targets."""
@@ -116,30 +127,17 @@ class TiledObjective:
         _, height, width, _ = self._shape
         source = slices(np.asarray(image)[0])
         sums, inputs = self._graph.forward(source, height, width, self.tile_size, check=self._check)
-        values, of_moments = self._moment_terms(sums)
+        whole = self._graph.whole
+        values, of_moments = whole.moment_terms(sums, self._compared, self._weights)
         gradient: np.ndarray | None = None
         for part in reversed(self._graph.parts):
             gradient = self._backward(part, *inputs.pop(), of_moments, gradient, values)
         assert gradient is not None
-        spec = self._graph.whole.spec
         constants = {
-            term.key: {layer: float32(values[term.key][layer]) for layer in term.layers} for term in spec.terms
+            term.key: {layer: float32(values[term.key][layer]) for layer in term.layers} for term in whole.spec.terms
         }
         gradient = gradient[np.newaxis]
-        return added_up(spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
-
-    def _moment_terms(self, sums: Mapping[str, Moments]) -> tuple[_Values, dict[str, Moments]]:
-        """Return the losses of the whole picture's moments, and their gradients with respect to the moments."""
-        values: _Values = {}
-        of_moments: dict[str, Moments] = {}
-        spec, means = self._graph.whole.spec, self._graph.whole.mean_moments(sums)
-        for term in spec.of_kind(MomentFormula):
-            values[term.key], upstream = moment_term(term, means, self._compared, self._weights)
-            for layer, of_mean in upstream.items():
-                found = per_sum(of_mean, float32(sums[layer].mass), spec.feature_scale)
-                before = of_moments.get(layer)
-                of_moments[layer] = found if before is None else before + found
-        return values, of_moments
+        return added_up(whole.spec, constants), gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
 
     def _backward(
         self,
@@ -187,26 +185,27 @@ class TiledObjective:
             return part.content_maps(source(tile.seen), own)
         return {layer: slices(of_layer)(part.pooled(tile.own, layer)) for layer, of_layer in source.items()}
 
-    def _take_content(self, content: np.ndarray, keep: bool, with_sums: bool) -> ChannelSums:
+    def _content_inputs(self, picture: Source) -> list[tuple[PartGraph, Source, int, int]]:
+        """Return the parts of the network with content layers, each with its input for a picture of this size.
+
+        The input comes with its height and width.
+        """
+        deepest = max((index for index, part in enumerate(self._graph.parts) if part.content), default=0)
+        _, height, width, _ = self._shape
+        _, inputs = self._graph.forward(picture, height, width, self.tile_size, last=deepest, check=self._check)
+        return [(part, *of_part) for part, of_part in zip(self._graph.parts, inputs, strict=False) if part.content]
+
+    def _take_content(self, content: np.ndarray, keep: bool) -> ChannelSums:
         """Keep what content layers are compared with, and return their channel sums.
 
         For each part with content layers, their maps are kept if `keep` is set, and otherwise the input of the part.
         """
-        deepest = max((index for index, part in enumerate(self._graph.parts) if part.content), default=0)
-        height, width = content.shape[:2]
-        picture = encoded_parts(content, self.mean)
-        _, inputs = self._graph.forward(picture, height, width, self.tile_size, last=deepest, check=self._check)
         sums: dict[str, tuple[np.ndarray, float]] = {}
-        for part, (source, height, width) in zip(self._graph.parts, inputs, strict=False):
-            if part.content:
-                self._content[part] = source
-                if not (keep or with_sums):
-                    continue
-                maps, added = self._content_maps(part, source, height, width, keep)
-                if keep:
-                    self._content[part] = maps
-                for layer, total in added.items():
-                    sums[layer] = total, self._map_entries(layer) / channels_of(layer)
+        for part, source, height, width in self._content_inputs(encoded_parts(content, self.mean)):
+            maps, added = self._content_maps(part, source, height, width, keep)
+            self._content[part] = maps if keep else source
+            for layer, total in added.items():
+                sums[layer] = total, self._map_entries(layer) / channels_of(layer)
         return sums
 
     def _content_maps(

@@ -85,7 +85,6 @@ class Descent:
         objective: what is minimized.
         best_image: the image with the lowest loss; the last image if the optimizer overwrites it.
         best_total: its loss; infinite before the first evaluation.
-        distance: how far its content features are from the photo's; see `loss_weights.content_distance`.
 
     If the iterates are averaged, it yields their averages, each as the best one. Losses are those of the iterates.
     """
@@ -113,7 +112,6 @@ class Descent:
         self._config, self._iterations, self._noise, self._before = config, iterations, noise, before
         self.best_image: Any = start if objective.plan.in_place else tf.constant(start)
         self.best_total = math.inf
-        self.distance: float | None = None
         self._totals: list[float] = []
         self._done = 0  # evaluations that were yielded, including that of the start image
         self._lives = list(STEP_SCALES)
@@ -178,7 +176,6 @@ class Descent:
         is_best = total < self.best_total
         if is_best:
             self.best_image, self.best_total = image, total
-            self.distance = self.objective.content_distance(terms)
         if self._average is not None:
             image, is_best = self._average.add(image), True
         return Evaluation(image, terms, total, is_best)
@@ -188,12 +185,29 @@ class Descent:
         """The image that this size ends with: the best one, or the average if the iterates are averaged."""
         return self.best_image if self._average is None or self._average.image is None else self._average.image
 
+    def content_distance(self) -> float | None:
+        """Return how far the content features of `result` are from the photo's; see `loss_weights.content_distance`.
+
+        Returns:
+            The distance; None if no content layer has a weight, or nothing was evaluated with the present weights.
+
+        Raises:
+            OutOfMemoryError: memory is too small even for the smallest tiles.
+        """
+        return None if self.best_total == math.inf else self.objective.content_distance(self.result)
+
     def carried(self) -> dict[str, np.ndarray]:
         """Return the state of the optimizer as arrays, for `carry_on` at the next size."""
         return self._optimizer.to_arrays(self._state)
 
     def carry_on(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Give Adam the moments that it had at the size before, resized, and its number of steps."""
+        """Give Adam the moments that it had at the size before, resized, and the number of their updates.
+
+        Its learning rate decays anew at each size. Other optimizers begin anew altogether.
+
+        Args:
+            arrays: from `carried`.
+        """
         if not isinstance(self._state, AdamState):
             return
         old = self._optimizer.from_arrays(dict(arrays))
@@ -266,7 +280,6 @@ class Descent:
         if self._average is not None:
             self._average.restart()
         self.best_total, self._totals, self._is_known = math.inf, [], False
-        self.distance = None
 
     def settle(self) -> None:
         """Tell the optimizer about the last evaluation if it does not know it yet, so that its state is complete."""
@@ -293,7 +306,6 @@ class Descent:
             "in_place": self._in_place,
             "before": self._before,
             "best_total": self.best_total if math.isfinite(self.best_total) else None,
-            "distance": self.distance,
             "totals": list(self._totals),
             "done": self._done,
             "lives": list(self._lives),
@@ -308,7 +320,6 @@ class Descent:
         self._optimizer = self._optimizer_of(self.objective.plan)
         self._state = self._optimizer.from_arrays(of_optimizer)
         self.best_total = math.inf if numbers["best_total"] is None else numbers["best_total"]
-        self.distance = numbers["distance"]
         self._totals = list(numbers["totals"])
         self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None
         if self._average is not None:

@@ -27,6 +27,11 @@ WEIGHTS = (
 """Options that a run can change while it goes on."""
 
 
+def weights_of(config: ResolvedConfig) -> dict[str, Any]:
+    """Return the values of all options in `WEIGHTS`, by name."""
+    return {name: getattr(config, name) for name in WEIGHTS}
+
+
 def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpec) -> ResolvedConfig:
     """Return a configuration with new loss weights.
 

@@ -27,7 +27,7 @@ from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.rendering import finish_of, rendered
-from neural_style.runs.reweighting import reweighted
+from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import SessionState, numbers_of, step_from
 from neural_style.runs.start import enlarged, start_image
 from neural_style.runs.step import Result, Step, losses_of
@@ -91,6 +91,7 @@ class Session:
         self._iteration = -1
         self._best: Step | None = None
         self._best_config = config  # with the weights that it was made with
+        self._first_weights = weights_of(config)
         self._new_config: ResolvedConfig | None = None
         self._carried: dict[str, np.ndarray] = {}  # state of the optimizer at the end of the previous size
         self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
@@ -195,15 +196,24 @@ class Session:
                 "try other loss weights, or --precision float32",
                 *best.scale,
             )
+        if self._at + 1 < len(self.scales):
+            self._correct()
+            if self.config.carry_moments:
+                self._carried = self._descent.carried()
         self._start = self._descent.result
-        if self.config.carry_moments and self._at + 1 < len(self.scales):
-            self._carried = self._descent.carried()
-        sought, distance = self.config.strength, self._descent.distance
-        if sought is not None and 0 < sought < 1 and distance is not None:
-            self._correction = strength.corrected(self._correction, sought, distance)
         self._descent.release()
         self._descent = None
         self._at += 1
+
+    def _correct(self) -> None:
+        """Compare the image that goes on to the next size with what the strength stands for."""
+        assert self._descent is not None
+        sought = self.config.strength
+        if sought is None or not 0 < sought < 1:
+            return
+        distance = self._descent.content_distance()
+        if distance is not None:
+            self._correction = strength.corrected(self._correction, sought, distance)
 
     def _step_of(self, evaluation: Evaluation) -> Step:
         assert self._descent is not None
@@ -341,7 +351,16 @@ class Session:
                 "best": numbers_of(best),
                 "descent": descent,
             }
-            return SessionState(__version__, self.config, self.network.reference, self.plans, arrays, numbers)
+            return SessionState(
+                version=__version__,
+                config=self.config,
+                weights=self.network.reference,
+                plans=self.plans,
+                arrays=arrays,
+                first_weights=self._first_weights,
+                best_weights=weights_of(self._best_config),
+                numbers=numbers,
+            )
 
     @classmethod
     def restore(cls, stylizer: Stylizer, state: SessionState, inputs: Inputs | None = None) -> Session:
@@ -349,8 +368,10 @@ class Session:
         return stylizer.restore(state, inputs)
 
     def take(self, state: SessionState) -> None:
-        """Continue where `state` was called. `Stylizer.restore` calls this."""
+        """Continue where `state` was called. `Stylizer.restore` calls this, on a session with the first weights."""
         numbers = state.numbers
+        self.config = dataclasses.replace(self.config, **weights_of(state.config))
+        self._best_config = dataclasses.replace(self.config, **state.best_weights)
         self._at, self._iteration = numbers["at"], numbers["iteration"]
         self._first_of_scale, self._correction = numbers["first_of_scale"], numbers["correction"]
         self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)

@@ -28,6 +28,10 @@ class SessionState:
     """How each size is computed."""
     arrays: Mapping[str, np.ndarray]
     """Images and the optimizer's state."""
+    first_weights: Mapping[str, Any]
+    """Values of the options in `reweighting.WEIGHTS` at the start of the run. They decide what layers it computes."""
+    best_weights: Mapping[str, Any]
+    """Their values when the best image was made."""
     numbers: Mapping[str, Any]
     """Everything else, in types that JSON can hold."""
 

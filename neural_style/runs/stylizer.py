@@ -116,7 +116,8 @@ class Stylizer:
         Raises:
             NeuralStyleError: see `api.stylize`. It is a UsageError if weights, precision or pictures differ.
         """
-        config = dataclasses.replace(self._adopted(state.config), precision=self.precision.precision)
+        changes: dict[str, Any] = {**state.first_weights, "precision": self.precision.precision}
+        config = dataclasses.replace(self._adopted(state.config), **changes)  # as the run began
         inputs = inputs or read_inputs(config)
         _check_sizes(state, config, inputs)
         network = self._weights_of(state, config)

@@ -290,6 +290,16 @@ def test_memory_is_saved_by_adam_in_place(planned, tried, caplog, optimizer, til
     assert tried[1:] == [then]
 
 
+@BOTH
+def test_a_content_distance_that_fails_is_repeated_in_smaller_tiles(planned, graphs, monkeypatch, error):
+    objective = planned()
+    expected = objective.content_distance(tf.constant(IMAGE))
+    fail_times(monkeypatch, graphs.whole, "content_maps", error, 1)
+    fail_times(monkeypatch, graphs.tiled.parts[0], "content_maps", error, 1)
+    assert objective.content_distance(tf.constant(IMAGE)) == pytest.approx(expected, rel=1e-5)
+    assert objective.plan.tile_size == 128
+
+
 def test_where_there_is_no_more_memory_to_save(planned):
     objective = planned(tile_size=64, optimizer="adam")
     with pytest.raises(OutOfMemoryError, match=r"even in tiles of 64 px") as caught:

@@ -302,6 +302,22 @@ def test_several_terms_give_the_same_bits_every_time(monkeypatch):
     assert len(outcomes) == 1
 
 
+@pytest.mark.parametrize("statistics", [("gram", "mean_std"), ("covariance",), ("gram", "mean_std", "wasserstein")])
+def test_the_gradient_of_all_terms_of_a_layer_takes_one_product(monkeypatch, statistics):
+    """Matrix products with a whole feature map are what a style costs, so terms are added up before."""
+    real, shapes = loss_graph.moments_vjp, []
+
+    def counted(features, *arguments):
+        shapes.append(features.shape[-1])
+        return real(features, *arguments)
+
+    monkeypatch.setattr(loss_graph, "moments_vjp", counted)
+    config = resolved(**SHALLOW, style_loss=statistics)
+    ours = whole_of(config, CONTENT, STYLES[:1], graphs=objectives.build_graphs(config))
+    ours.value_and_grad(tf.constant(IMAGE_ARRAY))
+    assert sorted(shapes) == [64, 128]
+
+
 # --- what is left behind ----------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import objectives
 import pytest
 import reference
 import tensorflow as tf
-from objectives import SHALLOW, cosine, image_of, picture, resolved, values, whole_of
+from objectives import SHALLOW, cosine, image_of, picture, resolved, tiled_of, values, whole_of
 
 from neural_style.compute.loss_graph import moment_term
 from neural_style.compute.objective import Objective, WholeObjective, decode, encode, targets_of
@@ -274,6 +274,59 @@ def test_encode_and_decode():
     assert decode(encoded, mean).dtype == np.float32
     outside = decode(tf.fill((1, 32, 32, 3), -200.0), mean)
     np.testing.assert_allclose(outside[0, 0], [-76.32, -83.221, -96.061], atol=1e-3)  # not clipped
+
+
+TWO_LAYERS = {**SHALLOW, "content_layers": ("relu1_2", "conv2_2"), "content_layer_weights": (1, 3)}
+
+
+def objectives_of_all_kinds(config, kind="float32"):
+    """Of the content and the style: whole, and in tiles with the content kept and recomputed."""
+    return [
+        whole_of(config, CONTENT, [STYLE], kind),
+        *(tiled_of(config, CONTENT, [STYLE], 16, keep, kind) for keep in (True, False)),
+    ]
+
+
+@pytest.mark.parametrize("form", ["mean", "sum", "half_sum", "relative"])
+@pytest.mark.parametrize("changes", [{}, {"feature_scale": 0.5}, {"content_weight": 1e-30}], ids=str)
+def test_the_content_distance_is_the_same_for_every_content_loss(exact_network, form, changes):
+    pictures = [picture.astype(np.float64) - exact_network.mean for picture in (IMAGE, CONTENT)]
+    ours, photo = (reference.features(exact_network, each, TWO_LAYERS["content_layers"]) for each in pictures)
+    shares = dict(zip(TWO_LAYERS["content_layers"], (1 / 4, 3 / 4), strict=True))
+    sizes = {layer: np.mean(np.var(of_photo, axis=(0, 1))) for layer, of_photo in photo.items()}
+    expected = sum(share * np.mean((ours[at] - photo[at]) ** 2) / sizes[at] for at, share in shares.items())
+    for objective in objectives_of_all_kinds(resolved(**TWO_LAYERS, content_loss=form, **changes)):
+        assert objective.content_distance(tf.constant(image_of(IMAGE))) == pytest.approx(expected, rel=1e-4)
+        assert objective.content_distance(image_of(CONTENT)) < 1e-9
+
+
+def test_the_content_distance_in_other_types():
+    for kind, off in (("bfloat16", 0.01), ("float16", 0.002)):
+        objectives.skip_unless_computed(kind)
+        config = resolved(**TWO_LAYERS)
+        exact = whole_of(config, CONTENT, [STYLE]).content_distance(tf.constant(image_of(IMAGE)))
+        for objective in objectives_of_all_kinds(config, kind):
+            assert objective.content_distance(image_of(IMAGE)) == pytest.approx(exact, rel=off)
+
+
+def test_the_content_distance_counts_layers_as_the_present_weights_do():
+    image = tf.constant(image_of(IMAGE))
+    for objective in objectives_of_all_kinds(resolved(**TWO_LAYERS)):
+        both, alone = objective.content_distance(image), []
+        for shares in ((1, 0), (0, 1)):
+            objective.set_weights(resolved(**{**TWO_LAYERS, "content_layer_weights": shares}))
+            alone.append(objective.content_distance(image))
+        assert both == pytest.approx(alone[0] / 4 + alone[1] * 3 / 4, rel=1e-5)
+        objective.set_weights(resolved(**TWO_LAYERS, content_weight=0))
+        assert objective.content_distance(image) is None
+    for objective in objectives_of_all_kinds(resolved(**SHALLOW, content_weight=0)):
+        assert objective.content_distance(image) is None
+
+
+def test_images_of_another_size_have_no_content_distance():
+    for objective in objectives_of_all_kinds(resolved(**SHALLOW)):
+        with pytest.raises(ValueError, match=r"image: expected shape \(1, 35, 45, 3\), got"):
+            objective.content_distance(tf.zeros((1, 34, 45, 3)))
 
 
 def test_whole_and_tiled_objectives_have_all_of_the_protocol():

@@ -54,8 +54,8 @@ class Bowl:
         terms = LossTerms(total, {"content": total}, {})
         return terms, gradient if isinstance(image, np.ndarray) else tf.constant(gradient)
 
-    def content_distance(self, terms):
-        return None
+    def content_distance(self, image):
+        return float(np.sum(image))
 
     def set_weights(self, config):
         self.weight = config.style_weight
@@ -144,6 +144,19 @@ def test_tolerance_ends_it(begin, optimizer):
     if optimizer in STEPPING:
         assert len(losses) == PATIENCE + 1
     assert descent.is_over
+
+
+@pytest.mark.parametrize(
+    "way", [{}, {"optimizer": "lbfgs"}, {"in_place": True}, {"average_iterates": 0.5}, {"optimizer": "sgd"}], ids=str
+)
+def test_the_content_distance_is_that_of_the_result(begin, way):
+    """Of the best image, of the last one in place, or of the average; none of images made with other weights."""
+    descent = begin(**way, **({} if way.get("optimizer") == "sgd" else {"learning_rate": 80}))
+    assert descent.content_distance() is None
+    list(descent)
+    assert descent.content_distance() == float(np.sum(descent.result))
+    descent.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
+    assert descent.content_distance() is None
 
 
 # --- what is not finite -----------------------------------------------------------------------------------------------

@@ -108,6 +108,36 @@ def test_after_new_weights(begin, stylizer, settings, count):
     assert before.result().config == after.result().config == session.result().config
 
 
+@pytest.mark.parametrize("settings", [RUNS["lbfgs"], RUNS["in place"]], ids=["lbfgs", "in place"])
+@pytest.mark.parametrize("weights", [{"strength": 1}, {"style_weight": 0.0}, {"style_layer_weights": (0, 1)}], ids=str)
+def test_layers_without_a_weight_are_there_after_a_restore(begin, stylizer, settings, weights):
+    """So that it goes on to the bit, and they may get a weight again."""
+    before = {"strength": 0.5, "style_weight": 22.0, "style_layer_weights": (1, 1)}
+    session, _ = made(begin(**settings, **before), WITHIN_COARSE)
+    session.set_weights(**weights)
+    session.step()
+    restored = [stylizer.restore(sent(session.state())) for _ in range(2)]
+    restored[1] = stylizer.restore(sent(restored[1].state()))
+    losses = session.step().losses
+    assert [one.step().losses for one in restored] == [losses, losses]
+    for one in (session, *restored):
+        one.set_weights(**before)
+    rest = list(session)
+    for one in restored:
+        assert_same(list(one), rest)
+
+
+def test_a_restored_result_has_the_weights_that_it_was_made_with(begin, stylizer):
+    session, _ = made(begin(**TWO, style_weight=5.0), WITHIN_COARSE)
+    session.set_weights(style_weight=2.0)
+    restored = stylizer.restore(sent(session.state()))
+    assert restored.config == session.config
+    assert restored.result().config == session.result().config
+    assert restored.result().config.style_weight == 5
+    again = stylizer.restore(sent(restored.state()))
+    assert again.result().config == session.result().config
+
+
 def test_new_weights_of_a_session_that_was_canceled_between_two_sizes(begin, stylizer, monkeypatch):
     session, _ = made(begin(**BOTH_IN_PLACE), LAST_OF_COARSE)
     begin_scale = Session._begin_scale

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from small_runs import TWO_SCALES, totals
 
+from neural_style.compute.fallback import PlannedObjective
 from neural_style.config import strength
 from neural_style.runs.descent import Descent
 
 THREE = {**TWO_SCALES, "scales": 2, "iterations": 6, "scale_iterations": 6, "learning_rate": 30.0}
+TILED = {"width": 136, "tile_size": 64}
+"""With these, Adam overwrites its images at both sizes, 68×51 px and 136×102."""
 
 
 @pytest.fixture
@@ -26,17 +29,22 @@ def weights_used(monkeypatch):
 
 @pytest.fixture
 def distances(monkeypatch):
-    """Content distances of all best images at the ends of sizes, in order."""
+    """Content distances that were computed, in order."""
     found = []
-    real = Descent.release
-    monkeypatch.setattr(Descent, "release", lambda self: (found.append(self.distance), real(self)))
+    real = PlannedObjective.content_distance
+
+    def noted(self, image):
+        found.append(real(self, image))
+        return found[-1]
+
+    monkeypatch.setattr(PlannedObjective, "content_distance", noted)
     return found
 
 
-@pytest.mark.parametrize("tiles", [{}, {"tile_size": 64}])
+@pytest.mark.parametrize("tiles", [{}, TILED], ids=["whole", "tiled"])
 @pytest.mark.parametrize("sought", [0.25, 0.75])
 def test_the_weight_is_corrected_after_each_size(run, weights_used, distances, sought, tiles):
-    run(**THREE, **tiles, strength=sought)
+    run(**{**THREE, **tiles}, strength=sought)
     first, second = weights_used
     assert second / first == pytest.approx(strength.corrected(1, sought, distances[0]))
     assert second != first
@@ -48,19 +56,39 @@ def test_without_a_strength_weights_stay(run, weights_used, settings):
     assert weights_used[0] == weights_used[1]
 
 
-def test_the_distance_is_the_relative_content_loss(run, distances):
+def test_the_distance_is_that_of_the_best_image_of_each_size_but_the_last(run, distances):
     steps = run(**THREE, strength=0.5)
     best = {step.scale: step.losses["content"] / 2**20 for step in steps if step.best}  # the last one of each size
-    assert distances == pytest.approx([best[64, 48], best[128, 96]], rel=1e-5)
+    assert distances == pytest.approx([best[64, 48]], rel=1e-5)
 
 
-@pytest.mark.parametrize("form", ["mean", "sum", "half_sum", "relative"])
-def test_the_distance_is_the_same_for_every_content_loss(run, distances, form):
-    """That of the start image, which no weight has changed yet."""
-    given = {"iterations": 1, "scales": 1, "width": 64, "initial_noiseblend": 1.0, "seed": 3, "learning_rate": 1e-6}
-    run(**given, strength=0.5, content_loss="relative")
-    run(**given, strength=0.5, content_loss=form, feature_scale=0.5)
-    assert distances[1] == pytest.approx(distances[0], rel=1e-3)
+@pytest.mark.parametrize("settings", [{"strength": 0.5, "scales": 1}, {"strength": 1}, {"style_weight": 55.0}], ids=str)
+def test_no_distance_is_computed_that_nothing_depends_on(run, distances, settings):
+    run(**{**THREE, **settings})
+    assert distances == []
+
+
+@pytest.mark.parametrize("tiles", [{}, TILED], ids=["whole", "tiled"])
+def test_the_distance_is_that_of_the_average_which_is_carried_on(begin, distances, tiles):
+    """It is not an image that the optimizer evaluated."""
+    with begin(**{**THREE, **tiles}, strength=0.5, average_iterates=0.9) as session:
+        for _ in range(7):
+            session.step()
+        descent = session._descent
+        best, _ = descent.objective.value_and_grad(descent.best_image)
+        of_average, _ = descent.objective.value_and_grad(descent.result)
+        session.step()
+    assert distances == pytest.approx([float(of_average.by_name["content"]) / 2**20], rel=1e-5)
+    assert distances[0] != pytest.approx(float(best.by_name["content"]) / 2**20, rel=0.01)
+
+
+def test_the_distance_in_place_is_that_of_the_last_image(begin, distances):
+    """Which is the one that is carried on, even where an image before had a lower loss."""
+    with begin(**{**THREE, **TILED, "learning_rate": 150.0}, strength=0.5) as session:
+        steps = [session.step() for _ in range(7)]
+        assert not steps[-1].best
+        session.step()
+    assert distances == pytest.approx([steps[-1].losses["content"] / 2**20], rel=1e-5)
 
 
 def test_a_strength_of_0_is_the_photo(begin):
@@ -74,16 +102,38 @@ def test_a_strength_of_1_knows_no_photo(run):
     assert all(step.losses["content"] == 0 for step in run(**THREE, strength=1))
 
 
-@pytest.mark.parametrize("at", [3, 9])
-def test_a_restored_run_has_the_same_corrections(begin, stylizer, at):
-    with begin(**THREE, strength=0.3) as session:
+@pytest.mark.parametrize("settings", [{}, TILED, {"average_iterates": 0.9}], ids=str)
+@pytest.mark.parametrize("at", [3, 7, 9])
+def test_a_restored_run_has_the_same_corrections(begin, stylizer, at, settings):
+    with begin(**{**THREE, **settings}, strength=0.3) as session:
         whole = totals(session)
-    with begin(**THREE, strength=0.3) as session:
+    with begin(**{**THREE, **settings}, strength=0.3) as session:
         for _ in range(at):
             session.step()
         state = session.state()
     with stylizer.restore(state) as session:
         assert totals(session) == whole[at:]
+
+
+@pytest.mark.parametrize("tiles", [{}, TILED], ids=["whole", "tiled"])
+@pytest.mark.parametrize("loss", ["athalye", "balanced"])
+def test_a_strength_that_is_given_on_the_way_is_corrected_and_restored(
+    begin, stylizer, weights_used, distances, loss, tiles
+):
+    """Whether or not the run began with one, and whatever its loss."""
+    with begin(**{**THREE, **tiles, "loss": loss, "style_weight": 500.0}) as session:
+        for _ in range(2):
+            session.step()
+        session.set_weights(strength=0.3)
+        for _ in range(2):
+            session.step()
+        state = session.state()
+        rest = totals(session)
+    (distance,) = distances
+    assert weights_used == pytest.approx([500, 500 * strength.corrected(1, 0.3, distance)])
+    assert weights_used[1] != 500
+    with stylizer.restore(state) as session:
+        assert totals(session) == rest
 
 
 def test_a_new_weight_ends_corrections(begin, weights_used):
@@ -105,4 +155,16 @@ def test_a_strength_of_1_on_the_way_corrects_nothing(begin, weights_used):
         for _ in session:
             pass
         assert session._correction == 1
+    assert weights_used[0] == weights_used[1]
+
+
+def test_another_strength_after_the_last_step_of_a_size_corrects_nothing(begin, weights_used, distances):
+    """The image was made with the strength before."""
+    with begin(**THREE, strength=0.3) as session:
+        for _ in range(7):
+            session.step()
+        session.set_weights(strength=0.7)
+        for _ in session:
+            pass
+    assert distances == []
     assert weights_used[0] == weights_used[1]
