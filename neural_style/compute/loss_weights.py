@@ -53,7 +53,12 @@ def needs_content_sizes(config: ResolvedConfig) -> bool:
 
 
 def loss_weights(
-    config: ResolvedConfig, graph: LossGraph, size: Size, content: ChannelSums, styles: Mapping[str, MeanMoments]
+    config: ResolvedConfig,
+    graph: LossGraph,
+    size: Size,
+    content: ChannelSums,
+    styles: Mapping[str, MeanMoments],
+    halvings: int = 0,
 ) -> LossWeights:
     """Return the weights of all terms of a graph's loss at one size.
 
@@ -61,12 +66,16 @@ def loss_weights(
     that is more. Otherwise, a picture of one color would outweigh everything else. Blended styles have one common size,
     the weighted mean of their sizes, so the loss is lowest at the mean of their statistics.
 
+    If the loss is a mean over several sizes of the image, the weights contain the share of one size. The total
+    variation is that of the full size alone.
+
     Args:
         config: the weights asked for. A layer of the graph that it does not use gets 0.
         graph: the network and the terms of the loss.
         size: height and width of the image in pixels.
         content: channel sums of the content; empty unless `needs_content_sizes`.
         styles: layer -> moments of the styles.
+        halvings: how often the image of the run was halved.
     """
     at = _Context(config, graph, size)
     weights: dict[str, dict[str, tf.Tensor]] = {}
@@ -75,6 +84,8 @@ def loss_weights(
             found: Any = {layer: _content_weight(at, term, layer, content) for layer in term.layers}
         elif term.kind is MomentFormula:
             found = {layer: _style_weight(at, term, layer, styles) for layer in term.layers}
+        elif halvings:
+            found = {IMAGE: 0.0}
         else:
             found = {IMAGE: config.tv_factor_at(size[1], formula_of(term).degree, formula_of(term).is_sum)}
         weights[term.key] = {layer: float32(weight) for layer, weight in found.items()}
@@ -95,7 +106,7 @@ def _content_weight(at: _Context, term: Term, layer: str, content: ChannelSums) 
     growth = config.feature_scale ** formula_of(term).degree
     target_size = growth * _content_size(at.graph, term, layer, content) if reduction.needs_size else 1.0
     entries = positions_of(at.graph, at.size, layer) * channels_of(layer)
-    weight = config.factor("content_weight") * config.content_terms.get(layer, 0.0)
+    weight = config.factor("content_weight") / config.loss_scales * config.content_terms.get(layer, 0.0)
     return growth * weight / reduction.divisor(entries, target_size)
 
 
@@ -139,7 +150,8 @@ def _style_weight(at: _Context, term: Term, layer: str, styles: Mapping[str, Mea
     config, formula = at.config, formula_of(term)
     blend = np.array(config.blend_at(layer), np.float32)
     factors = {part.key: factor for part, factor in _style_terms(config)}
-    weight = config.factor("style_weight") * config.style_terms.get(layer, 0.0) * factors[term.key]
+    weight = config.factor("style_weight") / config.loss_scales
+    weight *= config.style_terms.get(layer, 0.0) * factors[term.key]
     growth = image_factor(at.graph, config, at.size, layer) ** 2 if formula.scaled else 1.0
     reduction = REDUCTIONS[config.style_reduction]
     target_size = growth * _style_size(at, term, layer, styles[layer], blend) if reduction.needs_size else 1.0

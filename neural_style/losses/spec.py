@@ -116,3 +116,5 @@ class LossTerms(NamedTuple):
     """Name of a term -> its value, or the sum of those of its parts; they add up to the total."""
     by_layer: Mapping[str, Mapping[str, Any]]
     """Name of a term -> layer -> its value there."""
+    of_sizes: tuple[LossTerms, ...] = ()
+    """The parts of a sum over several sizes of the image, the full size first; empty for a loss at one size."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 from objectives import noise, resolved, values
 
 from neural_style.compute.fallback import PlannedObjective
+from neural_style.compute.halving import halved_times
 from neural_style.compute.objective import WholeObjective
 from neural_style.compute.planner import Planner
 from neural_style.compute.style_targets import style_targets
@@ -37,9 +38,9 @@ def planned(graphs):
         plan = planner.choose(size[1], size[0], 10**12)
         asked = []
 
-        def targets(tile_size):
+        def targets(tile_size, halvings):
             asked.append(tile_size)
-            return style_targets(graphs, [noise(40, 150, 2)], tile_size)
+            return style_targets(graphs, [halved_times(noise(40, 150, 2), halvings)], tile_size)
 
         objective = PlannedObjective(graphs, config, noise(*size, 1), targets, planner, plan, check)
         objective.asked = asked  # the tile sizes for which style targets were computed
