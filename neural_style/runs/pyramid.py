@@ -78,8 +78,8 @@ def check_loss_scales(config: ResolvedConfig, size: tuple[int, int], subject: st
     if divisor > 1 and min(width, height) < least:
         raise UsageError(
             f"loss_scales: expected a smallest size of at least {least} px a side, got {width}×{height} for {subject}, "
-            f"which {config.loss_scales} sizes reduce from {size[0]}×{size[1]}; give fewer, a larger --min_scale, or "
-            "--scales 1"
+            f"which {config.loss_scales} sizes reduce from {size[0]}×{size[1]}; give fewer, a larger --min_scale or "
+            "--width, or --scales 1"
         )
 
 
