@@ -13,6 +13,7 @@ def options(*sections, **changes):
         "short": True,
         "weights": "builtin",
         "precision": "auto",
+        "preset": None,
         "content": str(example_picture("lakeside.jpg")),
         "style": str(example_picture("swirls.jpg")),
         "pictures": None,

@@ -18,23 +18,25 @@ if TYPE_CHECKING:
 
 NOTE = (
     "evaluation: loss and gradient; convolutions: those of the evaluation, forward and back, each alone; "
-    "vs …: how many times faster."
+    "vs …: how many times faster; a preset is not compared with PyTorch."
 )
 
 
 def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
     """Time evaluations in each precision of this machine, in turn with what they are compared with."""
-    same_loss: Any = {"loss": classic_run.SETTINGS["loss"]}  # which PyTorch is given
-    config = program.resolve(dataclasses.replace(config, **same_loss), network)
+    if options.preset is None:
+        same_loss: Any = {"loss": classic_run.SETTINGS["loss"]}  # which PyTorch is given
+        config = dataclasses.replace(config, **same_loss)
+    config = program.resolve(config, network)
     content, style, start = random_pictures(width)
     precisions = program.available_precisions(config)
     actions: dict[Hashable, Callable[[], object]] = {}
     for precision in precisions:
-        objective = program.whole_objective(config, network, content, [style], precision)
+        objective = program.objective(config, network, content, [style], precision)
         actions[precision] = functools.partial(program.evaluate, objective, program.encode(objective, start))
         for kind, convolution in convolution_actions(config, width, precision).items():
             actions[precision, kind] = convolution
-    if has_torch():
+    if has_torch() and options.preset is None:
         on_gpu = program.device_of(config).startswith("GPU")
         actions["PyTorch"] = torch_evaluation(config, network, content, style, start, on_gpu=on_gpu)
     times = medians(actions, options.repeats)

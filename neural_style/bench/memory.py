@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import statistics
 import subprocess
@@ -11,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -64,13 +63,12 @@ def prepare(config: Config, options: Options) -> None:
 
 def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
     """Run a square picture as the memory given allows, and a small one in tiles as well."""
-    del options
-    config = program.resolve(config, network)
+    del config
     memory_size = next((size for most, size in BUDGETS if width**2 <= most), BUDGETS[-1][1])
-    rows = [_measure_run(config, network, width, memory_size, None)]
+    rows = [_measure_run(options, network, width, memory_size, None)]
     half = max(width // 2, LEAST_TILE)
     if not rows[0]["tiled"] and half < width:
-        rows.append(_measure_run(config, network, width, memory_size, half))
+        rows.append(_measure_run(options, network, width, memory_size, half))
     return rows
 
 
@@ -93,16 +91,19 @@ def compare_sizes(rows: Sequence[Row]) -> None:
                 row["exponent"] = float(np.polyfit(np.multiply(pixels, 2), seconds, 1)[0])
 
 
-def _measure_run(config: Config, network: program.Network, width: int, memory_size: str, tile_size: int | None) -> Row:
+def _measure_run(
+    options: Options, network: program.Network, width: int, memory_size: str, tile_size: int | None
+) -> Row:
     """Return plan, peak of resident memory, and seconds of an evaluation of a run in its own process."""
-    settings: Any = {"memory": memory_size, "tile_size": tile_size, "scales": "1", "width": width}
-    resolved = program.resolve(dataclasses.replace(config, **settings), network)
+    config = options.config(memory=memory_size, tile_size=tile_size, scales="1", width=width)
+    resolved = program.resolve(config, network)
     precision = program.precision_of(config)
     plan = program.plan(resolved, precision, width, memory_size)
     evaluations = _EVALUATIONS + (0 if plan.optimizer in STEPPING else plan.history_size)
     flags = ["--width", str(width), "--memory", memory_size, "--scales", "1", "--iterations", str(evaluations - 1)]
     flags += ["--print_iterations", "1", "--precision", precision, "--weights", config.weights]
     flags += [f"--tile_size={tile_size}"] if tile_size else []
+    flags += [f"--preset={options.preset}"] if options.preset else []
     marks, peak = _run_command_line(flags)
     return {
         "px": width,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import statistics
 import time
 from typing import TYPE_CHECKING, Any
@@ -27,20 +26,14 @@ class _Run:
     """
 
     def __init__(
-        self, name: str, config: Config, network: program.Network, objective: program.WholeObjective, precision: str
+        self, name: str, config: Config, network: program.Network, objective: program.Objective, precision: str
     ):
-        changed: Any = {"optimizer": name}
         start = program.encode(objective, random_pictures(objective.shape[2])[2])
         self._objective = objective
         self._evaluation = 0.0
         self.name = name
-        self.steps = program.optimizer_run(
-            program.resolve(dataclasses.replace(config, **changed), network),
-            self._evaluate,
-            start,
-            precision,
-            objective.mean,
-        )
+        resolved = program.resolve(config, network)
+        self.steps = program.optimizer_run(resolved, self._evaluate, start, precision, objective.mean)
 
     def _evaluate(self, image: Any) -> Any:
         began = time.perf_counter()
@@ -62,8 +55,8 @@ def measure(config: Config, network: program.Network, width: int, options: Optio
     config = program.resolve(config, network)
     precision = program.precision_of(config)
     content, style, _ = random_pictures(width)
-    objective = program.whole_objective(config, network, content, [style], precision)
-    runs = [_Run(name, config, network, objective, precision) for name in OPTIMIZERS]
+    objective = program.objective(config, network, content, [style], precision)
+    runs = [_Run(name, options.config(optimizer=name), network, objective, precision) for name in OPTIMIZERS]
     shares: dict[str, list[float]] = {name: [] for name in OPTIMIZERS}
     evaluations: list[float] = []
     with contextlib.ExitStack() as stack:

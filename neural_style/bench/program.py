@@ -22,9 +22,8 @@ from neural_style.networks.weights import VGGWeights as Network
 
 if TYPE_CHECKING:
     from neural_style.compute.graph_cache import Graphs
-    from neural_style.compute.objective import WholeObjective
+    from neural_style.compute.objective import Objective, WholeObjective
     from neural_style.compute.planner import Plan
-    from neural_style.compute.tiled_objective import TiledObjective
     from neural_style.runs.descent import Evaluation
     from neural_style.runs.inputs import Inputs
 
@@ -98,7 +97,7 @@ def whole_objective(
     styles: Sequence[np.ndarray],
     precision: str = "float32",
 ) -> WholeObjective:
-    """Build the objective of a picture computed as a whole.
+    """Build the objective of a picture computed as a whole, at one size.
 
     Args:
         config: the loss.
@@ -114,16 +113,34 @@ def whole_objective(
     return WholeObjective(graphs.whole, config, content, style_targets(graphs, styles))
 
 
-def tiled_objective(
-    config: ResolvedConfig, network: Network, content: np.ndarray, styles: Sequence[np.ndarray], tile_size: int
-) -> TiledObjective:
-    """Build the objective of a picture computed in tiles, in float32; arguments as for `whole_objective`."""
-    from neural_style.compute.style_targets import style_targets
-    from neural_style.compute.tiled_objective import TiledObjective
+def objective(
+    config: ResolvedConfig,
+    network: Network,
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+    precision: str = "float32",
+    tile_size: int | None = None,
+) -> Objective:
+    """Build the objective of a run.
 
-    graphs = _graphs(config, network, "float32")
-    targets = style_targets(graphs, styles, tile_size)
-    return TiledObjective(graphs.tiled, config, content, targets, tile_size, True)
+    Args:
+        config: the loss.
+        network: its weights.
+        content: float32 (height, width, 3) in 0-255; the image has its size.
+        styles: float32 (height, width, 3) in 0-255 each.
+        precision: one of `PRECISIONS`.
+        tile_size: side of the tiles in pixels; None for the picture as a whole.
+    """
+    from neural_style.compute.halving import halved_times
+    from neural_style.compute.multiscale_objective import objectives_of, together
+    from neural_style.compute.style_targets import style_targets
+
+    graphs = _graphs(config, network, precision)
+    targets = [
+        style_targets(graphs, [halved_times(style, halvings) for style in styles], tile_size)
+        for halvings in range(config.loss_scales)
+    ]
+    return together(objectives_of(graphs, config, content, targets, tile_size))
 
 
 def _graphs(config: ResolvedConfig, network: Network, precision: str) -> Graphs:
@@ -132,14 +149,14 @@ def _graphs(config: ResolvedConfig, network: Network, precision: str) -> Graphs:
     return Stylizer(device=config.device, precision=precision).graphs(config, network)
 
 
-def encode(objective: WholeObjective, picture: np.ndarray) -> Any:
+def encode(objective: Objective, picture: np.ndarray) -> Any:
     """Return the image of a picture, float32 (height, width, 3) in 0-255."""
     from neural_style.compute import objective as objectives
 
     return objectives.encode(picture, objective.mean)
 
 
-def evaluate(objective: WholeObjective | TiledObjective, image: Any) -> tuple[Any, Any]:
+def evaluate(objective: Objective, image: Any) -> tuple[Any, Any]:
     """Return losses and gradient of an image, and wait until a GPU has computed them."""
     losses, gradient = objective.value_and_grad(image)
     float(losses.total)

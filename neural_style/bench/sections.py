@@ -29,6 +29,7 @@ class Section:
         widths: of the pictures, in pixels, if none are given.
         prepare: raises what can be known to be wrong before anything is measured.
         finish: adds columns to the rows of all widths.
+        takes_preset: whether it measures presets, too.
     """
 
     measure: Callable[[Config, Network, int, Options], list[Row]]
@@ -36,13 +37,14 @@ class Section:
     widths: tuple[int, ...] = (256, 512)
     prepare: Callable[[Config, Options], None] = _nothing
     finish: Callable[[list[Row]], None] = _nothing
+    takes_preset: bool = True
 
 
 SECTIONS: Mapping[str, Section] = {
     "eval": Section(evaluations.measure, evaluations.NOTE),
     "optimizer": Section(optimizers.measure, optimizers.NOTE),
     "startup": Section(startup.measure, startup.NOTE),
-    "quality": Section(quality.measure, quality.NOTE, quality.WIDTHS, quality.prepare),
+    "quality": Section(quality.measure, quality.NOTE, quality.WIDTHS, quality.prepare, takes_preset=False),
     "tiles": Section(tiles.measure, tiles.NOTE, tiles.WIDTHS),
     "memory": Section(memory.measure, memory.NOTE, memory.WIDTHS, memory.prepare, memory.compare_sizes),
 }

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,26 +37,29 @@ print(json.dumps(startup.time_phases(began, *json.loads(sys.argv[1]))))
 def measure(config: Config, network: Network, width: int, options: Options) -> list[Row]:
     """Return medians over new processes; each loads its own network."""
     del network
-    rows = [_new_process(config.weights, width) for _ in range(min(options.repeats, PROCESSES))]
+    rows = [_new_process(config.weights, width, options.preset) for _ in range(min(options.repeats, PROCESSES))]
     medians = {phase: statistics.median(row[phase] for row in rows) for phase in _PHASES}
     return [{"px": width, **medians, "together s": statistics.median(sum(row.values()) for row in rows)}]
 
 
-def time_phases(began: float, weights: str, width: int) -> Row:
+def time_phases(began: float, weights: str, width: int, preset: str | None) -> Row:
     """Return the seconds of each phase in this process, which began at `time.perf_counter() == began`."""
     from neural_style import stylize
 
     marks = [began, time.perf_counter()]
     content, style, _ = random_pictures(width).astype(np.uint8)
-    steps = stylize(Config(content, [style], weights=weights, scales="1"))
+    pictures: Any = {"content": content, "styles": [style]}
+    changes: Any = {"weights": weights, "scales": "1"}
+    config = Config.of_preset(preset, **pictures, **changes) if preset else Config(**pictures, **changes)
+    steps = stylize(config)
     for _ in range(2):  # the start image, and the step after it
         next(steps)
         marks.append(time.perf_counter())
     return dict(zip(_PHASES, np.diff(marks).tolist(), strict=True))
 
 
-def _new_process(weights: str, width: int) -> Row:
-    command = [sys.executable, "-c", _SCRIPT, json.dumps([weights, width])]
+def _new_process(weights: str, width: int, preset: str | None) -> Row:
+    command = [sys.executable, "-c", _SCRIPT, json.dumps([weights, width, preset])]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode:
         reason = process.stderr.strip().rpartition("\n")[2]

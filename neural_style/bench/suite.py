@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from neural_style.bench import program
 from neural_style.bench.measuring import Row
 from neural_style.bench.options import Options
 from neural_style.bench.sections import SECTIONS
-from neural_style.config.config import Config
 from neural_style.errors import OutOfMemoryError
 
 
@@ -23,8 +21,7 @@ def measure(options: Options, say: Callable[[str], None]) -> dict[str, list[Row]
     Raises:
         NeuralStyleError: the network or a picture cannot be read, or memory is too small.
     """
-    precision: Any = options.precision
-    config = Config(options.content, [options.style], weights=options.weights, precision=precision)
+    config = options.config()
     network = program.load_network(config)
     for name in options.sections:
         SECTIONS[name].prepare(config, options)

@@ -24,8 +24,8 @@ def measure(config: Config, network: program.Network, width: int, options: Optio
     config = program.resolve(config, network)
     tile_size = width // 3
     content, style, start = random_pictures(width)
-    whole = program.whole_objective(config, network, content, [style])
-    tiled = program.tiled_objective(config, network, content, [style], tile_size)
+    whole = program.objective(config, network, content, [style])
+    tiled = program.objective(config, network, content, [style], tile_size=tile_size)
     image = program.encode(whole, start)
     (losses, gradient), (tiled_losses, tiled_gradient) = whole.value_and_grad(image), tiled.value_and_grad(image)
     times = medians(

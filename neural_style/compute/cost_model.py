@@ -80,6 +80,8 @@ class CostModel:
             + self._kept_bytes(tiled, keep_content)
             + IMAGE_BYTES * (self._config.preserve_colors or self._config.opacity < 1) / 4  # the content in 8 bits
         )
+        reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
+        optimizing += reduced * (self._kept_bytes(tiled, keep_content) + 2 * IMAGE_BYTES)  # with image and gradient
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
         return int(process + self._weight_bytes() + max(optimizing, reading) + work)
 
@@ -174,19 +176,32 @@ def pictures_bytes(width: int, height: int, style_areas: Sequence[float]) -> int
 
 
 def evaluation_factor(plan: Plan, config: Config) -> float:
-    """Return the time of an evaluation, as a multiple of an evaluation of the whole picture at once.
+    """Return the time of an evaluation, as a multiple of an evaluation of the whole picture at once, at its own size.
 
-    Tiles make the forward pass twice, and see pixels around their own parts. So the factor is
-    TWO_PASSES · Σ (pixels seen · stored values per pixel) / Σ (pixels · stored values per pixel), over the parts.
+    A loss over several sizes evaluates each. Tiles make the forward pass twice, and see pixels around their own parts.
+    So the factor is TWO_PASSES · Σ (pixels seen · stored values per pixel) / Σ (pixels · stored values per pixel), over
+    the parts.
     """
     if plan.tile_size is None:
-        return 1.0
+        return sum(_pixels_of_sizes(config, plan.width, plan.height)) / (plan.width * plan.height)
     seen = own = 0.0
     for part in partition.parts(config.layers):
         stored = _stored_values(part.layers, part.start, part.end)
         own += plan.height * plan.width * stored
-        seen += sum(_seen_pixels(part, plan.width, plan.height, plan.tile_size, config.pool_rounding)) * stored
+        for width, height in _sizes(config, plan.width, plan.height):
+            seen += sum(_seen_pixels(part, width, height, plan.tile_size, config.pool_rounding)) * stored
     return TWO_PASSES * seen / own if own else 1.0
+
+
+def _sizes(config: Config, width: int, height: int) -> list[tuple[int, int]]:
+    """Return widths and heights of the pictures that the loss compares, the full size first."""
+    divisors = [2**halvings for halvings in range(config.loss_scales)]
+    return [(vgg19_spec.positions(width, each, "up"), vgg19_spec.positions(height, each, "up")) for each in divisors]
+
+
+def _pixels_of_sizes(config: Config, width: int, height: int) -> list[int]:
+    """Return the pixels of the pictures that the loss compares, the full size first."""
+    return [math.prod(size) for size in _sizes(config, width, height)]
 
 
 def _seen_pixels(part: partition.Part, width: int, height: int, tile_size: int, rounding: str) -> Iterator[int]:

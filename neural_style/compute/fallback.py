@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.graph_cache import Graphs
-from neural_style.compute.objective import WholeObjective
+from neural_style.compute.multiscale_objective import StyleTargets, objectives_of, together
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.compute.tiled_objective import TiledObjective
@@ -44,10 +44,6 @@ def computing_on(device: str) -> Iterator[None]:
             f"{device} has too little memory for a picture of this size; lower --width, or give a --memory that "
             "leaves enough for other programs"
         ) from error
-
-
-StyleTargets = Callable[[int | None], Mapping[str, MeanMoments]]
-"""Tile side in pixels, or None for no tiles -> the moments of a run's styles, by layer."""
 
 
 class PlannedObjective:
@@ -85,7 +81,8 @@ class PlannedObjective:
         self._content: np.ndarray | None = content
         while True:
             try:
-                self._objective = self._computed(style_targets)
+                sizes = range(config.loss_scales)
+                self._compute([style_targets(self.plan.tile_size, halvings) for halvings in sizes])
                 return
             except MEMORY_ERRORS as error:
                 failed = error.with_traceback(None)
@@ -155,31 +152,27 @@ class PlannedObjective:
             self._make_smaller(failed)
             self._follow_plan()
 
-    def _computed(self, style_targets: StyleTargets) -> WholeObjective | TiledObjective:
-        assert self._content is not None
-        targets = style_targets(self.plan.tile_size)
-        if self.plan.tile_size is None:
-            return WholeObjective(self._graphs.whole, self._config, self._content, targets)
-        return self._tiled(targets)
-
-    def _tiled(self, style_targets: Mapping[str, MeanMoments]) -> TiledObjective:
+    def _compute(self, style_targets: Sequence[Mapping[str, MeanMoments]]) -> None:
+        """Make the objectives of the plan, one for each size of the loss."""
         plan, content = self.plan, self._content
-        assert plan.tile_size is not None and content is not None
-        made = TiledObjective(
-            self._graphs.tiled, self._config, content, style_targets, plan.tile_size, plan.keep_content, self._check
+        assert content is not None
+        self._objectives = objectives_of(
+            self._graphs, self._config, content, style_targets, plan.tile_size, plan.keep_content, self._check
         )
-        self._content = None  # the objective keeps what it needs
-        return made
+        self._objective = together(self._objectives)
+        if plan.tile_size is not None:
+            self._content = None  # the objectives keep what they need
 
     def _follow_plan(self) -> None:
         """Change to tiles of the plan's size."""
         while True:
             assert self.plan.tile_size is not None
             try:
-                if isinstance(self._objective, TiledObjective):
-                    self._objective.tile_size = self.plan.tile_size
-                else:
-                    self._objective = self._tiled(self._objective.style_targets)
+                tiled = [each for each in self._objectives if isinstance(each, TiledObjective)]
+                for each in tiled:
+                    each.tile_size = self.plan.tile_size
+                if not tiled:
+                    self._compute([each.style_targets for each in self._objectives])
                 return
             except MEMORY_ERRORS as error:
                 failed = error.with_traceback(None)

@@ -48,7 +48,12 @@ def _style_terms(config: ResolvedConfig) -> list[tuple[Term, float]]:
 
 
 def loss_weights(
-    config: ResolvedConfig, graph: LossGraph, size: Size, content: ChannelSums, styles: Mapping[str, MeanMoments]
+    config: ResolvedConfig,
+    graph: LossGraph,
+    size: Size,
+    content: ChannelSums,
+    styles: Mapping[str, MeanMoments],
+    halvings: int = 0,
 ) -> LossWeights:
     """Return the weights of all terms of a graph's loss at one size.
 
@@ -56,12 +61,16 @@ def loss_weights(
     that is more. Otherwise, a picture of one color would outweigh everything else. Blended styles have one common size,
     the weighted mean of their sizes, so the loss is lowest at the mean of their statistics.
 
+    If the loss is a mean over several sizes of the image, the weights contain the share of one size. The total
+    variation is that of the full size alone.
+
     Args:
         config: the weights asked for. A layer of the graph that it does not use gets 0.
         graph: the network and the terms of the loss.
         size: height and width of the image in pixels.
         content: channel sums of the content.
         styles: layer -> moments of the styles.
+        halvings: how often the image of the run was halved.
     """
     factors = {term.key: factor for term, factor in _style_terms(config)}
     at = _Context(config, graph, size, config.content_terms, config.style_terms, factors)
@@ -71,6 +80,8 @@ def loss_weights(
             found: Any = {layer: _content_weight(at, term, layer, content) for layer in term.layers}
         elif term.kind is MomentFormula:
             found = {layer: _style_weight(at, term, layer, styles) for layer in term.layers}
+        elif halvings:
+            found = {IMAGE: 0.0}
         else:
             found = {IMAGE: config.tv_factor_at(size[1], formula_of(term).degree, formula_of(term).is_sum)}
         weights[term.key] = {layer: float32(weight) for layer, weight in found.items()}
@@ -95,7 +106,7 @@ def _content_weight(at: _Context, term: Term, layer: str, content: ChannelSums) 
     growth = config.feature_scale**formula.degree
     target_size = growth * _content_size(at.graph, formula, layer, content) if reduction.needs_size else 1.0
     entries = positions_of(at.graph, at.size, layer) * channels_of(layer)
-    weight = config.factor("content_weight") * at.content_terms.get(layer, 0.0)
+    weight = config.factor("content_weight") / config.loss_scales * at.content_terms.get(layer, 0.0)
     return growth * weight / reduction.divisor(entries, target_size)
 
 
@@ -135,7 +146,8 @@ def _style_weight(at: _Context, term: Term, layer: str, styles: Mapping[str, Mea
     """Return the weights of the styles in a layer, (styles,)."""
     config, formula = at.config, formula_of(term)
     blend = np.array(config.blend_at(layer), np.float32)
-    weight = config.factor("style_weight") * at.style_terms.get(layer, 0.0) * at.style_factors[term.key]
+    weight = config.factor("style_weight") / config.loss_scales
+    weight *= at.style_terms.get(layer, 0.0) * at.style_factors[term.key]
     growth = image_factor(at.graph, config, at.size, layer) ** 2 if formula.scaled else 1.0
     reduction = REDUCTIONS[config.style_reduction]
     target_size = growth * _style_size(at, term, layer, styles[layer], blend) if reduction.needs_size else 1.0

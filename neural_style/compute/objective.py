@@ -69,6 +69,7 @@ class WholeObjective:
         config: ResolvedConfig,
         content: np.ndarray,
         style_targets: Mapping[str, MeanMoments],
+        halvings: int = 0,
     ):
         """Compute the content's targets.
 
@@ -77,8 +78,9 @@ class WholeObjective:
             config: weights of the terms.
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
             style_targets: layer -> moments of the styles, from `style_targets.style_targets`.
+            halvings: as for `loss_weights`.
         """
-        self._graph = graph
+        self._graph, self._halvings = graph, halvings
         self.style_targets = style_targets
         self._shape = (1, *content.shape)
         maps = graph.content_maps(encode(content, graph.network.mean))
@@ -101,7 +103,9 @@ class WholeObjective:
         """Use the loss weights of another configuration; see `Objective`."""
         size = self._shape[1], self._shape[2]
         self._config = config
-        self._weights: LossWeights = loss_weights(config, self._graph, size, self._content_sums, self.style_targets)
+        self._weights: LossWeights = loss_weights(
+            config, self._graph, size, self._content_sums, self.style_targets, self._halvings
+        )
 
     def content_distance(self, image: tf.Tensor) -> float | None:
         """Return how far an image's content features are from the photo's; see `Objective`."""

@@ -57,6 +57,7 @@ class TiledObjective:
         tile_size: int,
         keep_content: bool,
         check: Check = go_on,
+        halvings: int = 0,
     ):
         """Compute the content's targets.
 
@@ -70,8 +71,9 @@ class TiledObjective:
                 from the picture or, for deep layers, from the map at which the network is split. That takes half the
                 memory.
             check: called before each tile of an evaluation; it may raise to end the evaluation.
+            halvings: as for `loss_weights`.
         """
-        self._graph, self._check = graph, check
+        self._graph, self._check, self._halvings = graph, check, halvings
         self._shape = (1, *content.shape)
         self.tile_size, self.style_targets = tile_size, style_targets
         size = self._shape[1], self._shape[2]
@@ -95,7 +97,7 @@ class TiledObjective:
         size = self._shape[1], self._shape[2]
         self._config = config
         self._weights: LossWeights = loss_weights(
-            config, self._graph.whole, size, self._content_sums, self.style_targets
+            config, self._graph.whole, size, self._content_sums, self.style_targets, self._halvings
         )
 
     def content_distance(self, image: Any) -> float | None:

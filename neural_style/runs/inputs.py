@@ -160,16 +160,22 @@ def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
         return Inputs(inputs.content, inputs.styles, inputs.initial, places=inputs.places)
     originals = inputs.originals or inputs
 
-    def shrunk(style: StylePicture, original: StylePicture, place: Place) -> StylePicture:
-        full, read = (style.width, style.height), (original.width, original.height)
-        return resized(original, *place.fit.size_at_least((width, height), read, full))
-
+    sizes = style_sizes_at(inputs, width, height)
     return Inputs(
         resize(originals.content, width, height),
-        tuple(shrunk(*each) for each in zip(inputs.styles, originals.styles, inputs.places, strict=True)),
+        tuple(resized(style, *size) for style, size in zip(originals.styles, sizes, strict=True)),
         originals.initial and resize(originals.initial, width, height),
         places=inputs.places,
     )
+
+
+def style_sizes_at(inputs: Inputs, width: int, height: int) -> list[Size]:
+    """Return the sizes that style pictures have for a smaller result; the arguments are those of `at_scale`."""
+    originals = inputs.originals or inputs
+    return [
+        place.fit.size_at_least((width, height), (read.width, read.height), (style.width, style.height))
+        for style, read, place in zip(inputs.styles, originals.styles, inputs.places, strict=True)
+    ]
 
 
 def _to_size(picture: Picture, size: Size, max_pixels: int, role: str, source: PictureSource) -> Picture:

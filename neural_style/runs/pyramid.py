@@ -7,10 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from neural_style import vgg19_spec
 from neural_style.config.defaults import FORMLESS_STARTS, MOST_NOISE, PATIENCE
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
-from neural_style.vgg19_spec import MIN_SIDE
+from neural_style.vgg19_spec import MIN_SIDE, positions
 
 _LEAST_STEP = 1.25
 """Smallest factor from one size to the next. A smaller factor would paint nearly the same picture twice."""
@@ -39,7 +40,7 @@ def scales_of(
         photograph: see `plan`.
 
     Raises:
-        UsageError: the picture is too small for so many scales.
+        UsageError: the picture is too small for so many scales, or for the sizes of the loss.
     """
     count = int(config.scales) if config.scales != "auto" else None
     lengths = config.iterations, config.scale_iterations
@@ -50,10 +51,36 @@ def scales_of(
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
     else:
         scales = plan(width, height, count, config.min_scale, *lengths, photograph, config.scale_factor)
+    check_loss_scales(config, (scales[0].width, scales[0].height), "the content")
     given = config.iterations_by_scale
     if given is None:
         return scales
     return tuple(scale._replace(iterations=given[min(at, len(given) - 1)]) for at, scale in enumerate(scales))
+
+
+def check_loss_scales(config: ResolvedConfig, size: tuple[int, int], subject: str) -> None:
+    """Check that the network can compute the smallest reduction of a picture that the loss compares.
+
+    It needs at least 2×2 positions in its deepest layer.
+
+    Args:
+        config: the run.
+        size: width and height in pixels of the picture at the coarsest scale of the run.
+        subject: what a message calls the picture.
+
+    Raises:
+        UsageError: the smallest reduction is too small.
+    """
+    divisor = 2 ** (config.loss_scales - 1)
+    width, height = (positions(side, divisor, "up") for side in size)
+    stride = max(map(vgg19_spec.stride, config.layers), default=1)
+    least = next(side for side in itertools.count(1) if positions(side, stride, config.pool_rounding) >= 2)
+    if divisor > 1 and min(width, height) < least:
+        raise UsageError(
+            f"loss_scales: expected a smallest size of at least {least} px a side, got {width}×{height} for {subject}, "
+            f"which {config.loss_scales} sizes reduce from {size[0]}×{size[1]}; give fewer, a larger --min_scale or "
+            "--width, or --scales 1"
+        )
 
 
 def plan(

@@ -15,6 +15,7 @@ import numpy as np
 from neural_style.compute import memory
 from neural_style.compute.device import device_name
 from neural_style.compute.graph_cache import Graphs, cached_graphs
+from neural_style.compute.halving import halved_times
 from neural_style.compute.ledger import LEDGER, Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
@@ -30,7 +31,7 @@ from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
-from neural_style.runs.inputs import Inputs, read_inputs
+from neural_style.runs.inputs import Inputs, read_inputs, style_sizes_at
 from neural_style.runs.session import Session
 from neural_style.runs.session_state import SessionState
 
@@ -102,6 +103,8 @@ class Stylizer:
             resolved = dataclasses.replace(resolved, **decided)  # so that the run can be repeated
             planner = self._planner(resolved, inputs)
             sizes = [(scale.width, scale.height) for scale in pyramid.scales_of(resolved, *inputs.plan_size)]
+            for size in style_sizes_at(inputs, *sizes[0]):
+                pyramid.check_loss_scales(resolved, size, "a style picture")
             plans = planner.choose_all(sizes, byte_sizes.parse(resolved.memory) or 0, held=inputs.nbytes)
             reservation = self._reserve(plans, inputs)
         return Session(self, resolved, inputs, network, planner, plans, reservation)
@@ -186,7 +189,12 @@ class Stylizer:
         return cached_graphs(network_key, loss_spec(config), self.device, build)
 
     def style_targets(
-        self, graphs: Graphs, styles: Sequence[Iterable[np.ndarray]], tile_size: int | None, check: Check = go_on
+        self,
+        graphs: Graphs,
+        styles: Sequence[Iterable[np.ndarray]],
+        tile_size: int | None,
+        halvings: int = 0,
+        check: Check = go_on,
     ) -> dict[str, MeanMoments]:
         """Return the moments of styles; compute those of an example unless they are known for the same pixels.
 
@@ -195,6 +203,7 @@ class Stylizer:
             styles: the examples of each style: float32 (height, width, 3), RGB 0-255, each at its own size. One is
                 taken at a time. Their moments are added.
             tile_size: side of the tiles in pixels; None to compute each picture as a whole.
+            halvings: how often each picture is halved first.
             check: called before each style picture and each tile; it may raise to end the computation.
 
         Returns:
@@ -202,7 +211,8 @@ class Stylizer:
         """
 
         def of_style(examples: Iterable[np.ndarray]) -> dict[str, MeanMoments]:
-            known = (self._style_moments(graphs, each, tile_size, check) for each in examples)
+            reduced = (halved_times(each, halvings) for each in examples)
+            known = (self._style_moments(graphs, each, tile_size, check) for each in reduced)
             return added(known)
 
         return together(graphs, [of_style(examples) for examples in styles])

@@ -87,6 +87,7 @@ _OWN: dict[str, Method] = {
     "gram-wasserstein": Method("Gram matrices and Gaussian Wasserstein-2", {"style_loss": ("gram", "wasserstein")}),
     "gram-covariance": Method("Gram matrices and covariances", {"style_loss": ("gram", "covariance")}),
     "nine-point": Method("nine-point total variation", {"tv_loss": "nine_point"}),
+    "loss-scales": Method("losses averaged over three sizes of the image", {"loss_scales": 3}),
     "two-contents": Method("content at relu4_2 and relu5_2 alike", {"content_weight_blend": 0.5}),
     # network
     "replicate": Method("edges repeated in every convolution", {"padding": "replicate"}),

@@ -34,6 +34,19 @@ def test_memory_is_that_of_runs_of_their_own(monkeypatch):
 
 
 @needs_wait4
+def test_a_preset_is_planned_and_run_as_such(monkeypatch):
+    commands = []
+    monkeypatch.setattr(memory, "watch", lambda command: (commands.append(command), ([1.0, 3.0], 10**9))[1])
+    usual, _ = rows_of("memory", widths=(128,))
+    before = len(commands)
+    rows = rows_of("memory", widths=(128,), preset="crowson")
+    assert all("--preset=crowson" in command for command in commands[before:])
+    assert not any("--preset" in word for command in commands[:before] for word in command)
+    assert rows[0]["predicted GB"] != usual["predicted GB"]
+    assert commands[before][commands[before].index("--iterations") + 1] == "2"  # it has no history to fill
+
+
+@needs_wait4
 def test_peak_and_times_of_a_run(pictures, tmp_path):
     command = [sys.executable, "-m", "neural_style", "--content", str(pictures / "photo.png"), "--iterations", "2"]
     command += ["--styles", str(pictures / "style.png"), "--output", str(tmp_path / "out.jpg"), "--weights", "builtin"]

@@ -13,6 +13,26 @@ def test_defaults_and_flags():
     assert (parsed.short, parsed.json, parsed.pictures) == (True, "x.json", None)
 
 
+def test_a_preset_is_measured_by_all_sections_but_quality():
+    parsed = parse(["--preset", "crowson"])
+    assert parsed.preset == "crowson"
+    assert parsed.sections == tuple(name for name in SECTIONS if name != "quality")
+    assert parse(["--preset=crowson", "tiles", "eval"]).sections == ("eval", "tiles")
+    with pytest.raises(UsageError, match=r"^bench: expected sections .*\(eval, .*\), got quality; leave it out"):
+        parse(["eval", "quality", "--preset", "crowson"])
+    with pytest.raises(UsageError, match=r"^preset: expected one of .*, got 'crowso'; did you mean crowson\?$"):
+        parse(["--preset", "crowso"])
+
+
+def test_settings_are_the_presets_but_for_what_is_given():
+    config = parse(["--preset", "crowson", "--weights=builtin", "--precision", "float32"]).config(width=64)
+    assert (config.padding, config.optimizer, config.average_iterates) == ("replicate", "adam", 0.99)
+    assert (config.weights, config.precision, config.width) == ("builtin", "float32", 64)
+    other = parse(["--preset", "crowson"]).config(optimizer="lbfgs")
+    assert (other.padding, other.optimizer, other.average_iterates) == ("replicate", "lbfgs", 0)
+    assert parse([]).config().given <= {"content", "styles"}
+
+
 def test_mistakes_are_told():
     for arguments in ["--width=31"], ["--width=wide"], ["--repeats=0"], ["--speed"], ["now"]:
         with pytest.raises(UsageError, match=r"^bench: .*sections: eval, optimizer, startup, quality, tiles, memory$"):

@@ -37,6 +37,18 @@ def test_predictions_stay_as_they_were_fitted(settings, bytes_of_peak):
     assert peak(**settings) == bytes_of_peak
 
 
+@pytest.mark.parametrize("tile_size", [None, 512])
+def test_several_sizes_keep_their_targets_images_and_gradients_by_hand(tile_size):
+    """Content maps of relu2_2, an image and a gradient of each smaller size; in tiles, no map is kept between parts.
+
+    A picture as a whole keeps its content beside the maps.
+    """
+    pixels = 800 * 600 + 400 * 300
+    kept = 4 * 128 / 4 + (cost_model.IMAGE_BYTES if tile_size is None else 0)
+    several, one = (peak(tile_size=tile_size, loss_scales=sizes, **SHALLOW) for sizes in (3, 1))
+    assert several - one == pytest.approx(pixels * (kept + 2 * cost_model.IMAGE_BYTES), abs=1)
+
+
 def test_images_of_lbfgs_by_hand():
     """Two more of three float32 values for each pair."""
     for tile_size in (None, 512):
@@ -56,6 +68,8 @@ def test_images_of_lbfgs_by_hand():
         ({"precision": "bfloat16"}, {"precision": "float32"}),
         (SHALLOW, {}),
         ({}, {"preserve_colors": True}),
+        ({}, {"loss_scales": 2}),
+        ({"loss_scales": 2}, {"loss_scales": 5}),
         ({}, {"content_layers": ("relu1_1",)}),
         ({"style_areas": [0.25]}, {"style_areas": [100.0]}),
         ({"optimizer": "adam", **SHALLOW}, {"style_areas": [1.0] * 60, "optimizer": "adam", **SHALLOW}),
@@ -160,6 +174,19 @@ def test_time_of_tiles_by_hand():
     whole, tiled = (Plan(100, 100, tile_size, True, "adam", 10, GB) for tile_size in (None, 50))
     assert cost_model.evaluation_factor(whole, config) == 1
     assert cost_model.evaluation_factor(tiled, config) == pytest.approx(cost_model.TWO_PASSES * 52**2 / 50**2)
+
+
+def test_time_of_several_sizes_by_hand():
+    """101×60 px, 51×30 and 26×15, as a whole; and in tiles of 50 px, of which the smallest is one."""
+    nothing = {"content_weight": 0, "style_weight": 0}
+    whole, tiled = (Plan(100, 100, tile_size, True, "adam", 10, GB) for tile_size in (None, 50))
+    odd = Plan(101, 60, None, True, "adam", 10, GB)
+    expected = (101 * 60 + 51 * 30 + 26 * 15) / (101 * 60)
+    assert cost_model.evaluation_factor(odd, config_of(loss_scales=3)) == pytest.approx(expected)
+    assert cost_model.evaluation_factor(whole, config_of(loss_scales=2)) == 1.25
+    seen = 4 * 52**2 + 50**2
+    found = cost_model.evaluation_factor(tiled, config_of(**nothing, loss_scales=2))
+    assert found == pytest.approx(cost_model.TWO_PASSES * seen / 100**2)
 
 
 def test_smaller_tiles_take_longer():

@@ -8,6 +8,7 @@ import tensorflow as tf
 from objectives import noise, resolved, values
 
 from neural_style.compute.fallback import PlannedObjective
+from neural_style.compute.halving import halved_times
 from neural_style.compute.objective import WholeObjective
 from neural_style.compute.planner import Planner
 from neural_style.compute.style_targets import style_targets
@@ -37,9 +38,9 @@ def planned(graphs):
         plan = planner.choose(size[1], size[0], 10**12)
         asked = []
 
-        def targets(tile_size):
+        def targets(tile_size, halvings):
             asked.append(tile_size)
-            return style_targets(graphs, [noise(40, 150, 2)], tile_size)
+            return style_targets(graphs, [halved_times(noise(40, 150, 2), halvings)], tile_size)
 
         objective = PlannedObjective(graphs, config, noise(*size, 1), targets, planner, plan, check)
         objective.asked = asked  # the tile sizes for which style targets were computed
@@ -216,6 +217,23 @@ def test_style_targets_are_not_computed_anew(planned, tried):
     objective.value_and_grad(tf.constant(IMAGE))
     assert tried == [None, 192]
     assert objective.asked == [None]
+
+
+@BOTH
+def test_a_loss_over_several_sizes_fails_at_any_of_them(planned, tried, error):
+    """What fails is repeated at all sizes, in smaller tiles, without new targets of the styles."""
+    expected = planned(loss_scales=2).value_and_grad(tf.constant(IMAGE))
+    objective = planned(loss_scales=2)
+    assert objective.asked == [None, None]
+    tried.clear()
+    tried.failing = {None: error, 192: error}
+    outcome = objective.value_and_grad(tf.constant(IMAGE))
+    assert tried == [None, 192, 128, 128]
+    assert_same(outcome, expected)
+    assert objective.content_distance(outcome[0]) == pytest.approx(objective.content_distance(expected[0]), rel=1e-4)
+    assert objective.asked == [None, None]
+    objective.release()
+    assert not any(each.style_targets for each in objective._objectives)
 
 
 # --- as an objective --------------------------------------------------------------------------------------------------

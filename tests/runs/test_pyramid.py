@@ -304,3 +304,28 @@ def test_iterations_by_scale(options):
     for given, expected in (((7, 5), [7, 5, 5]), ((7, 5, 3, 1), [7, 5, 3]), ((7,), [7, 7, 7])):
         made = resolved(min_scale=48, iterations_by_scale=given, **options)
         assert [scale.iterations for scale in scales_of(made, 256, 192)][:3] == expected
+
+
+def test_the_smallest_size_of_the_loss_is_one_that_the_network_can_see():
+    """At the coarsest scale; relu5_1 has 2×2 positions from 17 px on, or from 32 px if odd sides are rounded down."""
+    deep = {"style_layers": ("relu5_1",), "scales": "2"}
+    for side, sizes, rounding in ((130, 3, "up"), (256, 3, "down"), (66, 2, "up"), (64, 1, "down")):
+        config = resolved(**deep, loss_scales=sizes, pool_rounding=rounding)
+        assert len(scales_of(config, side, 2 * side)) == 2
+    for side, sizes, rounding in ((126, 3, "up"), (246, 3, "down"), (64, 2, "up")):
+        config = resolved(**deep, loss_scales=sizes, pool_rounding=rounding)
+        with pytest.raises(
+            UsageError, match=rf"^loss_scales: expected .* at least (17|32) px .* the content, .* {sizes} "
+        ):
+            scales_of(config, 2 * side, side)
+    shallow = {"style_layers": ("relu1_1",), "content_layers": ("relu2_1",)}
+    assert len(scales_of(resolved(**shallow, scales="1", loss_scales=5), 48, 48)) == 1
+    with pytest.raises(
+        UsageError, match="at least 3 px a side, got 2×3 for the content, which 5 sizes reduce from 32×48"
+    ):
+        scales_of(resolved(**shallow, scales="1", loss_scales=5), 32, 48)
+
+
+def test_three_sizes_of_the_loss_suit_the_defaults():
+    for size in ((512, 341), (341, 512), (5000, 3000)):
+        assert min(scales_of(resolved(loss_scales=3), *size)[0][:2]) == 80

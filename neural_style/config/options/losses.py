@@ -114,6 +114,14 @@ class Losses:
         "are (sum).",
         "mean",
     )
+    loss_scales: int = option(
+        "Losses",
+        "Number of sizes over which the content loss and the style loss are averaged: the image's own, half of it, a "
+        "quarter, and so on. The content and the styles are reduced likewise. The total variation is that of the "
+        "image's own size.",
+        1,
+        bounds="1 to 5",
+    )
     feature_scale: float = option(
         "Losses",
         "Factor on all features before they are compared, for formulas made for a network with other activations.",
