@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import logging
 import threading
@@ -169,7 +170,8 @@ class Stylizer:
         return dataclasses.replace(config, **own)
 
     def _planner(self, config: ResolvedConfig, inputs: Inputs) -> Planner:
-        return Planner(config, self.precision.precision, inputs.style_areas)
+        has_alpha = inputs.content.alpha is not None
+        return Planner(config, self.precision.precision, inputs.style_areas, inputs.reading_bytes, has_alpha)
 
     def _reserve(self, plans: Sequence[Plan], inputs: Inputs) -> Reservation:
         return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
@@ -201,13 +203,13 @@ class Stylizer:
         """
 
         def of_style(examples: Iterable[np.ndarray]) -> dict[str, MeanMoments]:
-            known = (self._style_moments(graphs, each, tile_size, check) for each in examples)
-            return added(known)
+            moments = functools.partial(self._style_moments, graphs, tile_size, check)
+            return added(map(moments, examples))  # unlike a loop, this drops an example before it takes the next one
 
         return together(graphs, [of_style(examples) for examples in styles])
 
     def _style_moments(
-        self, graphs: Graphs, style: np.ndarray, tile_size: int | None, check: Check
+        self, graphs: Graphs, tile_size: int | None, check: Check, style: np.ndarray
     ) -> Mapping[str, MeanMoments]:
         check()
         pixels = hashlib.sha256(np.ascontiguousarray(style).data).hexdigest()
