@@ -154,17 +154,44 @@ class CostModel:
     def _whole_work(self, width: int, height: int) -> float:
         """Return the bytes of an evaluation of the whole picture, or of a forward pass over the largest style."""
         parts = partition.parts(self._config.layers)
-        stored = sum(_stored_values(part.layers, part.start, part.end) for part in parts)
-        forward = FORWARD_FACTOR * self._largest_style
-        return width * height * max(WHOLE_FACTORS[self._precision], forward) * self._value_bytes * stored
+        stored = self._value_bytes * sum(_stored_values(part.layers, part.start, part.end) for part in parts)
+        pooling = sum(map(self._pooling_bytes, parts))
+        forward = self._largest_style * (FORWARD_FACTOR * stored + self._padding_bytes() + pooling)
+        return width * height * max(WHOLE_FACTORS[self._precision] * stored + pooling, forward)
 
     def _tile_work(self, width: int, height: int, tile_size: int) -> float:
         """Return the bytes of the largest tile: pixels · values stored per pixel, in the part that takes most."""
         most = 0.0
         for part in partition.parts(self._config.layers):
             seen = max(_seen_pixels(part, width, height, tile_size, self._config.pool_rounding))
-            most = max(most, seen * _stored_values(part.layers, part.start, part.end))
-        return TILE_FACTORS[self._precision] * self._value_bytes * most
+            stored = self._value_bytes * _stored_values(part.layers, part.start, part.end)
+            most = max(most, seen * (TILE_FACTORS[self._precision] * stored + self._pooling_bytes(part)))
+        return most
+
+    def _pooling_bytes(self, part: partition.Part) -> float:
+        """Return the bytes per pixel that L2 pooling takes in a part of the network, besides its input and output.
+
+        They are the squares of one map, and for the backward pass, the roots of all. In float16 they are float32, and
+        so is a copy of each map, which is kept as well.
+        """
+        roots = [_values_per_pixel(pooling) for pooling in _poolings(part.layers, part.start, part.end)]
+        if self._config.pooling != "l2" or not roots:
+            return 0.0
+        squares = [4 * values for values in roots]  # of windows of 2×2
+        if self._precision == "float16":
+            return 4 * (sum(roots) + max(squares) + sum(squares))
+        return self._value_bytes * (sum(roots) + max(squares))
+
+    def _padding_bytes(self) -> float:
+        """Return the bytes per pixel of the largest padded copy of a map, where convolutions do not see zeros.
+
+        It is there while its convolution is computed. An evaluation with a gradient takes most later, so its peak stays
+        the same; that of a forward pass alone does not.
+        """
+        variant = self._config.variant
+        convs = [conv for conv in vgg19_spec.convs_up_to(self._config.layers) if variant.padding_of(conv) != "zeros"]
+        inputs = [vgg19_spec.kernel_shape(conv)[2] / vgg19_spec.stride(conv) ** 2 for conv in convs]
+        return self._value_bytes * max(inputs, default=0.0)
 
 
 def overwrites_image(tiled: bool, optimizer: str) -> bool:
@@ -226,10 +253,20 @@ def _stored_values(layers: Sequence[str], start: str | None, end: str | None) ->
         start: the pooling whose map is the input of the part; None for the picture.
         end: the pooling whose map is the input of the next part; None in the last part.
     """
-    wanted = (*layers, end) if end else layers
-    first = 1 if start is None else vgg19_spec.block_of(start) + 1
-    convs = [conv for conv in vgg19_spec.convs_up_to(wanted) if vgg19_spec.block_of(conv) >= first]
-    blocks = sorted({vgg19_spec.block_of(conv) for conv in convs})
-    poolings = [f"pool{block}" for block in blocks[:-1]] + ([end] if end else [])
+    convs = _convolutions(layers, start, end)
+    poolings = _poolings(layers, start, end)
     before_relu = [layer for layer in layers if layer.startswith("conv")]
     return sum(map(_values_per_pixel, [*convs, *poolings, *before_relu])) + 3 * (start is None)
+
+
+def _convolutions(layers: Sequence[str], start: str | None, end: str | None) -> list[str]:
+    """Return the convolutions of a part of the network; `_stored_values` explains the arguments."""
+    wanted = (*layers, end) if end else layers
+    first = 1 if start is None else vgg19_spec.block_of(start) + 1
+    return [conv for conv in vgg19_spec.convs_up_to(wanted) if vgg19_spec.block_of(conv) >= first]
+
+
+def _poolings(layers: Sequence[str], start: str | None, end: str | None) -> list[str]:
+    """Return the poolings of a part of the network; `_stored_values` explains the arguments."""
+    blocks = sorted({vgg19_spec.block_of(conv) for conv in _convolutions(layers, start, end)})
+    return [f"pool{block}" for block in blocks[:-1]] + ([end] if end else [])

@@ -142,6 +142,42 @@ def test_carried_moments_by_hand():
     assert peak(**{**carried, **large}) - peak(**{**plain, **large}) == 2 * 12 * 10**6
 
 
+@pytest.mark.parametrize(
+    ("precision", "pixel_bytes"),
+    [
+        ("float32", 4 * (28 + 64 + 2 + 8)),  # pool1 to pool3, and the squares of relu1_2; pool4, and those of relu4_4
+        ("bfloat16", 2 * (28 + 64 + 2 + 8)),
+        ("float16", 4 * (28 + 64 + 112 + 2 + 8 + 8)),  # and copies of the maps in float32
+    ],
+)
+def test_l2_pooling_by_hand(precision, pixel_bytes):
+    """It keeps the roots of each pooling, and makes the squares of a map."""
+    plain, pooled = (peak(precision=precision, pooling=pooling) for pooling in ("avg", "l2"))
+    assert pooled - plain == pytest.approx(1600 * 1200 * pixel_bytes, abs=1)  # both are rounded down
+
+
+def test_l2_pooling_in_tiles_by_hand():
+    """From the image to pool3, tiles of 400×400 px, 4 by 3, see 24 px more on each side."""
+    plain, pooled = (peak(tile_size=512, pooling=pooling) for pooling in ("max", "l2"))
+    assert pooled - plain == pytest.approx((400 + 2 * 24) ** 2 * 4 * (28 + 64), abs=1)
+
+
+def test_networks_without_pooling_take_nothing_for_it():
+    shallow = {"content_layers": ("relu1_1",), "style_layers": ("relu1_2",), "tile_size": 512}
+    assert peak(**shallow, pooling="l2") == peak(**shallow)
+
+
+@pytest.mark.parametrize(("layers", "channels"), [("all", 64), ("first", 3)])
+@pytest.mark.parametrize(("precision", "value_bytes"), [("float32", 4), ("bfloat16", 2)])
+def test_padded_copies_by_hand(layers, channels, precision, value_bytes):
+    """A forward pass over a large style copies the input of conv1_2, or of conv1_1 alone."""
+    for style_area in (1.0, 100.0):
+        settings = {"style_areas": [style_area], "padding_layers": layers, "precision": precision}
+        plain, *padded = (peak(**settings, padding=padding) for padding in ("zeros", "replicate", "reflect"))
+        copy = 100 * 1600 * 1200 * channels * value_bytes if style_area > 1 else 0
+        assert [more - plain for more in padded] == pytest.approx([copy] * 2, abs=1)  # all are rounded down
+
+
 # --- sizes of styles --------------------------------------------------------------------------------------------------
 
 
