@@ -120,7 +120,6 @@ def read_inputs(config: Config) -> Inputs:
         styles.append(style)
         originals.append(read)
         places.append(place)
-        del style, read  # before the next one is read
     start = _read_start(config, originals[0])
     initial = start and resize(start, content.width, content.height)
     return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
