@@ -21,7 +21,7 @@ class UsageError(NeuralStyleError, ValueError):
 
 
 class ImageError(UsageError):
-    """A picture cannot be read, or is too small to be used."""
+    """A picture cannot be read, is too small to be used, or has changed during a run."""
 
 
 class OutputError(UsageError):

@@ -14,7 +14,6 @@ from neural_style import vgg19_spec
 from neural_style.compute import tile_grid
 from neural_style.config.config import Config
 from neural_style.config.defaults import STEPPING
-from neural_style.images.style_sizes import StyleFit
 from neural_style.networks import partition
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ TILED_PROCESS_BYTES = 150 * 10**6
 
 IMAGE_BYTES = 12
 """Bytes of a pixel of an image: three float32 values."""
+
+CHANNEL_BYTES = 4
+"""Bytes of a pixel of one channel, or of its alpha: a float32 value."""
 
 WHOLE_FACTORS = {"float32": 1.45, "bfloat16": 1.85, "float16": 2.5}
 """Type -> bytes of an evaluation of a whole picture, as a multiple of the bytes of the feature maps it stores."""
@@ -45,24 +47,42 @@ TWO_PASSES = 1.45
 class CostModel:
     """Predicts the peak memory of runs with the same settings, by picture size, tile size and optimizer."""
 
-    def __init__(self, config: Config, precision: str, style_areas: Sequence[float]):
+    def __init__(
+        self,
+        config: Config,
+        precision: str,
+        style_areas: Sequence[float],
+        reading_bytes: int = 0,
+        has_alpha: bool = False,
+    ):
         """Prepare.
 
         Args:
             config: layers, loss terms, bit depth and colors of the runs.
             precision: the type that the network computes in, such as "bfloat16".
-            style_areas: pixels of each style picture, as multiples of the result's pixels.
+            style_areas: pixels of each style picture that is in memory, as multiples of the result's pixels.
+            reading_bytes: bytes that reading a style picture again takes at most, besides the resized picture.
+            has_alpha: whether the content is transparent somewhere.
         """
-        turned = [max(style_areas, default=0.0)] if any(config.style_rotations or ()) else []  # one at a time
-        self._config, self._precision, self._style_areas = config, precision, [*style_areas, *turned]
+        self._config, self._precision, self._style_areas = config, precision, style_areas
+        self._largest_style = max(style_areas, default=0.0)
+        self._reading_bytes, self._has_alpha = reading_bytes, has_alpha
         self._value_bytes = 4 if precision == "float32" else 2
 
     def peak(
-        self, width: int, height: int, tile_size: int | None, keep_content: bool, optimizer: str, history_size: int
+        self,
+        width: int,
+        height: int,
+        tile_size: int | None,
+        keep_content: bool,
+        optimizer: str,
+        history_size: int,
+        pixels_before: int = 0,
     ) -> int:
         """Return the predicted peak of a process's resident memory, in bytes.
 
-        process + weights + max(pictures while read, images while optimizing) + work of one evaluation
+        process + weights + what finishes the result + max(pictures while read, images while optimizing) + work of one
+        evaluation
 
         Args:
             width: of the picture in pixels.
@@ -71,19 +91,32 @@ class CostModel:
             keep_content: whether the content's feature maps are kept between evaluations.
             optimizer: as `Config.optimizer`.
             history_size: as `Config.history_size`.
+            pixels_before: pixels of the size from which `Config.carry_moments` takes moments; 0 at the first size.
         """
         tiled, area = tile_size is not None, width * height
         process = PROCESS_BYTES + TILED_PROCESS_BYTES * tiled
-        reading = IMAGE_BYTES * area * (3 + sum(self._style_areas))
+        moments = 2 * IMAGE_BYTES * pixels_before * self._config.carry_moments
+        reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area)
         optimizing = area * (
-            self._optimizer_bytes(tiled, optimizer, history_size)
-            + self._kept_bytes(tiled, keep_content)
-            + IMAGE_BYTES * (self._config.preserve_colors or self._config.opacity < 1) / 4  # the content in 8 bits
+            self._optimizer_bytes(tiled, optimizer, history_size) + self._kept_bytes(tiled, keep_content)
         )
         reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
         optimizing += reduced * (self._kept_bytes(tiled, keep_content) + 2 * IMAGE_BYTES)  # with image and gradient
+        if overwrites_image(tiled, optimizer):
+            optimizing += 1.5 * moments  # both, and a tensor of the one that is resized, while there is no gradient yet
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
-        return int(process + self._weight_bytes() + max(optimizing, reading) + work)
+        finish = self.photo_bytes(width, height) + CHANNEL_BYTES * area * self._has_alpha
+        return int(process + self._weight_bytes() + finish + max(optimizing, reading) + work)
+
+    def photo_bytes(self, width: int, height: int) -> int:
+        """Return the bytes of the content that a run keeps for the colors or the blend of a result of this size."""
+        is_kept = self._config.preserve_colors or self._config.opacity < 1
+        return 3 * width * height * self._config.bit_depth // 8 * is_kept
+
+    def _example_bytes(self, area: int) -> float:
+        """Return the bytes beside the style pictures that are in memory: of one that is read, or of a turned copy."""
+        turned = IMAGE_BYTES * area * self._largest_style if any(self._config.style_rotations or ()) else 0.0
+        return max(turned, self._reading_bytes)
 
     def _weight_bytes(self) -> int:
         convs = vgg19_spec.convs_up_to(self._config.layers)
@@ -123,17 +156,44 @@ class CostModel:
     def _whole_work(self, width: int, height: int) -> float:
         """Return the bytes of an evaluation of the whole picture, or of a forward pass over the largest style."""
         parts = partition.parts(self._config.layers)
-        stored = sum(_stored_values(part.layers, part.start, part.end) for part in parts)
-        forward = FORWARD_FACTOR * max(self._style_areas, default=0.0)
-        return width * height * max(WHOLE_FACTORS[self._precision], forward) * self._value_bytes * stored
+        stored = self._value_bytes * sum(_stored_values(part.layers, part.start, part.end) for part in parts)
+        pooling = sum(map(self._pooling_bytes, parts))
+        forward = self._largest_style * (FORWARD_FACTOR * stored + self._padding_bytes() + pooling)
+        return width * height * max(WHOLE_FACTORS[self._precision] * stored + pooling, forward)
 
     def _tile_work(self, width: int, height: int, tile_size: int) -> float:
         """Return the bytes of the largest tile: pixels · values stored per pixel, in the part that takes most."""
         most = 0.0
         for part in partition.parts(self._config.layers):
             seen = max(_seen_pixels(part, width, height, tile_size, self._config.pool_rounding))
-            most = max(most, seen * _stored_values(part.layers, part.start, part.end))
-        return TILE_FACTORS[self._precision] * self._value_bytes * most
+            stored = self._value_bytes * _stored_values(part.layers, part.start, part.end)
+            most = max(most, seen * (TILE_FACTORS[self._precision] * stored + self._pooling_bytes(part)))
+        return most
+
+    def _pooling_bytes(self, part: partition.Part) -> float:
+        """Return the bytes per pixel that L2 pooling takes in a part of the network, besides its input and output.
+
+        They are the squares of one map, and for the backward pass, the roots of all. In float16 they are float32, and
+        so is a copy of each map, which is kept as well.
+        """
+        roots = [_values_per_pixel(pooling) for pooling in _poolings(part.layers, part.start, part.end)]
+        if self._config.pooling != "l2" or not roots:
+            return 0.0
+        squares = [4 * values for values in roots]  # of windows of 2×2
+        if self._precision == "float16":
+            return 4 * (sum(roots) + max(squares) + sum(squares))
+        return self._value_bytes * (sum(roots) + max(squares))
+
+    def _padding_bytes(self) -> float:
+        """Return the bytes per pixel of the largest padded copy of a map, where convolutions do not see zeros.
+
+        It is there while its convolution is computed. An evaluation with a gradient takes most later, so its peak stays
+        the same; that of a forward pass alone does not.
+        """
+        variant = self._config.variant
+        convs = [conv for conv in vgg19_spec.convs_up_to(self._config.layers) if variant.padding_of(conv) != "zeros"]
+        inputs = [vgg19_spec.kernel_shape(conv)[2] / vgg19_spec.stride(conv) ** 2 for conv in convs]
+        return self._value_bytes * max(inputs, default=0.0)
 
 
 def overwrites_image(tiled: bool, optimizer: str) -> bool:
@@ -141,30 +201,10 @@ def overwrites_image(tiled: bool, optimizer: str) -> bool:
     return tiled and optimizer in STEPPING
 
 
-def style_areas(config: Config, size: tuple[int, int], style_sizes: Sequence[tuple[int, int]]) -> list[float]:
-    """Return the pixels of each style picture, scaled as a run scales it, as multiples of the result's pixels.
-
-    By default a run resizes a style to the width of the result times its style scale, and keeps its aspect ratio. For
-    a result of W×H, a style of w×h and a scale of s, that is (W·s)² · h/w / (W·H). `Config.style_fit` has other rules.
-
-    Args:
-        config: the style scales, and the rule of the styles' sizes.
-        size: width and height of the result.
-        style_sizes: width and height of each style picture as it is in its file; any unit.
-    """
-    return [
-        StyleFit(config.style_fit, scale).area(size, style)
-        for scale, style in zip(_style_scales(config), style_sizes, strict=True)
-    ]
-
-
 def default_style_areas(config: Config) -> list[float]:
-    """Return what `style_areas` returns for styles that have the aspect ratio of the result."""
-    return [scale**2 for scale in _style_scales(config)]
-
-
-def _style_scales(config: Config) -> Sequence[float]:
-    return config.style_scales or (1.0,) * len(config.styles)
+    """Return the pixels of styles that have the aspect ratio of the result, as multiples of the result's pixels."""
+    scales = config.style_scales or (1.0,) * len(config.styles)
+    return [scale**2 for scale in scales]
 
 
 def pictures_bytes(width: int, height: int, style_areas: Sequence[float]) -> int:
@@ -228,10 +268,20 @@ def _stored_values(layers: Sequence[str], start: str | None, end: str | None) ->
         start: the pooling whose map is the input of the part; None for the picture.
         end: the pooling whose map is the input of the next part; None in the last part.
     """
-    wanted = (*layers, end) if end else layers
-    first = 1 if start is None else vgg19_spec.block_of(start) + 1
-    convs = [conv for conv in vgg19_spec.convs_up_to(wanted) if vgg19_spec.block_of(conv) >= first]
-    blocks = sorted({vgg19_spec.block_of(conv) for conv in convs})
-    poolings = [f"pool{block}" for block in blocks[:-1]] + ([end] if end else [])
+    convs = _convolutions(layers, start, end)
+    poolings = _poolings(layers, start, end)
     before_relu = [layer for layer in layers if layer.startswith("conv")]
     return sum(map(_values_per_pixel, [*convs, *poolings, *before_relu])) + 3 * (start is None)
+
+
+def _convolutions(layers: Sequence[str], start: str | None, end: str | None) -> list[str]:
+    """Return the convolutions of a part of the network; `_stored_values` explains the arguments."""
+    wanted = (*layers, end) if end else layers
+    first = 1 if start is None else vgg19_spec.block_of(start) + 1
+    return [conv for conv in vgg19_spec.convs_up_to(wanted) if vgg19_spec.block_of(conv) >= first]
+
+
+def _poolings(layers: Sequence[str], start: str | None, end: str | None) -> list[str]:
+    """Return the poolings of a part of the network; `_stored_values` explains the arguments."""
+    blocks = sorted({vgg19_spec.block_of(conv) for conv in _convolutions(layers, start, end)})
+    return [f"pool{block}" for block in blocks[:-1]] + ([end] if end else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -65,17 +66,26 @@ class Plan:
 class Planner:
     """Makes plans for pictures of any size, and chooses the best that fits."""
 
-    def __init__(self, config: Config, precision: str, style_areas: Sequence[float] | None = None):
+    def __init__(
+        self,
+        config: Config,
+        precision: str,
+        style_areas: Sequence[float] | None = None,
+        reading_bytes: int = 0,
+        has_alpha: bool = False,
+    ):
         """Prepare.
 
         Args:
             config: layers, optimizer and `tile_size`.
             precision: the type that the network computes in, such as "bfloat16".
-            style_areas: pixels of each style picture as multiples of the result's, as `cost_model.style_areas` returns
-                them; by default styles have the aspect ratio of the result.
+            style_areas: as for `CostModel`; by default styles have the aspect ratio of the result.
+            reading_bytes: as for `CostModel`.
+            has_alpha: as for `CostModel`.
         """
+        areas = default_style_areas(config) if style_areas is None else style_areas
         self._config = config
-        self._costs = CostModel(config, precision, default_style_areas(config) if style_areas is None else style_areas)
+        self._costs = CostModel(config, precision, areas, reading_bytes, has_alpha)
 
     def choose(self, width: int, height: int, budget: int) -> Plan:
         """Return the best plan that fits into a memory: the fastest with the fewest changes to the settings.
@@ -96,29 +106,37 @@ class Planner:
         Args:
             sizes: width and height of each scale in pixels, coarse to fine.
             budget: bytes of memory.
-            held: bytes of it that the run holds during all scales but the last: its pictures as read.
+            held: bytes of it that the run holds during all scales but the last: its pictures as read. What is kept to
+                finish the result is as large at all scales, and is added here.
 
         Raises:
             UsageError: no plan fits for some scale; the message says what the run needs.
         """
-        budgets = [budget - held] * (len(sizes) - 1) + [budget]
+        photo = self._costs.photo_bytes
+        budgets = [budget - held - photo(*sizes[-1]) + photo(*size) for size in sizes[:-1]] + [budget]
+        candidates = self._candidates(sizes)
         plans = []
-        for size, left in zip(sizes, budgets, strict=True):
-            plan = next((plan for plan in self._plans(*size) if plan.peak <= left), None)
+        for of_size, left in zip(candidates, budgets, strict=True):
+            plan = next((plan for plan in of_size if plan.peak <= left), None)
             if plan is None:
-                self._refuse(sizes, budgets, budget)
+                self._refuse(candidates, budgets, budget)
             plans.append(plan)
         return plans
 
-    def _refuse(self, sizes: Sequence[tuple[int, int]], budgets: Sequence[int], budget: int) -> NoReturn:
+    def _candidates(self, sizes: Sequence[tuple[int, int]]) -> list[list[Plan]]:
+        """Return the possible plans for each size of a run, coarse to fine, the best first."""
+        before = [0, *(width * height for width, height in sizes)]
+        return [list(self._plans(*size, pixels)) for size, pixels in zip(sizes, before, strict=False)]
+
+    def _refuse(self, candidates: Sequence[Sequence[Plan]], budgets: Sequence[int], budget: int) -> NoReturn:
         """Raise an error that says how much memory the run needs, which is what its largest scale needs.
 
         Args:
-            sizes: width and height of each scale.
+            candidates: possible plans for each scale.
             budgets: bytes that each scale may take.
             budget: bytes that the run may take.
         """
-        smallest = [min(self._plans(*size), key=lambda plan: plan.peak) for size in sizes]
+        smallest = [min(plans, key=lambda plan: plan.peak) for plans in candidates]
         beside = [budget - left for left in budgets]
         plan, held = max(zip(smallest, beside, strict=True), key=lambda pair: pair[0].peak + pair[1])
         needed = plan.peak + held
@@ -149,21 +167,22 @@ class Planner:
         optimizer = _overwriting(plan.optimizer)
         return self._plan(plan.width, plan.height, plan.tile_size, plan.keep_content, optimizer, plan.history_size)
 
-    def _plans(self, width: int, height: int) -> Iterator[Plan]:
-        """Yield the possible plans for a picture, the best first."""
+    def _plans(self, width: int, height: int, pixels_before: int) -> Iterator[Plan]:
+        """Yield the possible plans for a picture, the best first; `CostModel.peak` explains the arguments."""
         config, forced = self._config, self._config.tile_size
         side = max(width, height)
+        plan = functools.partial(self._plan, width, height, pixels_before=pixels_before)
         if not forced or forced >= side:
-            yield self.whole(width, height)
+            yield plan(None, True, config.optimizer, config.history_size)
         if forced == 0:
             return
         tile_sizes = [forced] if forced else [size for size in TILE_SIZES if size < side]
         fast = [size for size in tile_sizes if size >= LEAST_FAST_TILE] or tile_sizes[:1]
         for optimizer, history_size in self._optimizers():
             for tile_size in fast:
-                yield self._plan(width, height, tile_size, True, optimizer, history_size)
+                yield plan(tile_size, True, optimizer, history_size)
         for tile_size in tile_sizes:
-            yield self._plan(width, height, tile_size, False, _overwriting(config.optimizer), config.history_size)
+            yield plan(tile_size, False, _overwriting(config.optimizer), config.history_size)
 
     def _optimizers(self) -> Iterator[tuple[str, int]]:
         """Yield the optimizers, with their history sizes, that are used in tiles: first as the settings say."""
@@ -175,9 +194,16 @@ class Planner:
             yield _overwriting(optimizer), history_size
 
     def _plan(
-        self, width: int, height: int, tile_size: int | None, keep_content: bool, optimizer: str, history_size: int
+        self,
+        width: int,
+        height: int,
+        tile_size: int | None,
+        keep_content: bool,
+        optimizer: str,
+        history_size: int,
+        pixels_before: int = 0,
     ) -> Plan:
-        peak = self._costs.peak(width, height, tile_size, keep_content, optimizer, history_size)
+        peak = self._costs.peak(width, height, tile_size, keep_content, optimizer, history_size, pixels_before)
         return Plan(width, height, tile_size, keep_content, optimizer, history_size, peak)
 
 

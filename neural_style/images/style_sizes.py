@@ -33,14 +33,6 @@ class StyleFit(NamedTuple):
             return max(1, round(style[0] * side / style[1])), side
         return side, max(1, round(style[1] * side / style[0]))
 
-    def area(self, result: Size, style: Size) -> float:
-        """Return the pixels of a style picture as a multiple of the result's, before its sides are rounded."""
-        width, height = result
-        if self.rule == "stretch":
-            return self.scale**2
-        side = (max(result) / max(style)) if self.rule == "longest" else width / style[0]
-        return self.scale**2 * side**2 * style[0] * style[1] / (width * height)
-
     def size_at_least(self, result: Size, style: Size, full: Size) -> Size:
         """Return the size of a style picture for a smaller result, with no side shorter than `MIN_SIDE`.
 

@@ -1,39 +1,42 @@
-"""Optimizer states for the same picture at another size."""
+"""Moments of Adam for the same picture at another size."""
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from neural_style.optimizers.adam import AdamState
-from neural_style.optimizers.curvature_pairs import CurvaturePairs
-from neural_style.optimizers.lbfgs import LBFGSState
-from neural_style.optimizers.vectors import dot
+from neural_style.optimizers.base import Arrays
 
 
-def resized(state: AdamState | LBFGSState, image: tf.Tensor) -> AdamState | LBFGSState:
-    """Return a state for going on at another size.
+def moments_of(state: AdamState) -> Arrays:
+    """Return what `take_moments` needs of a state, without copies: use the state for nothing else from then on."""
+    numbers = np.array([state.count, state.scale], np.float64)
+    return {"numbers": numbers, "mean": np.asarray(state.mean), "variance": np.asarray(state.variance)}
 
-    Where the loss is a mean over pixels, its derivative by one of n pixels goes with 1 / n.
+
+def take_moments(state: AdamState, moments: Arrays) -> None:
+    """Give a state the moments that Adam had at another size.
+
+    Where the loss is a mean over pixels, its derivative by one of n pixels goes with 1 / n. Arrays, which are changed
+    in place, need one more image while this computes. That is in the computer's memory, as they are.
 
     Args:
-        state: of `Adam` or `LBFGS`, whose image is (1, height, width, channels). It stays as it is.
-        image: the picture at the other size, (1, other height, other width, channels): where to go on.
+        state: of the picture (1, height, width, channels) at this size. It is changed.
+        moments: of `moments_of`, of shape (1, other height, other width, channels).
     """
-    _, height, width, _ = image.shape
-    old_shape = state.image.shape
-
-    def scaled(tensor: tf.Tensor, power: int) -> tf.Tensor:
-        """Return resized values of a quantity that goes with this power of the derivative."""
-        share = old_shape[1] * old_shape[2] / (height * width)
-        return tf.image.resize(tensor, (height, width), "bicubic") * share**power
-
-    if isinstance(state, AdamState):
-        variance = tf.maximum(scaled(state.variance, 2), 0.0)  # since bicubic interpolation overshoots
-        return AdamState(image, scaled(state.mean, 1), variance, state.count, state.scale)
-    pairs = CurvaturePairs()
-    rows = [tf.reshape(row, old_shape) for row in state.pairs.rows()]
-    for old_step, old_change in zip(rows[::2], rows[1::2], strict=True):
-        step, change = scaled(old_step, 0), scaled(old_change, 1)
-        pair = tf.stack([tf.reshape(step, [-1]), tf.reshape(change, [-1])])
-        pairs.add(pair, float(dot(step, change)), len(state.pairs))
-    return LBFGSState(image, pairs=pairs, scale=state.scale)
+    count, scale = moments["numbers"].tolist()
+    state.count, state.scale = int(count), scale
+    _, height, width, _ = state.image.shape
+    share = moments["mean"].shape[1] * moments["mean"].shape[2] / (height * width)
+    for name, power in (("mean", 1), ("variance", 2)):
+        old, new, factor = moments[name], getattr(state, name), np.float32(share**power)
+        if isinstance(new, np.ndarray):
+            with tf.device("CPU:0"):
+                np.multiply(tf.image.resize(old, (height, width), "bicubic").numpy(), factor, out=new)
+        else:
+            setattr(state, name, tf.image.resize(old, (height, width), "bicubic") * factor)
+    if isinstance(state.variance, np.ndarray):  # bicubic interpolation overshoots
+        np.maximum(state.variance, 0, out=state.variance)
+    else:
+        state.variance = tf.maximum(state.variance, 0.0)

@@ -25,7 +25,7 @@ from neural_style.optimizers.adam import Adam, AdamState, InPlaceAdam
 from neural_style.optimizers.averaging import Average
 from neural_style.optimizers.base import Optimizer, is_finite
 from neural_style.optimizers.lbfgs import LBFGS
-from neural_style.optimizers.resizing import resized
+from neural_style.optimizers.resizing import moments_of, take_moments
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
 from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay, SteppingState
@@ -197,28 +197,19 @@ class Descent:
         return None if self.best_total == math.inf else self.objective.content_distance(self.result)
 
     def carried(self) -> dict[str, np.ndarray]:
-        """Return the state of the optimizer as arrays, for `carry_on` at the next size."""
-        return self._optimizer.to_arrays(self._state)
+        """Return Adam's moments, for `carry_on` at the next size; nothing of others. Call only `release` afterward."""
+        return moments_of(self._state) if isinstance(self._state, AdamState) else {}
 
     def carry_on(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Give Adam the moments that it had at the size before, resized, and the number of their updates.
+        """Give Adam the moments that it had at the size before, resized, and how often they were updated.
 
         Its learning rate decays anew at each size. Other optimizers begin anew altogether.
 
         Args:
             arrays: from `carried`.
         """
-        if not isinstance(self._state, AdamState):
-            return
-        old = self._optimizer.from_arrays(dict(arrays))
-        moments = resized(old, tf.constant(self.best_image))
-        assert isinstance(moments, AdamState)
-        self._state.count, self._state.scale = moments.count, moments.scale
-        if self._in_place:
-            np.copyto(self._state.mean, moments.mean)
-            np.copyto(self._state.variance, moments.variance)
-        else:
-            self._state.mean, self._state.variance = moments.mean, moments.variance
+        if isinstance(self._state, AdamState):
+            take_moments(self._state, dict(arrays))
 
     def _take_step(self) -> bool:
         """Tell the optimizer loss and gradient of its last image; return whether it can continue from there."""

@@ -13,7 +13,7 @@ from neural_style.config.config import Config
 from neural_style.config.defaults import STARTS
 from neural_style.config.options.pictures import PictureSource
 from neural_style.errors import ImageError, UsageError
-from neural_style.images.picture import Picture, describe, resize, scaled_height
+from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import Size
 from neural_style.runs.style_pictures import (
@@ -22,7 +22,9 @@ from neural_style.runs.style_pictures import (
     PictureOnDisk,
     Place,
     StylePicture,
+    digest_of,
     in_memory,
+    reading_bytes_of,
     resized,
     sources_of,
 )
@@ -53,13 +55,13 @@ class Inputs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pictures. An array that is used several times counts once.
+        """Bytes of all pictures that are held. An array that is used several times counts once."""
+        return sum({id(values): values.nbytes for values in self._arrays()}.values())
 
-        Of the pictures on disk, one at a time is in memory, so the largest as read counts.
-        """
-        held = sum({id(values): values.nbytes for values in self._arrays()}.values())
-        read = (self.originals or self).styles
-        return held + max((each.nbytes for each in read if isinstance(each, PictureOnDisk)), default=0)
+    @property
+    def reading_bytes(self) -> int:
+        """Bytes that reading the largest of the pictures on disk again takes, besides the resized picture."""
+        return max((each.reading_bytes for each in self.styles if isinstance(each, PictureOnDisk)), default=0)
 
     def _arrays(self) -> Iterator[np.ndarray]:
         for picture in (self.content, *self.styles, self.initial):
@@ -114,16 +116,27 @@ def read_inputs(config: Config) -> Inputs:
     originals: list[StylePicture] = []
     places = []
     for source, place, path in sources_of(config):
-        read = read_image(source, ROLE, limit)
-        fit = place.fit._replace(scale=min(place.fit.scale, limit / MIN_SIDE))  # refused below, with shorter numbers
-        size = fit.size((content.width, content.height), (read.width, read.height))
-        style = _to_size(read, size, limit, ROLE, source)
-        for of_size, picture in ((styles, style), (originals, read)):
-            of_size.append(picture if path is None else PictureOnDisk(path, picture.width, picture.height, limit))
+        style, read = _read_style(source, place, path, (content.width, content.height), limit)
+        styles.append(style)
+        originals.append(read)
         places.append(place)
     start = _read_start(config, originals[0])
     initial = start and resize(start, content.width, content.height)
     return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
+
+
+def _read_style(
+    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int
+) -> tuple[StylePicture, StylePicture]:
+    """Return a style picture at the size that it has for a result, and as read; on disk if it has a path."""
+    digest = "" if path is None else digest_of(path)
+    read = read_image(source, ROLE, max_pixels)
+    fit = place.fit._replace(scale=min(place.fit.scale, max_pixels / MIN_SIDE))  # refused below, with shorter numbers
+    style = _to_size(read, fit.size(result, (read.width, read.height)), max_pixels, ROLE, source)
+    if path is None:
+        return style, read
+    on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read))
+    return resized(on_disk, style.width, style.height), on_disk
 
 
 def _read_start(config: Config, style: StylePicture) -> Picture | None:

@@ -93,7 +93,7 @@ class Session:
         self._best_config = config  # with the weights that it was made with
         self._first_weights = weights_of(config)
         self._new_config: ResolvedConfig | None = None
-        self._carried: dict[str, np.ndarray] = {}  # state of the optimizer at the end of the previous size
+        self._carried: dict[str, np.ndarray] = {}  # Adam's moments at the end of the previous size
         self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
         self._stop = threading.Event()
         self._lock = threading.RLock()  # held while a step is made

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neural_style.compute.cost_model import IMAGE_BYTES
+from neural_style.compute.cost_model import CHANNEL_BYTES, IMAGE_BYTES
 from neural_style.config.config import Config
+from neural_style.errors import ImageError
 from neural_style.images.folders import is_folder, pictures_in
-from neural_style.images.picture import Picture, Source, resize
+from neural_style.images.picture import Picture, Source, describe, resize
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import StyleFit
+from neural_style.networks.weights.hashing import cached_hash
 
 ROLE = "style picture"
 """What messages call these pictures."""
@@ -31,6 +33,10 @@ class PictureOnDisk:
     """Height in pixels to which it is resized."""
     max_pixels: int
     """As `Config.max_pixels`."""
+    digest: str
+    """Hash of the file when the run began."""
+    reading_bytes: int
+    """Bytes that reading and resizing it takes, besides the resized picture."""
 
     @property
     def rgb(self) -> np.ndarray:
@@ -41,14 +47,32 @@ class PictureOnDisk:
         """
         return self.picture().rgb
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the pixels while they are in memory."""
-        return IMAGE_BYTES * self.width * self.height
-
     def picture(self) -> Picture:
         """Read and resize the picture; see `rgb`."""
-        return resize(read_image(self.path, ROLE, self.max_pixels), self.width, self.height)
+        picture = read_image(self.path, ROLE, self.max_pixels)
+        if digest_of(self.path) != self.digest:  # after reading, so that no pixels of another file are used
+            raise ImageError(
+                f"{ROLE} {describe(self.path)!r}: expected the file that the run began with, got one that has changed "
+                "since; run again, and leave the folder as it is meanwhile"
+            )
+        return resize(picture, self.width, self.height)
+
+
+def digest_of(path: Path) -> str:
+    """Return the hash of a file; empty if it cannot be read."""
+    try:
+        return cached_hash(path, "sha256")
+    except OSError:
+        return ""
+
+
+def reading_bytes_of(picture: Picture) -> int:
+    """Return the bytes that reading and resizing a picture takes at most, besides the result.
+
+    They are its values, and two channels that resizing copies. Decoding takes no more than that besides the values.
+    """
+    channels = 2 if picture.alpha is None else 3  # with alpha, that as well
+    return picture.width * picture.height * (IMAGE_BYTES + channels * CHANNEL_BYTES)
 
 
 StylePicture = Picture | PictureOnDisk
@@ -80,6 +104,7 @@ class Examples:
             for degrees in self.rotations:
                 if degrees:
                     yield np.ascontiguousarray(np.rot90(rgb, degrees // 90))
+            del rgb  # before the next one is read
 
 
 def sources_of(config: Config) -> Iterator[tuple[Source, Place, Path | None]]:

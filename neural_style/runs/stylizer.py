@@ -173,7 +173,8 @@ class Stylizer:
         return dataclasses.replace(config, **own)
 
     def _planner(self, config: ResolvedConfig, inputs: Inputs) -> Planner:
-        return Planner(config, self.precision.precision, inputs.style_areas)
+        has_alpha = inputs.content.alpha is not None
+        return Planner(config, self.precision.precision, inputs.style_areas, inputs.reading_bytes, has_alpha)
 
     def _reserve(self, plans: Sequence[Plan], inputs: Inputs) -> Reservation:
         return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
@@ -211,14 +212,15 @@ class Stylizer:
         """
 
         def of_style(examples: Iterable[np.ndarray]) -> dict[str, MeanMoments]:
-            reduced = (halved_times(each, halvings) for each in examples)
-            known = (self._style_moments(graphs, each, tile_size, check) for each in reduced)
-            return added(known)
+            def moments_of(example: np.ndarray) -> Mapping[str, MeanMoments]:
+                return self._style_moments(graphs, tile_size, check, halved_times(example, halvings))
+
+            return added(map(moments_of, examples))  # unlike a loop, this drops an example before it takes the next one
 
         return together(graphs, [of_style(examples) for examples in styles])
 
     def _style_moments(
-        self, graphs: Graphs, style: np.ndarray, tile_size: int | None, check: Check
+        self, graphs: Graphs, tile_size: int | None, check: Check, style: np.ndarray
     ) -> Mapping[str, MeanMoments]:
         check()
         pixels = hashlib.sha256(np.ascontiguousarray(style).data).hexdigest()

@@ -13,11 +13,20 @@ def config_of(styles=1, **settings):
     return Config("photo.png", ["style.png"] * styles, **settings)
 
 
-def peak(size=(1600, 1200), precision="float32", tile_size=None, style_areas=(1.0,), **settings):
+def peak(
+    size=(1600, 1200),
+    precision="float32",
+    tile_size=None,
+    style_areas=(1.0,),
+    reading_bytes=0,
+    has_alpha=False,
+    pixels_before=0,
+    **settings,
+):
     """Predicted for a plan as the settings say."""
     config = config_of(**settings)
-    costs = CostModel(config, precision, style_areas)
-    return costs.peak(*size, tile_size, True, config.optimizer, config.history_size)
+    costs = CostModel(config, precision, style_areas, reading_bytes, has_alpha)
+    return costs.peak(*size, tile_size, True, config.optimizer, config.history_size, pixels_before)
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -109,29 +118,81 @@ def test_what_the_process_takes_is_part_of_every_peak():
     assert cost_model.PROCESS_BYTES < peak((32, 32), content_weight=0, style_weight=0) < 1.1 * cost_model.PROCESS_BYTES
 
 
-# --- sizes of styles --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("tile_size", [None, 512])
+@pytest.mark.parametrize("settings", [{"preserve_colors": True}, {"opacity": 0.5}], ids=str)
+@pytest.mark.parametrize(("bit_depth", "pixel_bytes"), [(8, 3), (16, 6)])
+def test_the_photo_that_finishes_a_result_has_its_bit_depth(tile_size, settings, bit_depth, pixel_bytes):
+    plain = peak(tile_size=tile_size, bit_depth=bit_depth)
+    assert peak(tile_size=tile_size, bit_depth=bit_depth, **settings) - plain == 1600 * 1200 * pixel_bytes
+
+
+@pytest.mark.parametrize("style_areas", [[1.0], [100.0]])
+def test_what_finishes_a_result_is_there_all_the_time(style_areas):
+    """While pictures are read as well, which takes most if they are large."""
+    plain, with_photo = (peak(style_areas=style_areas, preserve_colors=keep) for keep in (False, True))
+    assert with_photo - plain == 1600 * 1200 * 3
+    assert peak(style_areas=style_areas, has_alpha=True) - plain == 1600 * 1200 * 4
+
+
+def test_reading_a_picture_of_a_folder_takes_its_memory_beside_the_others():
+    """Where reading takes more than optimizing does, or not; and where turned copies take more than reading."""
+    adam = {"optimizer": "adam", **SHALLOW}
+    assert peak(reading_bytes=10**5) == peak()
+    read, more = (peak(style_areas=[60.0], reading_bytes=10**8 * factor, **adam) for factor in (1, 3))
+    assert (read - peak(style_areas=[60.0], **adam), more - read) == (10**8, 2 * 10**8)
+    turned = {"style_areas": [60.0], "style_rotations": [90], **adam}
+    assert peak(reading_bytes=10**8, **turned) == peak(**turned)
+    assert peak(reading_bytes=60 * 1600 * 1200 * 12 + 5, **turned) == peak(**turned) + 5
+
+
+def test_carried_moments_by_hand():
+    """In place, two images of the size before, and one more of them as a tensor. Adam of tensors has room for them."""
+    carried = {"optimizer": "adam", "carry_moments": True, "style_areas": [0.1], "pixels_before": 10**6}
+    plain = {**carried, "carry_moments": False}
+    assert peak(tile_size=512, **carried) - peak(tile_size=512, **plain) == 3 * 12 * 10**6
+    assert peak(**carried) == peak(**plain)
+    assert peak(tile_size=512, **{**carried, "pixels_before": 0}) == peak(tile_size=512, **plain)
+    large = {"style_areas": [100.0]}  # whose reading takes most
+    assert peak(**{**carried, **large}) - peak(**{**plain, **large}) == 2 * 12 * 10**6
 
 
 @pytest.mark.parametrize(
-    ("size", "style_sizes", "scales", "areas"),
+    ("precision", "pixel_bytes"),
     [
-        ((200, 100), [(200, 100)], None, [1]),
-        ((200, 100), [(20, 10)], None, [1]),  # a run enlarges it
-        ((200, 100), [(50, 50)], None, [2]),  # to 200 px a side
-        ((200, 100), [(50, 100)], None, [4]),
-        ((100, 200), [(300, 300)], None, [0.5]),
-        ((200, 100), [(200, 100), (50, 50)], (0.5, 2.0), [0.25, 8]),
+        ("float32", 4 * (28 + 64 + 2 + 8)),  # pool1 to pool3, and the squares of relu1_2; pool4, and those of relu4_4
+        ("bfloat16", 2 * (28 + 64 + 2 + 8)),
+        ("float16", 4 * (28 + 64 + 112 + 2 + 8 + 8)),  # and copies of the maps in float32
     ],
 )
-def test_areas_of_styles(size, style_sizes, scales, areas):
-    config = config_of(len(style_sizes), style_scales=scales)
-    assert cost_model.style_areas(config, size, style_sizes) == pytest.approx(areas)
+def test_l2_pooling_by_hand(precision, pixel_bytes):
+    """It keeps the roots of each pooling, and makes the squares of a map."""
+    plain, pooled = (peak(precision=precision, pooling=pooling) for pooling in ("avg", "l2"))
+    assert pooled - plain == pytest.approx(1600 * 1200 * pixel_bytes, abs=1)  # both are rounded down
 
 
-def test_areas_of_styles_follow_the_rule_of_their_sizes():
-    for fit, areas in (("width", [4.0, 0.5]), ("longest", [1.0, 0.5]), ("stretch", [1.0, 1.0])):
-        config = config_of(2, style_fit=fit)
-        assert cost_model.style_areas(config, (200, 100), [(50, 100), (400, 100)]) == pytest.approx(areas)
+def test_l2_pooling_in_tiles_by_hand():
+    """From the image to pool3, tiles of 400×400 px, 4 by 3, see 24 px more on each side."""
+    plain, pooled = (peak(tile_size=512, pooling=pooling) for pooling in ("max", "l2"))
+    assert pooled - plain == pytest.approx((400 + 2 * 24) ** 2 * 4 * (28 + 64), abs=1)
+
+
+def test_networks_without_pooling_take_nothing_for_it():
+    shallow = {"content_layers": ("relu1_1",), "style_layers": ("relu1_2",), "tile_size": 512}
+    assert peak(**shallow, pooling="l2") == peak(**shallow)
+
+
+@pytest.mark.parametrize(("layers", "channels"), [("all", 64), ("first", 3)])
+@pytest.mark.parametrize(("precision", "value_bytes"), [("float32", 4), ("bfloat16", 2)])
+def test_padded_copies_by_hand(layers, channels, precision, value_bytes):
+    """A forward pass over a large style copies the input of conv1_2, or of conv1_1 alone."""
+    for style_area in (1.0, 100.0):
+        settings = {"style_areas": [style_area], "padding_layers": layers, "precision": precision}
+        plain, *padded = (peak(**settings, padding=padding) for padding in ("zeros", "replicate", "reflect"))
+        copy = 100 * 1600 * 1200 * channels * value_bytes if style_area > 1 else 0
+        assert [more - plain for more in padded] == pytest.approx([copy] * 2, abs=1)  # all are rounded down
+
+
+# --- sizes of styles --------------------------------------------------------------------------------------------------
 
 
 def test_turned_copies_take_memory_one_at_a_time():
@@ -145,8 +206,7 @@ def test_turned_copies_take_memory_one_at_a_time():
 
 def test_areas_of_styles_whose_sizes_are_not_known():
     """They have the aspect of the result."""
-    config = config_of(2, style_scales=(0.5, 2.0))
-    assert cost_model.default_style_areas(config) == cost_model.style_areas(config, (200, 100), [(20, 10)] * 2)
+    assert cost_model.default_style_areas(config_of(2, style_scales=(0.5, 2.0))) == [0.25, 4]
     assert cost_model.default_style_areas(config_of(3)) == [1, 1, 1]
 
 

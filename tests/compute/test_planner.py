@@ -221,3 +221,42 @@ def test_what_is_as_asked_for_is_not_told():
     plan = Plan(900, 700, 512, True, "adam", 10, GB)
     assert plan.described(config_of(optimizer="adam")) == "900×700 px tiles of 512 px"
     assert "pairs" not in dataclasses.replace(plan, history_size=3).described(config_of(optimizer="adam"))
+
+
+# --- several sizes ----------------------------------------------------------------------------------------------------
+
+
+def test_moments_of_the_size_before_are_planned_for():
+    """Adam in place then needs more at the second size; at the first there are none."""
+    sizes, settings = [(1200, 900), (1600, 1200)], {"optimizer": "adam", "tile_size": 512}
+    without, carrying = (
+        planner_of(**settings, carry_moments=carry).choose_all(sizes, 100 * GB, 0) for carry in (False, True)
+    )
+    assert [more.peak - less.peak for less, more in zip(without, carrying, strict=True)] == [0, 3 * 12 * 1200 * 900]
+    with pytest.raises(UsageError, match="for a picture of 1600×1200 px"):
+        planner_of(**settings, carry_moments=True).choose_all(sizes, without[1].peak + 10**6, 0)
+
+
+@pytest.mark.parametrize(("bit_depth", "pixel_bytes"), [(8, 3), (16, 6)])
+def test_what_finishes_the_result_is_held_at_all_sizes(bit_depth, pixel_bytes):
+    """It is as large as the result, so the first size has to fit beside it."""
+    sizes = [(1600, 1200), (3200, 2400)]
+    made = planner_of(preserve_colors=True, bit_depth=bit_depth, tile_size=512, optimizer="adam")
+    plain = planner_of(bit_depth=bit_depth, tile_size=512, optimizer="adam")
+    first = plain.choose(*sizes[0], 100 * GB)
+    photo = pixel_bytes * 3200 * 2400
+    held = made.choose(*sizes[1], 100 * GB).peak - first.peak  # so much that the first size needs most
+    assert made.choose_all(sizes, first.peak + photo + held, held)[0].keep_content
+    assert not made.choose_all(sizes, first.peak + photo + held - 1, held)[0].keep_content
+
+
+def test_reading_a_picture_of_a_folder_needs_memory_at_each_size():
+    sizes, settings = [(200, 150), (400, 300)], {"tile_size": 128, "optimizer": "adam"}
+    folder = Planner(config_of(**settings), "float32", [1.0], reading_bytes=5 * 10**8)
+    plain, reading = (each.choose_all(sizes, 100 * GB, 0) for each in (planner_of(**settings), folder))
+    for size, without, with_folder in zip(sizes, plain, reading, strict=True):
+        needed = 5 * 10**8 + 4 * 12 * size[0] * size[1]  # the content, two images, and the resized style
+        assert needed - 5 * 10**7 < with_folder.peak - without.peak < needed
+        with pytest.raises(UsageError, match=r"^memory: expected at least "):
+            folder.choose(*size, with_folder.peak - 1)
+        assert folder.choose(*size, with_folder.peak) == with_folder

@@ -47,13 +47,3 @@ def test_no_side_of_a_smaller_style_is_below_32(rule):
             assert size[0] / size[1] == pytest.approx(style[0] / style[1], rel=0.04)
         if min(fit.size(smaller, style)) >= 32:
             assert size == fit.size(smaller, style)
-
-
-@pytest.mark.parametrize("rule", ["width", "longest", "stretch"])
-def test_areas_are_those_of_the_sizes(rule):
-    rng = np.random.default_rng(2)
-    for _ in range(50):
-        result, style = (tuple(rng.integers(400, 2000, 2).tolist()) for _ in range(2))
-        fit = StyleFit(rule, float(rng.uniform(0.5, 2)))
-        width, height = fit.size(result, style)
-        assert fit.area(result, style) == pytest.approx(width * height / (result[0] * result[1]), rel=0.01)

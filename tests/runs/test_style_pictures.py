@@ -1,21 +1,28 @@
 """Styles of several pictures: folders and turned copies."""
 
+import gc
 import os
 import shutil
+import sys
+import weakref
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from small_runs import TWO_SCALES, assert_same, small_config, smooth
 
+from neural_style.bench.memory import watch
 from neural_style.compute.style_targets import style_moments
 from neural_style.config.config import Config
 from neural_style.errors import ImageError
 from neural_style.images.picture import resize
 from neural_style.images.reading import read_image
+from neural_style.runs import inputs as inputs_module
+from neural_style.runs import style_pictures
 from neural_style.runs import stylizer as stylizers
 from neural_style.runs.inputs import at_scale, read_inputs
-from neural_style.runs.style_pictures import Examples, PictureOnDisk
+from neural_style.runs.style_pictures import Examples, PictureOnDisk, reading_bytes_of
 
 PHOTO = smooth(64, 48, 1)
 WORKS = {"a.png": smooth(100, 60, 2), "b.jpg": smooth(60, 90, 3), "c.png": smooth(70, 70, 4)}
@@ -77,13 +84,95 @@ def test_at_scale_pictures_of_a_folder_are_those_of_a_run_at_that_size(works, si
 
 
 def test_pictures_of_a_folder_are_not_held(works):
-    """One at a time is in memory, so the largest counts."""
+    """One at a time is in memory, so the largest counts: as it is used, and as it is read."""
     with_folder, alone = (read_inputs(Config(PHOTO, styles, width=128)) for styles in ([SINGLE, works], [SINGLE]))
     assert all(isinstance(picture, PictureOnDisk) for picture in with_folder.of_style(1))
-    assert with_folder.nbytes == alone.nbytes + 12 * 100 * 60  # the largest as read
+    assert with_folder.nbytes == alone.nbytes
+    assert (with_folder.reading_bytes, alone.reading_bytes) == (20 * 100 * 60, 0)
+    assert at_scale(with_folder, 64, 48).reading_bytes == 20 * 100 * 60  # which is the same at each size
     single, largest = with_folder.style_areas
     assert [single] == alone.style_areas
     assert largest == pytest.approx(128 * 192 / (128 * 96))
+
+
+def test_alpha_is_read_as_well(works):
+    Image.fromarray(np.dstack([WORKS["a.png"], np.full((60, 100), 99, np.uint8)])).save(works / "a.png")
+    assert read_inputs(Config(PHOTO, works)).reading_bytes == 24 * 100 * 60
+
+
+READ = "import sys; from neural_style.runs.inputs import *; resize(read_image(sys.argv[1]), 300, 300)"
+"""A program that reads a picture and makes it smaller."""
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell the peak memory of a process")
+@pytest.mark.parametrize(
+    ("channels", "bit_depth", "name"), [(3, 8, "p.jpg"), (3, 8, "p.png"), (4, 8, "p.png"), (4, 16, "p.tif")]
+)
+def test_reading_takes_about_the_memory_that_is_planned(tmp_path, channels, bit_depth, name):
+    """Of 4 megapixels, more than of a small picture."""
+    pixels = np.random.default_rng(0).integers(0, 2**bit_depth, (2000, 2000, channels), f"uint{bit_depth}")
+    peaks = []
+    for number, values in enumerate((pixels[:300, :300], pixels)):
+        path = tmp_path / f"{number}{name}"
+        if bit_depth == 16:
+            tifffile.imwrite(path, values, photometric="rgb", extrasamples=["unassalpha"])
+        else:
+            Image.fromarray(values).save(path)
+        peaks.append(watch([sys.executable, "-c", READ, str(path)])[1])
+    planned = reading_bytes_of(read_image(path))
+    assert planned == (20 if channels == 3 else 24) * 4 * 10**6
+    assert 0.75 * planned < peaks[1] - peaks[0] < 1.1 * planned
+
+
+def test_one_picture_of_a_folder_is_in_memory_at_a_time(works, monkeypatch):
+    """None is left from before when the next one is read, at the beginning or later."""
+    alive = []
+    real = style_pictures.read_image
+
+    def noted(*of):
+        gc.collect()
+        alive.append(sum(reference() is not None for reference in read))
+        made = real(*of)
+        read.append(weakref.ref(made.rgb))
+        return made
+
+    read = []
+    for module in (style_pictures, inputs_module):
+        monkeypatch.setattr(module, "read_image", noted)
+    inputs = read_inputs(Config(PHOTO, works, width=128))
+    content = 1
+    assert alive == [0] + [content] * 3
+    (examples,) = inputs.examples([0, 90])
+    del read[:], alive[:]
+    assert list(map(np.shape, examples))[:2] == [(77, 128, 3), (128, 77, 3)]
+    assert alive == [0] * 3
+
+
+@pytest.mark.parametrize("sizes", [{}, TWO_SCALES], ids=["one", "two"])
+def test_a_picture_that_was_exchanged_is_noticed(begin, works, sizes):
+    session = begin(styles=[works], **sizes)
+    if sizes:
+        session.step()
+    Image.fromarray(WORKS["a.png"][::-1].copy()).save(works / "a.png")
+    expected = r"^style picture 'a\.png': expected the file that the run began with, got one that has changed since; "
+    with pytest.raises(ImageError, match=expected):
+        list(session)
+    assert ImageError.exit_code == 2
+
+
+def test_a_picture_that_was_only_touched_is_the_same(run, begin, works):
+    expected = run(styles=[works])
+    session = begin(styles=[works])
+    (works / "a.png").write_bytes((works / "a.png").read_bytes())
+    os.utime(works / "b.jpg")
+    assert_same(list(session), expected)
+
+
+def test_a_picture_that_was_removed_is_told(begin, works):
+    session = begin(styles=[works])
+    (works / "c.png").unlink()
+    with pytest.raises(ImageError, match=r"^style picture 'c\.png' does not exist; "):
+        list(session)
 
 
 def test_the_first_picture_of_a_folder_as_start(works):
