@@ -285,3 +285,16 @@ def test_each_example_is_computed_once(begin, works, monkeypatch, stylizer):
     for _ in range(2):
         list(begin(**settings))
         assert computed == [(42, 70), (70, 42), (105, 70), (70, 105), (70, 70), (70, 70)]
+
+
+def test_plans_count_what_reading_takes_and_the_alpha_of_the_content(begin, works):
+    Image.fromarray(smooth(3000, 2000, 6)).save(works / "b.jpg")
+    content = np.dstack([PHOTO, np.full(PHOTO.shape[:2], 99, np.uint8)])
+    peaks = []
+    for settings in ({}, {"styles": [works]}, {"styles": [works], "content": content}):
+        with begin(**{"content": PHOTO, **TWO_SCALES, "optimizer": "adam", **settings}) as session:
+            peaks.append([plan.peak for plan in session.plans])
+            areas = [scale.width * scale.height for scale in session.scales]
+    plain, folder, transparent = np.array(peaks)
+    assert (folder - plain > 0.95 * 20 * 3000 * 2000).all()
+    np.testing.assert_allclose(transparent - folder, np.multiply(areas, 4), atol=1)
