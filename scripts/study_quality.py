@@ -39,8 +39,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--pairs",
         nargs="+",
+        default=["tuned"],
         metavar="PAIR",
-        help=f"{', '.join(pairs.SETS)}, or CONTENT+STYLE (default: tuned; strength with --strength-sheet)",
+        help=f"{', '.join(pairs.SETS)}, or CONTENT+STYLE (default: tuned)",
     )
     parser.add_argument("--width", type=int, default=256, help="of the results in pixels (default: %(default)s)")
     parser.add_argument(
@@ -121,8 +122,7 @@ def check(args: argparse.Namespace) -> None:
 def study(args: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     results = Results(args.results)
-    default = "strength" if args.strength_sheet else "tuned"
-    found = find_pictures(pairs.parse(args.pairs or [default]), args.pictures)
+    found = find_pictures(pairs.parse(args.pairs), args.pictures)
     if not found:
         raise UsageError(
             "--pairs: expected at least one pair whose pictures are there; name their folder by --pictures"

@@ -43,14 +43,18 @@ SETS = {
         lakeside+pointillist astronaut+great_wave chelsea+swirls coffee+mosaic rocket+starry_night
         """
     ),
-    "strength": _pairs(
+    "varied": _pairs(
         """
         stata_center+starry_night golden_gate+great_wave chicago+edtaonisl robots+sketch lakeside+swirls
         astronaut+night_cafe
         """
     ),
+    "open": _pairs(
+        "lakeside+swirls lakeside+pointillist chelsea+woodcut coffee+mosaic astronaut+woodcut rocket+swirls"
+    ),
 }
-"""Name -> pairs. Methods are chosen on `tuned` and checked on `held-back`; `strength` is for the sheet of strengths."""
+"""Name -> pairs. Methods are chosen on `tuned` and checked on `held-back`. `varied` has six of the tuned pairs. The
+pictures of `open` are in examples/ and scikit-image, so everyone has them."""
 
 
 def parse(words: Sequence[str]) -> list[Pair]:

@@ -166,7 +166,7 @@ def test_the_sheet_of_strengths(study, tmp_path):
     ("arguments", "message"),
     [
         (["--methods", "best"], "--methods: expected names that --list shows, got best"),
-        (["--pairs", "a"], "--pairs: expected tuned, held-back, strength, or CONTENT+STYLE"),
+        (["--pairs", "a"], "--pairs: expected tuned, held-back, varied, open, or CONTENT+STYLE"),
         (["--pairs", "../a+b"], "--pairs: expected tuned"),
         (["--pairs", "x+y"], "--pairs: expected at least one pair whose pictures are there"),
         (["--strengths", "1", "1.5"], "--strengths: expected numbers from 0 to 1, got 1.0 1.5"),
@@ -279,7 +279,7 @@ def test_sets_of_pairs_are_varied_and_apart():
     for of_set in (tuned, held_back):
         assert len({pair.content for pair in of_set}) >= 8
         assert len({pair.style for pair in of_set}) >= 10
-    assert len(set(pairs.SETS["strength"])) == 6
+    assert len(set(pairs.SETS["varied"]) & set(tuned)) == 6
     assert pairs.parse(["lakeside+swirls", "tuned", "held-back"]) == list(
         dict.fromkeys([Pair("lakeside", "swirls"), *tuned, *held_back])
     )
@@ -295,6 +295,7 @@ def test_pictures_come_from_the_folder_examples_or_scikit_image(folder):
 
 def test_scikit_image_is_found_and_not_imported():
     pytest.importorskip("skimage")
+    assert all(pairs.find_picture(name, None) for pair in pairs.SETS["open"] for name in pair)
     code = (
         f"import sys; sys.path[:0] = {[str(SCRIPTS), str(SCRIPTS.parent)]!r}; from quality_study import pairs; "
         "print(*[pairs.find_picture(name, None) for name in ('astronaut', 'chelsea', 'coffee', 'rocket')], "
