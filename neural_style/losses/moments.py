@@ -18,9 +18,13 @@ then ten times as exact as a single matrix product, and faster. TensorFlow has n
 float32 result: within a part, the hardware adds in float32, but the result of the part is rounded to 8 bits. The
 rounding errors of many parts cancel out. With 16 parts, a relative error of 4e-4 remains.
 
-That is too much for a variance, the small difference of a mean square and a squared mean. So where the first moment is
-wanted, the diagonal, the sums of squares, is computed apart in float32, and so is its gradient.
+That is too much for variances and covariances, the small differences of second moments and products of means. So where
+the first moment is wanted, the product is that of features minus about their mean, and the rest is added in float32.
+Likewise, in the gradient, what nearly cancels is added in float32.
 """
+
+_SHIFT_STRIDE = 16
+"""Of so many positions, one counts in the mean that is subtracted. It need not be exact."""
 
 
 class Moments(NamedTuple):
@@ -83,24 +87,38 @@ def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: b
     Returns:
         Moments in float32 for bfloat16 features, and otherwise in their type; the mass is float32.
     """
-    channels = features.shape[-1]
-    flat = tf.reshape(features, (-1, channels))  # (positions, channels)
-    weighted = flat if mask is None else flat * tf.cast(tf.reshape(mask, (-1, 1)), flat.dtype)
+    flat = tf.reshape(features, (-1, features.shape[-1]))  # (positions, channels)
+    of_mask = None if mask is None else tf.reshape(mask, (-1, 1))
+
+    def weighted(values: tf.Tensor) -> tf.Tensor:
+        return values if of_mask is None else values * tf.cast(of_mask, values.dtype)
+
+    mass = tf.cast(tf.shape(flat)[0], tf.float32) if of_mask is None else tf.reduce_sum(tf.cast(of_mask, tf.float32))
+    if not with_first:
+        second = _second_moment(flat, weighted(flat))
+        return Moments(mass, tf.zeros(0, second.dtype), second)
+    first = tf.reduce_sum(_at_least_float32(weighted(flat)), axis=0)
+    if flat.dtype != tf.bfloat16:
+        return Moments(mass, first, _second_moment(flat, weighted(flat)))
+    shift = _shift(flat)
+    around, shift32 = flat - shift, tf.cast(shift, tf.float32)
+    rest = shift32[:, None] * (first - mass * shift32 / 2)
+    return Moments(mass, first, _second_moment(around, weighted(around)) + rest + tf.transpose(rest))
+
+
+def _second_moment(flat: tf.Tensor, weighted: tf.Tensor) -> tf.Tensor:
+    """Return the sum of the outer products of two lists of vectors, (positions, channels) each, at least in float32."""
+    channels = flat.shape[-1]
     even = tf.shape(flat)[0] // PARTS * PARTS
     parts, weighted_parts = (tf.reshape(each[:even], (PARTS, -1, channels)) for each in (flat, weighted))
     of_parts = _at_least_float32(tf.matmul(parts, weighted_parts, transpose_a=True))  # (parts, channels, channels)
     rest, weighted_rest = _at_least_float32(flat[even:]), _at_least_float32(weighted[even:])
-    second = tf.reduce_sum(of_parts, axis=0) + tf.matmul(rest, weighted_rest, transpose_a=True)
-    if with_first:
-        of_features = _at_least_float32(weighted)
-        first = tf.reduce_sum(of_features, axis=0)
-        if flat.dtype == tf.bfloat16:
-            squares = tf.reduce_sum(of_features * _at_least_float32(flat), axis=0)
-            second = tf.linalg.set_diag(second, squares)
-    else:
-        first = tf.zeros(0, second.dtype)
-    mass = tf.cast(tf.shape(flat)[0], tf.float32) if mask is None else tf.reduce_sum(tf.cast(mask, tf.float32))
-    return Moments(mass, first, second)
+    return tf.reduce_sum(of_parts, axis=0) + tf.matmul(rest, weighted_rest, transpose_a=True)
+
+
+def _shift(flat: tf.Tensor) -> tf.Tensor:
+    """Return about the mean of vectors (positions, channels), in their type: (channels,)."""
+    return tf.cast(tf.reduce_mean(_at_least_float32(flat[::_SHIFT_STRIDE]), axis=0), flat.dtype)
 
 
 def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None = None) -> tf.Tensor:
@@ -119,14 +137,14 @@ def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None =
         A tensor of the features' shape and type.
     """
     flat = tf.reshape(features, (-1, features.shape[-1]))
-    both = upstream.second + tf.transpose(upstream.second)
-    with_first = upstream.first.shape[-1] > 0
-    apart = tf.linalg.diag_part(both) if with_first and features.dtype == tf.bfloat16 else None
-    if apart is not None:  # u and the diagonal nearly cancel where a channel varies little
-        both = tf.linalg.set_diag(both, tf.zeros_like(apart))
+    both, own = upstream.second + tf.transpose(upstream.second), upstream.first
+    with_first = own.shape[-1] > 0
+    if with_first and features.dtype == tf.bfloat16:
+        shift = _shift(flat)
+        flat -= shift
+        own += tf.linalg.matvec(both, tf.cast(shift, tf.float32))
     gradient = tf.matmul(flat, tf.cast(both, features.dtype))
     if with_first:
-        own = upstream.first if apart is None else _at_least_float32(flat) * apart + upstream.first
         gradient += tf.cast(own, features.dtype)
     if mask is not None:
         gradient *= tf.cast(tf.reshape(mask, (-1, 1)), features.dtype)

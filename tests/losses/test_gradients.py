@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from objectives import relative_error
 
 from neural_style.losses.content import FeatureFormula
-from neural_style.losses.moments import MeanMoments, Moments, moments, moments_vjp, stacked
+from neural_style.losses.moments import MeanMoments, Moments, mean_moments, moments, moments_vjp, stacked
 from neural_style.losses.spec import FORMULAS
 from neural_style.losses.style import MomentFormula
 
@@ -60,6 +61,36 @@ def test_formulas_of_moments(name):
     for at, alone in enumerate(formula.loss(means, target)):
         of_one = formula.loss(means, formula.target(MeanMoments(*(value[at : at + 1] for value in styles))))
         assert float(alone) == pytest.approx(float(of_one[0]), rel=1e-12)
+
+
+CENTERED = [name for name in of_kind(MomentFormula) if FORMULAS[name].with_first]
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.3])
+@pytest.mark.parametrize("name", CENTERED)
+def test_in_bfloat16_small_deviations_are_as_exact_as_large_ones(name, spread):
+    """Of features that vary little around their mean: in the loss and in its gradient, nearly everything cancels."""
+    formula, rng = FORMULAS[name], np.random.default_rng(0)
+    mix = np.eye(CHANNELS) + rng.normal(size=(2, CHANNELS, CHANNELS))
+    mean = rng.uniform(0.5, 2, CHANNELS)
+    image, style = (
+        tf.cast(mean * (1 + spread * rng.normal(at, 1, (1, 40, 30, CHANNELS)) @ mix[at]), tf.bfloat16)
+        for at in range(2)
+    )
+
+    def loss_and_gradient(dtype):
+        maps = tf.cast(image, dtype)
+        target = formula.target(stacked([mean_moments(moments(tf.cast(style, dtype), with_first=True))]))
+        sums = moments(maps, with_first=True)
+        with tf.GradientTape() as tape:
+            tape.watch((sums.first, sums.second))
+            loss = formula.loss(mean_moments(sums), target)[0]
+        first, second = tape.gradient(loss, (sums.first, sums.second), unconnected_gradients="zero")
+        return float(loss), tf.cast(moments_vjp(maps, Moments(0.0, first, second)), tf.float32)
+
+    (loss, gradient), (expected_loss, expected) = loss_and_gradient(tf.bfloat16), loss_and_gradient(tf.float32)
+    assert loss == pytest.approx(expected_loss, rel=0.01)
+    assert relative_error(gradient, expected) < 0.02
 
 
 @pytest.mark.parametrize("name", of_kind(FeatureFormula))
