@@ -2,7 +2,8 @@
 
 Dashes and underscores are the same. A value follows `=` or a space. A list is written `--styles a.jpg b.jpg`, or
 `--styles=a.jpg --styles=b.jpg`. Flags next to a `--flagfile` take precedence over those in the file. All of them take
-precedence over those of a `--preset`, even if a flag file names it.
+precedence over those of a `--preset`, even if a flag file names it. By the rules of `presets.kept`, what belongs to a
+flag that is replaced goes with it.
 """
 
 from __future__ import annotations
@@ -33,20 +34,19 @@ def parse(arguments: Sequence[str]) -> Config:
         UsageError: a flag is unknown, lacks a value or has one of the wrong type; a flag file cannot be read; or
             `Config` refuses a value.
     """
-    texts = _gather(arguments, folder=None, files=())
-    (preset,) = texts.pop(presets.FLAG, (None,))
-    missing = [option.name for option in OPTIONS.values() if option.required and option.name not in texts]
+    values = _gather(arguments, folder=None, files=())
+    preset = values.pop(presets.FLAG, None)
+    missing = [option.name for option in OPTIONS.values() if option.required and option.name not in values]
     if missing:
         wanted = " and ".join(f"--{name}" for name in missing)
         raise UsageError(
             f"expected {wanted}, got none; for example: --content photo.jpg --styles painting.jpg (--help lists all)"
         )
-    values = _values(texts)
     return Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
 
 
-def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, list[str]]:
-    """Return the texts given for each option and for `--preset`, in tokens and in the flag files that they name.
+def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the values given for options and for `--preset`, in tokens and in the flag files that they name.
 
     Args:
         tokens: command-line arguments, or the lines of a flag file.
@@ -54,26 +54,32 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
         files: the flag files that are being read, outermost first.
     """
     own: dict[str, list[str]] = {}
-    nested: dict[str, list[str]] = {}
+    preset: dict[str, str] = {}
+    nested: dict[str, Any] = {}
     for flag, given in _flags_of(tokens, in_file=folder is not None):
         if flag == flag_files.FLAG:
             if not given:
                 raise UsageError(f"--{flag}: expected a file after it, got nothing")
             for path in given:
-                nested.update(_read_flagfile(path, folder, files))
+                nested = _over(_read_flagfile(path, folder, files), nested)
             continue
         if flag == presets.FLAG:
             if len(given) != 1:
                 raise UsageError(f"--{flag}: expected one name after it, got {' '.join(given) or 'nothing'}")
             presets.lines(given[0])  # raises for an unknown name
-            own[flag] = given
+            preset = {flag: given[0]}
             continue
         option, texts = _recognized(flag, given)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
             own[option.name] = texts
-    return nested | own
+    return _over(_values(own) | preset, nested)
+
+
+def _over(above: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values that take precedence, and those of the others that stay next to them."""
+    return presets.kept(below, above, OPTIONS) | dict(above)
 
 
 def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -120,16 +126,14 @@ def _values_after(name: str, tokens: Sequence[str]) -> list[str]:
     return values
 
 
-def _read_flagfile(named: str, folder: Path | None, files: tuple[Path, ...]) -> dict[str, list[str]]:
-    """Return the texts that a flag file gives for each option; the arguments are those of `_gather`."""
+def _read_flagfile(named: str, folder: Path | None, files: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the values that a flag file gives for options; the arguments are those of `_gather`."""
     path = flag_files.locate(named, folder)
     if path in files:
         raise UsageError(f"--{flag_files.FLAG}: {named!r} includes itself; take the line out")
     lines = flag_files.read_lines(path, named)
     try:
-        texts = _gather(lines, path.parent, (*files, path))
-        _values({name: given for name, given in texts.items() if name in OPTIONS})  # so that an error names the file
-        return texts
+        return _gather(lines, path.parent, (*files, path))
     except UsageError as error:
         raise UsageError(f"in {named!r}: {error}") from error
 

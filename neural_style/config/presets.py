@@ -1,7 +1,7 @@
 """Presets: named sets of options, each a packaged flag file in `neural_style/presets`.
 
 The first line of a file is a comment that says in one line what the preset is. Options that are given next to a preset
-take precedence over its own.
+take precedence over its own, as flags do over those of a flag file. `kept` has the rules.
 """
 
 from __future__ import annotations
@@ -29,26 +29,38 @@ _OF_OPTIMIZER = {
     *("clip", "average_iterates", "carry_moments"),
 }
 
-_OF_LOSS = {*(name for defaults in FAMILIES.values() for name in defaults), "style_layer_weights", "strength"}
+_OF_LOSS = {
+    *(name for defaults in FAMILIES.values() for name in defaults),
+    *("strength", "style_layer_weights", "layer_reduction", "gram_normalization", "feature_scale"),
+    *("tv_loss", "tv_width", "tolerance", "pixel_range", "learning_rate", "eps"),  # they suit the size of a loss
+}
 
 _REPLACES: Mapping[str, Collection[str]] = {
     "loss": _OF_LOSS,
     "pixel_range": {"learning_rate", "eps", "tv_weight"},
     "init": _START,
     "initial": _START,
-    "initial_noiseblend": {"init"},
+    "initial_noiseblend": {"init", "initial"},
     "optimizer": _OF_OPTIMIZER,
     "iterations": {"iterations_by_scale"},
     "scale_iterations": {"iterations_by_scale"},
     "iterations_by_scale": {"iterations", "scale_iterations"},
+    "content_weight": {"strength"},
+    "style_weight": {"strength"},
     "content_layers": {"content_layer_weights", "content_weight_blend"},
     "content_weight_blend": {"content_layers", "content_layer_weights"},
     "style_layers": {"style_layer_weights"},
+    "style_layer_weights": {"style_layer_weight_exp"},
     "style_layer_weight_exp": {"style_layer_weights"},
     "style_loss": {"style_loss_weights"},
     "learning_rate_decay": {"learning_rate_decay_iterations", "learning_rate_decay_shape"},
 }
-"""Option -> options of a preset that lose their sense if it has another value: they belong to what it replaces."""
+"""Option -> options of a preset or a flag file that lose their sense if it has another value: they belong to what it
+replaces, or contradict it."""
+
+_IF_STATED = ("loss", "optimizer")
+"""Options that replace something only where they are stated: without them, numbers such as `iterations` or
+`style_weight` may be meant for any."""
 
 
 @functools.cache
@@ -109,17 +121,44 @@ def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | 
         UsageError: there is no such preset, or a value that is given is invalid.
     """
     found = {option: _converted(options[option], words) for option, words in texts(name).items()}
-    replaced = {*(given or {})}
-    for option, value in (given or {}).items():
-        declared = options.get(option)
-        before = found.get(option, declared and declared.default)
-        if declared and option in _REPLACES and not _is_same(declared.checked(value), declared.checked(before)):
-            replaced |= {*_REPLACES[option]}
-    return {option: value for option, value in found.items() if option not in replaced}
+    return kept(found, given or {}, options)
 
 
-def _is_same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and value == other
+def kept(below: Mapping[str, Any], above: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the values of a preset or a flag file that stay next to others, which take precedence.
+
+    Args:
+        below: names -> values of the preset or the flag file.
+        above: those that take precedence. What they change goes, and so does what belongs to it. What they give as
+            `below` has it, or as the default that it keeps, changes nothing.
+        options: every option by name.
+
+    Raises:
+        UsageError: a value of `above` is invalid.
+    """
+    replaced = {*above}
+    for name, value in above.items():
+        if name in _REPLACES and _is_changed(options[name], value, below):
+            replaced |= {*_replaced_by(name, value, below)}
+    return {name: value for name, value in below.items() if name not in replaced}
+
+
+def _is_changed(option: Option, value: Any, below: Mapping[str, Any]) -> bool:
+    if option.name in _IF_STATED and option.name not in below:
+        return False
+    new = option.checked(value)
+    try:
+        before = option.checked(below.get(option.name, option.default))
+    except UsageError:
+        return True
+    return type(new) is not type(before) or new != before
+
+
+def _replaced_by(name: str, value: Any, below: Mapping[str, Any]) -> Collection[str]:
+    """Return the names of the options that a changed one replaces. A share of noise replaces a start that has another."""
+    if name == "initial_noiseblend" and (value == 1) == (below.get("init") == "noise"):
+        return ()
+    return _REPLACES[name]
 
 
 def _converted(option: Option, words: list[str]) -> Any:

@@ -22,6 +22,8 @@ class ResolvedConfig(Config):
     """Options that were not given, by name, with what the network or other options decided."""
     settings: tuple[tuple[str, Any], ...] = tuple(LEFT_TO_NETWORK.items())
     """Values of the options in `LEFT_TO_NETWORK` that suit the network, by name."""
+    chosen: tuple[tuple[str, str], ...] = ()
+    """`device`, and `precision` and `memory` where they were chosen for it, by name; see `on_device`."""
 
     # never None here
     loss: Literal["balanced", "athalye"] = LEFT_TO_NETWORK["loss"]
@@ -37,6 +39,27 @@ class ResolvedConfig(Config):
     learning_rate: float = 0.0
     initial_noiseblend: float = 0.0
     preview_width: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the options. What was chosen for another device is left to be chosen again."""
+        super().__post_init__()
+        chosen = dict(self.chosen)
+        if chosen.pop("device", self.device) != self.device:
+            for name, value in chosen.items():
+                if getattr(self, name) == value:
+                    object.__setattr__(self, name, "auto")
+            object.__setattr__(self, "chosen", ())
+
+    def on_device(self, *, precision: str, memory: str) -> ResolvedConfig:
+        """Return the configuration with the precision and the memory of a run, as texts that the options take.
+
+        The same device keeps both, so that the run can be repeated. With another `device`, each that was "auto" is so
+        again.
+        """
+        found: Any = {"precision": precision, "memory": memory}
+        left_open = {name: value for name, value in found.items() if getattr(self, name) == "auto"}
+        chosen = {**dict(self.chosen), "device": self.device, **left_open}
+        return dataclasses.replace(self, **found, chosen=tuple(chosen.items()))
 
     @property
     def decided(self) -> frozenset[str]:
@@ -64,10 +87,13 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     Args:
         config: what was asked for. Of a resolved one, what was decided is decided anew, so it follows options that have
             changed since.
-        settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence. A
-            resolved configuration keeps those that it was resolved with.
+        settings: values that suit the network, `VGGWeights.settings`; options that were given take precedence. None for
+            those that a resolved configuration was resolved with, or the usual ones.
     """
-    settings = dict(config.settings) if isinstance(config, ResolvedConfig) else {**LEFT_TO_NETWORK, **(settings or {})}
+    before = config if isinstance(config, ResolvedConfig) else None
+    if settings is None and before is not None:
+        settings = dict(before.settings)
+    settings = {**LEFT_TO_NETWORK, **(settings or {})}
     given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
     values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
     loss = given["loss"] or values["loss"]
@@ -84,4 +110,6 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
         values["strength"] = strength.USUAL
     decided = {name: value for name, value in values.items() if given[name] is None}
     kept = {"decisions": tuple(decided.items()), "settings": tuple(settings.items())}
+    if before is not None:
+        kept["chosen"] = before.chosen
     return ResolvedConfig(**given | decided | kept)

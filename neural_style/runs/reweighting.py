@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neural_style.compute.loss_weights import loss_spec
+from neural_style.config.defaults import FAMILIES
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
 from neural_style.losses.spec import LossSpec
@@ -28,15 +29,16 @@ WEIGHTS = (
 
 
 def weights_of(config: ResolvedConfig) -> dict[str, Any]:
-    """Return the values of all options in `WEIGHTS`, by name."""
-    return {name: getattr(config, name) for name in WEIGHTS}
+    """Return the values of all options in `WEIGHTS`, and `decisions`, which tell those that were given, by name."""
+    return {name: getattr(config, name) for name in (*WEIGHTS, "decisions")}
 
 
 def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpec) -> ResolvedConfig:
     """Return a configuration with new loss weights.
 
     A new weight of content or style ends the effect of a strength, unless a strength comes with it. What is new counts
-    as given, even if its value is the one that was decided.
+    as given, even if its value is the one that was decided. A strength of None ends the effect of a strength, too: the
+    weights of content and style stay, and count as given. None for any other option stands for its default.
 
     Args:
         config: the run.
@@ -51,8 +53,14 @@ def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpe
         raise UsageError(f"set_weights: expected some of {', '.join(WEIGHTS)}, got {', '.join(unknown)}")
     if weights.keys() & {"content_weight", "style_weight"}:
         weights = {"strength": None, **weights}
+    elif "strength" in weights and weights["strength"] is None:  # the usual one, unless there are weights
+        weights = {"content_weight": config.content_weight, "style_weight": config.style_weight, **weights}
     left = tuple((name, value) for name, value in config.decisions if name not in weights)
     config = dataclasses.replace(config, **weights, decisions=left)
+    usual = {**FAMILIES[config.loss], "style_loss_weights": tuple(config.style_statistics.values())}
+    config = dataclasses.replace(
+        config, **{name: usual[name] for name, value in weights.items() if value is None and name in usual}
+    )
     for term, new in zip(spec.terms, loss_spec(config).terms, strict=True):
         lacking = sorted(set(new.layers) - set(term.layers))
         if lacking:

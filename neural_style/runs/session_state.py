@@ -29,9 +29,9 @@ class SessionState:
     arrays: Mapping[str, np.ndarray]
     """Images and the optimizer's state."""
     first_weights: Mapping[str, Any]
-    """Values of the options in `reweighting.WEIGHTS` at the start of the run. They decide what layers it computes."""
+    """What `reweighting.weights_of` said at the start of the run. It decides what layers the run computes."""
     best_weights: Mapping[str, Any]
-    """Their values when the best image was made."""
+    """What it said when the best image was made."""
     numbers: Mapping[str, Any]
     """Everything else, in types that JSON can hold."""
 

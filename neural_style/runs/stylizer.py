@@ -99,8 +99,7 @@ class Stylizer:
         resolved = resolve(config, network.settings)
         with LEDGER.lock:  # no other session plans with the same memory
             budget = memory.budget(self._memory or config.memory, self.device, held=inputs.nbytes)
-            decided: Any = {"precision": self.precision.precision, "memory": byte_sizes.flag(budget)}
-            resolved = dataclasses.replace(resolved, **decided)  # so that the run can be repeated
+            resolved = resolved.on_device(precision=self.precision.precision, memory=byte_sizes.flag(budget))
             planner = self._planner(resolved, inputs)
             sizes = [(scale.width, scale.height) for scale in pyramid.scales_of(resolved, *inputs.plan_size)]
             for size in style_sizes_at(inputs, *sizes[0]):
@@ -119,8 +118,8 @@ class Stylizer:
         Raises:
             NeuralStyleError: see `api.stylize`. It is a UsageError if weights, precision or pictures differ.
         """
-        changes: dict[str, Any] = {**state.first_weights, "precision": self.precision.precision}
-        config = dataclasses.replace(self._adopted(state.config), **changes)  # as the run began
+        own: Any = {"precision": self.precision.precision, "memory": state.config.memory}
+        config = dataclasses.replace(self._adopted(state.config), **state.first_weights, **own)  # as the run began
         inputs = inputs or read_inputs(config)
         _check_sizes(state, config, inputs)
         network = self._weights_of(state, config)

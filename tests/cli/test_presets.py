@@ -87,6 +87,78 @@ def test_saved_flags_of_iterations_by_scale_can_be_read(folder):
     assert (again.iterations, again.iterations_by_scale) == (7, (9, 7))
 
 
+CHANGES = {
+    "start": (["--initial=x.png"], ["--init=gray"], ["--init=noise"], ["--initial_noiseblend=1"]),
+    "sizes": (["--iterations_by_scale", "100", "50"], ["--iterations=100"], ["--scale_iterations=9"]),
+    "optimizer": (["--optimizer=lbfgs"], ["--optimizer=adam"], ["--optimizer=sgd"]),
+    "loss": (["--loss=balanced"], ["--loss=athalye"], ["--style_loss=covariance"]),
+    "layers": (
+        ["--style_layers=relu1_1"],
+        ["--style_layer_weight_exp=2"],
+        ["--style_layer_weights", "1", "2", "3", "4", "5"],
+        ["--content_weight_blend=0.5"],
+        ["--content_layers=relu3_1"],
+    ),
+}
+"""Flags of which each contradicts some preset, or another of its kind."""
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_every_flag_can_override_saved_flags(kind, folder):
+    """None is refused, whatever was saved."""
+    of_presets = [[f"--preset={name}"] for name in presets.names()]
+    for before in ([], *of_presets, *(given for given in CHANGES[kind] if "--style_layer_weights" not in given)):
+        run = resolve(flags.parse([*NEEDED, *before]))
+        write("saved.flags", *flag_files.lines_that_repeat(run, {}))
+        saved = flags.parse(["--flagfile=saved.flags"])
+        for given in CHANGES[kind]:
+            if "--style_layer_weights" in given and len(run.style_layers) != 5:
+                continue
+            made, asked = flags.parse(["--flagfile=saved.flags", *given]), flags.parse([*NEEDED, *given])
+            name = given[0][2:].partition("=")[0]
+            value = getattr(asked, name)
+            assert getattr(made, name) == value if name != "initial" else made.initial == value
+            if value == getattr(saved, name):
+                assert made == saved
+
+
+def test_a_flag_beside_saved_flags_has_its_own_defaults(folder):
+    write("saved.flags", *flag_files.lines_that_repeat(resolve(flags.parse([*NEEDED, "--preset=crowson"])), {}))
+    made = resolve(flags.parse(["--flagfile=saved.flags", "--optimizer=lbfgs"]))
+    assert (made.iterations, made.iterations_by_scale, made.tolerance, made.clip) == (300, None, 0.005, False)
+    balanced = resolve(flags.parse(["--flagfile=saved.flags", "--loss=balanced"]))
+    assert (balanced.strength, balanced.style_weight, balanced.pixel_range) == (0.5, 22, 255)
+    assert (balanced.min_scale, balanced.average_iterates) == (96, 0.99)
+
+
+def test_a_weight_ends_the_strength_of_saved_flags(folder):
+    write("saved.flags", *flag_files.lines_that_repeat(resolve(flags.parse(NEEDED)), {}))
+    assert flags.parse(["--flagfile=saved.flags"]).strength == 0.5
+    for weight in ("content_weight", "style_weight"):
+        made = resolve(flags.parse(["--flagfile=saved.flags", f"--{weight}=7"]))
+        assert (made.strength, getattr(made, weight)) == (None, 7)
+
+
+@pytest.mark.parametrize("order", ["beside", "outer", "later"])
+def test_a_flag_file_overrides_another_as_flags_do(order, folder):
+    write("saved.flags", *flag_files.lines_that_repeat(resolve(flags.parse(NEEDED)), {}))
+    write("tweak.flags", "--iterations_by_scale 100 50")
+    write("outer.flags", "--iterations_by_scale 100 50", "--flagfile saved.flags")
+    given = {
+        "beside": ["--iterations_by_scale", "100", "50", "--flagfile=saved.flags"],
+        "outer": ["--flagfile=outer.flags"],
+        "later": ["--flagfile=saved.flags", "--flagfile=tweak.flags"],
+    }
+    made = flags.parse(given[order])
+    assert (made.iterations, made.iterations_by_scale) == (None, (100, 50))
+
+
+def test_an_override_of_an_invalid_value_in_a_flag_file(folder):
+    write("mine.flags", "--iterations=0", "--iterations_by_scale 3 4")
+    made = flags.parse([*NEEDED, "--flagfile=mine.flags", "--iterations=5"])
+    assert (made.iterations, made.iterations_by_scale) == (5, None)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

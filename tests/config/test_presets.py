@@ -120,7 +120,8 @@ def test_numbers_are_compared_however_they_are_written():
         assert flags.parse([*ARGUMENTS, f"--preset={name}", text]) == Config.of_preset(name, **PICTURES)
 
 
-OF_LOSS = {*(name for defaults in FAMILIES.values() for name in defaults), "strength"}
+LAYERS = ("style_layers", "content_layers")
+OF_LOSS = {name for name, option in OPTIONS.items() if option.group == "Losses"} | {"tolerance", "learning_rate", "eps"}
 
 
 @ALL
@@ -130,16 +131,44 @@ def test_another_loss_comes_with_its_own_weights_and_formulas(name):
         if loss == Config.of_preset(name, **PICTURES).loss:
             assert made == resolve(Config.of_preset(name, **PICTURES))
             continue
-        plain = resolve(Config(**PICTURES, loss=loss))
+        chosen = {option: getattr(made, option) for option in (*LAYERS, "optimizer")}
+        plain = resolve(Config(**PICTURES, loss=loss, **chosen))
         assert {option: getattr(made, option) for option in OF_LOSS} == {
             option: getattr(plain, option) for option in OF_LOSS
         }
-        assert made.style_layer_weights is None
+        assert made.style_terms == plain.style_terms
+        assert loss != "balanced" or sum(made.style_terms.values()) == pytest.approx(1)
         kept = resolve(Config.of_preset(name, **PICTURES, loss=loss, style_weight=7))
         assert (kept.style_weight, kept.strength, kept.content_weight) == (7, None, plain.content_weight)
         assert flags.parse([*ARGUMENTS, f"--preset={name}", f"--loss={loss}"]) == Config.of_preset(
             name, **PICTURES, loss=loss
         )
+
+
+def test_only_a_loss_and_an_optimizer_that_are_stated_are_replaced():
+    """Numbers without them may be meant for any."""
+    numbers = {"iterations": 7, "style_weight": 3.0, "learning_rate": 2.0}
+    for above in ({"loss": "athalye"}, {"optimizer": "adam"}):
+        assert presets.kept(numbers, above, OPTIONS) == numbers
+    assert presets.kept({**numbers, "loss": "balanced"}, {"loss": "athalye"}, OPTIONS) == {"iterations": 7}
+    assert presets.kept({**numbers, "optimizer": "sgd"}, {"optimizer": "adam"}, OPTIONS) == {"style_weight": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("below", "share", "stays"),
+    [
+        ({"init": "gray"}, 0.5, {"init": "gray"}),
+        ({"init": "gray", "initial_noiseblend": 0.5}, 1, {}),
+        ({"initial": "a.png", "initial_noiseblend": 0.5}, 1, {}),
+        ({"initial": "a.png"}, 0.5, {"initial": "a.png"}),
+        ({"init": "noise"}, 1, {"init": "noise"}),
+        ({"init": "noise", "initial_noiseblend": 1.0}, 0.5, {}),
+    ],
+)
+def test_a_share_of_noise_replaces_a_start_that_has_another(below, share, stays):
+    assert presets.kept(below, {"initial_noiseblend": share}, OPTIONS) == stays
+    made = Config(**PICTURES, **stays, initial_noiseblend=share)
+    assert resolve(made).initial_noiseblend == share
 
 
 @ALL

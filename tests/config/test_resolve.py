@@ -132,13 +132,13 @@ def test_another_start_of_a_resolved_configuration_has_its_own_share_of_noise():
 
 
 def test_a_resolved_configuration_stands_for_a_configuration():
-    """Resolving it again changes nothing, whatever the network."""
+    """Resolving it again for the same network changes nothing."""
     settings = {"loss": "athalye", "learning_rate": 3.0, "preview_width": 256, "initial_noiseblend": 1.0}
     for options in ({}, {"optimizer": "adam", "tolerance": 0.1}, {"initial": "start.png"}, {"init": "noise"}):
         made = resolve(config(**options), settings)
         assert isinstance(made, ResolvedConfig)
         assert isinstance(made, Config)
-        assert resolve(made, settings) == resolve(made, {}) == made
+        assert resolve(made, settings) == resolve(made) == made
         assert resolve(made).decided == made.decided
         assert made.content_terms == config(**options, loss=made.loss).content_terms
         assert made.style_terms == config(**options, loss=made.loss).style_terms
@@ -212,7 +212,7 @@ def test_a_network_with_another_loss_has_no_strength():
     made = resolve(first, {"loss": "athalye"})
     assert (first.loss, first.strength) == ("balanced", 0.5)
     assert resolve(config(), {"loss": "athalye"}).strength is None
-    assert (made.loss, made.strength) == ("balanced", 0.5)  # what was resolved stays
+    assert (made.loss, made.strength) == ("athalye", None)
 
 
 def test_a_resolved_strength_is_kept():
@@ -252,6 +252,36 @@ def test_what_was_decided_follows_every_change(name, settings):
                 for option in OPTIONS:
                     assert getattr(again, option) == getattr(asked, option), (base, first, second)
                 assert resolve(again) == again
+
+
+OF_NETWORK = {"learning_rate": 3.0, "preview_width": 256, "loss": "athalye", "initial_noiseblend": 1.0}
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"loss": "balanced"}, {"learning_rate": 7.0}], ids=str)
+@pytest.mark.parametrize(("before", "after"), [(OF_NETWORK, {}), ({}, OF_NETWORK)], ids=["from", "to"])
+def test_what_was_decided_follows_another_network(options, before, after):
+    """As if it had been asked for with that network at first."""
+    made = resolve(config(**options), before)
+    again = resolve(dataclasses.replace(made, weights="other.npz"), after)
+    assert again == resolve(config(**options, weights="other.npz"), after)
+
+
+def test_precision_and_memory_that_were_chosen_follow_another_device():
+    made = resolve(config()).on_device(precision="float16", memory="3GB")
+    assert (made.precision, made.memory) == ("float16", "3GB")
+    assert resolve(made) == made  # the same device repeats the run
+    other = resolve(dataclasses.replace(resolve(made), device="cpu"))
+    assert (other.precision, other.memory) == ("auto", "auto")
+    assert other == resolve(config(device="cpu"))
+    assert dataclasses.replace(made, device="cpu", memory="5GB").memory == "5GB"
+    again = made.on_device(precision="float16", memory="3GB")  # a run of the same configuration
+    assert dataclasses.replace(again, device="cpu").precision == "auto"
+
+
+def test_precision_and_memory_that_were_given_follow_no_change():
+    made = resolve(config(precision="float32", memory="3GB")).on_device(precision="float32", memory="2GB")
+    other = dataclasses.replace(made, device="cpu")
+    assert (other.precision, other.memory) == ("float32", "2GB")
 
 
 def test_what_was_given_follows_no_change():

@@ -82,6 +82,24 @@ def test_new_weights_count_as_given():
         assert resolve(after).strength == after.strength == weights.get("strength")
 
 
+def test_a_strength_that_was_ended_does_not_come_back():
+    before = config()
+    for weights in ({"strength": None}, {"strength": None, "style_weight": None}, {"content_weight": None}):
+        after = reweighted(before, weights, loss_spec(before))
+        assert after.strength is resolve(after).strength is None
+        assert (after.content_weight, after.style_weight) == (before.content_weight, before.style_weight)
+        assert resolve(after) == after
+    assert reweighted(after, {"strength": 0.5}, loss_spec(before)).strength == 0.5
+
+
+def test_none_stands_for_the_default_of_a_weight():
+    before = config(tv_weight=3.0, style_weight=4.0, content_weight=5.0, style_loss_weights=(2.0,))
+    new = dict.fromkeys(("tv_weight", "style_weight", "content_weight", "style_loss_weights"))
+    after, usual = reweighted(before, new, loss_spec(before)), config()
+    assert {name: getattr(after, name) for name in new} == {name: getattr(usual, name) for name in new}
+    assert resolve(after) == after
+
+
 def test_statistics_of_the_run_can_be_weighted_and_no_others():
     two = {"style_loss": ("gram", "mean_std"), "style_layers": ("relu1_1",)}
     before = config(**two)

@@ -16,6 +16,7 @@ from weights_files import write_npz
 
 import neural_style
 from neural_style.compute.precision import Choice
+from neural_style.config.resolve import resolve
 from neural_style.errors import DivergenceError, NeuralStyleError, UsageError
 from neural_style.networks import weights
 from neural_style.runs import stylizer as stylizers
@@ -127,15 +128,23 @@ def test_layers_without_a_weight_are_there_after_a_restore(begin, stylizer, sett
         assert_same(list(one), rest)
 
 
-def test_a_restored_result_has_the_weights_that_it_was_made_with(begin, stylizer):
-    session, _ = made(begin(**TWO, style_weight=5.0), WITHIN_COARSE)
+@pytest.mark.parametrize(("first", "best"), [({}, 22), ({"style_weight": 5.0}, 5)], ids=["default", "given"])
+def test_a_restored_result_has_the_weights_that_it_was_made_with(begin, stylizer, first, best):
+    """And what was decided of them: it follows another loss as in the session that was saved."""
+    session, _ = made(begin(**TWO, **first), WITHIN_COARSE)
     session.set_weights(style_weight=2.0)
     restored = stylizer.restore(sent(session.state()))
-    assert restored.config == session.config
-    assert restored.result().config == session.result().config
-    assert restored.result().config.style_weight == 5
     again = stylizer.restore(sent(restored.state()))
-    assert again.result().config == session.result().config
+    ours = session.result().config
+    assert ours.style_weight == best
+    assert ("style_weight" in ours.decided) == (not first)
+    for one in (restored, again):
+        assert one.config == session.config
+        theirs = one.result().config
+        assert theirs == ours
+        changed = [resolve(dataclasses.replace(each, loss="athalye")) for each in (theirs, ours)]
+        assert changed[0] == changed[1]
+        assert changed[0].style_weight == (5 if first else 500)
 
 
 def test_new_weights_of_a_session_that_was_canceled_between_two_sizes(begin, stylizer, monkeypatch):
