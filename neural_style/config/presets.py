@@ -118,7 +118,7 @@ def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | 
             nothing.
 
     Raises:
-        UsageError: there is no such preset, or a value that is given is invalid.
+        UsageError: there is no such preset.
     """
     found = {option: _converted(options[option], words) for option, words in texts(name).items()}
     return kept(found, given or {}, options)
@@ -132,9 +132,6 @@ def kept(below: Mapping[str, Any], above: Mapping[str, Any], options: Mapping[st
         above: those that take precedence. What they change goes, and so does what belongs to it. What they give as
             `below` has it, or as the default that it keeps, changes nothing.
         options: every option by name.
-
-    Raises:
-        UsageError: a value of `above` is invalid.
     """
     replaced = {*above}
     for name, value in above.items():
@@ -146,16 +143,15 @@ def kept(below: Mapping[str, Any], above: Mapping[str, Any], options: Mapping[st
 def _is_changed(option: Option, value: Any, below: Mapping[str, Any]) -> bool:
     if option.name in _IF_STATED and option.name not in below:
         return False
-    new = option.checked(value)
     try:
-        before = option.checked(below.get(option.name, option.default))
-    except UsageError:
+        new, before = option.checked(value), option.checked(below.get(option.name, option.default))
+    except UsageError:  # told by `Config`, if it is still there in the end
         return True
     return type(new) is not type(before) or new != before
 
 
 def _replaced_by(name: str, value: Any, below: Mapping[str, Any]) -> Collection[str]:
-    """Return the names of the options that a changed one replaces. A share of noise replaces a start that has another."""
+    """Return the options that a changed one replaces. A share of noise replaces only a start that has another share."""
     if name == "initial_noiseblend" and (value == 1) == (below.get("init") == "noise"):
         return ()
     return _REPLACES[name]
