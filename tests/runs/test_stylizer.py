@@ -235,6 +235,9 @@ def test_the_type_is_chosen_once_for_the_device(make_config, monkeypatch):
     for _ in range(2):
         session = stylizer.session(make_config(precision="auto"))
         assert session.config.precision == "float32"
+        assert session.config.memory != "auto"
+        elsewhere = dataclasses.replace(session.config, device="gpu")
+        assert (elsewhere.precision, elsewhere.memory) == ("auto", "auto")
         session.close()
     assert asked == [("auto", "CPU:0")]
 
