@@ -16,7 +16,7 @@ from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import Picture, Source, describe, resize
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import StyleFit
-from neural_style.networks.weights.hashing import cached_hash
+from neural_style.hashing import cached_hash
 
 ROLE = "style picture"
 """What messages call these pictures."""

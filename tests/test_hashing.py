@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from neural_style.networks.weights import hashing
-from neural_style.networks.weights.hashing import FileCache, cached_hash, file_hash, is_unchanged
+from neural_style import hashing
+from neural_style.hashing import FileCache, cached_hash, file_hash, is_unchanged
 
 
 @pytest.fixture
