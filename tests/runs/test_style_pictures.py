@@ -228,7 +228,7 @@ def test_targets_are_the_moments_added(stylizer, works, tile_size):
     config = stylizers.resolve(small_config(PHOTO, [works, SINGLE], width=128), {})
     inputs = read_inputs(config)
     graphs = stylizer.graphs(config, stylizers.weights.load("builtin", config.layers))
-    targets = stylizer.style_targets(graphs, inputs.examples([90]), tile_size)
+    (targets,) = stylizer.style_targets(graphs, inputs.examples([90]), tile_size)
     for index in range(2):
         pictures = [picture.rgb for picture in inputs.of_style(index)]
         examples = [*pictures, *(np.rot90(each).copy() for each in pictures)]
@@ -285,6 +285,13 @@ def test_each_example_is_computed_once(begin, works, monkeypatch, stylizer):
     for _ in range(2):
         list(begin(**settings))
         assert computed == [(42, 70), (70, 42), (105, 70), (70, 105), (70, 70), (70, 70)]
+
+
+def test_each_picture_is_read_once_for_all_sizes_of_the_loss(begin, works, monkeypatch):
+    read, real = [], style_pictures.read_image
+    monkeypatch.setattr(style_pictures, "read_image", lambda path, *rest: read.append(path.name) or real(path, *rest))
+    list(begin(**TWO_SCALES, styles=[works], loss_scales=3))
+    assert read == [*WORKS] * 2
 
 
 def test_plans_count_what_reading_takes_and_the_alpha_of_the_content(begin, works):
