@@ -14,6 +14,7 @@ from neural_style.config.defaults import STARTS
 from neural_style.config.options.pictures import PictureSource
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import ImageError, UsageError
+from neural_style.hashing import FileCache
 from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import Size
@@ -119,8 +120,9 @@ def read_inputs(config: Config) -> Inputs:
     styles: list[StylePicture] = []
     originals: list[StylePicture] = []
     places = []
+    hashes: FileCache[str] = FileCache(most=None)  # of this run's pictures, however many there are
     for source, place, path in sources_of(config):
-        style, read = _read_style(source, place, path, (content.width, content.height), limit)
+        style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes)
         styles.append(style)
         originals.append(read)
         places.append(place)
@@ -147,16 +149,16 @@ def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
 
 
 def _read_style(
-    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int
+    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int, hashes: FileCache[str]
 ) -> tuple[StylePicture, StylePicture]:
     """Return a style picture at the size that it has for a result, and as read; on disk if it has a path."""
-    digest = "" if path is None else digest_of(path)
+    digest = "" if path is None else digest_of(path, hashes)
     read = read_image(source, ROLE, max_pixels)
     fit = place.fit._replace(scale=min(place.fit.scale, max_pixels / MIN_SIDE))  # refused below, with shorter numbers
     style = _to_size(read, fit.size(result, (read.width, read.height)), max_pixels, ROLE, source)
     if path is None:
         return style, read
-    on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read))
+    on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read), hashes)
     return resized(on_disk, style.width, style.height), on_disk
 
 
@@ -182,8 +184,8 @@ def _read_start(config: Config, style: StylePicture) -> Picture | None:
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
     """Return the same pictures for a smaller result.
 
-    Style pictures shrink with the result, but no side becomes shorter than `Inputs.least_style_side`. The pictures are resized from
-    the originals, so they equal those of a run at that size.
+    Style pictures shrink with the result, but no side becomes shorter than `Inputs.least_style_side`. The pictures
+    are resized from the originals, so they equal those of a run at that size.
 
     Args:
         inputs: pictures for the full result.

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 from small_runs import TWO_SCALES, assert_same, small_config, smooth
 
+from neural_style import hashing
 from neural_style.bench.memory import watch
 from neural_style.compute.style_targets import style_moments
 from neural_style.config.config import Config
@@ -158,6 +159,23 @@ def test_a_picture_that_was_exchanged_is_noticed(begin, works, sizes):
     with pytest.raises(ImageError, match=expected):
         list(session)
     assert ImageError.exit_code == 2
+
+
+def test_pictures_of_large_folders_are_hashed_once(works, monkeypatch):
+    """Without a word to the cache that the weights' hashes are in, which keeps 256."""
+    for number in range(300):
+        shutil.copy(works / "c.png", works / f"{number}.png")
+    hashed, real = [], hashing.file_hash
+    monkeypatch.setattr(hashing, "SETTLED", -3600.0)
+    monkeypatch.setattr(hashing, "_hashes", hashing.FileCache())
+    monkeypatch.setattr(hashing, "file_hash", lambda path, name: hashed.append(path) or real(path, name))
+    inputs = read_inputs(Config(PHOTO, works))
+    for scaled in (inputs, at_scale(inputs, 36, 32)):
+        for picture in scaled.styles:
+            _ = picture.rgb
+    assert hashed == [picture.path for picture in inputs.styles]
+    assert len(hashed) == 303
+    assert not hashing._hashes._values
 
 
 def test_a_picture_that_was_only_touched_is_the_same(run, begin, works):
