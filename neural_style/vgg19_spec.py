@@ -97,6 +97,18 @@ def positions(length: int, stride: int, rounding: str) -> int:
     return -(-length // stride) if rounding == "up" else length // stride
 
 
+def halved_sizes(width: int, height: int, count: int) -> list[tuple[int, int]]:
+    """Return widths and heights of a picture and of its reductions by `compute.halving`, the picture itself first.
+
+    Args:
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
+        count: number of sizes, each half as wide and high as the one before it, rounded up.
+    """
+    divisors = [2**halvings for halvings in range(count)]
+    return [(positions(width, each, "up"), positions(height, each, "up")) for each in divisors]
+
+
 def reach(layers: Iterable[str], start: str | None = None) -> int:
     """Return how far layers look beyond a block of positions, on each side, in positions of the map at `start`.
 

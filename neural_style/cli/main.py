@@ -1,8 +1,8 @@
 """Choose the command and the exit code.
 
 Exit codes: 0: done. 1: the run failed; the best image is written if there is one. 2: the input is wrong; nothing is
-written, unless a style picture changed after the first size of the run: then the best image is. 130 and 143: stopped by
-Ctrl-C or SIGTERM; the best image is written if there is one.
+written, unless a picture of a style folder was changed, removed or made unreadable while the run painted: then the best
+image is written if there is one. 130 and 143: stopped by Ctrl-C or SIGTERM; the best image is written if there is one.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from neural_style.images.folders import is_folder
 from neural_style.images.picture import describe
 from neural_style.networks import weights
 from neural_style.runs import pyramid
-from neural_style.runs.inputs import Inputs, read_inputs
+from neural_style.runs.inputs import Inputs, read_inputs, suited
 
 if TYPE_CHECKING:
     from neural_style.runs.session import Session
@@ -77,7 +77,9 @@ def _prepare(config: Config) -> _Job:
     size = inputs.content.width, inputs.content.height
     Outputs(config, size).check()
     network = load_weights(config, progress=True)
-    pyramid.scales_of(resolve(config, network.settings), *inputs.plan_size)  # raises errors before TensorFlow is loaded
+    resolved = resolve(config, network.settings)
+    pyramid.scales_of(resolved, *inputs.plan_size)  # this and the next line raise errors before TensorFlow is loaded
+    inputs = suited(inputs, resolved)
     import_tensorflow()
     from neural_style.runs.stylizer import Stylizer
 

@@ -96,11 +96,11 @@ class CostModel:
         tiled, area = tile_size is not None, width * height
         process = PROCESS_BYTES + TILED_PROCESS_BYTES * tiled
         moments = 2 * IMAGE_BYTES * pixels_before * self._config.carry_moments
-        reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area)
+        reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
+        reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area, reduced)
         optimizing = area * (
             self._optimizer_bytes(tiled, optimizer, history_size) + self._kept_bytes(tiled, keep_content)
         )
-        reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
         optimizing += reduced * (self._kept_bytes(tiled, keep_content) + 2 * IMAGE_BYTES)  # with image and gradient
         if overwrites_image(tiled, optimizer):
             optimizing += 1.5 * moments  # both, and a tensor of the one that is resized, while there is no gradient yet
@@ -113,10 +113,15 @@ class CostModel:
         is_kept = self._config.preserve_colors or self._config.opacity < 1
         return 3 * width * height * self._config.bit_depth // 8 * is_kept
 
-    def _example_bytes(self, area: int) -> float:
-        """Return the bytes beside the style pictures that are in memory: of one that is read, or of a turned copy."""
-        turned = IMAGE_BYTES * area * self._largest_style if any(self._config.style_rotations or ()) else 0.0
-        return max(turned, self._reading_bytes)
+    def _example_bytes(self, area: int, reduced: int) -> float:
+        """Return the bytes beside the style pictures: of one that is read; or of a turned copy, and of its reductions.
+
+        Args:
+            area: pixels of the result.
+            reduced: pixels of the result's reductions.
+        """
+        copies = reduced + area * any(self._config.style_rotations or ())
+        return max(IMAGE_BYTES * self._largest_style * copies, self._reading_bytes)
 
     def _weight_bytes(self) -> int:
         convs = vgg19_spec.convs_up_to(self._config.layers)
@@ -228,20 +233,14 @@ def evaluation_factor(plan: Plan, config: Config) -> float:
     for part in partition.parts(config.layers):
         stored = _stored_values(part.layers, part.start, part.end)
         own += plan.height * plan.width * stored
-        for width, height in _sizes(config, plan.width, plan.height):
+        for width, height in vgg19_spec.halved_sizes(plan.width, plan.height, config.loss_scales):
             seen += sum(_seen_pixels(part, width, height, plan.tile_size, config.pool_rounding)) * stored
     return TWO_PASSES * seen / own if own else 1.0
 
 
-def _sizes(config: Config, width: int, height: int) -> list[tuple[int, int]]:
-    """Return widths and heights of the pictures that the loss compares, the full size first."""
-    divisors = [2**halvings for halvings in range(config.loss_scales)]
-    return [(vgg19_spec.positions(width, each, "up"), vgg19_spec.positions(height, each, "up")) for each in divisors]
-
-
 def _pixels_of_sizes(config: Config, width: int, height: int) -> list[int]:
     """Return the pixels of the pictures that the loss compares, the full size first."""
-    return [math.prod(size) for size in _sizes(config, width, height)]
+    return [math.prod(size) for size in vgg19_spec.halved_sizes(width, height, config.loss_scales)]
 
 
 def _seen_pixels(part: partition.Part, width: int, height: int, tile_size: int, rounding: str) -> Iterator[int]:

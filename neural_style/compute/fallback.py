@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.graph_cache import Graphs
-from neural_style.compute.multiscale_objective import StyleTargets, objectives_of, together
+from neural_style.compute.multiscale_objective import objectives_of, together
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.compute.tiled_objective import TiledObjective
@@ -23,6 +23,10 @@ from neural_style.losses.spec import LossTerms
 
 MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
 """What TensorFlow and NumPy raise if there is no memory."""
+
+StyleTargets = Callable[[int | None, int], Sequence[Mapping[str, MeanMoments]]]
+"""Tile side in pixels, or None for no tiles; and the number of sizes of the loss -> moments of a run's styles by layer,
+for each size, the full size first."""
 
 _Made = TypeVar("_Made")
 
@@ -81,8 +85,7 @@ class PlannedObjective:
         self._content: np.ndarray | None = content
         while True:
             try:
-                sizes = range(config.loss_scales)
-                self._compute([style_targets(self.plan.tile_size, halvings) for halvings in sizes])
+                self._compute(style_targets(self.plan.tile_size, config.loss_scales))
                 return
             except MEMORY_ERRORS as error:
                 failed = error.with_traceback(None)

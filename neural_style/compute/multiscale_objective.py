@@ -6,7 +6,7 @@ and the styles reduced likewise. They are evaluated one after the other, so only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,6 @@ from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import LossTerms
-
-StyleTargets = Callable[[int | None, int], Mapping[str, MeanMoments]]
-"""Tile side in pixels, or None for no tiles; and how often the pictures are halved -> the moments of a run's styles, by
-layer."""
 
 
 class MultiscaleObjective:

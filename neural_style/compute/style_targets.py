@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,8 @@ from neural_style.compute.objective import encode
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.losses.moments import MeanMoments, stacked
 from neural_style.losses.style import MomentFormula
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 def style_moments(
@@ -36,7 +38,7 @@ def style_moments(
     return graphs.tiled.style_moments(style, tile_size, check)
 
 
-def added(examples: Iterable[Mapping[str, MeanMoments]]) -> dict[str, MeanMoments]:
+def added(examples: Iterable[Mapping[_Key, MeanMoments]]) -> dict[_Key, MeanMoments]:
     """Return the moments of several examples of one style, as if they were one picture.
 
     The mean over the positions of all maps is Σ mass · mean / Σ mass. It is added up in float64, one example after the
@@ -44,16 +46,16 @@ def added(examples: Iterable[Mapping[str, MeanMoments]]) -> dict[str, MeanMoment
     returned as it is.
 
     Args:
-        examples: moments of each example by layer. At least one.
+        examples: moments of each example by layer, or by any other keys, the same for all. At least one.
 
     Returns:
-        Layer -> moments.
+        Layer, or what the key was -> moments.
     """
     known = iter(examples)
     first, second = next(known), next(known, None)
     if second is None:
         return dict(first)
-    sums: dict[str, tuple[Any, ...]] = {}
+    sums: dict[_Key, tuple[Any, ...]] = {}
     count = 0
     for means in itertools.chain((first, second), known):
         count += 1

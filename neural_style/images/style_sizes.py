@@ -33,20 +33,21 @@ class StyleFit(NamedTuple):
             return max(1, round(style[0] * side / style[1])), side
         return side, max(1, round(style[1] * side / style[0]))
 
-    def size_at_least(self, result: Size, style: Size, full: Size) -> Size:
-        """Return the size of a style picture for a smaller result, with no side shorter than `MIN_SIDE`.
+    def size_at_least(self, result: Size, style: Size, full: Size, least: int = MIN_SIDE) -> Size:
+        """Return the size of a style picture for a smaller result, with no side shorter than `least`.
 
         A picture that would become smaller than that is treated as if its own scale were larger.
 
         Args:
             result: size of the smaller result.
             style: size of the style picture as read.
-            full: size of the style picture for the full result. Its sides are at least `MIN_SIDE`.
+            full: size of the style picture for the full result. Its sides are at least `least`.
+            least: least side in pixels.
         """
         size = self.size(result, style)
-        if min(size) >= MIN_SIDE:
+        if min(size) >= least:
             return size
-        factor = MIN_SIDE / min(full)
+        factor = least / min(full)
         width = round(full[0] * factor)
         height = round(full[1] * factor) if self.rule == "stretch" else round(style[1] * width / style[0])
-        return max(MIN_SIDE, width), max(MIN_SIDE, height)
+        return max(least, width), max(least, height)

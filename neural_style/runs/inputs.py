@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,13 @@ import numpy as np
 from neural_style.config.config import Config
 from neural_style.config.defaults import STARTS
 from neural_style.config.options.pictures import PictureSource
+from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import ImageError, UsageError
+from neural_style.hashing import FileCache
 from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import Size
+from neural_style.runs import pyramid
 from neural_style.runs.style_pictures import (
     ROLE,
     Examples,
@@ -46,6 +49,8 @@ class Inputs:
     """The pictures as read, from which smaller ones are made; None if only this size is kept."""
     places: tuple[Place, ...] = ()
     """Where each of `styles` belongs, and how it is resized; empty for the pictures as read."""
+    least_style_side: int = MIN_SIDE
+    """Least side in pixels of the style pictures at the coarse sizes of a run."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -115,8 +120,9 @@ def read_inputs(config: Config) -> Inputs:
     styles: list[StylePicture] = []
     originals: list[StylePicture] = []
     places = []
+    hashes: FileCache[str] = FileCache(most=None)  # of this run's pictures, however many there are
     for source, place, path in sources_of(config):
-        style, read = _read_style(source, place, path, (content.width, content.height), limit)
+        style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes)
         styles.append(style)
         originals.append(read)
         places.append(place)
@@ -125,17 +131,34 @@ def read_inputs(config: Config) -> Inputs:
     return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
 
 
+def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
+    """Return the pictures of a run with the `least_style_side` that its loss needs.
+
+    Args:
+        inputs: pictures for the full result.
+        config: the run.
+
+    Raises:
+        UsageError: a style picture is too small for the sizes of the loss at the full size of the result.
+    """
+    for style in inputs.styles:
+        pyramid.check_loss_scales(
+            config, (style.width, style.height), "a style picture", "a larger --width or --style_scales"
+        )
+    return replace(inputs, least_style_side=pyramid.least_side(config))
+
+
 def _read_style(
-    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int
+    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int, hashes: FileCache[str]
 ) -> tuple[StylePicture, StylePicture]:
     """Return a style picture at the size that it has for a result, and as read; on disk if it has a path."""
-    digest = "" if path is None else digest_of(path)
+    digest = "" if path is None else digest_of(path, hashes)
     read = read_image(source, ROLE, max_pixels)
     fit = place.fit._replace(scale=min(place.fit.scale, max_pixels / MIN_SIDE))  # refused below, with shorter numbers
     style = _to_size(read, fit.size(result, (read.width, read.height)), max_pixels, ROLE, source)
     if path is None:
         return style, read
-    on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read))
+    on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read), hashes)
     return resized(on_disk, style.width, style.height), on_disk
 
 
@@ -161,8 +184,8 @@ def _read_start(config: Config, style: StylePicture) -> Picture | None:
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
     """Return the same pictures for a smaller result.
 
-    Style pictures shrink with the result, but no side becomes shorter than `MIN_SIDE`. The pictures are resized from
-    the originals, so they equal those of a run at that size.
+    Style pictures shrink with the result, but no side becomes shorter than `Inputs.least_style_side`. The pictures
+    are resized from the originals, so they equal those of a run at that size.
 
     Args:
         inputs: pictures for the full result.
@@ -170,23 +193,23 @@ def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
         height: height of the smaller result in pixels.
     """
     if (width, height) == (inputs.content.width, inputs.content.height):
-        return Inputs(inputs.content, inputs.styles, inputs.initial, places=inputs.places)
+        return replace(inputs, originals=None)
     originals = inputs.originals or inputs
-
-    sizes = style_sizes_at(inputs, width, height)
+    sizes = _style_sizes_at(inputs, width, height)
     return Inputs(
         resize(originals.content, width, height),
         tuple(resized(style, *size) for style, size in zip(originals.styles, sizes, strict=True)),
         originals.initial and resize(originals.initial, width, height),
         places=inputs.places,
+        least_style_side=inputs.least_style_side,
     )
 
 
-def style_sizes_at(inputs: Inputs, width: int, height: int) -> list[Size]:
+def _style_sizes_at(inputs: Inputs, width: int, height: int) -> list[Size]:
     """Return the sizes that style pictures have for a smaller result; the arguments are those of `at_scale`."""
-    originals = inputs.originals or inputs
+    result, least, originals = (width, height), inputs.least_style_side, inputs.originals or inputs
     return [
-        place.fit.size_at_least((width, height), (read.width, read.height), (style.width, style.height))
+        place.fit.size_at_least(result, (read.width, read.height), (style.width, style.height), least)
         for style, read, place in zip(inputs.styles, originals.styles, inputs.places, strict=True)
     ]
 

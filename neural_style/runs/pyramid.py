@@ -11,7 +11,7 @@ from neural_style import vgg19_spec
 from neural_style.config.defaults import FORMLESS_STARTS, MOST_NOISE, PATIENCE
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
-from neural_style.vgg19_spec import MIN_SIDE, positions
+from neural_style.vgg19_spec import MIN_SIDE, halved_sizes, positions
 
 _LEAST_STEP = 1.25
 """Smallest factor from one size to the next. A smaller factor would paint nearly the same picture twice."""
@@ -51,35 +51,48 @@ def scales_of(
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
     else:
         scales = plan(width, height, count, config.min_scale, *lengths, photograph, config.scale_factor)
-    check_loss_scales(config, (scales[0].width, scales[0].height), "the content")
+    coarsest, remedy = (scales[0].width, scales[0].height), "a larger --min_scale or --width, or --scales 1"
+    check_loss_scales(config, coarsest, "the content at the coarsest size", remedy)
     given = config.iterations_by_scale
     if given is None:
         return scales
     return tuple(scale._replace(iterations=given[min(at, len(given) - 1)]) for at, scale in enumerate(scales))
 
 
-def check_loss_scales(config: ResolvedConfig, size: tuple[int, int], subject: str) -> None:
-    """Check that the network can compute the smallest reduction of a picture that the loss compares.
+def least_side(config: ResolvedConfig) -> int:
+    """Return the least side in pixels that a picture of a run may have at any size.
 
-    It needs at least 2×2 positions in its deepest layer.
+    That is `vgg19_spec.MIN_SIDE`, or more if the loss compares reductions of the picture: the network needs at least
+    2×2 positions of the smallest one in its deepest layer.
+    """
+    stride = max(map(vgg19_spec.stride, config.layers), default=1)
+
+    def suffices(side: int) -> bool:
+        smallest, _ = halved_sizes(side, side, config.loss_scales)[-1]
+        return positions(smallest, stride, config.pool_rounding) >= 2
+
+    return next(side for side in itertools.count(MIN_SIDE) if suffices(side))
+
+
+def check_loss_scales(config: ResolvedConfig, size: tuple[int, int], subject: str, remedy: str) -> None:
+    """Check that the network can compute the smallest reduction of a picture that the loss compares.
 
     Args:
         config: the run.
-        size: width and height in pixels of the picture at the coarsest scale of the run.
+        size: width and height of the picture in pixels.
         subject: what a message calls the picture.
+        remedy: what a message says may be given, other than fewer sizes.
 
     Raises:
-        UsageError: the smallest reduction is too small.
+        UsageError: a side is shorter than `least_side`.
     """
-    divisor = 2 ** (config.loss_scales - 1)
-    width, height = (positions(side, divisor, "up") for side in size)
-    stride = max(map(vgg19_spec.stride, config.layers), default=1)
-    least = next(side for side in itertools.count(1) if positions(side, stride, config.pool_rounding) >= 2)
-    if divisor > 1 and min(width, height) < least:
+    if config.loss_scales == 1:
+        return
+    least = least_side(config)
+    if min(size) < least:
         raise UsageError(
-            f"loss_scales: expected a smallest size of at least {least} px a side, got {width}×{height} for {subject}, "
-            f"which {config.loss_scales} sizes reduce from {size[0]}×{size[1]}; give fewer, a larger --min_scale or "
-            "--width, or --scales 1"
+            f"loss_scales: expected at least {least} px a side for {config.loss_scales} sizes of the loss, got "
+            f"{size[0]}×{size[1]} for {subject}; give fewer sizes, or {remedy}"
         )
 
 

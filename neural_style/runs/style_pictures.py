@@ -12,11 +12,11 @@ import numpy as np
 from neural_style.compute.cost_model import CHANNEL_BYTES, IMAGE_BYTES
 from neural_style.config.config import Config
 from neural_style.errors import ImageError
+from neural_style.hashing import FileCache, cached_hash
 from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import Picture, Source, describe, resize
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import StyleFit
-from neural_style.networks.weights.hashing import cached_hash
 
 ROLE = "style picture"
 """What messages call these pictures."""
@@ -34,9 +34,11 @@ class PictureOnDisk:
     max_pixels: int
     """As `Config.max_pixels`."""
     digest: str
-    """Hash of the file when the run began."""
+    """Hash of the file when the run began, by `digest_of`."""
     reading_bytes: int
     """Bytes that reading and resizing it takes, besides the resized picture."""
+    hashes: FileCache[str] = dataclasses.field(compare=False, repr=False)
+    """Hashes of all pictures of the run."""
 
     @property
     def rgb(self) -> np.ndarray:
@@ -50,7 +52,8 @@ class PictureOnDisk:
     def picture(self) -> Picture:
         """Read and resize the picture; see `rgb`."""
         picture = read_image(self.path, ROLE, self.max_pixels)
-        if digest_of(self.path) != self.digest:  # after reading, so that no pixels of another file are used
+        digest = digest_of(self.path, self.hashes)  # after reading, so that no pixels of another file are used
+        if digest != self.digest:
             raise ImageError(
                 f"{ROLE} {describe(self.path)!r}: expected the file that the run began with, got one that has changed "
                 "since; run again, and leave the folder as it is meanwhile"
@@ -58,10 +61,10 @@ class PictureOnDisk:
         return resize(picture, self.width, self.height)
 
 
-def digest_of(path: Path) -> str:
-    """Return the hash of a file; empty if it cannot be read."""
+def digest_of(path: Path, hashes: FileCache[str]) -> str:
+    """Return the hash of a file, from a cache if it is there; empty if the file cannot be read."""
     try:
-        return cached_hash(path, "sha256")
+        return cached_hash(path, "sha256", hashes)
     except OSError:
         return ""
 

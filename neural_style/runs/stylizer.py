@@ -7,7 +7,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from neural_style.compute import memory
 from neural_style.compute.device import device_name
 from neural_style.compute.graph_cache import Graphs, cached_graphs
-from neural_style.compute.halving import halved_times
+from neural_style.compute.halving import halved
 from neural_style.compute.ledger import LEDGER, Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
@@ -31,14 +31,17 @@ from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
-from neural_style.runs.inputs import Inputs, read_inputs, style_sizes_at
+from neural_style.runs.inputs import Inputs, read_inputs, suited
 from neural_style.runs.session import Session
 from neural_style.runs.session_state import SessionState
 
 _log = logging.getLogger("neural_style")
 
 MOST_STYLES = 32
-"""How many examples' moments are kept, each at one size. Each takes about 2.5 MB with the default layers."""
+"""How many examples' moments are kept, each at one size of a run.
+
+Each takes about 2.5 MB with the default layers, times `Config.loss_scales`.
+"""
 
 
 class Stylizer:
@@ -74,7 +77,7 @@ class Stylizer:
         self._weights, self._device, self._precision, self._memory = weights, device, precision, memory
         self.device = device_name(device)
         self.precision: Choice = choose(precision, self.device)
-        self._styles: OrderedDict[Any, Mapping[str, MeanMoments]] = OrderedDict()
+        self._styles: OrderedDict[Any, Mapping[tuple[int, str], MeanMoments]] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -100,10 +103,9 @@ class Stylizer:
         with LEDGER.lock:  # no other session plans with the same memory
             budget = memory.budget(self._memory or config.memory, self.device, held=inputs.nbytes)
             resolved = resolved.on_device(precision=self.precision.precision, memory=byte_sizes.flag(budget))
+            inputs = suited(inputs, resolved)
             planner = self._planner(resolved, inputs)
             sizes = [(scale.width, scale.height) for scale in pyramid.scales_of(resolved, *inputs.plan_size)]
-            for size in style_sizes_at(inputs, *sizes[0]):
-                pyramid.check_loss_scales(resolved, size, "a style picture")
             plans = planner.choose_all(sizes, byte_sizes.parse(resolved.memory) or 0, held=inputs.nbytes)
             reservation = self._reserve(plans, inputs)
         return Session(self, resolved, inputs, network, planner, plans, reservation)
@@ -120,7 +122,7 @@ class Stylizer:
         """
         own: Any = {"precision": self.precision.precision, "memory": state.config.memory}
         config = dataclasses.replace(self._adopted(state.config), **state.first_weights, **own)  # as the run began
-        inputs = inputs or read_inputs(config)
+        inputs = suited(inputs or read_inputs(config), config)
         _check_sizes(state, config, inputs)
         network = self._weights_of(state, config)
         planner = self._planner(config, inputs)
@@ -193,47 +195,64 @@ class Stylizer:
         graphs: Graphs,
         styles: Sequence[Iterable[np.ndarray]],
         tile_size: int | None,
-        halvings: int = 0,
+        sizes: int = 1,
         check: Check = go_on,
-    ) -> dict[str, MeanMoments]:
+    ) -> list[dict[str, MeanMoments]]:
         """Return the moments of styles; compute those of an example unless they are known for the same pixels.
 
         Args:
             graphs: the network and the losses.
-            styles: the examples of each style: float32 (height, width, 3), RGB 0-255, each at its own size. One is
-                taken at a time. Their moments are added.
+            styles: the examples of each style: float32 (height, width, 3), RGB 0-255, each at its own size. Each is
+                taken once, one at a time. Their moments are added.
             tile_size: side of the tiles in pixels; None to compute each picture as a whole.
-            halvings: how often each picture is halved first.
-            check: called before each style picture and each tile; it may raise to end the computation.
+            sizes: number of sizes, as `Config.loss_scales`: each example, half of it, a quarter, and so on.
+            check: called before each picture of each size and each tile; it may raise to end the computation.
 
         Returns:
-            Layer -> moments with a first axis (styles, …).
+            For each size, the full size first: layer -> moments with a first axis (styles, …).
         """
 
-        def of_style(examples: Iterable[np.ndarray]) -> dict[str, MeanMoments]:
-            def moments_of(example: np.ndarray) -> Mapping[str, MeanMoments]:
-                return self._style_moments(graphs, tile_size, check, halved_times(example, halvings))
+        def moments_of(example: np.ndarray) -> Mapping[tuple[int, str], MeanMoments]:
+            return self._style_moments(graphs, tile_size, sizes, check, example)
 
-            return added(map(moments_of, examples))  # unlike a loop, this drops an example before it takes the next one
-
-        return together(graphs, [of_style(examples) for examples in styles])
+        # unlike a loop, map drops an example before it takes the next one
+        of_styles = [added(map(moments_of, examples)) for examples in styles]
+        return [together(graphs, [_of_size(of_style, size) for of_style in of_styles]) for size in range(sizes)]
 
     def _style_moments(
-        self, graphs: Graphs, tile_size: int | None, check: Check, style: np.ndarray
-    ) -> Mapping[str, MeanMoments]:
+        self, graphs: Graphs, tile_size: int | None, sizes: int, check: Check, example: np.ndarray
+    ) -> Mapping[tuple[int, str], MeanMoments]:
+        """Return the moments of an example by size, 0 for its own, and layer."""
         check()
-        pixels = hashlib.sha256(np.ascontiguousarray(style).data).hexdigest()
-        key = (graphs.key, style.shape, pixels, tile_size)
+        pixels = hashlib.sha256(np.ascontiguousarray(example).data).hexdigest()
+        key = (graphs.key, example.shape, pixels, tile_size, sizes)
         with self._lock:
             if key in self._styles:
                 self._styles.move_to_end(key)
                 return self._styles[key]
-        made = style_moments(graphs, style, tile_size, check)
+        made: dict[tuple[int, str], MeanMoments] = {}
+        for size, reduced in enumerate(_reductions(example, sizes)):
+            if size:
+                check()
+            made |= {(size, layer): each for layer, each in style_moments(graphs, reduced, tile_size, check).items()}
         with self._lock:
             self._styles[key] = made
             while len(self._styles) > MOST_STYLES:
                 self._styles.popitem(last=False)
         return made
+
+
+def _reductions(picture: np.ndarray, sizes: int) -> Iterator[np.ndarray]:
+    """Yield a picture, float32 (height, width, 3), half of it, a quarter, and so on, so many sizes altogether."""
+    yield picture
+    for _ in range(sizes - 1):
+        picture = halved(picture)
+        yield picture
+
+
+def _of_size(moments: Mapping[tuple[int, str], MeanMoments], size: int) -> dict[str, MeanMoments]:
+    """Return layer -> moments at one size, of moments by size and layer."""
+    return {layer: of_layer for (at, layer), of_layer in moments.items() if at == size}
 
 
 def _check_sizes(state: SessionState, config: ResolvedConfig, inputs: Inputs) -> None:

@@ -204,6 +204,15 @@ def test_turned_copies_take_memory_one_at_a_time():
     assert peak(style_areas=[1.0, 30.0], style_rotations=[0], optimizer="adam", **SHALLOW) == plain
 
 
+def test_reductions_of_a_style_take_memory_beside_it():
+    """Where reading styles takes most, and the work is that of a forward pass over the largest one."""
+    large = {"style_areas": [1.0, 30.0], "optimizer": "adam", **SHALLOW}
+    one, three = (peak(**large, loss_scales=sizes) for sizes in (1, 3))
+    assert three - one == 30 * (800 * 600 + 400 * 300) * 12
+    turned = peak(**large, loss_scales=3, style_rotations=[90])
+    assert turned - three == 30 * 1600 * 1200 * 12
+
+
 def test_areas_of_styles_whose_sizes_are_not_known():
     """They have the aspect of the result."""
     assert cost_model.default_style_areas(config_of(2, style_scales=(0.5, 2.0))) == [0.25, 4]

@@ -60,7 +60,7 @@ def test_losses_are_those_of_the_publication(stylizer, name, size):
     graphs = stylizer.graphs(config, network)
     inputs = read_inputs(config)
     styles = [each.rgb for each in inputs.styles]
-    targets = stylizer.style_targets(graphs, [styles], None)
+    (targets,) = stylizer.style_targets(graphs, [styles], None)
     objective = WholeObjective(graphs.whole, config, inputs.content.rgb, targets)
     shown = 0.5 * inputs.content.rgb + 0.5 * picture(SIZES[size][0], 7)
 

@@ -31,8 +31,9 @@ def test_a_turned_style_has_the_same_size_turned_by_its_longer_side():
         assert max(fit.size(tuple(result), (width, height))) == round(max(result) * fit.scale)
 
 
+@pytest.mark.parametrize("least", [32, 65])
 @pytest.mark.parametrize("rule", ["width", "longest", "stretch"])
-def test_no_side_of_a_smaller_style_is_below_32(rule):
+def test_no_side_of_a_smaller_style_is_below_the_least(rule, least):
     """Nor is it larger than at the full size; its aspect stays, but for rounding."""
     rng = np.random.default_rng(1)
     for _ in range(300):
@@ -40,10 +41,12 @@ def test_no_side_of_a_smaller_style_is_below_32(rule):
         style = tuple(rng.integers(80, 300, 2).tolist())
         fit = StyleFit(rule, float(rng.uniform(0.5, 1.5)))
         full = fit.size(result, style)
+        if min(full) < least:
+            continue
         smaller = tuple(max(32, round(side / 7)) for side in result)
-        size = fit.size_at_least(smaller, style, full)
-        assert 32 <= min(size) <= min(full)
+        size = fit.size_at_least(smaller, style, full, least)
+        assert least <= min(size) <= min(full)
         if rule != "stretch":
             assert size[0] / size[1] == pytest.approx(style[0] / style[1], rel=0.04)
-        if min(fit.size(smaller, style)) >= 32:
+        if min(fit.size(smaller, style)) >= least:
             assert size == fit.size(smaller, style)

@@ -8,6 +8,7 @@ from neural_style.config.defaults import PATIENCE
 from neural_style.config.resolve import resolve
 from neural_style.errors import UsageError
 from neural_style.runs import pyramid
+from neural_style.runs.inputs import at_scale, read_inputs, suited
 from neural_style.runs.pyramid import Scale, scales_of
 
 
@@ -315,17 +316,39 @@ def test_the_smallest_size_of_the_loss_is_one_that_the_network_can_see():
     for side, sizes, rounding in ((126, 3, "up"), (246, 3, "down"), (64, 2, "up")):
         config = resolved(**deep, loss_scales=sizes, pool_rounding=rounding)
         with pytest.raises(
-            UsageError, match=rf"^loss_scales: expected .* at least (17|32) px .* the content, .* {sizes} "
+            UsageError,
+            match=rf"^loss_scales: expected at least \d+ px a side for {sizes} sizes .*, got .* for the content ",
         ):
             scales_of(config, 2 * side, side)
     shallow = {"style_layers": ("relu1_1",), "content_layers": ("relu2_1",)}
     assert len(scales_of(resolved(**shallow, scales="1", loss_scales=5), 48, 48)) == 1
-    with pytest.raises(
-        UsageError, match="at least 3 px a side, got 2×3 for the content, which 5 sizes reduce from 32×48"
-    ):
+    with pytest.raises(UsageError, match="at least 33 px a side for 5 sizes of the loss, got 32×48 for the content"):
         scales_of(resolved(**shallow, scales="1", loss_scales=5), 32, 48)
 
 
+def test_the_least_side_by_hand():
+    """What rounds up to 17 px after two halvings, or to 32 px if poolings round down; no less than without halvings."""
+    for settings, least in (
+        ({}, 32),
+        ({"loss_scales": 2}, 33),
+        ({"loss_scales": 3}, 65),
+        ({"loss_scales": 5}, 257),
+        ({"loss_scales": 3, "pool_rounding": "down"}, 125),
+        ({"loss_scales": 3, "style_layers": ("relu1_1",), "content_layers": ("relu2_1",)}, 32),
+    ):
+        assert pyramid.least_side(resolved(**settings)) == least
+
+
 def test_three_sizes_of_the_loss_suit_the_defaults():
-    for size in ((512, 341), (341, 512), (5000, 3000)):
-        assert min(scales_of(resolved(loss_scales=3), *size)[0][:2]) == 80
+    """Of the content, and of styles of other shapes: those have the width of the content, and may be less high."""
+    photos = (300, 400), (400, 400), (400, 300), (341, 512), (1000, 600)
+    styles = (400, 300), (500, 300), (300, 500), (600, 200)
+    config = resolved(loss_scales=3)
+    for photo, style in itertools.product(photos, styles):
+        content, example = (np.zeros((*size[::-1], 3), np.uint8) for size in (photo, style))
+        inputs = suited(read_inputs(Config(content, [example])), config)
+        coarsest, *_ = scales_of(config, *inputs.plan_size)
+        assert min(coarsest[:2]) == 80
+        (shrunk,) = at_scale(inputs, *coarsest[:2]).styles
+        assert min(shrunk.width, shrunk.height) >= 65
+        assert shrunk.width / shrunk.height == pytest.approx(style[0] / style[1], rel=0.02)

@@ -22,10 +22,6 @@ def test_losses_fall_at_every_scale(run, optimizer):
     assert totals(steps) != totals(run(**TWO_SCALES, optimizer=optimizer))
 
 
-def test_one_size_is_the_default(run):
-    assert_same(run(**TWO_SCALES), run(**TWO_SCALES, loss_scales=1))
-
-
 def test_tiles_change_in_place_what_a_whole_picture_does(run):
     whole, tiled = run(**{**IN_PLACE, "tile_size": 0}, loss_scales=2), run(**IN_PLACE, loss_scales=2)
     assert totals(tiled) == pytest.approx(totals(whole), rel=1e-3)
@@ -41,10 +37,8 @@ def test_styles_are_reduced_like_the_image(begin, monkeypatch):
 
     monkeypatch.setattr(stylizers, "style_moments", style_moments)
     list(begin(**SIZES, styles=[smooth(90, 67, 8), smooth(51, 70, 9)]))
-    first, second = [(64, 48), (64, 88)], [(128, 95), (128, 176)]
-    halves = [[(32, 24), (32, 44)], [(64, 48), (64, 88)]]
-    quarters = [[(16, 12), (16, 22)], [(32, 24), (32, 44)]]
-    assert sizes == [*first, *halves[0], *quarters[0], *second, *halves[1], *quarters[1]]
+    first = [(64, 48), (32, 24), (16, 12), (64, 88), (32, 44), (16, 22)]
+    assert sizes == [*first, (128, 95), (64, 48), (32, 24), (128, 176), (64, 88), (32, 44)]
 
 
 def test_a_run_continues_to_the_bit(begin, stylizer):
@@ -67,9 +61,44 @@ def test_new_weights_hold_at_every_size(begin):
 
 def test_pictures_that_are_too_small_are_refused_before_anything_is_computed(begin):
     deep = {"style_layers": ("relu5_1",), "loss_scales": 2, "scales": 1}
-    with pytest.raises(UsageError, match=r"loss_scales: .* at least 17 px a side, got 32×16 for the content"):
+    with pytest.raises(UsageError, match=r"^loss_scales: expected at least 33 px a side .*, got 64×32 for the content"):
         begin(**deep, content=smooth(64, 32))
-    with pytest.raises(
-        UsageError, match=r"loss_scales: .* got 32×16 for a style picture, which 2 sizes reduce from 64×32"
-    ):
+    expected = (
+        "loss_scales: expected at least 33 px a side for 2 sizes of the loss, got 64×32 for a style picture; give "
+        "fewer sizes, or a larger --width or --style_scales"
+    )
+    with pytest.raises(UsageError, match=f"^{expected}$"):
         begin(**deep, content=smooth(64, 64), styles=[smooth(64, 32)])
+
+
+def test_a_style_is_enlarged_where_its_reductions_would_be_too_small(begin, stylizer, monkeypatch):
+    """At the coarse sizes, also in a session that is restored; from 48×36 to the least, of 33 px."""
+    sizes, real = [], stylizers.style_moments
+
+    def style_moments(graphs, style, *rest):
+        sizes.append((style.shape[1], style.shape[0]))
+        return real(graphs, style, *rest)
+
+    monkeypatch.setattr(stylizers, "style_moments", style_moments)
+    settings = {"style_layers": ("relu5_1",), "content_layers": ("relu1_2",), "loss_scales": 2}
+    session = begin(content=smooth(96, 96), styles=[smooth(160, 90)], width=96, scales=2, iterations=1, **settings)
+    session.step()
+    coarse, full = [(59, 33), (30, 17)], [(96, 54), (48, 27)]
+    assert sizes == coarse
+    state = session.state()
+    session.close()
+    del sizes[:]
+    stylizer._styles.clear()
+    restored = list(stylizer.restore(state))
+    assert sizes == [*coarse, *full]
+    assert restored[-1].scale == (96, 96)
+
+
+def test_the_cache_keeps_all_sizes_of_an_example_together(begin, monkeypatch, stylizer):
+    """So that as many examples are kept as with one size."""
+    calls, real = [], stylizers.style_moments
+    monkeypatch.setattr(stylizers, "style_moments", lambda *given: calls.append(given[1].shape) or real(*given))
+    monkeypatch.setattr(stylizers, "MOST_STYLES", 2)
+    for times in range(2):
+        list(begin(**{**SIZES, "scales": 1, "iterations": 1}, styles=[smooth(97, 67, 8), smooth(53, 70, 9)]))
+        assert len(calls) == 2 * 3, times

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 from small_runs import TWO_SCALES, assert_same, small_config, smooth
 
+from neural_style import hashing
 from neural_style.bench.memory import watch
 from neural_style.compute.style_targets import style_moments
 from neural_style.config.config import Config
@@ -160,6 +161,23 @@ def test_a_picture_that_was_exchanged_is_noticed(begin, works, sizes):
     assert ImageError.exit_code == 2
 
 
+def test_pictures_of_large_folders_are_hashed_once(works, monkeypatch):
+    """Without a word to the cache that the weights' hashes are in, which keeps 256."""
+    for number in range(300):
+        shutil.copy(works / "c.png", works / f"{number}.png")
+    hashed, real = [], hashing.file_hash
+    monkeypatch.setattr(hashing, "SETTLED", -3600.0)
+    monkeypatch.setattr(hashing, "_hashes", hashing.FileCache())
+    monkeypatch.setattr(hashing, "file_hash", lambda path, name: hashed.append(path) or real(path, name))
+    inputs = read_inputs(Config(PHOTO, works))
+    for scaled in (inputs, at_scale(inputs, 36, 32)):
+        for picture in scaled.styles:
+            _ = picture.rgb
+    assert hashed == [picture.path for picture in inputs.styles]
+    assert len(hashed) == 303
+    assert not hashing._hashes._values
+
+
 def test_a_picture_that_was_only_touched_is_the_same(run, begin, works):
     expected = run(styles=[works])
     session = begin(styles=[works])
@@ -228,7 +246,7 @@ def test_targets_are_the_moments_added(stylizer, works, tile_size):
     config = stylizers.resolve(small_config(PHOTO, [works, SINGLE], width=128), {})
     inputs = read_inputs(config)
     graphs = stylizer.graphs(config, stylizers.weights.load("builtin", config.layers))
-    targets = stylizer.style_targets(graphs, inputs.examples([90]), tile_size)
+    (targets,) = stylizer.style_targets(graphs, inputs.examples([90]), tile_size)
     for index in range(2):
         pictures = [picture.rgb for picture in inputs.of_style(index)]
         examples = [*pictures, *(np.rot90(each).copy() for each in pictures)]
@@ -285,6 +303,13 @@ def test_each_example_is_computed_once(begin, works, monkeypatch, stylizer):
     for _ in range(2):
         list(begin(**settings))
         assert computed == [(42, 70), (70, 42), (105, 70), (70, 105), (70, 70), (70, 70)]
+
+
+def test_each_picture_is_read_once_for_all_sizes_of_the_loss(begin, works, monkeypatch):
+    read, real = [], style_pictures.read_image
+    monkeypatch.setattr(style_pictures, "read_image", lambda path, *rest: read.append(path.name) or real(path, *rest))
+    list(begin(**TWO_SCALES, styles=[works], loss_scales=3))
+    assert read == [*WORKS] * 2
 
 
 def test_plans_count_what_reading_takes_and_the_alpha_of_the_content(begin, works):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_style.errors import WeightsError
-from neural_style.networks.weights.hashing import file_hash
+from neural_style.hashing import file_hash
 
 _log = logging.getLogger("neural_style")
 

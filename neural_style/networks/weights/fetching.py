@@ -10,8 +10,8 @@ from pathlib import Path
 
 from neural_style import paths
 from neural_style.errors import WeightsError
+from neural_style.hashing import file_hash
 from neural_style.networks.weights import download, failures, package_index, registry, rounded_file
-from neural_style.networks.weights.hashing import file_hash
 from neural_style.networks.weights.registry import EXACT, ROUNDED, Entry
 from neural_style.networks.weights.search import PLACE_VARIABLE, fetched_folder, folder_for_users, wheel_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neural_style.errors import WeightsError
-from neural_style.networks.weights.hashing import cached_hash
+from neural_style.hashing import cached_hash
 from neural_style.networks.weights.registry import Entry, all_entries
 
 

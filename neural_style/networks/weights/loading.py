@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from neural_style.errors import WeightsError
+from neural_style.hashing import cached_hash
 from neural_style.networks.weights import fetching, registry, search
 from neural_style.networks.weights.fetching import advice_after_failure, fetch_command
 from neural_style.networks.weights.formats import Contents
-from neural_style.networks.weights.hashing import cached_hash
 from neural_style.networks.weights.identity import (
     Identity,
     hash_or_refuse,

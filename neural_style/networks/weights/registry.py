@@ -14,7 +14,7 @@ from typing import Any
 
 import neural_style
 from neural_style.errors import WeightsError
-from neural_style.networks.weights.hashing import FileCache
+from neural_style.hashing import FileCache
 from neural_style.networks.weights.package_index import Package
 
 EXACT, ROUNDED, BUILTIN = "imagenet-exact", "imagenet-8bit", "builtin"

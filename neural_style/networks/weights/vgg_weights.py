@@ -13,9 +13,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from neural_style.errors import WeightsError
+from neural_style.hashing import is_unchanged
 from neural_style.networks.weights import formats
 from neural_style.networks.weights.formats import Contents
-from neural_style.networks.weights.hashing import is_unchanged
 from neural_style.networks.weights.identity import Identity, hash_or_refuse
 
 

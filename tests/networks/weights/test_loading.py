@@ -23,10 +23,11 @@ from weights_files import (
     write_npz,
 )
 
+from neural_style import hashing
 from neural_style.config.config import OPTIONS
 from neural_style.errors import WeightsError
 from neural_style.networks import weights
-from neural_style.networks.weights import download, hashing, package_index
+from neural_style.networks.weights import download, package_index
 from neural_style.vgg19_spec import CONV_LAYERS
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from weights_files import CONVS, ROUNDED_FILE, SHALLOW, ZEROS, random_net, write_npz
 
+from neural_style import hashing
 from neural_style.errors import WeightsError
 from neural_style.networks import weights
-from neural_style.networks.weights import hashing, package_index
+from neural_style.networks.weights import package_index
 
 
 def test_a_reference_gives_the_same_weights(both, index, published, tmp_path, net, monkeypatch):

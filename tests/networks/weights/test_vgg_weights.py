@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from weights_files import LAYERS, SHALLOW, WRITERS, assert_refused, assert_same, random_net, write_npz
 
+from neural_style import hashing
 from neural_style.errors import WeightsError
 from neural_style.networks import weights
-from neural_style.networks.weights import formats, hashing, vgg_weights
+from neural_style.networks.weights import formats, vgg_weights
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from neural_style.networks.weights import hashing
-from neural_style.networks.weights.hashing import FileCache, cached_hash, file_hash, is_unchanged
+from neural_style import hashing
+from neural_style.hashing import FileCache, cached_hash, file_hash, is_unchanged
 
 
 @pytest.fixture
@@ -109,3 +109,15 @@ def test_no_more_values_than_it_may(tmp_path, settled):
     for number in range(5):
         cache.get(tmp_path / "file", number, lambda number=number: number)
     assert [cache.remembered(tmp_path / "file", number) for number in range(5)] == [None, None, 2, 3, 4]
+
+
+def test_a_cache_of_ones_own(tmp_path, settled, counted):
+    """Keeps hashes for itself, without a limit if there is none."""
+    paths = [tmp_path / str(number) for number in range(300)]
+    for path in paths:
+        path.write_text(path.name)
+    own = FileCache(most=None)
+    for _ in range(2):
+        assert [cached_hash(path, "sha256", own) for path in paths] == [digest(path.name.encode()) for path in paths]
+    assert counted == paths
+    assert not is_unchanged(paths[-1], "sha256", digest(b"299"))  # as far as the program's own cache knows

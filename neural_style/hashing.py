@@ -61,10 +61,10 @@ class FileCache(Generic[T]):
     """Values that were computed from files, each kept until its file changes. Threads may share it.
 
     Attributes:
-        most: how many values are kept at most.
+        most: how many values are kept at most; None for any number.
     """
 
-    def __init__(self, most: int = 256) -> None:
+    def __init__(self, most: int | None = 256) -> None:
         self.most = most
         self._values: dict[Hashable, tuple[_Stamp, T]] = {}
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class FileCache(Generic[T]):
         if was_settled and _stamp(path) == stamp:
             with self._lock:
                 self._values[os.path.abspath(path), what] = stamp, value
-                while len(self._values) > self.most:
+                while self.most is not None and len(self._values) > self.most:
                     del self._values[next(iter(self._values))]
         return value
 
@@ -108,13 +108,18 @@ class FileCache(Generic[T]):
 _hashes: FileCache[str] = FileCache()
 
 
-def cached_hash(path: Path, algorithm: str) -> str:
-    """Return `file_hash`, from the cache if the file has not changed since it was hashed.
+def cached_hash(path: Path, algorithm: str, cache: FileCache[str] | None = None) -> str:
+    """Return `file_hash`, from a cache if the file has not changed since it was hashed.
+
+    Args:
+        path: the file.
+        algorithm: name of an algorithm in `hashlib`.
+        cache: keeps the hash; by default the one that all callers share.
 
     Raises:
         OSError: the file cannot be read.
     """
-    return _hashes.get(path, algorithm, lambda: file_hash(path, algorithm))
+    return (_hashes if cache is None else cache).get(path, algorithm, lambda: file_hash(path, algorithm))
 
 
 def is_unchanged(path: Path, algorithm: str, digest: str) -> bool:
