@@ -188,11 +188,16 @@ def paint(jobs: Sequence[Job], results: Results, args: argparse.Namespace) -> in
     )
 
 
+def check_reference(rows: Mapping[Job, Row], option: str) -> None:
+    """Raise UsageError if there is nothing to compare with."""
+    if not any(job.name == REFERENCE for job in rows):
+        raise UsageError(f"{option}: expected results of the method {REFERENCE}, got none; paint them first")
+
+
 def show_table(rows: Mapping[Job, Row], place: str) -> None:
     """Print or write the comparison of methods."""
+    check_reference(rows, "--table")
     reference = reference_curves(rows)
-    if not reference:
-        raise UsageError(f"--table: expected results of the method {REFERENCE}, got none; paint them first")
     summaries = [
         comparison.summarize(name, {pair: rows[job] for pair, job in chosen.items()}, reference)
         for name, chosen in comparable(rows).items()
@@ -210,7 +215,10 @@ def reference_curves(rows: Mapping[Job, Row]) -> dict[Pair, list[Row]]:
 
 
 def comparable(rows: Mapping[Job, Row]) -> dict[str, dict[Pair, Job]]:
-    """Return method -> pair -> the job whose distance to the photograph is nearest the usual one of the reference."""
+    """Return method -> pair -> the job whose distance to the photograph is nearest the usual one of the reference.
+
+    Pairs that the reference lacks are left out.
+    """
     jobs: dict[str, dict[Pair, list[Job]]] = {}
     for job in rows:
         jobs.setdefault(job.name, {}).setdefault(job.pair, []).append(job)
@@ -220,8 +228,9 @@ def comparable(rows: Mapping[Job, Row]) -> dict[str, dict[Pair, Job]]:
     }
     return {
         name: {
-            pair: comparison.nearest({job: rows[job] for job in of_pair}, usual.get(pair, 1.0))
+            pair: comparison.nearest({job: rows[job] for job in of_pair}, usual[pair])
             for pair, of_pair in by_pair.items()
+            if pair in usual
         }
         for name, by_pair in jobs.items()
     }
@@ -231,9 +240,12 @@ def show_methods(
     rows: Mapping[Job, Row], found: Mapping[Pair, tuple[Path, Path]], results: Results, args: argparse.Namespace
 ) -> None:
     """Write the contact sheet: of each method the picture that the table shows."""
+    check_reference(rows, "--sheet")
     chosen = comparable(rows)
     lines = []
     for pair, (content, style) in found.items():
+        if pair not in chosen[REFERENCE]:
+            continue
         line = {"content": sheets.Cell(content, pair.content), "style": sheets.Cell(style, pair.style)}
         for name, by_pair in chosen.items():
             if pair in by_pair:

@@ -11,29 +11,31 @@ import numpy as np
 from neural_style import vgg19_spec
 from neural_style.config.config import Config
 
-Kind = tuple[str, tuple[int, int, int]]
-"""Direction, "forward" or "backward", and (block, channels in, channels out)."""
+Kind = tuple[str, int, int, int]
+"""Direction, "forward" or "backward"; channels in, channels out; side of the map."""
 
 
-def count_convolutions(config: Config) -> Counter[Kind]:
-    """Return how many convolutions of each kind an evaluation makes."""
+def count_convolutions(config: Config, width: int) -> Counter[Kind]:
+    """Return how many convolutions of each kind an evaluation of width × width pixels makes, at all its sizes."""
     counts: Counter[Kind] = Counter()
     for conv in vgg19_spec.convs_up_to(config.layers):
-        shape = (vgg19_spec.block_of(conv), *vgg19_spec.kernel_shape(conv)[2:])
-        counts.update([("forward", shape), ("backward", shape)])
+        channels_in, channels_out = vgg19_spec.kernel_shape(conv)[2:]
+        stride = 2 ** (vgg19_spec.block_of(conv) - 1)
+        for halvings in range(config.loss_scales):
+            size = vgg19_spec.positions(width, 2**halvings, "up")
+            side = vgg19_spec.positions(size, stride, config.pool_rounding)
+            counts.update((direction, channels_in, channels_out, side) for direction in ("forward", "backward"))
     return counts
 
 
 def convolution_actions(config: Config, width: int, precision: str) -> dict[Kind, Callable[[], object]]:
-    """Return a function for each kind of convolution, which makes one for a picture of width × width pixels."""
-
-    def side(block: int) -> int:
-        return vgg19_spec.positions(width, 2 ** (block - 1), config.pool_rounding)
-
-    return {kind: _convolution(*kind, side(kind[1][0]), precision) for kind in count_convolutions(config)}
+    """Return a function for each kind of convolution of `count_convolutions`, which makes one."""
+    return {kind: _convolution(*kind, precision) for kind in count_convolutions(config, width)}
 
 
-def _convolution(direction: str, shape: tuple[int, int, int], side: int, precision: str) -> Callable[[], object]:
+def _convolution(
+    direction: str, channels_in: int, channels_out: int, side: int, precision: str
+) -> Callable[[], object]:
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -41,7 +43,6 @@ def _convolution(direction: str, shape: tuple[int, int, int], side: int, precisi
     def random(*sides: int) -> tf.Tensor:
         return tf.cast(tf.constant(rng.standard_normal(sides, np.float32)), precision)
 
-    _, channels_in, channels_out = shape
     options = {"filters": random(3, 3, channels_in, channels_out), "strides": 1, "padding": "SAME"}
     if direction == "forward":
         convolve = functools.partial(tf.nn.conv2d, **options)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neural_style.bench import classic_run, program
 from neural_style.bench.convolutions import convolution_actions, count_convolutions
 from neural_style.bench.measuring import Row, medians, random_pictures
 from neural_style.bench.torch_evaluation import has_torch, torch_evaluation
-from neural_style.config.config import Config
 
 if TYPE_CHECKING:
     from neural_style.bench.options import Options
@@ -22,12 +20,10 @@ NOTE = (
 )
 
 
-def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
+def measure(options: Options, network: program.Network, width: int) -> list[Row]:
     """Time evaluations in each precision of this machine, in turn with what they are compared with."""
-    if options.preset is None:
-        same_loss: Any = {"loss": classic_run.SETTINGS["loss"]}  # which PyTorch is given
-        config = dataclasses.replace(config, **same_loss)
-    config = program.resolve(config, network)
+    same_loss = {"loss": classic_run.SETTINGS["loss"]} if options.preset is None else {}  # which PyTorch is given
+    config = program.resolve(options.config(**same_loss), network)
     content, style, start = random_pictures(width)
     precisions = program.available_precisions(config)
     actions: dict[Hashable, Callable[[], object]] = {}
@@ -40,7 +36,7 @@ def measure(config: Config, network: program.Network, width: int, options: Optio
         on_gpu = program.device_of(config).startswith("GPU")
         actions["PyTorch"] = torch_evaluation(config, network, content, style, start, on_gpu=on_gpu)
     times = medians(actions, options.repeats)
-    counts = count_convolutions(config)
+    counts = count_convolutions(config, width)
     return [
         {
             "px": width,

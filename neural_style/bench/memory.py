@@ -17,7 +17,6 @@ from PIL import Image
 
 from neural_style.bench import program
 from neural_style.bench.measuring import Row
-from neural_style.config.config import Config
 from neural_style.config.defaults import LEAST_TILE, STEPPING
 from neural_style.errors import NeuralStyleError, UsageError
 
@@ -50,20 +49,19 @@ sys.exit(os.waitstatus_to_exitcode(status) != 0)
 the command's own."""
 
 
-def prepare(config: Config, options: Options) -> None:
+def prepare(options: Options) -> None:
     """Make sure that this system tells the peak memory of a process.
 
     Raises:
         UsageError: it does not.
     """
-    del config, options
+    del options
     if not hasattr(os, "wait4"):
         raise UsageError("bench: memory can be measured on Linux and macOS only; name the other sections")
 
 
-def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
+def measure(options: Options, network: program.Network, width: int) -> list[Row]:
     """Run a square picture as the memory given allows, and a small one in tiles as well."""
-    del config
     memory_size = next((size for most, size in BUDGETS if width**2 <= most), BUDGETS[-1][1])
     rows = [_measure_run(options, network, width, memory_size, None)]
     half = max(width // 2, LEAST_TILE)

@@ -50,9 +50,9 @@ class _Run:
         return time.perf_counter() - began, self._evaluation
 
 
-def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
+def measure(options: Options, network: program.Network, width: int) -> list[Row]:
     """Time iterations of all optimizers in turn."""
-    config = program.resolve(config, network)
+    config = program.resolve(options.config(), network)
     precision = program.precision_of(config)
     content, style, _ = random_pictures(width)
     objective = program.objective(config, network, content, [style], precision)

@@ -78,19 +78,19 @@ class _Progress:
     end_loss: float = 0.0
 
 
-def prepare(config: Config, options: Options) -> None:
+def prepare(options: Options) -> None:
     """Read the pictures, so that a mistake in them is known before anything is measured.
 
     Raises:
         ImageError: a picture cannot be read.
     """
     for width in options.widths or WIDTHS:
-        program.read_inputs(dataclasses.replace(config, width=width))
+        program.read_inputs(options.config(width=width))
 
 
-def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
+def measure(options: Options, network: program.Network, width: int) -> list[Row]:
     """Time the classic run, and the defaults with each loss until they reach its loss; pictures lie in memory."""
-    config = dataclasses.replace(config, width=width)
+    config = options.config(width=width)
     classic = dataclasses.replace(config, **classic_run.SETTINGS)
     inputs = program.read_inputs(config)
     exact = program.whole_objective(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from neural_style.bench import evaluations, memory, optimizers, quality, startup, tiles
 from neural_style.bench.measuring import Row
-from neural_style.config.config import Config
 
 if TYPE_CHECKING:
     from neural_style.bench.options import Options
@@ -32,10 +31,10 @@ class Section:
         takes_preset: whether it measures presets, too.
     """
 
-    measure: Callable[[Config, Network, int, Options], list[Row]]
+    measure: Callable[[Options, Network, int], list[Row]]
     note: str
     widths: tuple[int, ...] = (256, 512)
-    prepare: Callable[[Config, Options], None] = _nothing
+    prepare: Callable[[Options], None] = _nothing
     finish: Callable[[list[Row]], None] = _nothing
     takes_preset: bool = True
 

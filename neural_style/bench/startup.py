@@ -34,10 +34,10 @@ print(json.dumps(startup.time_phases(began, *json.loads(sys.argv[1]))))
 """
 
 
-def measure(config: Config, network: Network, width: int, options: Options) -> list[Row]:
+def measure(options: Options, network: Network, width: int) -> list[Row]:
     """Return medians over new processes; each loads its own network."""
     del network
-    rows = [_new_process(config.weights, width, options.preset) for _ in range(min(options.repeats, PROCESSES))]
+    rows = [_new_process(options.weights, width, options.preset) for _ in range(min(options.repeats, PROCESSES))]
     medians = {phase: statistics.median(row[phase] for row in rows) for phase in _PHASES}
     return [{"px": width, **medians, "together s": statistics.median(sum(row.values()) for row in rows)}]
 

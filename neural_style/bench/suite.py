@@ -21,17 +21,16 @@ def measure(options: Options, say: Callable[[str], None]) -> dict[str, list[Row]
     Raises:
         NeuralStyleError: the network or a picture cannot be read, or memory is too small.
     """
-    config = options.config()
-    network = program.load_network(config)
+    network = program.load_network(options.config())
     for name in options.sections:
-        SECTIONS[name].prepare(config, options)
+        SECTIONS[name].prepare(options)
     results: dict[str, list[Row]] = {}
     for name in options.sections:
         section, rows = SECTIONS[name], results.setdefault(name, [])
         for width in options.widths or section.widths:
             say(f"timing {name} at {width} px")
             with _memory_errors():
-                rows.extend(section.measure(config, network, width, options))
+                rows.extend(section.measure(options, network, width))
         section.finish(rows)
     return results
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from neural_style.bench import program
 from neural_style.bench.measuring import Row, medians, random_pictures
-from neural_style.config.config import Config
 
 if TYPE_CHECKING:
     from neural_style.bench.options import Options
@@ -19,9 +18,9 @@ WIDTHS = (768,)
 """Widths in pixels if none are given."""
 
 
-def measure(config: Config, network: program.Network, width: int, options: Options) -> list[Row]:
+def measure(options: Options, network: program.Network, width: int) -> list[Row]:
     """Compare tiles of a third of the picture with the whole."""
-    config = program.resolve(config, network)
+    config = program.resolve(options.config(), network)
     tile_size = width // 3
     content, style, start = random_pictures(width)
     whole = program.objective(config, network, content, [style])

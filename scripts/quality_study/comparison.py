@@ -27,7 +27,7 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class Summary:
-    """A row of the table. Means are over the pairs that are compared.
+    """A row of the table.
 
     Attributes:
         method: its name.

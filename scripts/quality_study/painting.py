@@ -76,6 +76,9 @@ class Painter:
 def leveled(job: Job) -> Config:
     """Return the settings of a job at its level; see `Method.swept`.
 
+    A factor of 1 changes nothing, so a method that has a strength by default keeps it, with its corrections between
+    sizes. Any other factor fixes the weight of the style, which ends the strength.
+
     Raises:
         UsageError: the option to be swept has no such value.
     """
@@ -85,7 +88,7 @@ def leveled(job: Job) -> Config:
         return job.config
     network = weights.load(job.config.weights, job.config.layers)
     own = resolve(job.config, network.settings)
-    return dataclasses.replace(job.config, style_weight=own.style_weight * job.level)  # which ends a usual strength
+    return dataclasses.replace(job.config, style_weight=own.style_weight * job.level)
 
 
 def paint_all(

@@ -8,6 +8,19 @@ from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
 
 
+@pytest.fixture
+def configs(monkeypatch):
+    """Configurations of the objectives that are built."""
+    built, real = [], program.objective
+
+    def objective(config, *rest, **settings):
+        built.append(config)
+        return real(config, *rest, **settings)
+
+    monkeypatch.setattr(program, "objective", objective)
+    return built
+
+
 def test_evaluations_are_compared_with_float32_and_with_their_convolutions():
     rows = rows_of("eval")
     assert rows[0]["precision"] == "float32"
@@ -18,31 +31,18 @@ def test_evaluations_are_compared_with_float32_and_with_their_convolutions():
         assert 0 < row["vs convolutions"] < 1000
 
 
-def test_a_preset_is_evaluated_with_its_own_loss(monkeypatch):
-    configs, real = [], program.objective
-
-    def objective(config, *rest, **settings):
-        configs.append(config)
-        return real(config, *rest, **settings)
-
-    monkeypatch.setattr(program, "objective", objective)
+def test_a_preset_is_evaluated_with_its_own_loss(configs, monkeypatch):
     monkeypatch.setattr(evaluations, "has_torch", lambda: True)  # which is not asked
     rows = rows_of("eval", preset="crowson")
     assert {(config.padding, config.style_loss) for config in configs} == {("replicate", ("wasserstein",))}
     assert all(row["vs PyTorch float32"] is None for row in rows)
 
 
-def test_the_defaults_are_evaluated_with_the_classic_loss(monkeypatch):
+def test_the_defaults_are_evaluated_with_the_classic_loss(configs, monkeypatch):
     """Which PyTorch computes, whatever loss the network has."""
-    configs, real = [], program.objective
-
-    def objective(config, *rest, **settings):
-        configs.append(config)
-        return real(config, *rest, **settings)
-
-    monkeypatch.setattr(program, "objective", objective)
     monkeypatch.setattr(evaluations, "has_torch", lambda: False)
     rows_of("eval")
+    assert configs
     for config in configs:
         assert (config.loss, config.content_loss, config.style_loss) == ("athalye", "mean", ("gram",))
         assert (config.style_reduction, config.strength) == ("mean", None)

@@ -16,7 +16,7 @@ def replace_eval(monkeypatch, **parts):
 def test_widths_of_a_section_are_measured_in_turn_and_said(monkeypatch):
     told, finished = [], []
     replace_eval(
-        monkeypatch, measure=lambda config, network, width, _: [{"px": width}], widths=(64, 128), finish=finished.append
+        monkeypatch, measure=lambda options, network, width: [{"px": width}], widths=(64, 128), finish=finished.append
     )
     results = suite.measure(options("eval", widths=()), say=told.append)
     assert told == ["timing eval at 64 px", "timing eval at 128 px"]

@@ -178,6 +178,10 @@ def test_the_sheet_of_strengths(study, tmp_path):
         (["--strength-sheet", "sheet"], "--strength-sheet: expected a file that ends with .jpg"),
         (["--strength-sheet", "a.png", "--table"], "--strength-sheet: expected no --sheet and no --table"),
         (["--pairs", "a+b", "--table", "--limit-seconds", "0"], "--table: expected results of the method default"),
+        (
+            ["--pairs", "a+b", "--sheet", "s.png", "--limit-seconds", "0"],
+            "--sheet: expected results of the method default",
+        ),
         (["--weights", "nowhere.npz", "--pairs", "a+b"], "nowhere.npz"),
         (["--judge", "nowhere.npz", "--pairs", "a+b"], "nowhere.npz"),
         (["--pictures", "nowhere"], "--pictures: expected a folder, got 'nowhere'"),
@@ -260,6 +264,10 @@ def test_a_level_multiplies_the_own_weight_or_is_the_value():
     unchanged = job(level=1.0)
     assert painting.leveled(unchanged) is unchanged.config
     assert painting.leveled(job(level=0.25)).style_weight == own / 4
+    ours = job(method=Method("", {"loss": "balanced"}))
+    assert resolve(painting.leveled(ours), settings).strength == 0.5
+    fixed = dataclasses.replace(ours, level=2.0)
+    assert resolve(painting.leveled(fixed), settings).strength is None
     given = job(level=2.0, method=Method("", {"style_weight": 7.0}))
     assert painting.leveled(given).style_weight == 14
     assert painting.leveled(job(level=0.75, method=METHODS["default"])).strength == 0.75
@@ -376,6 +384,23 @@ def test_of_several_levels_the_one_nearest_the_usual_distance_counts():
     rows = {default[0.25]: row(0.1), default[0.5]: row(0.9), ours[1.0]: row(0.2), ours[2.0]: row(1.2)}
     chosen = study_quality.comparable(rows)
     assert chosen == {"default": {Pair("a", "b"): default[0.5]}, "ours": {Pair("a", "b"): ours[2.0]}}
+
+
+def test_pairs_that_the_reference_lacks_are_left_out():
+    default, ours = job(0.5, METHODS["default"], "default"), job()
+    other = dataclasses.replace(job(), pair=Pair("b", "c"))
+    chosen = study_quality.comparable({default: row(0.9), ours: row(0.2), other: row(1.0)})
+    assert chosen == {"default": {Pair("a", "b"): default}, "ours": {Pair("a", "b"): ours}}
+
+
+def test_a_sheet_shows_the_pairs_of_the_table(study, tmp_path):
+    results, sheet = tmp_path / "results", tmp_path / "sheet.png"
+    asked = ("--methods", "ours", "--pairs", "a+b", "b+c", "--strengths", "0.5", "--cell", "60", "--sheet", sheet)
+    study(*asked)
+    both = Image.open(sheet).height
+    (results / "48/default/0.5/b+c.json").unlink()
+    study(*asked, "--limit-seconds", "0")
+    assert Image.open(sheet).height < 0.7 * both
 
 
 def test_spread_by_hand():
