@@ -132,9 +132,9 @@ def balanced(image, photo, style, pixels):
     d = image["relu4_2"] - photo["relu4_2"]
     content = np.mean(d**2) / np.mean(photo["relu4_2"].var(axis=(0, 1)))
     loss = 0.0
-    for layer, weight in zip(FIVE, (1, 1.5, 2.5, 1.25, 0.15), strict=True):
+    for layer, weight in zip(FIVE, (0.52, 0.29, 0.13, 0.05, 0.01), strict=True):
         (g, m, c), (a, n, _) = raw_gram(image[layer]), raw_gram(style[layer])
-        share = 22 * weight / 6.4
+        share = 27 * weight
         loss += share * np.sum((g / m - a / n) ** 2) / np.sum((a / n) ** 2)
         ours, theirs = (each[layer].reshape(-1, c) for each in (image, style))
         squares = (ours.mean(0) - theirs.mean(0)) ** 2 + (ours.std(0) - theirs.std(0)) ** 2

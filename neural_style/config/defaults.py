@@ -53,7 +53,7 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "balanced": {
         "content_weight": 1.0,
         "content_loss": "relative",
-        "style_weight": 22.0,
+        "style_weight": 27.0,
         "style_loss": ("gram", "mean_std"),
         "style_loss_weights": (1.0, 2.0),
         "style_reduction": "relative",
@@ -77,8 +77,9 @@ UNITS: Mapping[str, float] = {"balanced": 2.0**20, "athalye": 1.0}
 That of "balanced" makes gradients suit Adam's `eps`. A power of 2 adds no rounding.
 """
 
-BALANCED_BLOCKS = {1: 1.0, 2: 1.5, 3: 2.5, 4: 1.25, 5: 0.15}
-"""Block of the network -> default weight of a style layer in that block, for the loss "balanced"."""
+BALANCED_BLOCKS = {1: 0.52, 2: 0.29, 3: 0.13, 4: 0.05, 5: 0.01}
+"""Block of the network -> default weight of a style layer in that block, for the loss "balanced". With a layer of each
+block they add up to 1."""
 
 LEAST_TILE = 64
 """Smallest side of a tile in pixels. Smaller tiles would consist mostly of the margin around them."""

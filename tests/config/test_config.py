@@ -192,27 +192,21 @@ def test_weights_of_style_layers():
         ({"loss": "athalye"}, {"relu1_1": 0.2, "relu2_1": 0.2, "relu3_1": 0.2, "relu4_1": 0.2, "relu5_1": 0.2}),
         (
             {},
-            {
-                "relu1_1": 1 / 6.4,
-                "relu2_1": 1.5 / 6.4,
-                "relu3_1": 2.5 / 6.4,
-                "relu4_1": 1.25 / 6.4,
-                "relu5_1": 0.15 / 6.4,
-            },
+            {"relu1_1": 0.52, "relu2_1": 0.29, "relu3_1": 0.13, "relu4_1": 0.05, "relu5_1": 0.01},
         ),
         (
             {"style_layers": ["relu3_1", "conv5_2"], "style_layer_weight_exp": 4},
-            {"relu3_1": 2.5 / 3.1, "conv5_2": 0.6 / 3.1},
+            {"relu3_1": 0.13 / 0.17, "conv5_2": 0.04 / 0.17},
         ),
-        ({**two, "style_layer_weight_exp": 3}, {"relu1_1": 2 / 11, "relu2_1": 9 / 11}),
+        ({**two, "style_layer_weight_exp": 3}, {"relu1_1": 0.52 / 1.39, "relu2_1": 0.87 / 1.39}),
         ({**two, "style_layer_weight_exp": 0}, {"relu1_1": 1.0}),
         ({**two, "style_layer_weights": [6, 2]}, {"relu1_1": 0.75, "relu2_1": 0.25}),
         ({**two, "style_layer_weights": [0, 2]}, {"relu2_1": 1.0}),
-        ({**two, "layer_reduction": "sum"}, {"relu1_1": 1, "relu2_1": 1.5}),
+        ({**two, "layer_reduction": "sum"}, {"relu1_1": 0.52, "relu2_1": 0.29}),
         ({**two, "layer_reduction": "sum", "loss": "athalye"}, {"relu1_1": 1, "relu2_1": 1}),
         ({**two, "layer_reduction": "sum", "style_layer_weights": [6, 2]}, {"relu1_1": 6, "relu2_1": 2}),
-        ({**two, "layer_reduction": "sum", "style_layer_weight_exp": 4}, {"relu1_1": 1, "relu2_1": 6}),
-        ({**two, "style_layers_of": ["relu2_1"]}, {"relu2_1": 0.6}),
+        ({**two, "layer_reduction": "sum", "style_layer_weight_exp": 4}, {"relu1_1": 0.52, "relu2_1": 1.16}),
+        ({**two, "style_layers_of": ["relu2_1"]}, {"relu2_1": 0.29 / 0.81}),
         ({"style_weight": 0}, {}),
     ):
         assert config(**options).style_terms == pytest.approx(terms)
