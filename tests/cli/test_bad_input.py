@@ -213,6 +213,19 @@ def test_a_memory_that_is_no_size_is_told_before_anything_is_fetched(folder, mon
     assert capsys.readouterr().err.startswith("neural_style: error: --memory: expected auto or a size")
 
 
+@pytest.mark.parametrize("sizes", [(2, "64×32 for a style picture"), (3, "64×48 for the content")], ids=str)
+def test_pictures_too_small_for_the_loss_are_told_before_tensorflow_is_loaded(bad, sizes, monkeypatch, capsys):
+    def import_tensorflow():
+        raise AssertionError("there is no need for TensorFlow")
+
+    monkeypatch.setattr(painting, "import_tensorflow", import_tensorflow)
+    count, said = sizes
+    added = ["--styles=flat.png", "--style-layers=relu5_1", f"--loss-scales={count}"]
+    run = [argument for argument in RUN if not argument.startswith(("--styles", "--style-layers"))]
+    assert cli.main([*run, *added]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_too_little_memory_is_told_with_how_much_would_do(folder, capsys):
     """Which then does."""
     assert cli.main([*RUN, "--memory=1MB", "--output=out.png"]) == 2
