@@ -106,7 +106,7 @@ def test_the_balanced_loss_divides_by_the_sizes_of_targets():
         name: FAMILIES["balanced"][name] * UNITS["balanced"] for name in ("content_weight", "style_weight", "tv_weight")
     }
     assert found["content"]["relu1_2"] == pytest.approx(factors["content_weight"] / variance, rel=1e-4)
-    for layer, share, channels in (("relu1_1", 1 / 2.5, 64), ("relu2_1", 1.5 / 2.5, 128)):
+    for layer, share, channels in (("relu1_1", 0.52 / 0.81, 64), ("relu2_1", 0.29 / 0.81, 128)):
         grams = style_targets(graphs, STYLES)[layer].second / channels
         size = np.dot([1 / 4, 3 / 4], np.mean(np.square(grams), axis=(1, 2)))
         expected = factors["style_weight"] * share * np.array([1 / 4, 3 / 4]) / size

@@ -25,7 +25,7 @@ BALANCED = {"balanced": True, "means": 2, "factors": (2**20, 27 * 2**20, 1e-4 * 
 
 DEFAULT_TERMS = {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}
 BALANCED_TERMS = dict(zip(FIVE, (0.52, 0.29, 0.13, 0.05, 0.01), strict=True))
-BALANCED_SHALLOW = {**SHALLOW_TERMS, "style_terms": {"relu1_1": 1 / 2.5, "relu2_1": 1.5 / 2.5}}
+BALANCED_SHALLOW = {**SHALLOW_TERMS, "style_terms": {"relu1_1": 0.52 / 0.81, "relu2_1": 0.29 / 0.81}}
 
 CASES = {
     "defaults": ({}, {**DEFAULT_TERMS, "style_terms": BALANCED_TERMS, **BALANCED}),
