@@ -134,7 +134,7 @@ def balanced(image, photo, style, pixels):
     loss = 0.0
     for layer, weight in zip(FIVE, (0.52, 0.29, 0.13, 0.05, 0.01), strict=True):
         (g, m, c), (a, n, _) = raw_gram(image[layer]), raw_gram(style[layer])
-        share = 27 * weight
+        share = 60 * weight
         loss += share * np.sum((g / m - a / n) ** 2) / np.sum((a / n) ** 2)
         ours, theirs = (each[layer].reshape(-1, c) for each in (image, style))
         squares = (ours.mean(0) - theirs.mean(0)) ** 2 + (ours.std(0) - theirs.std(0)) ** 2

@@ -53,7 +53,7 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "balanced": {
         "content_weight": 1.0,
         "content_loss": "relative",
-        "style_weight": 27.0,
+        "style_weight": 60.0,
         "style_loss": ("gram", "mean_std"),
         "style_loss_weights": (1.0, 2.0),
         "style_reduction": "relative",

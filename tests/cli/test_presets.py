@@ -125,7 +125,7 @@ def test_a_flag_beside_saved_flags_has_its_own_defaults(folder):
     made = resolve(flags.parse(["--flagfile=saved.flags", "--optimizer=lbfgs"]))
     assert (made.iterations, made.iterations_by_scale, made.tolerance, made.clip) == (300, None, 0.005, False)
     balanced = resolve(flags.parse(["--flagfile=saved.flags", "--loss=balanced"]))
-    assert (balanced.strength, balanced.style_weight, balanced.pixel_range) == (0.5, 27, 255)
+    assert (balanced.strength, balanced.style_weight, balanced.pixel_range) == (0.5, 60, 255)
     assert (balanced.min_scale, balanced.average_iterates) == (96, 0.99)
 
 

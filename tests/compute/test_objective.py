@@ -21,7 +21,7 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 TV_ALONE = {"loss": "athalye", "content_weight": 0, "style_weight": 0, "tv_weight": 3}
 ATHALYE = {"loss": "athalye"}
 FACTORS = (5, 500, 100)  # of athalye's loss
-BALANCED = {"balanced": True, "means": 2, "factors": (2**20, 27 * 2**20, 1e-4 * 2**20)}
+BALANCED = {"balanced": True, "means": 2, "factors": (2**20, 60 * 2**20, 1e-4 * 2**20)}
 
 DEFAULT_TERMS = {"content_terms": {"relu4_2": 1}, "style_terms": dict.fromkeys(FIVE, 1 / 5), "blend": (1,)}
 BALANCED_TERMS = dict(zip(FIVE, (0.52, 0.29, 0.13, 0.05, 0.01), strict=True))

@@ -38,7 +38,7 @@ def test_the_unit_of_the_balanced_loss_is_a_power_of_two():
     """Which rounds nothing, and brings gradients to the size that Adam's eps is meant for."""
     assert math.log2(defaults.UNITS["balanced"]) == 20
     balanced = defaults.FAMILIES["balanced"]
-    assert [balanced[f"{name}_weight"] for name in ("content", "style", "tv")] == [1, 27, 1e-4]
+    assert [balanced[f"{name}_weight"] for name in ("content", "style", "tv")] == [1, 60, 1e-4]
 
 
 def test_defaults_by_family_in_words():

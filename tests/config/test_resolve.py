@@ -19,7 +19,7 @@ def config(**options):
 
 def test_every_option_that_decides_about_a_run_has_a_value():
     made = resolve(config())
-    values = ["balanced", 300, 0.08, 10.0, 0.0, 0, 1.0, "relative", 27.0, "relative", 1e-4]
+    values = ["balanced", 300, 0.08, 10.0, 0.0, 0, 1.0, "relative", 60.0, "relative", 1e-4]
     values += [("gram", "mean_std"), (1.0, 2.0), 0.5]
     assert [getattr(made, name) for name in LEFT_OPEN] == values
     assert made.decided == set(LEFT_OPEN)
@@ -175,7 +175,7 @@ def test_strength_is_usual_unless_weights_say_otherwise():
     for options, expected in (
         ({}, 0.5),
         ({"strength": 0.25}, 0.25),
-        ({"style_weight": 27.0}, None),
+        ({"style_weight": 60.0}, None),
         ({"content_weight": 2.0}, None),
         ({"strength": 0.25, "style_weight": 7.0}, 0.25),
         ({"tv_weight": 3.0}, 0.5),

@@ -30,8 +30,8 @@ def test_a_distance_as_aimed_at_changes_nothing(at):
 
 def test_too_much_distance_lowers_the_weight_and_too_little_raises_it():
     aim = strength.aimed_distance(0.5)
-    assert strength.corrected(1, 0.5, 1.1 * aim) == pytest.approx(1 / 1.21)
-    assert strength.corrected(1, 0.5, aim / 1.1) == pytest.approx(1.21)
+    assert strength.corrected(1, 0.5, 1.1 * aim) == pytest.approx(1.1**-3.5)
+    assert strength.corrected(1, 0.5, aim / 1.1) == pytest.approx(1.1**3.5)
 
 
 def test_corrections_are_bounded_and_finite():
