@@ -56,7 +56,7 @@ class Objective:
         """`config` is asked for plain options only: what follows from them is computed here."""
         self.config, self.network = config, reference.in_float64(reference.random_weights())
         self.unit = {"balanced": 2**20, "athalye": 1}[config.loss]
-        self.blocks = {"balanced": (1, 1.5, 2, 1.25, 0.25), "athalye": (1,) * 5}[config.loss]
+        self.blocks = {"balanced": (0.52, 0.29, 0.13, 0.05, 0.01), "athalye": (1,) * 5}[config.loss]
         self.content, *self.styles = (self._features(each - self.network.mean) for each in (content_picture, *styles))
         blend = np.array(config.style_blend_weights or np.ones(len(styles)), float)
         self.blend = blend / blend.sum()

@@ -10,7 +10,7 @@ from PIL import Image
 from small_runs import IN_PLACE, TWO_SCALES, assert_same, smooth
 
 import neural_style
-from neural_style.compute import fallback
+from neural_style.compute import multiscale_objective
 from neural_style.compute.graph_cache import MOST_GRAPHS
 from neural_style.errors import DivergenceError, ImageError, UsageError, WeightsError
 from neural_style.runs.api import render, stylize
@@ -56,7 +56,7 @@ def test_pictures_weights_and_devices_are_looked_at_before_anything_is_computed(
     def never(*_):
         raise AssertionError("nothing may be computed")
 
-    monkeypatch.setattr(fallback, "WholeObjective", never)
+    monkeypatch.setattr(multiscale_objective, "WholeObjective", never)
     for settings, kind, said in (
         ({"content": tmp_path / "missing.png"}, ImageError, r"missing\.png"),
         ({"styles": [tmp_path / "missing.png"]}, ImageError, r"missing\.png"),
