@@ -21,8 +21,7 @@ def count_convolutions(config: Config, width: int) -> Counter[Kind]:
     for conv in vgg19_spec.convs_up_to(config.layers):
         channels_in, channels_out = vgg19_spec.kernel_shape(conv)[2:]
         stride = 2 ** (vgg19_spec.block_of(conv) - 1)
-        for halvings in range(config.loss_scales):
-            size = vgg19_spec.positions(width, 2**halvings, "up")
+        for size, _ in vgg19_spec.halved_sizes(width, width, config.loss_scales):
             side = vgg19_spec.positions(size, stride, config.pool_rounding)
             counts.update((direction, channels_in, channels_out, side) for direction in ("forward", "backward"))
     return counts

@@ -53,8 +53,6 @@ class Options:
             changes: fields of `Config`. They win over the preset.
         """
         given = {"weights": self.weights, "precision": self.precision, **changes}
-        if self.preset is None:
-            return Config(self.content, [self.style], **given)
         return Config.of_preset(self.preset, content=self.content, styles=[self.style], **given)
 
 

@@ -90,29 +90,6 @@ def available_precisions(config: Config) -> list[str]:
 # --- evaluations ------------------------------------------------------------------------------------------------------
 
 
-def whole_objective(
-    config: ResolvedConfig,
-    network: Network,
-    content: np.ndarray,
-    styles: Sequence[np.ndarray],
-    precision: str = "float32",
-) -> WholeObjective:
-    """Build the objective of a picture computed as a whole, at one size.
-
-    Args:
-        config: the loss.
-        network: its weights.
-        content: float32 (height, width, 3) in 0-255; the image has its size.
-        styles: float32 (height, width, 3) in 0-255 each.
-        precision: one of `PRECISIONS`.
-    """
-    from neural_style.compute.objective import WholeObjective
-    from neural_style.compute.style_targets import style_targets
-
-    graphs = _graphs(config, network, precision)
-    return WholeObjective(graphs.whole, config, content, style_targets(graphs, styles))
-
-
 def objective(
     config: ResolvedConfig,
     network: Network,
@@ -131,16 +108,28 @@ def objective(
         precision: one of `PRECISIONS`.
         tile_size: side of the tiles in pixels; None for the picture as a whole.
     """
-    from neural_style.compute.halving import halved_times
+    from neural_style.compute.halving import reductions
     from neural_style.compute.multiscale_objective import objectives_of, together
     from neural_style.compute.style_targets import style_targets
 
     graphs = _graphs(config, network, precision)
-    targets = [
-        style_targets(graphs, [halved_times(style, halvings) for style in styles], tile_size)
-        for halvings in range(config.loss_scales)
-    ]
+    of_styles = [reductions(style, config.loss_scales) for style in styles]
+    targets = [style_targets(graphs, of_size, tile_size) for of_size in zip(*of_styles, strict=True)]
     return together(objectives_of(graphs, config, content, targets, tile_size))
+
+
+def whole_objective(
+    config: ResolvedConfig, network: Network, content: np.ndarray, styles: Sequence[np.ndarray]
+) -> WholeObjective:
+    """Build the objective of a whole picture at one size, which also gives losses without a gradient.
+
+    The arguments are those of `objective`.
+    """
+    from neural_style.compute.objective import WholeObjective
+
+    made = objective(config, network, content, styles)
+    assert isinstance(made, WholeObjective)
+    return made
 
 
 def _graphs(config: ResolvedConfig, network: Network, precision: str) -> Graphs:

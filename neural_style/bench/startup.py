@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -48,10 +48,7 @@ def time_phases(began: float, weights: str, width: int, preset: str | None) -> R
 
     marks = [began, time.perf_counter()]
     content, style, _ = random_pictures(width).astype(np.uint8)
-    pictures: Any = {"content": content, "styles": [style]}
-    changes: Any = {"weights": weights, "scales": "1"}
-    config = Config.of_preset(preset, **pictures, **changes) if preset else Config(**pictures, **changes)
-    steps = stylize(config)
+    steps = stylize(Config.of_preset(preset, content=content, styles=[style], weights=weights, scales="1"))
     for _ in range(2):  # the start image, and the step after it
         next(steps)
         marks.append(time.perf_counter())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from neural_style import vgg19_spec
 from neural_style.compute import tile_grid
 from neural_style.config.config import Config
-from neural_style.config.defaults import STEPPING
 from neural_style.networks import partition
 
 if TYPE_CHECKING:
@@ -69,40 +68,25 @@ class CostModel:
         self._reading_bytes, self._has_alpha = reading_bytes, has_alpha
         self._value_bytes = 4 if precision == "float32" else 2
 
-    def peak(
-        self,
-        width: int,
-        height: int,
-        tile_size: int | None,
-        keep_content: bool,
-        optimizer: str,
-        history_size: int,
-        pixels_before: int = 0,
-    ) -> int:
+    def peak(self, plan: Plan, pixels_before: int = 0) -> int:
         """Return the predicted peak of a process's resident memory, in bytes.
 
         process + weights + what finishes the result + max(pictures while read, images while optimizing) + work of one
         evaluation
 
         Args:
-            width: of the picture in pixels.
-            height: of the picture in pixels.
-            tile_size: side of a tile's own part in pixels; None for the whole picture at once.
-            keep_content: whether the content's feature maps are kept between evaluations.
-            optimizer: as `Config.optimizer`.
-            history_size: as `Config.history_size`.
+            plan: how the picture is computed; its own peak is not looked at.
             pixels_before: pixels of the size from which `Config.carry_moments` takes moments; 0 at the first size.
         """
-        tiled, area = tile_size is not None, width * height
-        process = PROCESS_BYTES + TILED_PROCESS_BYTES * tiled
+        width, height, tile_size = plan.width, plan.height, plan.tile_size
+        area, kept = width * height, self._kept_bytes(plan)
+        process = PROCESS_BYTES + TILED_PROCESS_BYTES * (tile_size is not None)
         moments = 2 * IMAGE_BYTES * pixels_before * self._config.carry_moments
         reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
         reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area, reduced)
-        optimizing = area * (
-            self._optimizer_bytes(tiled, optimizer, history_size) + self._kept_bytes(tiled, keep_content)
-        )
-        optimizing += reduced * (self._kept_bytes(tiled, keep_content) + 2 * IMAGE_BYTES)  # with image and gradient
-        if overwrites_image(tiled, optimizer):
+        optimizing = area * (self._optimizer_bytes(plan) + kept)
+        optimizing += reduced * (kept + 2 * IMAGE_BYTES)  # with image and gradient
+        if plan.in_place:
             optimizing += 1.5 * moments  # both, and a tensor of the one that is resized, while there is no gradient yet
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
         finish = self.photo_bytes(width, height) + CHANNEL_BYTES * area * self._has_alpha
@@ -127,10 +111,10 @@ class CostModel:
         convs = vgg19_spec.convs_up_to(self._config.layers)
         return self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
 
-    def _optimizer_bytes(self, tiled: bool, optimizer: str, history_size: int) -> float:
+    def _optimizer_bytes(self, plan: Plan) -> float:
         """Return the bytes per pixel of the images that an optimizer holds at once."""
-        averages = self._config.average_iterates > 0
-        if overwrites_image(tiled, optimizer):
+        optimizer, averages = plan.optimizer, self._config.average_iterates > 0
+        if plan.in_place:
             results = 2 * 3 * self._config.bit_depth / 8  # two finished pictures: copied, since the image changes
             if optimizer == "sgd":
                 return (3 + averages) * IMAGE_BYTES + results  # image, gradient and the image before
@@ -140,19 +124,19 @@ class CostModel:
             return (8 + 2 * averages) * IMAGE_BYTES
         if optimizer == "adam":  # to take back what was clipped, the image before is kept
             return (10 + self._config.clip + 2 * averages) * IMAGE_BYTES
-        images = 11 + 2 * (history_size + 1)  # each pair is a step and a change of the gradient
+        images = 11 + 2 * (plan.history_size + 1)  # each pair is a step and a change of the gradient
         return images * IMAGE_BYTES * (2 if optimizer == "scipy" else 1)  # SciPy computes in float64
 
-    def _kept_bytes(self, tiled: bool, keep_content: bool) -> float:
+    def _kept_bytes(self, plan: Plan) -> float:
         """Return the bytes per pixel that are kept between evaluations, and between the two passes of an evaluation."""
         content_layers = self._config.content_terms
         features = self._value_bytes * sum(map(_values_per_pixel, content_layers))
-        if not tiled:
+        if plan.tile_size is None:
             return features + IMAGE_BYTES  # the content is kept as well, in case tiles are needed after all
         parts = partition.parts(self._config.layers)
         cut = self._value_bytes * _values_per_pixel(partition.CUT) if len(parts) > 1 else 0.0
         between = cut if self._precision != "float16" else 2 * cut  # in float16, its gradient is float32
-        if keep_content:
+        if plan.keep_content:
             return between + features
         return between + sum(
             cut if part.start else IMAGE_BYTES for part in parts if not content_layers.keys().isdisjoint(part.layers)
@@ -199,11 +183,6 @@ class CostModel:
         convs = [conv for conv in vgg19_spec.convs_up_to(self._config.layers) if variant.padding_of(conv) != "zeros"]
         inputs = [vgg19_spec.kernel_shape(conv)[2] / vgg19_spec.stride(conv) ** 2 for conv in convs]
         return self._value_bytes * max(inputs, default=0.0)
-
-
-def overwrites_image(tiled: bool, optimizer: str) -> bool:
-    """Return whether the optimizer overwrites one image in place, instead of making new ones."""
-    return tiled and optimizer in STEPPING
 
 
 def default_style_areas(config: Config) -> list[float]:

@@ -7,6 +7,7 @@ blocks of 1×2 or 2×1, so every pixel counts. Sides are rounded up.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,17 @@ def halved(values: Any) -> Any:
     return means
 
 
-def halved_times(picture: np.ndarray, times: int) -> np.ndarray:
-    """Return a picture, float (height, width, channels), halved so many times; for 0, the picture itself."""
-    for _ in range(times):
-        picture = halved(picture)
-    return picture
+def reductions(values: Any, count: int) -> Iterator[Any]:
+    """Yield values, half of them, a quarter, and so on, each made when it is asked for.
+
+    Args:
+        values: as for `halved`. They are yielded first, as they are.
+        count: how many to yield altogether.
+    """
+    yield values
+    for _ in range(count - 1):
+        values = halved(values)
+        yield values
 
 
 def add_adjoint(gradient: Any, of_half: Any) -> Any:

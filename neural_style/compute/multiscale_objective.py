@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neural_style.compute.graph_cache import Graphs
-from neural_style.compute.halving import add_adjoint, halved
+from neural_style.compute.halving import add_adjoint, reductions
 from neural_style.compute.objective import Objective, WholeObjective, check_shape
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.compute.tiled_objective import TiledObjective
@@ -45,9 +45,7 @@ class MultiscaleObjective:
     def value_and_grad(self, image: Any) -> tuple[LossTerms, Any]:
         """Return the losses of an image and the gradient of their total; see `Objective`."""
         check_shape(image, self.shape)
-        images = [image]
-        for _ in self._objectives[1:]:
-            images.append(halved(images[-1]))
+        images = list(reductions(image, len(self._objectives)))
         of_sizes: list[LossTerms] = []
         gradient: Any = None
         for objective in reversed(self._objectives):  # the full size last, beside which only small gradients are kept
@@ -97,13 +95,13 @@ def objectives_of(
         check: as for `TiledObjective`.
     """
     made: list[WholeObjective | TiledObjective] = []
-    for halvings, targets in enumerate(style_targets):
-        content = halved(content) if halvings else content
+    contents = reductions(content, config.loss_scales)
+    for halvings, (picture, targets) in enumerate(zip(contents, style_targets, strict=True)):
         if tile_size is None:
-            made.append(WholeObjective(graphs.whole, config, content, targets, halvings))
+            made.append(WholeObjective(graphs.whole, config, picture, targets, halvings))
         else:
             made.append(
-                TiledObjective(graphs.tiled, config, content, targets, tile_size, keep_content, check, halvings)
+                TiledObjective(graphs.tiled, config, picture, targets, tile_size, keep_content, check, halvings)
             )
     return made
 

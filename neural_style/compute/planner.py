@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from neural_style.compute.cost_model import CostModel, default_style_areas, overwrites_image
+from neural_style.compute.cost_model import CostModel, default_style_areas
 from neural_style.config import byte_sizes
 from neural_style.config.config import Config
 from neural_style.config.defaults import STEPPING
@@ -42,13 +42,13 @@ class Plan:
     """As `Config.optimizer`."""
     history_size: int
     """As `Config.history_size`."""
-    peak: int
-    """Predicted peak of the process's memory in bytes."""
+    peak: int = 0
+    """Predicted peak of the process's memory in bytes; 0 if it is not predicted yet."""
 
     @property
     def in_place(self) -> bool:
-        """Whether the image is a buffer that the optimizer overwrites."""
-        return overwrites_image(self.tile_size is not None, self.optimizer)
+        """Whether the image is a buffer that the optimizer overwrites, instead of making new images."""
+        return self.tile_size is not None and self.optimizer in STEPPING
 
     def described(self, config: Config) -> str:
         """Return the plan in words, with the ways in which it differs from the settings."""
@@ -114,29 +114,29 @@ class Planner:
         """
         photo = self._costs.photo_bytes
         budgets = [budget - held - photo(*sizes[-1]) + photo(*size) for size in sizes[:-1]] + [budget]
-        candidates = self._candidates(sizes)
         plans = []
-        for of_size, left in zip(candidates, budgets, strict=True):
-            plan = next((plan for plan in of_size if plan.peak <= left), None)
+        for candidates, left in zip(self._candidates(sizes), budgets, strict=True):
+            plan = next((plan for plan in candidates if plan.peak <= left), None)
             if plan is None:
-                self._refuse(candidates, budgets, budget)
+                self._refuse(sizes, budgets, budget)
             plans.append(plan)
         return plans
 
-    def _candidates(self, sizes: Sequence[tuple[int, int]]) -> list[list[Plan]]:
-        """Return the possible plans for each size of a run, coarse to fine, the best first."""
-        before = [0, *(width * height for width, height in sizes)]
-        return [list(self._plans(*size, pixels)) for size, pixels in zip(sizes, before, strict=False)]
+    def _candidates(self, sizes: Sequence[tuple[int, int]]) -> Iterator[Iterator[Plan]]:
+        """Yield the possible plans for each scale of a run, coarse to fine, the best first, made when asked for."""
+        before = [0, *(width * height for width, height in sizes[:-1])]
+        for size, pixels in zip(sizes, before, strict=True):
+            yield map(functools.partial(self._predicted, pixels_before=pixels), self._plans(*size))
 
-    def _refuse(self, candidates: Sequence[Sequence[Plan]], budgets: Sequence[int], budget: int) -> NoReturn:
+    def _refuse(self, sizes: Sequence[tuple[int, int]], budgets: Sequence[int], budget: int) -> NoReturn:
         """Raise an error that says how much memory the run needs, which is what its largest scale needs.
 
         Args:
-            candidates: possible plans for each scale.
+            sizes: width and height of each scale.
             budgets: bytes that each scale may take.
             budget: bytes that the run may take.
         """
-        smallest = [min(plans, key=lambda plan: plan.peak) for plans in candidates]
+        smallest = [min(plans, key=lambda plan: plan.peak) for plans in self._candidates(sizes)]
         beside = [budget - left for left in budgets]
         plan, held = max(zip(smallest, beside, strict=True), key=lambda pair: pair[0].peak + pair[1])
         needed = plan.peak + held
@@ -150,7 +150,7 @@ class Planner:
 
     def whole(self, width: int, height: int) -> Plan:
         """Return the plan that follows the settings, without tiles, whatever memory it takes."""
-        return self._plan(width, height, None, True, self._config.optimizer, self._config.history_size)
+        return self._predicted(Plan(width, height, None, True, self._config.optimizer, self._config.history_size))
 
     def smaller(self, plan: Plan) -> Plan | None:
         """Return the same plan with smaller tiles; None if there are none, or the settings forbid tiles."""
@@ -160,18 +160,17 @@ class Planner:
         tile_size = next((size for size in TILE_SIZES if size < side), None)
         if tile_size is None:
             return None
-        return self._plan(plan.width, plan.height, tile_size, plan.keep_content, plan.optimizer, plan.history_size)
+        return self._predicted(dataclasses.replace(plan, tile_size=tile_size))
 
     def overwriting(self, plan: Plan) -> Plan:
         """Return the same plan with an optimizer that overwrites its image in tiles: Adam, or its own if it does."""
-        optimizer = _overwriting(plan.optimizer)
-        return self._plan(plan.width, plan.height, plan.tile_size, plan.keep_content, optimizer, plan.history_size)
+        return self._predicted(dataclasses.replace(plan, optimizer=_overwriting(plan.optimizer)))
 
-    def _plans(self, width: int, height: int, pixels_before: int) -> Iterator[Plan]:
-        """Yield the possible plans for a picture, the best first; `CostModel.peak` explains the arguments."""
+    def _plans(self, width: int, height: int) -> Iterator[Plan]:
+        """Yield the possible plans for a picture, the best first, without their peaks."""
         config, forced = self._config, self._config.tile_size
         side = max(width, height)
-        plan = functools.partial(self._plan, width, height, pixels_before=pixels_before)
+        plan = functools.partial(Plan, width, height)
         if not forced or forced >= side:
             yield plan(None, True, config.optimizer, config.history_size)
         if forced == 0:
@@ -193,18 +192,9 @@ class Planner:
         if optimizer not in STEPPING:
             yield _overwriting(optimizer), history_size
 
-    def _plan(
-        self,
-        width: int,
-        height: int,
-        tile_size: int | None,
-        keep_content: bool,
-        optimizer: str,
-        history_size: int,
-        pixels_before: int = 0,
-    ) -> Plan:
-        peak = self._costs.peak(width, height, tile_size, keep_content, optimizer, history_size, pixels_before)
-        return Plan(width, height, tile_size, keep_content, optimizer, history_size, peak)
+    def _predicted(self, plan: Plan, pixels_before: int = 0) -> Plan:
+        """Return a plan with its peak; `CostModel.peak` explains the arguments."""
+        return dataclasses.replace(plan, peak=self._costs.peak(plan, pixels_before))
 
 
 def _overwriting(optimizer: str) -> str:

@@ -66,10 +66,10 @@ def _check_start(config: Config) -> None:
     """Check that one option says what a run starts from."""
     if config.init is not None:
         _check_picture("init", config.init)
-    if config.init is not None and config.initial is not None:
-        raise UsageError(
-            "initial: expected nothing beside init, which says what to start from, too; leave one of them out"
-        )
+        if config.initial is not None:
+            raise UsageError(
+                "initial: expected nothing beside init, which says what to start from, too; leave one of them out"
+            )
     share = config.asked("initial_noiseblend")
     if config.start == "noise" and share not in (None, 1):
         raise UsageError(

@@ -48,11 +48,13 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
     """
 
     @classmethod
-    def of_preset(cls, name: str, *, content: PictureSource, styles: Sequence[PictureSource], **changes: Any) -> Config:
+    def of_preset(
+        cls, name: str | None, *, content: PictureSource, styles: Sequence[PictureSource], **changes: Any
+    ) -> Config:
         """Make the configuration of a preset.
 
         Args:
-            name: one of `Config.presets()`.
+            name: one of `Config.presets()`; None for the defaults.
             content: see the field.
             styles: see the field.
             changes: other fields, which take precedence over the preset's.
@@ -60,7 +62,8 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         Raises:
             UsageError: there is no such preset, or an option has an invalid value.
         """
-        return cls(content=content, styles=styles, **{**presets.values(name, OPTIONS, changes), **changes})
+        own = {} if name is None else presets.values(name, OPTIONS, changes)
+        return cls(content=content, styles=styles, **{**own, **changes})
 
     @staticmethod
     def presets() -> dict[str, str]:

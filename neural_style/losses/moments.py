@@ -19,8 +19,8 @@ float32 result: within a part, the hardware adds in float32, but the result of t
 rounding errors of many parts cancel out. With 16 parts, a relative error of 4e-4 remains.
 
 That is too much for variances and covariances, the small differences of second moments and products of means. So where
-the first moment is wanted, the product is that of features minus about their mean, and the rest is added in float32.
-Likewise, in the gradient, what nearly cancels is added in float32.
+the first moment is wanted, about the mean is subtracted from the features before the product, and what that changes is
+added in float32. Likewise, in the gradient, what nearly cancels is added in float32.
 """
 
 _SHIFT_STRIDE = 16
@@ -94,12 +94,10 @@ def moments(features: tf.Tensor, mask: tf.Tensor | None = None, *, with_first: b
         return values if of_mask is None else values * tf.cast(of_mask, values.dtype)
 
     mass = tf.cast(tf.shape(flat)[0], tf.float32) if of_mask is None else tf.reduce_sum(tf.cast(of_mask, tf.float32))
-    if not with_first:
-        second = _second_moment(flat, weighted(flat))
-        return Moments(mass, tf.zeros(0, second.dtype), second)
-    first = tf.reduce_sum(_at_least_float32(weighted(flat)), axis=0)
-    if flat.dtype != tf.bfloat16:
-        return Moments(mass, first, _second_moment(flat, weighted(flat)))
+    of_flat = weighted(flat)
+    first = tf.reduce_sum(_at_least_float32(of_flat if with_first else of_flat[:, :0]), axis=0)
+    if not with_first or flat.dtype != tf.bfloat16:
+        return Moments(mass, first, _second_moment(flat, of_flat))
     shift = _shift(flat)
     around, shift32 = flat - shift, tf.cast(shift, tf.float32)
     rest = shift32[:, None] * (first - mass * shift32 / 2)

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from neural_style.compute import memory
 from neural_style.compute.device import device_name
 from neural_style.compute.graph_cache import Graphs, cached_graphs
-from neural_style.compute.halving import halved
+from neural_style.compute.halving import reductions
 from neural_style.compute.ledger import LEDGER, Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
@@ -231,7 +231,7 @@ class Stylizer:
                 self._styles.move_to_end(key)
                 return self._styles[key]
         made: dict[tuple[int, str], MeanMoments] = {}
-        for size, reduced in enumerate(_reductions(example, sizes)):
+        for size, reduced in enumerate(reductions(example, sizes)):
             if size:
                 check()
             made |= {(size, layer): each for layer, each in style_moments(graphs, reduced, tile_size, check).items()}
@@ -240,14 +240,6 @@ class Stylizer:
             while len(self._styles) > MOST_STYLES:
                 self._styles.popitem(last=False)
         return made
-
-
-def _reductions(picture: np.ndarray, sizes: int) -> Iterator[np.ndarray]:
-    """Yield a picture, float32 (height, width, 3), half of it, a quarter, and so on, so many sizes altogether."""
-    yield picture
-    for _ in range(sizes - 1):
-        picture = halved(picture)
-        yield picture
 
 
 def _of_size(moments: Mapping[tuple[int, str], MeanMoments], size: int) -> dict[str, MeanMoments]:

@@ -47,10 +47,7 @@ class Method:
         Raises:
             UsageError: an option has an invalid value, options contradict each other, or there is no such preset.
         """
-        changes = {**common, **self.changes}
-        if self.preset is None:
-            return Config(content=content, styles=(style,), **changes)
-        return Config.of_preset(self.preset, content=content, styles=(style,), **changes)
+        return Config.of_preset(self.preset, content=content, styles=(style,), **{**common, **self.changes})
 
 
 _CLASSIC = {name: value for name, value in classic_run.SETTINGS.items() if name != "precision"}

@@ -26,7 +26,7 @@ def peak(
     """Predicted for a plan as the settings say."""
     config = config_of(**settings)
     costs = CostModel(config, precision, style_areas, reading_bytes, has_alpha)
-    return costs.peak(*size, tile_size, True, config.optimizer, config.history_size, pixels_before)
+    return costs.peak(Plan(*size, tile_size, True, config.optimizer, config.history_size), pixels_before)
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------

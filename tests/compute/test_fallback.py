@@ -8,7 +8,7 @@ import tensorflow as tf
 from objectives import noise, resolved, values
 
 from neural_style.compute.fallback import PlannedObjective
-from neural_style.compute.halving import halved_times
+from neural_style.compute.halving import reductions
 from neural_style.compute.objective import WholeObjective
 from neural_style.compute.planner import Planner
 from neural_style.compute.style_targets import style_targets
@@ -41,7 +41,7 @@ def planned(graphs):
         def targets(tile_size, sizes):
             asked.append(tile_size)
             style = noise(40, 150, 2)
-            return [style_targets(graphs, [halved_times(style, times)], tile_size) for times in range(sizes)]
+            return [style_targets(graphs, [each], tile_size) for each in reductions(style, sizes)]
 
         objective = PlannedObjective(graphs, config, noise(*size, 1), targets, planner, plan, check)
         objective.asked = asked  # the tile sizes for which style targets were computed

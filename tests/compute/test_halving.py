@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from neural_style.compute.halving import add_adjoint, halved, halved_times
+from neural_style.compute.halving import add_adjoint, halved, reductions
 from neural_style.vgg19_spec import halved_sizes
 
 SIZES = [(8, 6), (7, 6), (8, 5), (7, 5), (1, 4), (3, 1), (1, 1), (2, 2)]
@@ -47,15 +47,17 @@ def test_any_constant_stays_what_it_is():
 
 def test_several_times():
     picture = values(13, 22)[0]
-    assert halved_times(picture, 0) is picture
-    np.testing.assert_array_equal(halved_times(picture, 3), halved(halved(halved(picture))))
-    assert halved_times(picture, 3).shape == (2, 3, 3)
+    first, *_, last = reductions(picture, 4)
+    assert first is picture
+    assert [*reductions(picture, 1)] == [picture]
+    np.testing.assert_array_equal(last, halved(halved(halved(picture))))
+    assert last.shape == (2, 3, 3)
 
 
 def test_sizes_by_arithmetic_are_those_of_halved_pictures():
     for width, height in itertools.product((1, 2, 7, 32, 37), (1, 6, 33)):
         picture = np.zeros((height, width, 1))
-        found = [halved_times(picture, times).shape[1::-1] for times in range(5)]
+        found = [each.shape[1::-1] for each in reductions(picture, 5)]
         assert found == halved_sizes(width, height, 5)
 
 

@@ -8,7 +8,7 @@ import reference
 import tensorflow as tf
 from objectives import SHALLOW, image_of, picture, relative_error, resolved, traces, values
 
-from neural_style.compute.halving import halved_times
+from neural_style.compute.halving import reductions
 from neural_style.compute.multiscale_objective import MultiscaleObjective, objectives_of, together
 from neural_style.compute.objective import Objective, WholeObjective
 from neural_style.compute.style_targets import style_targets
@@ -39,10 +39,8 @@ def objective_of(tile_size=None, keep=True, content=CONTENT, **settings):
     """Of the case's loss and number of sizes."""
     config = resolved(**settings)
     graphs, styles = objectives.graphs_of(config), STYLES[: len(config.styles)]
-    of_sizes = [
-        style_targets(graphs, [halved_times(style, times) for style in styles], tile_size)
-        for times in range(config.loss_scales)
-    ]
+    reduced = zip(*(reductions(style, config.loss_scales) for style in styles), strict=True)
+    of_sizes = [style_targets(graphs, of_size, tile_size) for of_size in reduced]
     return together(objectives_of(graphs, config, content, of_sizes, tile_size, keep))
 
 
@@ -137,8 +135,8 @@ def test_gradient_by_central_differences_in_float64(kind):
         behind[at] -= step
         totals = [objective.value_and_grad(each)[0].total for each in (ahead, behind)]
         assert float(gradient[at]) == pytest.approx((totals[0] - totals[1]) / (2 * step), rel=1e-6)
-    images = [halved_times(image, times) for times in range(3)]
-    parts = [part.value_and_grad(each)[0].total for part, each in zip(powers(), images, strict=True)]
+    pairs = zip(powers(), reductions(image, 3), strict=True)
+    parts = [part.value_and_grad(each)[0].total for part, each in pairs]
     assert terms.total == pytest.approx(sum(parts))
     assert terms.by_name["content"] == terms.by_layer["content"]["relu1_1"] == terms.total
 
@@ -183,10 +181,9 @@ def test_the_mean_of_runs_at_each_size(case, tile_size):
     objective = objective_of(tile_size, **CASES[case], loss_scales=3)
     found = objective.value_and_grad(tf.constant(image_of(IMAGE)))[0]
     parts = []
-    for times in range(3):
+    for content, image, *styles in zip(*(reductions(each, 3) for each in (CONTENT, IMAGE, *STYLES)), strict=True):
         config = resolved(**CASES[case])
         graphs = objectives.graphs_of(config)
-        content, image, *styles = (halved_times(each, times) for each in (CONTENT, IMAGE, *STYLES))
         own = objectives.whole_of(config, content, styles[: len(config.styles)], graphs=graphs)
         parts.append(values(own.value_and_grad(tf.constant(image_of(image)))[0]))
     for name in ("content", "style"):
@@ -248,7 +245,7 @@ def test_a_picture_is_at_its_own_targets_at_every_size():
     """Content and styles that are the image leave nothing but the total variation."""
     config = resolved(**SHALLOW, loss_scales=3)
     graphs = objectives.graphs_of(config)
-    targets = [style_targets(graphs, [halved_times(IMAGE, times)]) for times in range(3)]
+    targets = [style_targets(graphs, [style]) for style in reductions(IMAGE, 3)]
     objective = together(objectives_of(graphs, config, IMAGE, targets, None))
     found = values(objective.value_and_grad(tf.constant(image_of(IMAGE)))[0])
     scale = values(objective_of(**SHALLOW, loss_scales=3).value_and_grad(tf.constant(image_of(IMAGE)))[0])

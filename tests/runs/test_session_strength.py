@@ -136,24 +136,25 @@ def test_a_strength_that_is_given_on_the_way_is_corrected_and_restored(
         assert totals(session) == rest
 
 
+def change_after(session, steps, **weights):
+    """Make steps, change weights, and make the steps that are left."""
+    for _ in range(steps):
+        session.step()
+    session.set_weights(**weights)
+    for _ in session:
+        pass
+
+
 def test_a_new_weight_ends_corrections(begin, weights_used):
     with begin(**THREE, strength=0.3) as session:
-        for _ in range(3):
-            session.step()
-        session.set_weights(style_weight=20.0)
-        for _ in session:
-            pass
+        change_after(session, 3, style_weight=20.0)
     assert weights_used[1] == 20
 
 
 def test_a_strength_of_1_on_the_way_corrects_nothing(begin, weights_used):
     """What was measured with the photo says nothing about a run without it."""
     with begin(**THREE, strength=0.3) as session:
-        for _ in range(7):  # to the end of the first size
-            session.step()
-        session.set_weights(strength=1)
-        for _ in session:
-            pass
+        change_after(session, 7, strength=1)  # to the end of the first size
         assert session._correction == 1
     assert weights_used[0] == weights_used[1]
 
@@ -161,10 +162,6 @@ def test_a_strength_of_1_on_the_way_corrects_nothing(begin, weights_used):
 def test_another_strength_after_the_last_step_of_a_size_corrects_nothing(begin, weights_used, distances):
     """The image was made with the strength before."""
     with begin(**THREE, strength=0.3) as session:
-        for _ in range(7):
-            session.step()
-        session.set_weights(strength=0.7)
-        for _ in session:
-            pass
+        change_after(session, 7, strength=0.7)
     assert distances == []
     assert weights_used[0] == weights_used[1]
