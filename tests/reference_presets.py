@@ -33,13 +33,13 @@ def athalye(image, photo, style, pixels):
 
 
 def gatys(image, photo, style, pixels):
-    """Equations 1, 4 and 5, with α = 1, β = 1000, and all features times 0.02."""
-    image, photo, style = ({layer: 0.02 * maps for layer, maps in each.items()} for each in (image, photo, style))
+    """Equations 1, 4 and 5, with α = 1, β = 10,000, and all features times 0.0318."""
+    image, photo, style = ({layer: 0.0318 * maps for layer, maps in each.items()} for each in (image, photo, style))
     content = 0.5 * np.sum((image["relu4_2"] - photo["relu4_2"]) ** 2)
     loss = 0.0
     for layer in FIVE:
         (g, m, c), (a, n, _) = raw_gram(image[layer]), raw_gram(style[layer])
-        loss += 1000 / 5 * np.sum((g / m - a / n) ** 2) / (4 * c**2)
+        loss += 10_000 / 5 * np.sum((g / m - a / n) ** 2) / (4 * c**2)
     return content, loss, 0.0
 
 
@@ -54,7 +54,7 @@ def johnson(image, photo, style, pixels):
 
 
 def cs231n(image, photo, style, pixels):
-    image, photo, style = ({layer: NORMALIZED * maps for layer, maps in each.items()} for each in (image, photo, style))
+    image, photo, style = ({layer: 0.05 * maps for layer, maps in each.items()} for each in (image, photo, style))
     content = 6e-2 * np.sum((image["relu4_2"] - photo["relu4_2"]) ** 2)
     loss = 0.0
     for layer, weight in zip(FIVE, (300000, 1000, 15, 3), strict=False):

@@ -12,7 +12,7 @@ from neural_style.bench import classic_run
 from neural_style.config.config import Config
 from neural_style.errors import UsageError
 
-STRENGTHS = (0.25, 0.35, 0.5, 0.65, 0.75, 0.9, 0.95)
+STRENGTHS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.9, 0.95)
 """Strengths that the defaults are painted with."""
 
 REFERENCE = "default"

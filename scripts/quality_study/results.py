@@ -54,8 +54,8 @@ class Job:
 
     @property
     def level_name(self) -> str:
-        """Return the level for captions: a factor as ×2, a value as it is."""
-        return f"{'×' if self.method.swept == 'style_weight' else ''}{self.level:g}"
+        """Return the level for captions: a factor as x2, a value as it is."""
+        return f"{'x' if self.method.swept == 'style_weight' else ''}{self.level:g}"
 
     def __str__(self) -> str:
         return f"{self.name} {self.level_name} {self.pair}"
