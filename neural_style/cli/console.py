@@ -14,10 +14,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 
 _QUOTED = r"(?<!\w)'[^']*'|(?<!\w)\"[^\"]*\""
-_AT_START = "|".join(OPTIONS)
+_AT_START = "|".join([*OPTIONS, presets.FLAG])
 _ANYWHERE = "|".join(name for name in OPTIONS if "_" in name)
 _OPTION_NAMES = re.compile(rf"{_QUOTED}|^(?:{_AT_START})(?=: )|(?<![\w./\\-])(?:{_ANYWHERE})(?![\w/\\-]|\.\w)")
 """Matches names of options in messages of the library, and quoted text, which is to be left alone."""

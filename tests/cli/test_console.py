@@ -4,6 +4,7 @@ import logging
 import pytest
 
 from neural_style.cli.console import Console, LogHandler, with_dashes
+from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 
 
@@ -21,7 +22,7 @@ def test_notes_are_single_lines_on_standard_error(level, line, capsys):
 
 
 def test_options_are_written_as_flags():
-    for name in OPTIONS:
+    for name in (*OPTIONS, presets.FLAG):
         assert with_dashes(f"{name}: expected more, got 0") == f"--{name}: expected more, got 0"
     for message, shown in (
         ("tv_width and min_scale go together.", "--tv_width and --min_scale go together."),
