@@ -33,8 +33,8 @@ def athalye(image, photo, style, pixels):
 
 
 def gatys(image, photo, style, pixels):
-    """Equations 1, 4 and 5, with α = 1, β = 10,000, and all features times 0.0318."""
-    image, photo, style = ({layer: 0.0318 * maps for layer, maps in each.items()} for each in (image, photo, style))
+    """Equations 1, 4 and 5, with α = 1, β = 10,000, and all features times 0.0926."""
+    image, photo, style = ({layer: 0.0926 * maps for layer, maps in each.items()} for each in (image, photo, style))
     content = 0.5 * np.sum((image["relu4_2"] - photo["relu4_2"]) ** 2)
     loss = 0.0
     for layer in FIVE:
