@@ -112,6 +112,8 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"--factors: expected factors above 0, got {' '.join(map(str, args.factors))}")
     if args.strength_sheet and (args.sheet or args.table):
         raise UsageError("--strength-sheet: expected no --sheet and no --table beside it; run the command twice")
+    if args.limit_seconds is not None and args.limit_seconds < 0:
+        raise UsageError(f"--limit-seconds: expected a number of at least 0, got {args.limit_seconds:g}")
     if args.cell < 1:
         raise UsageError(f"--cell: expected a width of at least 1 px, got {args.cell}")
     for option in ("sheet", "strength_sheet"):
@@ -202,7 +204,14 @@ def show_table(rows: Mapping[Job, Row], place: str) -> None:
         comparison.summarize(name, {pair: rows[job] for pair, job in chosen.items()}, reference)
         for name, chosen in comparable(rows).items()
     ]
-    _show(comparison.table([summary for summary in summaries if summary]), place)
+    known = [summary for summary in summaries if summary]
+    _show(comparison.table(known), place)
+    if not all(summary.compared for summary in known):
+        print(
+            f"{NAME}: – stands where no two strengths of the method {REFERENCE} have the method's distance to the "
+            "photograph between them; give more --strengths, or --factors",
+            file=sys.stderr,
+        )
 
 
 def reference_curves(rows: Mapping[Job, Row]) -> dict[Pair, list[Row]]:

@@ -8,6 +8,7 @@ flag that is replaced goes with it.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -90,23 +91,33 @@ def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
             values[name].parse(given if OPTIONS[name].is_list else given[-1])
         except (flags.Error, ValueError) as error:
             kind = "one of " + ", ".join(OPTIONS[name].choices) if OPTIONS[name].choices else _kind(OPTIONS[name])
-            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}") from error
+            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}{_nearest(name, given)}") from error
     return {name: values[name].value for name in texts}
+
+
+def _nearest(name: str, given: Sequence[str]) -> str:
+    """Return the end of a message about a value that is none of the choices: the nearest one."""
+    choices = OPTIONS[name].choices
+    wrong = next((text for text in given if text not in choices), "")
+    near = difflib.get_close_matches(wrong.lower(), choices, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield each flag's name, with underscores, and the texts given for it."""
-    position = 0
+    position, name, one = 0, "", ""  # `one` is the value of the flag `name`, if it takes only one
     while position < len(tokens):
         token = tokens[position]
         match = re.match(r"--?([A-Za-z][\w-]*)(=|\s+|$)" if in_file else r"--?([A-Za-z][\w-]*)(=|$)", token)
+        if not match and one and _is_value(token) and token:
+            raise UsageError(f"--{name}: expected one value, got {one!r} and {token!r}")
         if not match:
             raise UsageError(
                 f"expected a flag such as --content, got {token!r}; "
                 "write --content photo.jpg --styles a.jpg b.jpg (--help lists all flags)"
             )
         name, rest = match[1].replace("-", "_"), token[match.end() :]
-        position += 1
+        position, one = position + 1, ""
         if match[2] == "=":
             yield name, [flag_files.unquoted(rest) if in_file else rest]
         elif in_file:
@@ -115,6 +126,7 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
             values = _values_after(name, tokens[position:])
             yield name, values
             position += len(values)
+            one = "" if _takes_list(name) else "".join(values)
 
 
 def _values_after(name: str, tokens: Sequence[str]) -> list[str]:

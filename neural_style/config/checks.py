@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
@@ -57,7 +57,8 @@ def _check_pictures(config: Config) -> None:
         values = getattr(config, name)
         if values is not None and len(values) != len(config.styles):
             raise UsageError(
-                f"{name}: expected {len(config.styles)} number(s), one per style picture, got {len(values)}: {values}"
+                f"{name}: expected {len(config.styles)} number(s), one per style picture, "
+                f"got {len(values)}: {_words(values)}"
             )
     _ = config.style_blend
 
@@ -68,21 +69,26 @@ def _check_start(config: Config) -> None:
         _check_picture("init", config.init)
         if config.initial is not None:
             raise UsageError(
-                "initial: expected nothing beside init, which says what to start from, too; leave one of them out"
+                "initial: expected nothing beside --init, which says what to start from, too; leave one of them out"
             )
     share = config.asked("initial_noiseblend")
     if config.start == "noise" and share not in (None, 1):
         raise UsageError(
-            f"initial_noiseblend: expected 1 with init noise, which is noise alone, got {share:g}; "
+            f"initial_noiseblend: expected 1 with --init noise, which is noise alone, got {share:g}; "
             "leave one of the two out"
         )
     if share == 1 and config.start != "noise":
         for name in ("init", "initial"):
             if getattr(config, name) is not None:
                 raise UsageError(
-                    f"initial_noiseblend: expected less than 1 beside {name}, got 1, which is noise alone and leaves "
-                    f"nothing of {name}; leave one of the two out"
+                    f"initial_noiseblend: expected less than 1 beside --{name}, got 1, which is noise alone and leaves "
+                    f"nothing of that picture; leave one of the two out"
                 )
+
+
+def _words(values: Iterable[Any]) -> str:
+    """Return values as the command line takes them."""
+    return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
 
 
 def _check_iterations(config: Config) -> None:
@@ -110,7 +116,7 @@ def _check_rotations(rotations: tuple[int, ...]) -> None:
             expected = f"{', '.join(map(str, STYLE_ROTATIONS[:-1]))} or {STYLE_ROTATIONS[-1]}"
             raise UsageError(f"style_rotations: expected {expected} degrees, got {degrees}")
     if len(set(rotations)) != len(rotations):
-        raise UsageError(f"style_rotations: expected each rotation once, got {rotations}")
+        raise UsageError(f"style_rotations: expected each rotation once, got {_words(rotations)}")
 
 
 def _check_picture(name: str, picture: Any) -> None:
@@ -129,7 +135,7 @@ def _check_layers(config: Config) -> None:
             if layer not in vgg19_spec.LAYERS:
                 raise UsageError(f"{name}: expected names from relu1_1 to relu5_4 or conv1_1 to conv5_4, got {layer!r}")
         if len(set(layers)) != len(layers):
-            raise UsageError(f"{name}: expected each layer once, got {layers}")
+            raise UsageError(f"{name}: expected each layer once, got {_words(layers)}")
     if config.content_layers is not None and config.content_weight_blend != 1:
         raise UsageError(
             "content_weight_blend blends relu4_2 and relu5_2, which content_layers replaces; leave one of the two out"
@@ -153,13 +159,19 @@ def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind
     """Check that there is one weight for each of some layers or statistics."""
     given, count = config.asked(name), len(weighted or ())
     if given is not None and len(given) != count:
-        raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {given}")
+        raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {_words(given)}")
 
 
 def _check_losses(config: Config) -> None:
-    """Check that some loss is left to optimize."""
+    """Check that some loss is left to optimize, and that a strength has two losses to set against each other."""
     terms = {**config.content_terms, **config.style_terms}
     if terms or config.in_effect("tv_weight"):
+        for name in ("content_weight", "style_weight"):
+            if config.asked("strength") not in (None, 0, 1) and config.in_effect(name) == 0:
+                raise UsageError(
+                    f"strength: expected {name} above 0 beside it, got 0; a strength sets style against content: "
+                    "leave one of the two out"
+                )
         return
     weights = {name: config.in_effect(name) for name in ("content_weight", "style_weight", "tv_weight")}
     left_out = "style_weight" if config.strength == 0 else "content_weight" if config.strength == 1 else None
@@ -188,20 +200,21 @@ def _check_statistics(config: Config) -> None:
     if not 0 < sum(config.style_statistics.values()) < math.inf:
         raise UsageError(
             "style_loss_weights: expected at least one weight above 0 and a finite sum, "
-            f"got weights {tuple(config.style_statistics.values())}"
+            f"got {_words(config.style_statistics.values())}"
         )
     if config.style_layers_of is None:
         return
     if len(config.style_layers_of) != len(config.styles):
         raise UsageError(
             f"style_layers_of: expected {len(config.styles)} value(s), one per style picture, "
-            f"got {len(config.style_layers_of)}: {' '.join(config.style_layers_of)}"
+            f"got {len(config.style_layers_of)}: {_words(config.style_layers_of)}; join the layers of a picture with +"
         )
     for layers in config.style_layers_of:
         unknown = [layer for layer in layers.split("+") if layer not in config.style_layers]
         if layers != "all" and unknown:
             raise UsageError(
-                f"style_layers_of: expected all, or some of {'+'.join(config.style_layers)}, got {layers!r}"
+                f"style_layers_of: expected all, or some of {'+'.join(config.style_layers)} joined with +, "
+                f"got {layers!r}: style_layers has no {' and no '.join(map(repr, unknown))}"
             )
 
 

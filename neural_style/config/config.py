@@ -20,10 +20,10 @@ from neural_style.config import checks, presets, serialize
 from neural_style.config.defaults import (
     BALANCED_BLOCKS,
     BLENDED_CONTENT_LAYERS,
-    FAMILIES,
     LEFT_TO_NETWORK,
     STARTS,
     UNITS,
+    usual_values,
 )
 from neural_style.config.fields import Option
 from neural_style.config.options.losses import Losses
@@ -49,7 +49,7 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
 
     @classmethod
     def of_preset(
-        cls, name: str | None, *, content: PictureSource, styles: Sequence[PictureSource], **changes: Any
+        cls, name: str | None, content: PictureSource, styles: Sequence[PictureSource], **changes: Any
     ) -> Config:
         """Make the configuration of a preset.
 
@@ -112,7 +112,7 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
     def in_effect(self, name: str) -> Any:
         """Return the value of an option that depends on the loss: the one given, or its default for the loss."""
         value = self.asked(name)
-        return FAMILIES[self.family][name] if value is None else value
+        return usual_values(self.family, self.strength)[name] if value is None else value
 
     @property
     def start(self) -> str:

@@ -85,6 +85,11 @@ LEAST_TILE = 64
 """Smallest side of a tile in pixels. Smaller tiles would consist mostly of the margin around them."""
 
 
+def usual_values(loss: str, strength: float | None) -> dict[str, Any]:
+    """Return the defaults of the options that depend on the loss. A strength of 0 leaves the photo as it is."""
+    return {**FAMILIES[loss], **({"tv_weight": 0.0} if strength == 0 else {})}
+
+
 def usual_tolerance(optimizer: str, loss: str) -> float:
     """Return the default of `Config.tolerance` for an optimizer and a loss."""
     return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from neural_style.config import strength
 from neural_style.config.config import Config
-from neural_style.config.defaults import FAMILIES, LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, SGD_RATE, usual_tolerance
+from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, SGD_RATE, usual_tolerance, usual_values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
     values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
     loss = given["loss"] or values["loss"]
-    values |= {**FAMILIES[loss], "tolerance": usual_tolerance(config.optimizer, loss)}
+    values |= {**usual_values(loss, given["strength"]), "tolerance": usual_tolerance(config.optimizer, loss)}
     units = config.pixel_range / 255  # as `rates_of` undoes them
     values["learning_rate"] = SGD_RATE * units**2 if config.optimizer == "sgd" else values["learning_rate"] * units
     if config.iterations_by_scale is not None:

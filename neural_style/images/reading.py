@@ -104,15 +104,19 @@ def _check_file(path: PathLike, subject: str) -> None:
     if os.fspath(path).lower().startswith(("http://", "https://")):
         raise ImageError(f"{subject} is a web address; download it first and give the path of the file")
     try:
-        os.stat(path)
+        size = os.stat(path).st_size
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         folder = printable(os.path.dirname(os.path.abspath(path)))
-        raise ImageError(f"{subject} does not exist; give the path of a picture file (looked in {folder!r})") from error
+        several = "; separate pictures with spaces, not commas" if "," in subject else ""
+        advice = f"give the path of a picture file (looked in {folder!r}){several}"
+        raise ImageError(f"{subject} does not exist; {advice}") from error
     except OSError as error:
         raise ImageError(f"{subject} cannot be read ({error.strerror}); give the path of a picture file") from error
     if not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "not a regular file"
         raise ImageError(f"{subject} is {kind}; give the path of a picture file")
+    if size == 0:
+        raise ImageError(f"{subject} is empty (0 bytes); get a whole copy or give another")
 
 
 def _check_size(width: int, height: int, subject: str, max_pixels: int) -> None:

@@ -45,8 +45,8 @@ def scales_of(
     count = int(config.scales) if config.scales != "auto" else None
     lengths = config.iterations, config.scale_iterations
     is_seen = config.initial_noiseblend <= MOST_NOISE and config.start not in FORMLESS_STARTS
-    if count is None and is_seen and config.start != "content":
-        count = 1
+    if count is None and is_seen and (config.start != "content" or not config.style_terms):
+        count = 1  # a picture that is given, or the photo that nothing but its content changes
     if is_seen and config.preview_width:
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neural_style.compute.loss_weights import loss_spec
-from neural_style.config.defaults import FAMILIES
+from neural_style.config.defaults import usual_values
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
 from neural_style.losses.spec import LossSpec
@@ -57,10 +57,16 @@ def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpe
         weights = {"content_weight": config.content_weight, "style_weight": config.style_weight, **weights}
     left = tuple((name, value) for name, value in config.decisions if name not in weights)
     config = dataclasses.replace(config, **weights, decisions=left)
-    usual = {**FAMILIES[config.loss], "style_loss_weights": tuple(config.style_statistics.values())}
+    usual = {
+        **usual_values(config.loss, config.strength),
+        "style_loss_weights": tuple(config.style_statistics.values()),
+    }
     config = dataclasses.replace(
         config, **{name: usual[name] for name, value in weights.items() if value is None and name in usual}
     )
+    if "tv_weight" in config.decided:  # it follows the strength
+        left = tuple({**dict(left), "tv_weight": usual["tv_weight"]}.items())
+        config = dataclasses.replace(config, tv_weight=usual["tv_weight"], decisions=left)
     for term, new in zip(spec.terms, loss_spec(config).terms, strict=True):
         lacking = sorted(set(new.layers) - set(term.layers))
         if lacking:

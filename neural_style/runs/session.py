@@ -193,7 +193,7 @@ class Session:
         if best is not None and best.iteration == self._first_of_scale and best.losses["total"]:
             _log.warning(
                 "no step at %d×%d px lowered the loss, so its start image is the result there; "
-                "try other loss weights, or --precision float32",
+                "try more --iterations, a smaller --learning_rate, other loss weights, or --precision float32",
                 *best.scale,
             )
         if self._at + 1 < len(self.scales):

@@ -70,6 +70,18 @@ def test_flag_files_take_precedence_over_a_preset_wherever_it_stands(folder):
     )
 
 
+def test_a_preset_replaces_that_of_a_flag_file_with_all_that_either_sets(folder):
+    """What neither sets stays, and so does everything if the preset is the same."""
+    write("mine.flags", "--preset=athalye", "--style_weight=1000", "--pooling=avg", "--width=99")
+    given = [*NEEDED, "--flagfile=mine.flags"]
+    assert flags.parse([*given, "--preset=tensorflow"]) == Config.of_preset(
+        "tensorflow", **PICTURES, pooling="avg", width=99
+    )
+    assert flags.parse([*given, "--preset=athalye"]) == flags.parse(given)
+    write("outer.flags", "--flagfile=mine.flags", "--preset=tensorflow", "--style_weight=3")
+    assert flags.parse([*NEEDED, "--flagfile=outer.flags"]).style_weight == 3
+
+
 @pytest.mark.parametrize("name", presets.names())
 def test_saved_flags_need_no_preset(name, folder):
     made = resolve(flags.parse([*NEEDED, f"--preset={name}"]))
@@ -160,7 +172,7 @@ def test_an_override_of_an_invalid_value_in_a_flag_file(folder):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--init=gray", "--initial_noiseblend=1"], "initial_noiseblend: expected less than 1 beside init, got 1"),
+        (["--init=gray", "--initial_noiseblend=1"], "initial_noiseblend: expected less than 1 beside --init, got 1"),
         (["--preset=keras", "--iterations=5", "--iterations_by_scale=3"], "iterations: expected nothing beside"),
     ],
 )

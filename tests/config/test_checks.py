@@ -52,20 +52,22 @@ def test_lists_about_styles_must_have_their_length():
 def test_one_option_says_what_to_start_from():
     for init in ("content", "noise", "style_colors", "gray", "style", "start.png"):
         config(init=init)
-        refuse(r"^initial: expected nothing beside init, .*; leave one of them out$", init=init, initial="a.png")
+        refuse(r"^initial: expected nothing beside --init, .*; leave one of them out$", init=init, initial="a.png")
         if init != "noise":
             config(init=init, initial_noiseblend=0.25)
             refuse(
-                r"^initial_noiseblend: expected less than 1 beside init, got 1, .* leaves nothing of init; leave",
+                r"^initial_noiseblend: expected less than 1 beside --init, got 1, .* leaves nothing of that picture;",
                 init=init,
                 initial_noiseblend=1,
             )
-    refuse(r"^initial_noiseblend: expected less than 1 beside initial, got 1, ", initial="a.png", initial_noiseblend=1)
+    refuse(
+        r"^initial_noiseblend: expected less than 1 beside --initial, got 1, ", initial="a.png", initial_noiseblend=1
+    )
     config(init="noise", initial_noiseblend=1)
     config(initial_noiseblend=1)
     for share in (0, 0.25):
         refuse(
-            r"^initial_noiseblend: expected 1 with init noise, .* got 0.*; leave",
+            r"^initial_noiseblend: expected 1 with --init noise, .* got 0.*; leave",
             init="noise",
             initial_noiseblend=share,
         )
@@ -79,7 +81,7 @@ def test_a_share_of_noise_that_was_decided_may_change_with_the_start():
     for noise in (resolve(config(init="noise")), resolve(config(), {"initial_noiseblend": 1.0})):
         for other in ({"init": "gray"}, {"init": None, "initial": "a.png"}):
             assert resolve(dataclasses.replace(noise, **other)).initial_noiseblend == 0
-    with pytest.raises(UsageError, match=r"^initial_noiseblend: expected 1 with init noise"):
+    with pytest.raises(UsageError, match=r"^initial_noiseblend: expected 1 with --init noise"):
         dataclasses.replace(made, init="noise", initial_noiseblend=0.5)
 
 
@@ -88,7 +90,7 @@ def test_rotations_are_right_angles_each_once():
         assert config(style_rotations=rotations).style_rotations == tuple(rotations)
     for degrees in (45, -90, 360, 1):
         refuse(rf"^style_rotations: expected 0, 90, 180 or 270 degrees, got {degrees}$", style_rotations=[90, degrees])
-    refuse(r"^style_rotations: expected each rotation once, got \(90, 90\)$", style_rotations=[90, 90])
+    refuse(r"^style_rotations: expected each rotation once, got 90 90$", style_rotations=[90, 90])
     refuse(r"^style_rotations: expected one or more values", style_rotations=[])
 
 
@@ -132,7 +134,7 @@ def test_weights_of_statistics_that_were_decided_may_change_with_the_statistics(
             assert resolve(changed) == resolve(dataclasses.replace(made, style_loss=statistics))
             assert resolve(changed).style_loss_weights == (1,) * len(statistics)
     given = resolve(config(style_loss=["gram", "mean_std"], style_loss_weights=[3, 4]))
-    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 1 number.* got 2: \(3.0, 4.0\)$"):
+    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 1 number.* got 2: 3 4$"):
         dataclasses.replace(given, style_loss=("gram",))
     with pytest.raises(UsageError, match=r"^style_loss_weights: expected 2 number.* got 1: \(3.0,\)$"):
         dataclasses.replace(resolve(config()), style_loss_weights=(3,))
@@ -162,7 +164,10 @@ def test_a_loss_is_left_to_optimize():
 
 
 def test_layers_of_styles_are_style_layers():
-    refuse(r"^style_layers_of: expected 1 value.*, one per style picture, got 2: all all$", style_layers_of=["all"] * 2)
+    refuse(
+        r"^style_layers_of: expected 1 value.*, one per style picture, got 2: all all; join",
+        style_layers_of=["all"] * 2,
+    )
     for layers in ("relu1_2", "relu1_1+relu4_2", "relu1_1,relu2_1", "relu1_1+", "ALL", "all+relu1_1"):
         refuse(r"^style_layers_of: expected all, or some of relu1_1\+relu2_1", style_layers_of=[layers])
 

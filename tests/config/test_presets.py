@@ -61,6 +61,7 @@ def test_what_is_given_takes_precedence(place, tmp_path):
     made = flags.parse([*ARGUMENTS, f"--flagfile={file}", "--learning_rate=3"])
     assert (made.iterations, made.learning_rate, made.optimizer) == (7, 3, "adam")
     assert Config.of_preset("athalye", **PICTURES, iterations=7).iterations == 7
+    assert Config.of_preset("athalye", *PICTURES.values(), iterations=7).iterations == 7
 
 
 def test_a_value_that_equals_the_default_of_the_option_takes_precedence_too():

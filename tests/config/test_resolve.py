@@ -204,6 +204,8 @@ def test_the_ends_of_strength_leave_one_loss():
     assert (texture.factor("content_weight"), dict(texture.content_terms)) == (0, {})
     assert texture.factor("style_weight") == resolve(config()).factor("style_weight")
     assert photo.content_terms
+    assert (photo.tv_weight, resolve(config(strength=0, tv_weight=3.0)).tv_weight) == (0, 3)
+    assert texture.tv_weight == resolve(config()).tv_weight > 0
     assert texture.style_terms
 
 

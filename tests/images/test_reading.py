@@ -398,10 +398,17 @@ def test_file_without_permission(tmp_path, monkeypatch):
     assert "change its permissions" in message_of(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n"])
-def test_files_that_are_no_pictures(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty (0 bytes)"),
+        (b"hello", "not a picture of a known kind"),
+        (b"\x89PNG\r\n\x1a\n", "not a picture of a known kind"),
+    ],
+)
+def test_files_that_are_no_pictures(tmp_path, content, said):
     (tmp_path / "x.png").write_bytes(content)
-    assert "not a picture of a known kind" in message_of(tmp_path / "x.png")
+    assert said in message_of(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.webp", "x.bmp", "x.tif", "x.gif"])

@@ -61,7 +61,10 @@ def test_a_strength_sets_both_weights():
     )
     texture = reweighted(before, {"strength": 1}, loss_spec(before))
     assert (texture.factor("content_weight"), dict(texture.content_terms)) == (0, {})
-    assert not reweighted(before, {"strength": 0}, loss_spec(before)).style_terms
+    photo = reweighted(before, {"strength": 0}, loss_spec(before))
+    assert not photo.style_terms
+    assert photo.tv_weight == photo.factor("tv_weight") == 0
+    assert reweighted(photo, {"strength": 0.5}, loss_spec(before)).tv_weight == before.tv_weight > 0
 
 
 def test_a_weight_ends_the_corrections_for_a_strength():

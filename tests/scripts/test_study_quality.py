@@ -82,8 +82,9 @@ def times(place):
 def test_a_study_paints_judges_compares_and_resumes(study, tmp_path):
     results, table, sheet = tmp_path / "results", tmp_path / "table.md", tmp_path / "sheet.png"
     asked = ("--methods", "ours", "--pairs", "a+b", "b+c", "--strengths", "0.5", "--factors", "0.5", "2")
-    code, out, _ = study(*asked, "--table", table, "--sheet", sheet, "--cell", "60")
+    code, out, err = study(*asked, "--table", table, "--sheet", sheet, "--cell", "60")
     assert code == 0
+    assert "give more --strengths" in err.splitlines()[-1]  # one strength encloses no distance
     assert len(out.splitlines()) == 6
     names = [f"48/{place}/{pair}" for place in ("default/0.5", "ours/0.5", "ours/2") for pair in ("a+b", "b+c")]
     files = {Path(f"{name}.{kind}") for name in names for kind in ("json", "png")}
@@ -101,7 +102,7 @@ def test_a_study_paints_judges_compares_and_resumes(study, tmp_path):
     (results / "48/ours/0.5/a+b.png").unlink()
     code, out, _ = study(*asked)
     assert code == 0
-    assert [line.split(":")[0] for line in out.splitlines()] == ["1/2 ours ×0.5 a+b", "2/2 ours ×2 b+c"]
+    assert [line.split(":")[0] for line in out.splitlines()] == ["1/2 ours x0.5 a+b", "2/2 ours x2 b+c"]
     after = times(results)
     assert {str(name) for name in before if before[name] != after[name]} == {
         f"48/ours/{name}.{kind}" for name in ("0.5/a+b", "2/b+c") for kind in ("json", "png")
@@ -128,7 +129,7 @@ def test_a_method_with_other_settings_is_painted_anew(study, monkeypatch, tmp_pa
     _, out, _ = study(*asked, "--table", "--limit-seconds", "0")
     assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["default"]
     _, out, _ = study(*asked, "--precision", "float32")  # which is no other method
-    assert [line.split(":")[0] for line in out.splitlines()] == ["1/1 ours ×1 a+b"]
+    assert [line.split(":")[0] for line in out.splitlines()] == ["1/1 ours x1 a+b"]
     assert json.loads((tmp_path / "results/48/ours/1/a+b.json").read_text())["settings"]["tv_weight"] == 0
 
 
@@ -173,6 +174,7 @@ def test_the_sheet_of_strengths(study, tmp_path):
         (["--factors", "1", "0"], "--factors: expected factors above 0, got 1.0 0.0"),
         (["--factors", "inf"], "--factors: expected factors above 0"),
         (["--cell", "0"], "--cell: expected"),
+        (["--limit-seconds", "-4"], "--limit-seconds: expected a number of at least 0, got -4"),
         (["--width", "8"], "width: expected"),
         (["--sheet", "sheet.gif"], "--sheet: expected a file that ends with .jpg"),
         (["--strength-sheet", "sheet"], "--strength-sheet: expected a file that ends with .jpg"),
@@ -244,7 +246,7 @@ def test_the_time_limit_begins_no_picture(tmp_path):
 def test_pictures_that_fail_are_reported_and_tried_again(tmp_path):
     lines, jobs, results = [], [job(level) for level in (1.0, 2.0, 3.0)], Results(tmp_path)
     assert painting.paint_all(jobs, results, lambda: Brush(failing=[2.0]), say=lines.append) == 1
-    assert lines[1] == "ours ×2 a+b: failed: no"
+    assert lines[1] == "ours x2 a+b: failed: no"
     again = Brush()
     assert painting.paint_all(jobs, results, lambda: again, say=lines.append) == 0
     assert again.painted == [2]
