@@ -131,13 +131,12 @@ def kept(below: Mapping[str, Any], above: Mapping[str, Any], options: Mapping[st
         below: names -> values of the preset or the flag file.
         above: those that take precedence. What they change goes, and so does what belongs to it. What they give as
             `below` has it, or as the default that it keeps, changes nothing. If both name a preset, and not the same,
-            what either of the two sets goes.
+            what belongs to a loss goes.
         options: every option by name.
     """
     replaced = {*above}
-    named = {values[FLAG] for values in (below, above) if FLAG in values}
-    if len(named) == 2:
-        replaced |= {option for preset in named for option in texts(preset)}
+    if len({values[FLAG] for values in (below, above) if FLAG in values}) == 2:
+        replaced |= _OF_LOSS
     for name, value in above.items():
         if name in _REPLACES and _is_changed(options[name], value, below):
             replaced |= {*_replaced_by(name, value, below)}

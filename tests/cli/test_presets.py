@@ -70,9 +70,9 @@ def test_flag_files_take_precedence_over_a_preset_wherever_it_stands(folder):
     )
 
 
-def test_a_preset_replaces_that_of_a_flag_file_with_all_that_either_sets(folder):
-    """What neither sets stays, and so does everything if the preset is the same."""
-    write("mine.flags", "--preset=athalye", "--style_weight=1000", "--pooling=avg", "--width=99")
+def test_a_preset_replaces_that_of_a_flag_file_with_the_numbers_that_suit_its_loss(folder):
+    """Everything else stays, and so do these if the preset is the same."""
+    write("mine.flags", "--preset=athalye", "--style_weight=1000", "--learning_rate=5", "--pooling=avg", "--width=99")
     given = [*NEEDED, "--flagfile=mine.flags"]
     assert flags.parse([*given, "--preset=tensorflow"]) == Config.of_preset(
         "tensorflow", **PICTURES, pooling="avg", width=99
