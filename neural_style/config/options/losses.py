@@ -27,8 +27,9 @@ class Losses:
         "How far the result moves from the photo toward the style: 0 is the photo, 1 the style's texture alone. One "
         "number looks alike across pictures and sizes: it sets the weight of the style, and after each size but the "
         "last, the run compares how far content features are from the photo's with what the strength stands for, and "
-        f"corrects the weight. By default {USUAL:g} with --loss balanced if neither --content_weight nor "
-        "--style_weight is given. Otherwise the weights stay as they are.",
+        f"corrects the weight. A --style_weight that is given, such as a preset's, is multiplied. By default {USUAL:g} "
+        "with --loss balanced if neither --content_weight nor --style_weight is given. Otherwise the weights stay as "
+        "they are.",
         None,
         bounds="0 to 1",
     )
