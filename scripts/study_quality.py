@@ -112,7 +112,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"--factors: expected factors above 0, got {' '.join(map(str, args.factors))}")
     if args.strength_sheet and (args.sheet or args.table):
         raise UsageError("--strength-sheet: expected no --sheet and no --table beside it; run the command twice")
-    if args.limit_seconds is not None and args.limit_seconds < 0:
+    if args.limit_seconds is not None and not args.limit_seconds >= 0:
         raise UsageError(f"--limit-seconds: expected a number of at least 0, got {args.limit_seconds:g}")
     if args.cell < 1:
         raise UsageError(f"--cell: expected a width of at least 1 px, got {args.cell}")
@@ -206,7 +206,7 @@ def show_table(rows: Mapping[Job, Row], place: str) -> None:
     ]
     known = [summary for summary in summaries if summary]
     _show(comparison.table(known), place)
-    if not all(summary.compared for summary in known):
+    if not all(summary.ratios for summary in known):
         print(
             f"{NAME}: – stands where no two strengths of the method {REFERENCE} have the method's distance to the "
             "photograph between them; give more --strengths, or --factors",

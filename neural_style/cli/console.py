@@ -20,7 +20,9 @@ from neural_style.config.config import OPTIONS
 _QUOTED = r"(?<!\w)'[^']*'|(?<!\w)\"[^\"]*\""
 _AT_START = "|".join([*OPTIONS, presets.FLAG])
 _ANYWHERE = "|".join(name for name in OPTIONS if "_" in name)
-_OPTION_NAMES = re.compile(rf"{_QUOTED}|^(?:{_AT_START})(?=: )|(?<![\w./\\-])(?:{_ANYWHERE})(?![\w/\\-]|\.\w)")
+_OPTION_NAMES = re.compile(
+    rf"{_QUOTED}|(?:^|(?<=': ))(?:{_AT_START})(?=: )|(?<![\w./\\-])(?:{_ANYWHERE})(?![\w/\\-]|\.\w)"
+)
 """Matches names of options in messages of the library, and quoted text, which is to be left alone."""
 
 
@@ -74,6 +76,6 @@ def with_dashes(message: str) -> str:
     """Return a message of the library with options written as flags: `--width: expected …` for `width: expected …`.
 
     The library names options like arguments of `Config`. They are recognized at the beginning of a message, before a
-    colon, and anywhere if they contain an underscore.
+    colon, after a name in quotes and a colon, and anywhere if they contain an underscore.
     """
     return _OPTION_NAMES.sub(lambda found: found[0] if found[0][0] in "'\"" else f"--{found[0]}", message)

@@ -3,7 +3,7 @@
 Dashes and underscores are the same. A value follows `=` or a space. A list is written `--styles a.jpg b.jpg`, or
 `--styles=a.jpg --styles=b.jpg`. Flags next to a `--flagfile` take precedence over those in the file. All of them take
 precedence over those of a `--preset`, even if a flag file names it. By the rules of `presets.kept`, what belongs to a
-flag that is replaced goes with it.
+flag or to a preset that is replaced goes with it.
 """
 
 from __future__ import annotations
@@ -96,8 +96,11 @@ def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
 
 
 def _nearest(name: str, given: Sequence[str]) -> str:
-    """Return the end of a message about a value that is none of the choices: the nearest one."""
+    """Return the end of a message about a value that is none of the choices: what may be meant."""
     choices = OPTIONS[name].choices
+    parts = [part for text in given for part in re.split(r"[\s,]+", text)]
+    if OPTIONS[name].is_list and {*parts} <= {*choices}:
+        return f"; write --{name} {' '.join(parts)}"
     wrong = next((text for text in given if text not in choices), "")
     near = difflib.get_close_matches(wrong.lower(), choices, n=1)
     return f"; did you mean {near[0]}?" if near else ""
@@ -109,8 +112,10 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
     while position < len(tokens):
         token = tokens[position]
         match = re.match(r"--?([A-Za-z][\w-]*)(=|\s+|$)" if in_file else r"--?([A-Za-z][\w-]*)(=|$)", token)
-        if not match and one and _is_value(token) and token:
-            raise UsageError(f"--{name}: expected one value, got {one!r} and {token!r}")
+        if not match and one and token and _is_value(token):
+            raise UsageError(
+                f"--{name}: expected one value, got {one!r} and {token!r}; put a value that has spaces in quotes"
+            )
         if not match:
             raise UsageError(
                 f"expected a flag such as --content, got {token!r}; "
@@ -126,7 +131,7 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
             values = _values_after(name, tokens[position:])
             yield name, values
             position += len(values)
-            one = "" if _takes_list(name) else "".join(values)
+            one = values[0] if values and not _takes_list(name) else ""
 
 
 def _values_after(name: str, tokens: Sequence[str]) -> list[str]:

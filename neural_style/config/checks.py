@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
 from neural_style.config import byte_sizes
 from neural_style.config.defaults import STEPPING, STYLE_ROTATIONS
+from neural_style.config.fields import words
 from neural_style.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _check_pictures(config: Config) -> None:
         if values is not None and len(values) != len(config.styles):
             raise UsageError(
                 f"{name}: expected {len(config.styles)} number(s), one per style picture, "
-                f"got {len(values)}: {_words(values)}"
+                f"got {len(values)}: {words(values)}"
             )
     _ = config.style_blend
 
@@ -86,11 +87,6 @@ def _check_start(config: Config) -> None:
                 )
 
 
-def _words(values: Iterable[Any]) -> str:
-    """Return values as the command line takes them."""
-    return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-
-
 def _check_iterations(config: Config) -> None:
     """Check that one option says how long each size is painted.
 
@@ -116,7 +112,7 @@ def _check_rotations(rotations: tuple[int, ...]) -> None:
             expected = f"{', '.join(map(str, STYLE_ROTATIONS[:-1]))} or {STYLE_ROTATIONS[-1]}"
             raise UsageError(f"style_rotations: expected {expected} degrees, got {degrees}")
     if len(set(rotations)) != len(rotations):
-        raise UsageError(f"style_rotations: expected each rotation once, got {_words(rotations)}")
+        raise UsageError(f"style_rotations: expected each rotation once, got {words(rotations)}")
 
 
 def _check_picture(name: str, picture: Any) -> None:
@@ -135,7 +131,7 @@ def _check_layers(config: Config) -> None:
             if layer not in vgg19_spec.LAYERS:
                 raise UsageError(f"{name}: expected names from relu1_1 to relu5_4 or conv1_1 to conv5_4, got {layer!r}")
         if len(set(layers)) != len(layers):
-            raise UsageError(f"{name}: expected each layer once, got {_words(layers)}")
+            raise UsageError(f"{name}: expected each layer once, got {words(layers)}")
     if config.content_layers is not None and config.content_weight_blend != 1:
         raise UsageError(
             "content_weight_blend blends relu4_2 and relu5_2, which content_layers replaces; leave one of the two out"
@@ -153,25 +149,20 @@ def _check_layers(config: Config) -> None:
         )
     _check_statistics(config)
     _check_losses(config)
+    _check_strength(config)
 
 
 def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind: str) -> None:
     """Check that there is one weight for each of some layers or statistics."""
     given, count = config.asked(name), len(weighted or ())
     if given is not None and len(given) != count:
-        raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {_words(given)}")
+        raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {words(given)}")
 
 
 def _check_losses(config: Config) -> None:
-    """Check that some loss is left to optimize, and that a strength has two losses to set against each other."""
+    """Check that some loss is left to optimize."""
     terms = {**config.content_terms, **config.style_terms}
     if terms or config.in_effect("tv_weight"):
-        for name in ("content_weight", "style_weight"):
-            if config.asked("strength") not in (None, 0, 1) and config.in_effect(name) == 0:
-                raise UsageError(
-                    f"strength: expected {name} above 0 beside it, got 0; a strength sets style against content: "
-                    "leave one of the two out"
-                )
         return
     weights = {name: config.in_effect(name) for name in ("content_weight", "style_weight", "tv_weight")}
     left_out = "style_weight" if config.strength == 0 else "content_weight" if config.strength == 1 else None
@@ -192,22 +183,34 @@ def _check_losses(config: Config) -> None:
     )
 
 
+def _check_strength(config: Config) -> None:
+    """Check that a strength that was given has two losses to set against each other."""
+    if config.asked("strength") in (None, 0, 1):
+        return
+    for name in ("content_weight", "style_weight"):
+        if config.in_effect(name) == 0:
+            raise UsageError(
+                f"strength: expected {name} above 0 beside it, got 0, which leaves nothing to set it against; "
+                f"leave strength or {name} out"
+            )
+
+
 def _check_statistics(config: Config) -> None:
     """Check the statistics of the style loss, and the layers that each style counts in."""
     statistics = config.in_effect("style_loss")
     if len(set(statistics)) != len(statistics):
-        raise UsageError(f"style_loss: expected each statistic once, got {' '.join(statistics)}")
+        raise UsageError(f"style_loss: expected each statistic once, got {words(statistics)}")
     if not 0 < sum(config.style_statistics.values()) < math.inf:
         raise UsageError(
             "style_loss_weights: expected at least one weight above 0 and a finite sum, "
-            f"got {_words(config.style_statistics.values())}"
+            f"got {words(config.style_statistics.values())}"
         )
     if config.style_layers_of is None:
         return
     if len(config.style_layers_of) != len(config.styles):
         raise UsageError(
             f"style_layers_of: expected {len(config.styles)} value(s), one per style picture, "
-            f"got {len(config.style_layers_of)}: {_words(config.style_layers_of)}; join the layers of a picture with +"
+            f"got {len(config.style_layers_of)}: {words(config.style_layers_of)}; join the layers of a picture with +"
         )
     for layers in config.style_layers_of:
         unknown = [layer for layer in layers.split("+") if layer not in config.style_layers]

@@ -25,7 +25,7 @@ from neural_style.config.defaults import (
     UNITS,
     usual_values,
 )
-from neural_style.config.fields import Option
+from neural_style.config.fields import Option, words
 from neural_style.config.options.losses import Losses
 from neural_style.config.options.network import Network
 from neural_style.config.options.optimization import Optimization
@@ -237,5 +237,5 @@ OPTIONS: Mapping[str, Option] = {
 def _normalized(name: str, values: Sequence[float]) -> tuple[float, ...]:
     total = sum(values)
     if not 0 < total < math.inf:
-        raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got weights {tuple(values)}")
+        raise UsageError(f"{name}: expected at least one weight above 0 and a finite sum, got {words(values)}")
     return tuple(value / total for value in values)

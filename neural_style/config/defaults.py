@@ -86,7 +86,7 @@ LEAST_TILE = 64
 
 
 def usual_values(loss: str, strength: float | None) -> dict[str, Any]:
-    """Return the defaults of the options that depend on the loss. A strength of 0 leaves the photo as it is."""
+    """Return the defaults of the options that depend on the loss. At a strength of 0, there is no total variation."""
     return {**FAMILIES[loss], **({"tv_weight": 0.0} if strength == 0 else {})}
 
 

@@ -7,7 +7,7 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from neural_style.errors import UsageError
@@ -176,3 +176,8 @@ def _within(value: float, bounds: str) -> bool:
         return (value > low if words[0] == ">" else value >= low) and value <= high
     low, high = float(words[0]), float(words[-1])
     return low <= value < high if "<" in words else low <= value <= high
+
+
+def words(values: Iterable[Any]) -> str:
+    """Return values as the command line takes them, for messages."""
+    return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)

@@ -35,6 +35,11 @@ _OF_LOSS = {
     *("tv_loss", "tv_width", "tolerance", "pixel_range", "learning_rate", "eps"),  # they suit the size of a loss
 }
 
+_OF_ANOTHER_PRESET = {
+    *(_OF_LOSS | _OF_OPTIMIZER) - {"iterations", "iterations_by_scale"},
+    *("style_layer_weight_exp", "content_layer_weights"),
+}
+
 _REPLACES: Mapping[str, Collection[str]] = {
     "loss": _OF_LOSS,
     "pixel_range": {"learning_rate", "eps", "tv_weight"},
@@ -45,6 +50,7 @@ _REPLACES: Mapping[str, Collection[str]] = {
     "iterations": {"iterations_by_scale"},
     "scale_iterations": {"iterations_by_scale"},
     "iterations_by_scale": {"iterations", "scale_iterations"},
+    "strength": {"tv_weight"},
     "content_weight": {"strength"},
     "style_weight": {"strength"},
     "content_layers": {"content_layer_weights", "content_weight_blend"},
@@ -131,12 +137,12 @@ def kept(below: Mapping[str, Any], above: Mapping[str, Any], options: Mapping[st
         below: names -> values of the preset or the flag file.
         above: those that take precedence. What they change goes, and so does what belongs to it. What they give as
             `below` has it, or as the default that it keeps, changes nothing. If both name a preset, and not the same,
-            what belongs to a loss goes.
+            what suits their losses and optimizers goes, too, but for the number of iterations.
         options: every option by name.
     """
     replaced = {*above}
     if len({values[FLAG] for values in (below, above) if FLAG in values}) == 2:
-        replaced |= _OF_LOSS
+        replaced |= _OF_ANOTHER_PRESET
     for name, value in above.items():
         if name in _REPLACES and _is_changed(options[name], value, below):
             replaced |= {*_replaced_by(name, value, below)}
@@ -154,7 +160,13 @@ def _is_changed(option: Option, value: Any, below: Mapping[str, Any]) -> bool:
 
 
 def _replaced_by(name: str, value: Any, below: Mapping[str, Any]) -> Collection[str]:
-    """Return the options that a changed one replaces. A share of noise replaces only a start that has another share."""
+    """Return the options that a changed one replaces.
+
+    A share of noise replaces only a start that has another share. A strength replaces the total variation only if it
+    changes to 0, at which there is none by default, or from 0.
+    """
+    if name == "strength" and (value == 0) == (below.get("strength") == 0):
+        return ()
     if name == "initial_noiseblend" and (value == 1) == (below.get("init") == "noise"):
         return ()
     return _REPLACES[name]

@@ -107,7 +107,8 @@ def _check_file(path: PathLike, subject: str) -> None:
         size = os.stat(path).st_size
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         folder = printable(os.path.dirname(os.path.abspath(path)))
-        several = "; separate pictures with spaces, not commas" if "," in subject else ""
+        joined = os.path.isfile(os.fsdecode(path).split(",")[0])
+        several = "; separate several pictures with spaces, not commas" if joined else ""
         advice = f"give the path of a picture file (looked in {folder!r}){several}"
         raise ImageError(f"{subject} does not exist; {advice}") from error
     except OSError as error:

@@ -55,18 +55,16 @@ def reweighted(config: ResolvedConfig, weights: Mapping[str, Any], spec: LossSpe
         weights = {"strength": None, **weights}
     elif "strength" in weights and weights["strength"] is None:  # the usual one, unless there are weights
         weights = {"content_weight": config.content_weight, "style_weight": config.style_weight, **weights}
-    left = tuple((name, value) for name, value in config.decisions if name not in weights)
-    config = dataclasses.replace(config, **weights, decisions=left)
+    left = {name: value for name, value in config.decisions if name not in weights}
+    config = dataclasses.replace(config, **weights, decisions=tuple(left.items()))
     usual = {
         **usual_values(config.loss, config.strength),
         "style_loss_weights": tuple(config.style_statistics.values()),
     }
-    config = dataclasses.replace(
-        config, **{name: usual[name] for name, value in weights.items() if value is None and name in usual}
-    )
-    if "tv_weight" in config.decided:  # it follows the strength
-        left = tuple({**dict(left), "tv_weight": usual["tv_weight"]}.items())
-        config = dataclasses.replace(config, tv_weight=usual["tv_weight"], decisions=left)
+    values = {name: usual[name] for name, value in weights.items() if value is None and name in usual}
+    if "tv_weight" in {*left, *values}:  # the default, which follows the strength
+        values["tv_weight"] = left["tv_weight"] = usual["tv_weight"]
+    config = dataclasses.replace(config, **values, decisions=tuple(left.items()))
     for term, new in zip(spec.terms, loss_spec(config).terms, strict=True):
         lacking = sorted(set(new.layers) - set(term.layers))
         if lacking:

@@ -20,6 +20,7 @@ from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
 from neural_style.config import strength
+from neural_style.config.defaults import STEPPING
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
 from neural_style.networks.weights import VGGWeights
@@ -193,8 +194,9 @@ class Session:
         if best is not None and best.iteration == self._first_of_scale and best.losses["total"]:
             _log.warning(
                 "no step at %d×%d px lowered the loss, so its start image is the result there; "
-                "try more --iterations, a smaller --learning_rate, other loss weights, or --precision float32",
+                "try %sother loss weights, or --precision float32",
                 *best.scale,
+                "more --iterations, a smaller --learning_rate, " if self.config.optimizer in STEPPING else "",
             )
         if self._at + 1 < len(self.scales):
             self._correct()

@@ -62,7 +62,8 @@ BAD = [
     ("--content=cut.png", "is damaged or truncated"),
     ("--content=glass.png", "is fully transparent"),
     ("--styles=nowhere.png", "style picture 'nowhere.png' does not exist"),
-    ("--styles=style.png,photo.png", "; separate pictures with spaces, not commas"),
+    ("--styles=style.png,photo.png", "; separate several pictures with spaces, not commas"),
+    ("--styles=style.png,works/photo.png", "; separate several pictures with spaces, not commas"),
     ("--initial=nowhere.png", "initial picture 'nowhere.png' does not exist"),
     (
         "--weights=nowhere.npz",
@@ -104,6 +105,7 @@ BAD = [
     ("--style-rotations=90 90", "--style_rotations: expected each rotation once, got 90 90"),
     ("--padding=zero", "--padding: expected one of zeros, replicate, reflect, got 'zero'; did you mean zeros?"),
     ("--style-loss=gram Wasserstien", "; did you mean wasserstein?"),
+    ("--style-loss=gram,mean_std", "got 'gram,mean_std'; write --style_loss gram mean_std"),
     (
         "--style-layers-of=relu1_1 relu2_1 relu3_1",
         "got 3: relu1_1 relu2_1 relu3_1; join the layers of a picture with +",

@@ -24,6 +24,7 @@ def test_notes_are_single_lines_on_standard_error(level, line, capsys):
 def test_options_are_written_as_flags():
     for name in (*OPTIONS, presets.FLAG):
         assert with_dashes(f"{name}: expected more, got 0") == f"--{name}: expected more, got 0"
+        assert with_dashes(f"in 'a.cfg': {name}: expected more") == f"in 'a.cfg': --{name}: expected more"
     for message, shown in (
         ("tv_width and min_scale go together.", "--tv_width and --min_scale go together."),
         ("give save_flags, or bit_depth 8", "give --save_flags, or --bit_depth 8"),

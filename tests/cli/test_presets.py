@@ -80,6 +80,24 @@ def test_a_preset_replaces_that_of_a_flag_file_with_the_numbers_that_suit_its_lo
     assert flags.parse([*given, "--preset=athalye"]) == flags.parse(given)
     write("outer.flags", "--flagfile=mine.flags", "--preset=tensorflow", "--style_weight=3")
     assert flags.parse([*NEEDED, "--flagfile=outer.flags"]).style_weight == 3
+    write("mine.flags", "--preset=cs231n", "--average_iterates=0.9", "--style_layer_weight_exp=2", "--iterations=7")
+    assert flags.parse([*given, "--preset=gatys"]) == Config.of_preset("gatys", **PICTURES, iterations=7)
+
+
+def test_a_strength_of_0_ends_the_variation_of_a_preset_or_a_flag_file_and_another_that_of_0(folder):
+    write("mine.flags", "--tv_weight=7", "--strength=0.5")
+    write("photo.flags", "--tv_weight=0", "--strength=0")
+    usual = resolve(Config(**PICTURES)).tv_weight
+    for given, expected in (
+        (["--preset=athalye", "--strength=0"], 0),
+        (["--preset=athalye", "--strength=0.5"], 100),
+        (["--flagfile=mine.flags", "--strength=0"], 0),
+        (["--flagfile=mine.flags", "--strength=0.3"], 7),
+        (["--flagfile=mine.flags", "--strength=0", "--tv_weight=3"], 3),
+        (["--flagfile=photo.flags", "--strength=0"], 0),
+        (["--flagfile=photo.flags", "--strength=0.5"], usual),
+    ):
+        assert resolve(flags.parse([*NEEDED, *given])).tv_weight == expected, given
 
 
 @pytest.mark.parametrize("name", presets.names())

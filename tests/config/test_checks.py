@@ -163,6 +163,15 @@ def test_a_loss_is_left_to_optimize():
         refuse(r"^style_layers_of: expected a style that counts in .* got none;", tv_weight=0, **options, **nowhere)
 
 
+def test_a_strength_that_is_given_sets_two_losses_against_each_other():
+    for name in ("content_weight", "style_weight"):
+        refuse(rf"^strength: expected {name} above 0 beside it, got 0, .*; leave", strength=0.3, **{name: 0})
+        config(**{name: 0})
+        assert getattr(dataclasses.replace(resolve(config()), **{name: 0}), name) == 0
+        for end in (0, 1):
+            config(strength=end, style_weight=5, content_weight=5)
+
+
 def test_layers_of_styles_are_style_layers():
     refuse(
         r"^style_layers_of: expected 1 value.*, one per style picture, got 2: all all; join",

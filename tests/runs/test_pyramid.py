@@ -165,6 +165,7 @@ def test_scales_of_a_configuration():
         ({"initial": "start.png", "initial_noiseblend": 0.5}, {}, [(200, 400, 300)]),
         ({"initial": "start.png", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
         ({"strength": 0}, {}, [(200, 400, 300)]),
+        ({"style_weight": 0.0}, {}, [(200, 400, 300)]),
         ({"strength": 0, "scales": 2}, {}, [(100, 200, 60), (200, 400, 300)]),
         ({"strength": 0, "init": "noise"}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),
         ({"init": "content"}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),

@@ -67,6 +67,16 @@ def test_a_strength_sets_both_weights():
     assert reweighted(photo, {"strength": 0.5}, loss_spec(before)).tv_weight == before.tv_weight > 0
 
 
+def test_a_default_variation_follows_the_strength_and_a_given_one_stays():
+    before = config()
+    for first in ({"tv_weight": None}, {"strength": 0, "tv_weight": None}):
+        between = reweighted(before, first, loss_spec(before))
+        for strength, expected in ((0, 0), (0.5, before.tv_weight)):
+            assert reweighted(between, {"strength": strength}, loss_spec(before)).tv_weight == expected
+    given = reweighted(before, {"tv_weight": 7.0}, loss_spec(before))
+    assert reweighted(given, {"strength": 0}, loss_spec(before)).tv_weight == 7
+
+
 def test_a_weight_ends_the_corrections_for_a_strength():
     before = config()
     assert before.strength == 0.5

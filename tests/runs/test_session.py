@@ -489,6 +489,7 @@ def test_a_start_image_that_wins_is_told(run, evaluations, notes, count):
     assert [step.best for step in steps] == [True] + [False] * (count - 1)
     (note,) = notes()
     assert note.startswith("no step at 64×48 px lowered the loss, so its start image is the result there; ")
+    assert ("learning_rate" in note) == (count > 1)
 
 
 @ALL

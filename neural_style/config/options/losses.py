@@ -143,7 +143,7 @@ class Losses:
     )
     tv_weight: float | None = option(
         "Losses",
-        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')}",
+        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')} With --strength 0, 0.",
         None,
         bounds=">= 0",
     )

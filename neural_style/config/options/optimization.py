@@ -53,7 +53,7 @@ class Optimization:
         "Sizes to paint at, from coarse to fine: a number of sizes, each half as large as the next, or auto. auto "
         "multiplies the size by --scale_factor, from --min_scale up to the full size. With a preview, it goes from "
         "--preview_width to the full size in equal steps. If an initial picture makes up at least "
-        f"{MOST_NOISE:.0%} of the start image, auto paints at the full size alone.",
+        f"{MOST_NOISE:.0%} of the start image, or if nothing of the style counts, auto paints at the full size alone.",
         "auto",
     )
     min_scale: int = option(
