@@ -8,7 +8,6 @@ flag or to a preset that is replaced goes with it.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from absl import flags
 from neural_style.cli import flag_files, flag_hints
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS, Config
-from neural_style.config.fields import Option
+from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError
 
 _NAMES = {name: option for option in OPTIONS.values() for name in (option.name, option.alias) if name}
@@ -91,38 +90,32 @@ def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
             values[name].parse(given if OPTIONS[name].is_list else given[-1])
         except (flags.Error, ValueError) as error:
             kind = "one of " + ", ".join(OPTIONS[name].choices) if OPTIONS[name].choices else _kind(OPTIONS[name])
-            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}{_nearest(name, given)}") from error
+            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}{_advice(name, given)}") from error
     return {name: values[name].value for name in texts}
 
 
-def _nearest(name: str, given: Sequence[str]) -> str:
+def _advice(name: str, given: Sequence[str]) -> str:
     """Return the end of a message about a value that is none of the choices: what may be meant."""
     choices = OPTIONS[name].choices
     parts = [part for text in given for part in re.split(r"[\s,]+", text)]
     if OPTIONS[name].is_list and {*parts} <= {*choices}:
         return f"; write --{name} {' '.join(parts)}"
-    wrong = next((text for text in given if text not in choices), "")
-    near = difflib.get_close_matches(wrong.lower(), choices, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return nearest(next((text for text in given if text not in choices), ""), choices)
 
 
 def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield each flag's name, with underscores, and the texts given for it."""
-    position, name, one = 0, "", ""  # `one` is the value of the flag `name`, if it takes only one
+    position = 0
     while position < len(tokens):
         token = tokens[position]
         match = re.match(r"--?([A-Za-z][\w-]*)(=|\s+|$)" if in_file else r"--?([A-Za-z][\w-]*)(=|$)", token)
-        if not match and one and token and _is_value(token):
-            raise UsageError(
-                f"--{name}: expected one value, got {one!r} and {token!r}; put a value that has spaces in quotes"
-            )
         if not match:
             raise UsageError(
                 f"expected a flag such as --content, got {token!r}; "
                 "write --content photo.jpg --styles a.jpg b.jpg (--help lists all flags)"
             )
         name, rest = match[1].replace("-", "_"), token[match.end() :]
-        position, one = position + 1, ""
+        position += 1
         if match[2] == "=":
             yield name, [flag_files.unquoted(rest) if in_file else rest]
         elif in_file:
@@ -131,7 +124,11 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
             values = _values_after(name, tokens[position:])
             yield name, values
             position += len(values)
-            one = values[0] if values and not _takes_list(name) else ""
+            if values and not _takes_list(name) and any(tokens[position:]) and _is_value(tokens[position]):
+                raise UsageError(
+                    f"--{name}: expected one value, got {values[0]!r} and {tokens[position]!r}; "
+                    "put a value that has spaces in quotes"
+                )
 
 
 def _values_after(name: str, tokens: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import numbers
 import os
@@ -176,6 +177,12 @@ def _within(value: float, bounds: str) -> bool:
         return (value > low if words[0] == ">" else value >= low) and value <= high
     low, high = float(words[0]), float(words[-1])
     return low <= value < high if "<" in words else low <= value <= high
+
+
+def nearest(value: str, choices: Iterable[str]) -> str:
+    """Return the end of a message about a value that is none of the choices: the nearest one; empty if none is near."""
+    near = difflib.get_close_matches(value.lower(), choices, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def words(values: Iterable[Any]) -> str:

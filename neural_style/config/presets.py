@@ -6,7 +6,6 @@ take precedence over its own, as flags do over those of a flag file. `kept` has 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Collection, Mapping
@@ -14,7 +13,7 @@ from importlib import resources
 from typing import Any
 
 from neural_style.config.defaults import FAMILIES
-from neural_style.config.fields import Option
+from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError
 
 FLAG = "preset"
@@ -88,8 +87,7 @@ def lines(name: str) -> list[str]:
         UsageError: there is no such preset.
     """
     if name not in _files():
-        near = difflib.get_close_matches(name.lower(), names(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else f" (--{FLAG} help lists them)"
+        hint = nearest(name, names()) or f" (--{FLAG} help lists them)"
         raise UsageError(f"{FLAG}: expected one of {', '.join(names())}, got {name!r}{hint}")
     return _files()[name].read_text(encoding="utf-8").splitlines()
 

@@ -113,10 +113,12 @@ def test_one_tile_is_the_whole_picture():
 
 def test_noise_in_tiles_of_a_large_picture():
     """The hardest, since the Gram matrices of noise cancel, in tiles as large as in earnest."""
-    config = config_of("two styles")
+    # weights for which rounding in the first layer does not count most
+    settings = {"style_layer_weight_exp": 1, "style_layer_weights": (1, 3), "style_weight": 27.0}
+    config = resolved(**{**CASES["two styles"], **settings})
     content, image, *styles = (noise(201, 251, seed) for seed in range(4))
     expected = whole_of(config, content, styles).value_and_grad(tf.constant(image_of(image)))
-    assert_equal(tiled_of(config, content, styles, 128, False).value_and_grad(image_of(image)), expected, share=2e-5)
+    assert_equal(tiled_of(config, content, styles, 128, False).value_and_grad(image_of(image)), expected)
 
 
 def test_nothing_shows_at_the_seams():
