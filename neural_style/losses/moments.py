@@ -19,8 +19,8 @@ float32 result: within a part, the hardware adds in float32, but the result of t
 rounding errors of many parts cancel out. With 16 parts, a relative error of 4e-4 remains.
 
 That is too much for variances and covariances, the small differences of second moments and products of means. So where
-the first moment is wanted, about the mean is subtracted from the features before the product, and what that changes is
-added in float32. Likewise, in the gradient, what nearly cancels is added in float32.
+the first moment is wanted, an approximate mean is subtracted from the features before the product, and what that
+changes is added in float32. Likewise, in the gradient, what nearly cancels is added in float32.
 """
 
 _SHIFT_STRIDE = 16

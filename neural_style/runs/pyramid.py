@@ -46,7 +46,7 @@ def scales_of(
     lengths = config.iterations, config.scale_iterations
     is_seen = config.initial_noiseblend <= MOST_NOISE and config.start not in FORMLESS_STARTS
     if count is None and is_seen and (config.start != "content" or not config.style_terms):
-        count = 1  # a picture that is given, or the photo that nothing but its content changes
+        count = 1  # a given picture, or the photo without any style
     if is_seen and config.preview_width:
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
     else:

@@ -27,7 +27,7 @@ class Losses:
         "How far the result moves from the photo toward the style: 0 is the photo, 1 the style's texture alone. One "
         "number looks alike across pictures and sizes: it sets the weight of the style, and after each size but the "
         "last, the run compares how far content features are from the photo's with what the strength stands for, and "
-        f"corrects the weight. A --style_weight that is given, such as a preset's, is multiplied. By default {USUAL:g} "
+        f"corrects the weight. It multiplies a --style_weight that is given, such as a preset's. By default {USUAL:g} "
         "with --loss balanced if neither --content_weight nor --style_weight is given. Otherwise the weights stay as "
         "they are.",
         None,
@@ -143,7 +143,7 @@ class Losses:
     )
     tv_weight: float | None = option(
         "Losses",
-        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')} With --strength 0, 0.",
+        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')} It is 0 by default with --strength 0.",
         None,
         bounds=">= 0",
     )
