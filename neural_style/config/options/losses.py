@@ -143,7 +143,8 @@ class Losses:
     )
     tv_weight: float | None = option(
         "Losses",
-        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')} It is 0 by default with --strength 0.",
+        f"Factor of the total variation loss, which smooths noise. {by_family('tv_weight')} It is 0 by default with "
+        "--strength 0.",
         None,
         bounds=">= 0",
     )
