@@ -90,7 +90,8 @@ class Objective:
         styles = [
             weight * factor * style(maps[layer], [each[layer] for each in self.styles], self._blend(layer), name, *form)
             for layer, weight in self._weights(config.style_layer_weights or of_blocks, config.style_layers)
-            for name, factor in zip(config.style_loss, factors, strict=True)
+            for name, factor, where in zip(config.style_loss, factors, config.style_loss_layers, strict=True)
+            if where == "all" or {layer, f"block{layer[4]}"} & {*where.split("+")}
         ]
         found = {"content": config.content_weight * sum(contents), "style": config.style_weight * sum(styles)}
         found = {name: self.unit * value for name, value in found.items()}

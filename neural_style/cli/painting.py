@@ -42,10 +42,11 @@ def paint(config: Config) -> int:
     for line in job.description:
         say(line)
     results = _Results(job)
-    most = pyramid.total_iterations(job.session.scales)
+    session, most = job.session, pyramid.total_iterations(job.session.scales)
+    tolerance = session.config.tolerance_of(session.plans[-1].optimizer)
     try:
-        with job.session, Reporter(job.session.scales, config.print_iterations) as reporter:
-            for step in job.session:
+        with session, Reporter(session.scales, config.print_iterations, tolerance=tolerance) as reporter:
+            for step in session:
                 results.take(step)
                 reporter.update(step)
         signals.ignore()

@@ -23,21 +23,23 @@ PLAIN_LINES = 20
 class Reporter:
     """Shows the steps of one run. Use it as a context manager.
 
-    A run may end early, so it shows the most iterations and the longest time that may be left.
+    With a tolerance, it shows about how many iterations and how much time are left, or else how many at most.
     """
 
-    def __init__(self, scales: Sequence[Scale], print_iterations: int | None, file=None):
+    def __init__(self, scales: Sequence[Scale], print_iterations: int | None, file=None, *, tolerance: float = 0.0):
         """Prepare.
 
         Args:
             scales: the scales of the run, coarse to fine.
             print_iterations: how often to print the losses, in iterations; None for only the bar or some lines.
             file: where to write; None for standard error.
+            tolerance: what ends a scale, as for `pyramid.has_converged`.
         """
-        self._forecast = Forecast(scales)
+        self._forecast = Forecast(scales, tolerance)
+        self._about = "at most" if self._forecast.is_exact else "about"
         self._file = file or sys.stderr
         self._on_terminal = self._file.isatty()
-        by_default = 0 if self._on_terminal else max(1, self._forecast.most_iterations // PLAIN_LINES)
+        by_default = 0 if self._on_terminal else max(1, self._forecast.last_iteration // PLAIN_LINES)
         self._every = print_iterations or by_default
         self._bar: _Bar | None = None
 
@@ -54,19 +56,21 @@ class Reporter:
 
     def update(self, step: Step) -> None:
         """Show one step."""
-        self._forecast.update(step.iteration, step.scale, time.monotonic())
+        self._forecast.update(step.iteration, step.scale, step.losses["total"], time.monotonic())
         if self._bar is not None:
             self._bar.show(step)
-        most = self._forecast.most_iterations
-        if self._every and (step.iteration % self._every == 0 or step.iteration == most):
-            counted = f"iteration {step.iteration} of at most {most} ({step.scale[0]}×{step.scale[1]} px)"
+        last = self._forecast.last_iteration
+        if self._every and (step.iteration % self._every == 0 or step.iteration == last):
+            counted = f"iteration {step.iteration} of {self._about} {last} ({step.scale[0]}×{step.scale[1]} px)"
             losses = ", ".join(f"{name} {value:.4g}" for name, value in step.losses.items())
             tqdm.write(f"{counted}: {losses}{self._time_left()}", file=self._file)
             self._file.flush()
 
     def _time_left(self) -> str:
         seconds = self._forecast.seconds_left
-        return f", up to about {tqdm.format_interval(seconds)} left" if seconds and not self._on_terminal else ""
+        if not seconds or self._on_terminal:
+            return ""
+        return f", {'up to ' * self._forecast.is_exact}about {tqdm.format_interval(seconds)} left"
 
 
 class _Bar(tqdm):
@@ -86,7 +90,7 @@ class _Bar(tqdm):
         left = self._forecast.seconds_left
         return {
             **super().format_dict,
-            "iterations": f"{self._iteration}/{self._forecast.most_iterations}",
+            "iterations": f"{self._iteration}/{'' if self._forecast.is_exact else '~'}{self._forecast.last_iteration}",
             "left": "?" if left is None else tqdm.format_interval(left),
         }
 

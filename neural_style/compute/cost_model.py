@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from neural_style import vgg19_spec
 from neural_style.compute import tile_grid
 from neural_style.config.config import Config
+from neural_style.config.defaults import LEFT_TO_OPTIMIZER
 from neural_style.networks import partition
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ WHOLE_FACTORS = {"float32": 1.45, "bfloat16": 1.85, "float16": 2.5}
 
 TILE_FACTORS = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 """Type -> the same factor for a tile."""
+
+FREQUENCIES_IMAGES = 6
+"""Images that `Frequencies` hold at once: where they began, their image, and what a transform takes."""
 
 FORWARD_FACTOR = 0.6
 """The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
@@ -120,12 +124,14 @@ class CostModel:
                 return (3 + averages) * IMAGE_BYTES + results  # image, gradient and the image before
             images = 4 + self._config.clip + averages  # image, gradient and Adam's two moments
             return images * IMAGE_BYTES + results
+        chosen = self._config.variables or LEFT_TO_OPTIMIZER[optimizer]["variables"]
+        others = 2 * averages + FREQUENCIES_IMAGES * (chosen == "frequencies")
         if optimizer == "sgd":
-            return (8 + 2 * averages) * IMAGE_BYTES
+            return (8 + others) * IMAGE_BYTES
         if optimizer == "adam":  # to take back what was clipped, the image before is kept
-            return (10 + self._config.clip + 2 * averages) * IMAGE_BYTES
+            return (10 + self._config.clip + others) * IMAGE_BYTES
         images = 11 + 2 * (plan.history_size + 1)  # each pair is a step and a change of the gradient
-        return images * IMAGE_BYTES * (2 if optimizer == "scipy" else 1)  # SciPy computes in float64
+        return (images * (2 if optimizer == "scipy" else 1) + others) * IMAGE_BYTES  # SciPy computes in float64
 
     def _kept_bytes(self, plan: Plan) -> float:
         """Return the bytes per pixel that are kept between evaluations, and between the two passes of an evaluation."""

@@ -37,13 +37,13 @@ def loss_spec(config: ResolvedConfig) -> LossSpec:
 
 
 def _style_terms(config: ResolvedConfig) -> list[tuple[Term, float]]:
-    """Return a term for each formula of the style loss, with its factor. One whose factor is 0 has no layers."""
-    layers, factors = tuple(config.style_terms), config.style_statistics
+    """Return a term for each formula of the style loss, with its factor."""
+    layers, factors = config.statistic_layers, config.style_statistics
     formulas = [(statistic, formula) for statistic in config.style_loss for formula in STATISTICS[statistic]]
     terms = []
     for statistic, formula in formulas:
         part = f"{statistic}, {formula}" if len(formulas) > 1 else ""
-        terms.append((Term("style", formula, layers if factors[statistic] else (), part), factors[statistic]))
+        terms.append((Term("style", formula, layers[statistic], part), factors[statistic]))
     return terms
 
 

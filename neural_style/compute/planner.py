@@ -19,8 +19,8 @@ TILE_SIZES = (1024, 768, 512, 384, 256, 192, 128)
 LEAST_FAST_TILE = 512
 """Side in pixels of the smallest tile that is used before the history is shortened. Smaller tiles are much slower."""
 
-SHORT_HISTORIES = (5, 3)
-"""Numbers of curvature pairs that L-BFGS uses if memory is too small for more."""
+SHORT_HISTORIES = (10, 5, 3)
+"""Numbers of curvature pairs that L-BFGS uses if memory is too small for more. Whole pictures use the first alone."""
 
 _SPARE_BYTES = 2 * 10**7
 """Bytes that an error adds to the memory that it recommends, so that enough is left after rounding down."""
@@ -173,6 +173,8 @@ class Planner:
         plan = functools.partial(Plan, width, height)
         if not forced or forced >= side:
             yield plan(None, True, config.optimizer, config.history_size)
+            if config.optimizer == "lbfgs" and config.history_size > SHORT_HISTORIES[0]:
+                yield plan(None, True, config.optimizer, SHORT_HISTORIES[0])
         if forced == 0:
             return
         tile_sizes = [forced] if forced else [size for size in TILE_SIZES if size < side]

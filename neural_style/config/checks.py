@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
 from neural_style.config import byte_sizes
-from neural_style.config.defaults import STEPPING, STYLE_ROTATIONS
+from neural_style.config.defaults import BALANCED_BLOCKS, STEPPING, STYLE_ROTATIONS
 from neural_style.config.fields import words
 from neural_style.errors import UsageError
 
@@ -42,6 +42,8 @@ def check(config: Config) -> None:
                 f"{name}: expected {' or '.join(suits)} as optimizer, got {config.optimizer}; "
                 f"give --optimizer {suits[0]}, or leave --{name} out"
             )
+    if config.clip and config.asked("variables") == "frequencies":
+        raise UsageError("clip: expected --variables pixels, got frequencies, which have no range; leave --clip out")
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")
@@ -58,7 +60,7 @@ def _check_pictures(config: Config) -> None:
         values = getattr(config, name)
         if values is not None and len(values) != len(config.styles):
             raise UsageError(
-                f"{name}: expected {len(config.styles)} number(s), one per style picture, "
+                f"{name}: expected {len(config.styles)} value(s), one per style picture, "
                 f"got {len(values)}: {words(values)}"
             )
     _ = config.style_blend
@@ -90,13 +92,13 @@ def _check_start(config: Config) -> None:
 def _check_iterations(config: Config) -> None:
     """Check that one option says how long each size is painted.
 
-    The last of `iterations_by_scale` as `iterations`, and the default of `scale_iterations`, are no contradictions:
-    saved flags name them.
+    The first of `iterations_by_scale` as `scale_iterations` and the last as `iterations` are no contradictions: saved
+    flags name them.
     """
-    if config.iterations_by_scale is None:
+    given = config.iterations_by_scale
+    if given is None:
         return
-    usual = type(config).scale_iterations
-    for name, agreeing in (("iterations", config.iterations_by_scale[-1]), ("scale_iterations", usual)):
+    for name, agreeing in (("iterations", given[-1]), ("scale_iterations", given[0])):
         asked = config.asked(name)
         if asked not in (None, agreeing):
             raise UsageError(
@@ -138,11 +140,13 @@ def _check_layers(config: Config) -> None:
         )
     if config.content_layer_weights is not None and config.content_layers is None:
         raise UsageError("content_layer_weights are those of content_layers, which are not given; give both")
-    if config.asked("style_loss_weights") is not None and config.style_loss is None:
-        raise UsageError("style_loss_weights are those of style_loss, which is not given; give both")
+    for name in ("style_loss_weights", "style_loss_layers"):
+        if config.asked(name) is not None and config.style_loss is None:
+            raise UsageError(f"{name} are those of style_loss, which is not given; give both")
     _check_count(config, "style_layer_weights", config.style_layers, "style layer")
     _check_count(config, "content_layer_weights", config.content_layers, "content layer")
     _check_count(config, "style_loss_weights", config.in_effect("style_loss"), "statistic")
+    _check_count(config, "style_loss_layers", config.in_effect("style_loss"), "statistic")
     if config.style_layer_weights is not None and config.style_layer_weight_exp != 1:
         raise UsageError(
             "style_layer_weights and style_layer_weight_exp both set the layers' weights; leave one of them out"
@@ -153,10 +157,10 @@ def _check_layers(config: Config) -> None:
 
 
 def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind: str) -> None:
-    """Check that there is one weight for each of some layers or statistics."""
+    """Check that there is one value for each of some layers or statistics."""
     given, count = config.asked(name), len(weighted or ())
     if given is not None and len(given) != count:
-        raise UsageError(f"{name}: expected {count} number(s), one per {kind}, got {len(given)}: {words(given)}")
+        raise UsageError(f"{name}: expected {count} value(s), one per {kind}, got {len(given)}: {words(given)}")
 
 
 def _check_losses(config: Config) -> None:
@@ -205,6 +209,14 @@ def _check_statistics(config: Config) -> None:
             "style_loss_weights: expected at least one weight above 0 and a finite sum, "
             f"got {words(config.style_statistics.values())}"
         )
+    blocks = [f"block{block}" for block in BALANCED_BLOCKS]
+    for names in config.asked("style_loss_layers") or ():
+        unknown = [name for name in names.split("+") if name not in (*blocks, *config.style_layers)]
+        if names != "all" and unknown:
+            raise UsageError(
+                f"style_loss_layers: expected all, or some of {'+'.join([*blocks, *config.style_layers])} "
+                f"joined with +, got {names!r}: style_layers has no {' and no '.join(map(repr, unknown))}"
+            )
     if config.style_layers_of is None:
         return
     if len(config.style_layers_of) != len(config.styles):

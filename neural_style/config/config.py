@@ -197,6 +197,18 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         return dict(zip(statistics, factors, strict=True))
 
     @property
+    def statistic_layers(self) -> Mapping[str, tuple[str, ...]]:
+        """Statistics of the style loss -> layers of `style_terms` that each counts in; none if its factor is 0."""
+        given = self.asked("style_loss_layers")
+        if given is None:
+            everywhere = ("all",) * len(self.style_statistics)
+            given = everywhere if self.asked("style_loss") else self.in_effect("style_loss_layers")
+        return {
+            statistic: tuple(layer for layer in self.style_terms if factor and _is_among(layer, names))
+            for (statistic, factor), names in zip(self.style_statistics.items(), given, strict=True)
+        }
+
+    @property
     def style_blend(self) -> tuple[float, ...]:
         """Weight of each style picture. The weights sum to 1."""
         return _normalized("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
@@ -232,6 +244,11 @@ OPTIONS: Mapping[str, Option] = {
     field.name: Option.of(field, get_type_hints(Config)[field.name]) for field in dataclasses.fields(Config)
 }
 """Option name -> option, in the order of the fields of `Config`."""
+
+
+def _is_among(layer: str, names: str) -> bool:
+    """Return whether a layer is among names of layers and blocks joined by +, or `all`."""
+    return names == "all" or not {layer, f"block{vgg19_spec.block_of(layer)}"}.isdisjoint(names.split("+"))
 
 
 def _normalized(name: str, values: Sequence[float]) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 PATIENCE = 20
 """Evaluations over which convergence is judged."""
@@ -22,8 +22,11 @@ LEFT_TO_NETWORK: Mapping[str, Any] = {
 MOST_NOISE = 0.5
 """Above this share of noise a start image shows no forms, and a run starts at a coarser scale, without a preview."""
 
-STARTS = ("content", "noise", "style_colors", "gray", "style")
+STARTS = ("content", "recolored", "noise", "style_colors", "gray", "style")
 """Names that `Config.init` takes. Anything else is a picture."""
+
+PHOTO_STARTS = ("content", "recolored")
+"""Those that are the photo, so a run may begin with it at a coarser scale."""
 
 FORMLESS_STARTS = ("noise", "style_colors", "gray")
 """Those that show no forms, so a run starts at a coarser scale, without a preview."""
@@ -32,10 +35,10 @@ STYLE_ROTATIONS = (0, 90, 180, 270)
 """Degrees by which a style picture can be turned without new pixels."""
 
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
-    "lbfgs": {"iterations": 300},
-    "adam": {"iterations": 1000},
-    "scipy": {"iterations": 300},
-    "sgd": {"iterations": 1000},
+    "lbfgs": {"iterations": 300, "scale_iterations": 25, "variables": "frequencies"},
+    "adam": {"iterations": 1000, "scale_iterations": 60, "variables": "pixels"},
+    "scipy": {"iterations": 300, "scale_iterations": 60, "variables": "pixels"},
+    "sgd": {"iterations": 1000, "scale_iterations": 60, "variables": "pixels"},
 }
 """Optimizer -> default values of options that depend on it."""
 
@@ -46,6 +49,26 @@ make them rise. Larger pictures have smaller gradients, and allow rates that gro
 STEPPING = ("adam", "sgd")
 """Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""
 
+AFTER_PREVIEW = 60
+"""Default `scale_iterations` where there is a preview."""
+
+
+class Quality(NamedTuple):
+    """How long a run goes on, relative to a usual run."""
+
+    iterations: float
+    """Factor on the default numbers of iterations."""
+    tolerance: float
+    """Factor on the default tolerance."""
+
+
+QUALITIES: Mapping[str, Quality] = {
+    "draft": Quality(iterations=0.5, tolerance=2.5),
+    "normal": Quality(iterations=1.0, tolerance=1.0),
+    "best": Quality(iterations=2.0, tolerance=0.125),
+}
+"""Choice of `Config.quality` -> what it changes."""
+
 TOLERANCES = {"balanced": 0.08, "athalye": 0.005}
 """Loss -> default `tolerance` of L-BFGS. The other optimizers use up their iterations by default."""
 
@@ -54,8 +77,9 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
         "content_weight": 1.0,
         "content_loss": "relative",
         "style_weight": 60.0,
-        "style_loss": ("gram", "mean_std"),
-        "style_loss_weights": (1.0, 2.0),
+        "style_loss": ("gram", "mean_std", "wasserstein"),
+        "style_loss_weights": (1.0, 2.0, 0.25),
+        "style_loss_layers": ("all", "all", "block1+block2+block3"),
         "style_reduction": "relative",
         "tv_weight": 1e-4,
     },
@@ -65,6 +89,7 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
         "style_weight": 500.0,
         "style_loss": ("gram",),
         "style_loss_weights": (1.0,),
+        "style_loss_layers": ("all",),
         "style_reduction": "mean",
         "tv_weight": 100.0,
     },
@@ -90,9 +115,17 @@ def usual_values(loss: str, strength: float | None) -> dict[str, Any]:
     return {**FAMILIES[loss], **({"tv_weight": 0.0} if strength == 0 else {})}
 
 
-def usual_tolerance(optimizer: str, loss: str) -> float:
-    """Return the default of `Config.tolerance` for an optimizer and a loss."""
-    return TOLERANCES[loss] if optimizer == "lbfgs" else 0.0
+def usual_tolerance(optimizer: str, loss: str, quality: str = "normal") -> float:
+    """Return the default of `Config.tolerance` for an optimizer, a loss and a quality."""
+    return TOLERANCES[loss] * QUALITIES[quality].tolerance if optimizer == "lbfgs" else 0.0
+
+
+def usual_lengths(optimizer: str, quality: str, has_preview: bool) -> dict[str, int]:
+    """Return the defaults of `iterations` and `scale_iterations`."""
+    values = dict(LEFT_TO_OPTIMIZER[optimizer])
+    if has_preview:
+        values["scale_iterations"] = AFTER_PREVIEW
+    return {name: round(values[name] * QUALITIES[quality].iterations) for name in ("iterations", "scale_iterations")}
 
 
 def by_family(name: str) -> str:

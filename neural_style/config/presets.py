@@ -23,7 +23,8 @@ _SUFFIX = ".flags"
 
 _START = {"init", "initial", "initial_noiseblend"}
 _OF_OPTIMIZER = {
-    *("iterations", "iterations_by_scale", "tolerance", "learning_rate", "beta1", "beta2", "eps", "history_size"),
+    *("variables", "history_size", "iterations", "iterations_by_scale", "scale_iterations", "tolerance"),
+    *("learning_rate", "beta1", "beta2", "eps"),
     *("learning_rate_decay", "learning_rate_decay_iterations", "learning_rate_decay_shape"),
     *("clip", "average_iterates", "carry_moments"),
 }
@@ -46,6 +47,7 @@ _REPLACES: Mapping[str, Collection[str]] = {
     "initial": _START,
     "initial_noiseblend": {"init", "initial"},
     "optimizer": _OF_OPTIMIZER,
+    "quality": {"iterations", "scale_iterations", "iterations_by_scale", "tolerance"},
     "iterations": {"iterations_by_scale"},
     "scale_iterations": {"iterations_by_scale"},
     "iterations_by_scale": {"iterations", "scale_iterations"},
@@ -57,7 +59,7 @@ _REPLACES: Mapping[str, Collection[str]] = {
     "style_layers": {"style_layer_weights"},
     "style_layer_weights": {"style_layer_weight_exp"},
     "style_layer_weight_exp": {"style_layer_weights"},
-    "style_loss": {"style_loss_weights"},
+    "style_loss": {"style_loss_weights", "style_loss_layers"},
     "learning_rate_decay": {"learning_rate_decay_iterations", "learning_rate_decay_shape"},
 }
 """Option -> options of a preset or a flag file that lose their sense if it has another value: they belong to what it

@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 from neural_style.config import strength
 from neural_style.config.config import Config
-from neural_style.config.defaults import LEFT_TO_NETWORK, LEFT_TO_OPTIMIZER, SGD_RATE, usual_tolerance, usual_values
+from neural_style.config.defaults import (
+    LEFT_TO_NETWORK,
+    LEFT_TO_OPTIMIZER,
+    SGD_RATE,
+    usual_lengths,
+    usual_tolerance,
+    usual_values,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,9 +39,12 @@ class ResolvedConfig(Config):
     style_weight: float = 0.0
     style_loss: tuple[Literal["gram", "mean_std", "wasserstein", "covariance"], ...] = ()
     style_loss_weights: tuple[float, ...] = ()
+    style_loss_layers: tuple[str, ...] = ()
     style_reduction: Literal["mean", "sum", "relative"] = "mean"
     tv_weight: float = 0.0
+    variables: Literal["pixels", "frequencies"] = "pixels"
     iterations: int = 0
+    scale_iterations: int = 0
     tolerance: float = 0.0
     learning_rate: float = 0.0
     initial_noiseblend: float = 0.0
@@ -68,7 +78,7 @@ class ResolvedConfig(Config):
 
     def tolerance_of(self, optimizer: str) -> float:
         """Return the tolerance for an optimizer, which may differ from the one asked for."""
-        return usual_tolerance(optimizer, self.loss) if "tolerance" in self.decided else self.tolerance
+        return usual_tolerance(optimizer, self.loss, self.quality) if "tolerance" in self.decided else self.tolerance
 
     def rates_of(self, optimizer: str) -> tuple[float, float]:
         """Return `learning_rate` and `eps` for images in gray levels, for an optimizer of `STEPPING`.
@@ -97,15 +107,21 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
     values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
     loss = given["loss"] or values["loss"]
-    values |= {**usual_values(loss, given["strength"]), "tolerance": usual_tolerance(config.optimizer, loss)}
+    preview_width = values["preview_width"] if given["preview_width"] is None else given["preview_width"]
+    values |= {
+        **usual_lengths(config.optimizer, config.quality, has_preview=preview_width > 0 and config.scales != "1"),
+        **usual_values(loss, given["strength"]),
+        "tolerance": usual_tolerance(config.optimizer, loss, config.quality),
+    }
     units = config.pixel_range / 255  # as `rates_of` undoes them
     values["learning_rate"] = SGD_RATE * units**2 if config.optimizer == "sgd" else values["learning_rate"] * units
     if config.iterations_by_scale is not None:
-        values["iterations"] = config.iterations_by_scale[-1]
+        values["scale_iterations"], values["iterations"] = config.iterations_by_scale[0], config.iterations_by_scale[-1]
     if config.init is not None or config.initial is not None:
         values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
     if given["style_loss"] is not None:
-        values["style_loss_weights"] = (1.0,) * len(given["style_loss"])
+        count = len(given["style_loss"])
+        values |= {"style_loss_weights": (1.0,) * count, "style_loss_layers": ("all",) * count}
     if given["strength"] is None and loss == "balanced" and given["content_weight"] is given["style_weight"] is None:
         values["strength"] = strength.USUAL
     decided = {name: value for name, value in values.items() if given[name] is None}

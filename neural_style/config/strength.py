@@ -30,6 +30,10 @@ With 1 / `_ELASTICITY`, about 2.9, the same size painted again would reach the a
 begins with what the former size has left of the photo: without a correction, differences between pictures grow.
 """
 
+_EARLY = 1.1
+"""Distance at the end of a size but the last, as a multiple of the one that the result will have at the same weight. It
+is above 1 because these sizes end early: from the photo, a distance first grows, and then falls."""
+
 _MOST = 8.0
 """Largest factor by which all corrections together change the weight, up or down."""
 
@@ -41,6 +45,11 @@ def _odds(strength: float) -> float:
 def aimed_distance(strength: float) -> float:
     """Return the relative content distance that a strength stands for: 0 for a strength of 0, infinite for 1."""
     return _USUAL_DISTANCE * _odds(strength) ** _DISTANCE_POWER
+
+
+def early_distance(strength: float) -> float:
+    """Return the distance at the end of a size but the last that leads to `aimed_distance` in the result."""
+    return _EARLY * aimed_distance(strength)
 
 
 def first_factor(strength: float) -> float:
@@ -59,5 +68,5 @@ def corrected(factor: float, strength: float, distance: float) -> float:
         strength: between 0 and 1, both excluded.
         distance: relative content distance of the image at the end of a size.
     """
-    wanted = factor * (aimed_distance(strength) / max(distance, 1e-3)) ** _CORRECTION
+    wanted = factor * (early_distance(strength) / max(distance, 1e-3)) ** _CORRECTION
     return min(max(wanted, 1 / _MOST), _MOST)

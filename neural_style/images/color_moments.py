@@ -8,6 +8,9 @@ import numpy as np
 
 from neural_style.images.row_bands import row_bands
 
+_LEAST_VARIANCE = 1.0
+"""Variance that is added to colors along each axis, in squared gray levels, so that they can be divided by it."""
+
 
 class ColorMoments(NamedTuple):
     """Sums over the pixels of pictures, in float64. Sums of several pictures add up."""
@@ -48,6 +51,35 @@ def color_moments(rgb: np.ndarray) -> ColorMoments:
     return ColorMoments(float(rgb.shape[0] * rgb.shape[1]), first, second)
 
 
+def recolored(rgb: np.ndarray, colors: ColorMoments) -> np.ndarray:
+    """Move the colors of a picture so that they have a mean and a covariance, each as little as possible.
+
+    It is the optimal transport between normal distributions (Pitié and Kokaram, CVMP 2007): with the covariances A of
+    the picture and B, x ← (x - mean of A) T + mean of B, where T = A^-½ (A^½ B A^½)^½ A^-½. Values are not clipped.
+
+    Args:
+        rgb: float32 (height, width, 3), RGB 0-255.
+        colors: the mean and the covariance.
+
+    Returns:
+        Float32 (height, width, 3).
+    """
+    own = color_moments(rgb)
+    least = _LEAST_VARIANCE * np.eye(3)  # a gray picture varies along one axis alone
+    root, inverse = (_power(own.covariance + least, power) for power in (0.5, -0.5))
+    map_of_colors = inverse @ _power(root @ colors.covariance @ root, 0.5) @ inverse
+    moved = np.empty_like(rgb)
+    for rows in row_bands(*rgb.shape[:2]):
+        moved[rows] = (rgb[rows] - own.mean) @ map_of_colors + colors.mean
+    return moved
+
+
+def _power(matrix: np.ndarray, power: float) -> np.ndarray:
+    """Return the power of a symmetric matrix without negative eigenvalues."""
+    values, axes = np.linalg.eigh(matrix)
+    return (axes * values.clip(0) ** power) @ axes.T
+
+
 def colored_noise(colors: ColorMoments, width: int, height: int, generator: np.random.Generator) -> np.ndarray:
     """Return white noise whose colors have a mean and a covariance: each pixel is drawn from their normal distribution.
 
@@ -62,8 +94,7 @@ def colored_noise(colors: ColorMoments, width: int, height: int, generator: np.r
     Returns:
         float32 (height, width, 3), RGB.
     """
-    variances, axes = np.linalg.eigh(colors.covariance)
-    root = (axes * np.sqrt(variances.clip(0))) @ axes.T  # the symmetric root, which exists for gray styles, too
+    root = _power(colors.covariance, 0.5)  # the symmetric root, which exists for gray styles, too
     noise = generator.standard_normal((height, width, 3), np.float32)
     for rows in row_bands(height, width):
         noise[rows] = noise[rows] @ root.astype(np.float32) + colors.mean.astype(np.float32)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from neural_style.optimizers.adam import AdamState
 from neural_style.optimizers.base import Arrays
+from neural_style.optimizers.variables import Variables
 
 
 def moments_of(state: AdamState) -> Arrays:
@@ -15,27 +16,26 @@ def moments_of(state: AdamState) -> Arrays:
     return {"numbers": numbers, "mean": np.asarray(state.mean), "variance": np.asarray(state.variance)}
 
 
-def take_moments(state: AdamState, moments: Arrays) -> None:
+def take_moments(state: AdamState, moments: Arrays, variables: Variables) -> None:
     """Give a state the moments that Adam had at another size.
 
-    Where the loss is a mean over pixels, its derivative by one of n pixels goes with 1 / n. Arrays, which are changed
-    in place, need one more image while this computes. That is in the computer's memory, as they are.
+    Arrays, which are changed in place, need one more image while this computes. That is in the computer's memory, as
+    they are.
 
     Args:
-        state: of the picture (1, height, width, channels) at this size. It is changed.
-        moments: of `moments_of`, of shape (1, other height, other width, channels).
+        state: of a picture at this size. It is changed.
+        moments: of `moments_of`, at the other size.
+        variables: what the state is of, of the same kind as those of the moments.
     """
     count, scale = moments["numbers"].tolist()
     state.count, state.scale = int(count), scale
-    _, height, width, _ = state.image.shape
-    share = moments["mean"].shape[1] * moments["mean"].shape[2] / (height * width)
-    for name, power in (("mean", 1), ("variance", 2)):
-        old, new, factor = moments[name], getattr(state, name), np.float32(share**power)
+    for name, degree in (("mean", 1), ("variance", 2)):
+        new = getattr(state, name)
         if isinstance(new, np.ndarray):
             with tf.device("CPU:0"):
-                np.multiply(tf.image.resize(old, (height, width), "bicubic").numpy(), factor, out=new)
+                np.copyto(new, variables.resized(moments[name], degree).numpy())
         else:
-            setattr(state, name, tf.image.resize(old, (height, width), "bicubic") * factor)
+            setattr(state, name, variables.resized(moments[name], degree))
     if isinstance(state.variance, np.ndarray):  # bicubic interpolation overshoots
         np.maximum(state.variance, 0, out=state.variance)
     else:

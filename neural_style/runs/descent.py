@@ -29,6 +29,7 @@ from neural_style.optimizers.resizing import moments_of, take_moments
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
 from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay, SteppingState
+from neural_style.optimizers.variables import Frequencies, Pixels, Variables
 from neural_style.runs import pyramid
 
 _log = logging.getLogger("neural_style")
@@ -129,13 +130,18 @@ class Descent:
         self._is_known = bool(self._done)  # whether the next evaluation repeats an earlier one
         self._state: Any = None  # frees the old state before the new one takes memory
         self._told = None
-        self._state = self._optimizer.init(self.best_image)
+        self._variables = self._variables_at(self.best_image)
+        self._state = self._optimizer.init(self._variables.start)
         if isinstance(self._state, SteppingState):
             self._state.steps = max(self._done - 1, 0)
 
     def _optimizer_of(self, plan: Plan) -> Optimizer[Any]:
         mean = self.objective.mean
         return optimizer_of(plan, self._config, self._noise, self._lives[0], self._in_place, mean)
+
+    def _variables_at(self, image: Any) -> Variables:
+        """Return the variables of an image. Where it is overwritten, those are its pixels."""
+        return Frequencies(image) if self._config.variables == "frequencies" and not self._in_place else Pixels(image)
 
     @property
     def is_over(self) -> bool:
@@ -158,7 +164,14 @@ class Descent:
         while not self.is_over:
             if self._told is not None and not self._take_step():
                 continue
-            image = self._optimizer.ask(self._state)
+            failed = None
+            try:
+                image = self._asked()
+            except MEMORY_ERRORS as error:
+                failed = error.with_traceback(None)
+            if failed:
+                self._save_memory(failed)
+                continue
             terms, gradient = self.objective.value_and_grad(image)
             total = float(terms.total)
             self._told = total, gradient
@@ -169,6 +182,10 @@ class Descent:
             elif not is_known:
                 return self._kept(image, terms, total)
         raise StopIteration
+
+    def _asked(self) -> Any:
+        """Return the image that the optimizer asks for."""
+        return self._variables.image(self._optimizer.ask(self._state))
 
     def _kept(self, image: Any, terms: LossTerms, total: float) -> Evaluation:
         self._done += 1
@@ -209,7 +226,7 @@ class Descent:
             arrays: from `carried`.
         """
         if isinstance(self._state, AdamState):
-            take_moments(self._state, dict(arrays))
+            take_moments(self._state, dict(arrays), self._variables)
 
     def _take_step(self) -> bool:
         """Tell the optimizer loss and gradient of its last image; return whether it can continue from there."""
@@ -217,21 +234,32 @@ class Descent:
         (total, gradient), self._told = self._told, None
         failed: Exception | None = None
         try:
-            self._state = self._optimizer.tell(self._state, total, gradient)
+            self._state = self._optimizer.tell(self._state, total, self._variables.gradient(gradient))
         except MEMORY_ERRORS as error:
             failed = error.with_traceback(None)  # the traceback would keep the optimizer's memory
         del gradient
         if failed:
-            was_in_place = self._in_place
-            self._state = None
-            if was_in_place or not self.objective.plan.in_place:
-                self.objective.save_memory(failed)
-            self._begin()
+            self._save_memory(failed)
             return False
         if self._optimizer.has_failed(self._state):
             self._recover(total)
             return False
         return not self._optimizer.is_done(self._state)
+
+    def _save_memory(self, error: Exception) -> None:
+        """Continue from the best image in place, which needs less memory.
+
+        Args:
+            error: what the optimizer raised.
+
+        Raises:
+            OutOfMemoryError: it was in place already.
+        """
+        was_in_place = self._in_place
+        self._state = None
+        if was_in_place or not self.objective.plan.in_place:
+            self.objective.save_memory(error)
+        self._begin()
 
     def _recover(self, total: float) -> None:
         """Continue from the best image with smaller steps.
@@ -266,8 +294,8 @@ class Descent:
         self._config = config
         self.objective.set_weights(config)
         has_best = self.best_total < math.inf and not self._in_place
-        image = self.best_image if has_best else self._optimizer.ask(self._state)
-        self._state = self._optimizer.restart(self._state, image)
+        self._variables = self._variables_at(self.best_image if has_best else self._asked())
+        self._state = self._optimizer.restart(self._state, self._variables.start)
         if self._average is not None:
             self._average.restart()
         self.best_total, self._totals, self._is_known = math.inf, [], False
@@ -290,6 +318,8 @@ class Descent:
         arrays = {f"optimizer/{name}": value for name, value in self._optimizer.to_arrays(self._state).items()}
         if not self._in_place:
             arrays["best_image"] = np.asarray(self.best_image)
+            if isinstance(self._variables, Frequencies):
+                arrays["origin"] = np.asarray(self._variables.origin)
         if self._average is not None:
             arrays |= {f"average/{name}": value for name, value in self._average.to_arrays().items()}
         numbers = {
@@ -319,6 +349,7 @@ class Descent:
             self.best_image = self._optimizer.ask(self._state)
         else:
             self.best_image = tf.constant(arrays["best_image"])
+        self._variables = self._variables_at(arrays.get("origin", self.best_image))
 
 
 def _within(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -8,13 +8,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from neural_style import vgg19_spec
-from neural_style.config.defaults import FORMLESS_STARTS, MOST_NOISE, PATIENCE
+from neural_style.config.defaults import FORMLESS_STARTS, MOST_NOISE, PATIENCE, PHOTO_STARTS
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import UsageError
 from neural_style.vgg19_spec import MIN_SIDE, halved_sizes, positions
 
 _LEAST_STEP = 1.25
 """Smallest factor from one size to the next. A smaller factor would paint nearly the same picture twice."""
+
+
+_DECLINE = 2.5
+"""By how much a loss falls over `PATIENCE` evaluations is about proportional to their number to the power -2.5, as
+measured on 21 runs of four pairs at 256 px."""
+
+_USUAL_START = 17.0
+"""About how many evaluations the decline of a usual loss counts from: after so many, it is the loss itself."""
 
 
 class Scale(NamedTuple):
@@ -45,7 +53,7 @@ def scales_of(
     count = int(config.scales) if config.scales != "auto" else None
     lengths = config.iterations, config.scale_iterations
     is_seen = config.initial_noiseblend <= MOST_NOISE and config.start not in FORMLESS_STARTS
-    if count is None and is_seen and (config.start != "content" or not config.style_terms):
+    if count is None and is_seen and (config.start not in PHOTO_STARTS or not config.style_terms):
         count = 1  # a given picture, or the photo without any style
     if is_seen and config.preview_width:
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
@@ -217,3 +225,23 @@ def has_converged(losses: Sequence[float], tolerance: float) -> bool:
         return False
     lowest = min(losses)
     return min(losses[:-PATIENCE]) - lowest <= tolerance * lowest
+
+
+def expected_evaluations(losses: Sequence[float], tolerance: float, most: int) -> int:
+    """Return about how many evaluations a scale will have made when it ends.
+
+    Args:
+        losses: as for `has_converged`, so far.
+        tolerance: as for `has_converged`.
+        most: number after which it ends in any case.
+    """
+    done, half, lowest = len(losses), PATIENCE / 2, min(losses, default=0.0)
+    if not tolerance or done >= most:
+        return most
+    if has_converged(losses, tolerance):
+        return done
+    decline, since = 1.0, _USUAL_START
+    if done > PATIENCE + 3 and lowest > 0:
+        decline, since = (min(losses[:-PATIENCE]) - lowest) / lowest, done - half
+    expected = half + since * (decline / tolerance) ** (1 / _DECLINE)
+    return min(max(round(expected), done + 1), most)

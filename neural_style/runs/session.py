@@ -30,7 +30,7 @@ from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import SessionState, numbers_of, step_from
-from neural_style.runs.start import enlarged, start_image
+from neural_style.runs.start import details_of, enlarged, start_image
 from neural_style.runs.step import Result, Step, losses_of
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Session:
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
-            start = enlarged(self._start, scale.width, scale.height)
+            start = enlarged(self._start, scaled.content.rgb, details_of(config))
             if config.clip:
                 np.clip(start, -objective.mean, 255 - objective.mean, out=start)
         self._start = None

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from neural_style.config.defaults import MOST_NOISE, PHOTO_STARTS
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.images.color_moments import ColorMoments, color_moments, colored_noise
+from neural_style.images.color_moments import ColorMoments, color_moments, colored_noise, recolored
 from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import Inputs
 
@@ -40,7 +41,9 @@ def _without_noise(config: ResolvedConfig, inputs: Inputs, mean: np.ndarray) -> 
     content = inputs.content
     if config.start == "gray":
         return np.zeros((1, content.height, content.width, 3), np.float32)
-    if config.start == "style_colors":
+    if config.start == "recolored":
+        picture = recolored(content.rgb, style_colors(config, inputs))
+    elif config.start == "style_colors":
         generator = np.random.default_rng([config.seed, 1])  # independent of the noise that may be blended in
         picture = colored_noise(style_colors(config, inputs), content.width, content.height, generator)
     else:
@@ -62,6 +65,26 @@ def style_colors(config: ResolvedConfig, inputs: Inputs) -> ColorMoments:
     return functools.reduce(operator.add, of_styles)
 
 
-def enlarged(image: Any, width: int, height: int) -> np.ndarray:
-    """Resize an image (1, height, width, 3) to another width and height in pixels."""
-    return lanczos(np.asarray(image)[0], width, height)[np.newaxis]
+def details_of(config: ResolvedConfig) -> float:
+    """Return the share of the photo's details that a run adds when its size grows; see `Config.photo_details`."""
+    begins_with_photo = config.start in PHOTO_STARTS and config.initial_noiseblend <= MOST_NOISE
+    return config.photo_details if begins_with_photo and config.content_terms and not config.preview_width else 0.0
+
+
+def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
+    """Resize an image to the size of the photo, and add details of the photo that the image was too small for.
+
+    Args:
+        image: (1, height, width, 3).
+        photo: float32 (new height, new width, 3).
+        details: share of the details that is added, 0-1.
+
+    Returns:
+        Float32 (1, new height, new width, 3).
+    """
+    height, width, _ = photo.shape
+    large = lanczos(np.asarray(image)[0], width, height)
+    if details:
+        _, rows, columns, _ = image.shape
+        large += np.float32(details) * (photo - lanczos(lanczos(photo, columns, rows), width, height))
+    return large[np.newaxis]

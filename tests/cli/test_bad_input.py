@@ -78,7 +78,7 @@ BAD = [
     ("--styles=works", "style picture 'z.jpg' is not a picture of a known kind"),
     (
         "--init=random",
-        "--init: expected content, noise, style_colors, gray, style or the path of a picture",
+        "--init: expected content, recolored, noise, style_colors, gray, style or the path of a picture",
     ),
     ("--init=nowhere.png", "initial picture 'nowhere.png' does not exist"),
     ("--init=gray --initial=photo.png", "--initial: expected nothing beside --init, which says what"),
@@ -148,10 +148,10 @@ BAD = [
     ("stray.png", "got 'stray.png'"),
     ("--overwrite now", "got '--overwrite now'"),
     # mismatched lengths
-    ("--style-scales=1", "--style_scales: expected 2 number(s), one per style picture, got 1"),
-    ("--style-scales=1 1 1", "--style_scales: expected 2 number(s), one per style picture, got 3"),
-    ("--style-blend-weights=1", "--style_blend_weights: expected 2 number(s), one per style picture, got 1"),
-    ("--style-layer-weights=1 1", "--style_layer_weights: expected 1 number(s), one per style layer, got 2"),
+    ("--style-scales=1", "--style_scales: expected 2 value(s), one per style picture, got 1"),
+    ("--style-scales=1 1 1", "--style_scales: expected 2 value(s), one per style picture, got 3"),
+    ("--style-blend-weights=1", "--style_blend_weights: expected 2 value(s), one per style picture, got 1"),
+    ("--style-layer-weights=1 1", "--style_layer_weights: expected 1 value(s), one per style layer, got 2"),
     ("--style-layer-weights=0", "--style_layer_weights: expected at least one weight above 0"),
     ("--checkpoint-iterations=1", "--checkpoint_output and --checkpoint_iterations go together"),
     # outputs that cannot be

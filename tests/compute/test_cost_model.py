@@ -10,7 +10,8 @@ SHALLOW = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1"
 
 
 def config_of(styles=1, **settings):
-    return Config("photo.png", ["style.png"] * styles, **settings)
+    """With pixels as variables, and 10 pairs, unless the settings say otherwise."""
+    return Config("photo.png", ["style.png"] * styles, **{"variables": "pixels", "history_size": 10, **settings})
 
 
 def peak(
@@ -223,6 +224,18 @@ def test_a_planner_takes_styles_as_large_as_their_scales_say():
     large, small = (Planner(config_of(style_scales=(scale,)), "float32").whole(1600, 1200).peak for scale in (8.0, 1.0))
     assert large > small == Planner(config_of(), "float32").whole(1600, 1200).peak
     assert large == Planner(config_of(), "float32", [64.0]).whole(1600, 1200).peak
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "scipy", "sgd"])
+def test_frequencies_take_images_unless_the_image_is_overwritten(optimizer):
+    """Six of 12 bytes per pixel, also with SciPy, whose own are twice as large. They are the default of L-BFGS."""
+    both = {"optimizer": optimizer, "variables": "frequencies"}, {"optimizer": optimizer}
+    for tile_size in (None, 512):
+        more = peak(tile_size=tile_size, **both[0]) - peak(tile_size=tile_size, **both[1])
+        overwritten = tile_size and optimizer in ("adam", "sgd")
+        assert more == pytest.approx(0 if overwritten else 6 * 12 * 1600 * 1200, abs=1)
+    if optimizer == "lbfgs":
+        assert peak(variables=None) == peak(variables="frequencies")
 
 
 def test_a_planner_without_styles():

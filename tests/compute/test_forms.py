@@ -10,18 +10,20 @@ from objectives import image_of, picture, relative_error, resolved, tiled_of, va
 CONTENT, STYLES = picture(35, 45, 1), [picture(41, 34, 2), picture(33, 47, 3)]
 IMAGE = image_of(picture(35, 45, 4))
 LAYERS = {"content_layers": ("relu1_2", "relu2_1"), "style_layers": ("relu1_1", "relu2_1"), "tv_weight": 0}
+TWO = {"style_loss": ("gram", "mean_std"), "style_loss_weights": (1, 2)}
 GATYS = {"content_loss": "half_sum", "style_reduction": "sum", "layer_reduction": "sum"}
 KERAS = {"content_loss": "sum", "style_reduction": "sum", "gram_normalization": "pixels"}
 
 CASES = {
     "mean": {"loss": "athalye"},
-    "Gatys": {**GATYS, "content_layer_weights": (2, 1), "style_layer_weights": (0.5, 3)},
-    "raw": {**GATYS, "gram_normalization": "none", "style_weight": 1e-9},
-    "keras": KERAS,
-    "positions": {"content_loss": "mean", "gram_normalization": "positions", "feature_scale": 0.1},
-    "relative": {"gram_normalization": "pixels", "styles": 2, "style_blend_weights": (1, 3)},
+    "Gatys": {**GATYS, **TWO, "content_layer_weights": (2, 1), "style_layer_weights": (0.5, 3)},
+    "raw": {**GATYS, **TWO, "gram_normalization": "none", "style_weight": 1e-9},
+    "keras": {**KERAS, **TWO},
+    "positions": {**TWO, "content_loss": "mean", "gram_normalization": "positions", "feature_scale": 0.1},
+    "relative": {**TWO, "gram_normalization": "pixels", "styles": 2, "style_blend_weights": (1, 3)},
     "styles with layers": {"loss": "athalye", "styles": 2, "style_layers_of": ("relu1_1", "all")},
     "styles with layers, relative": {
+        **TWO,
         "gram_normalization": "none",
         "styles": 2,
         "style_blend_weights": (1, 3),
@@ -29,6 +31,11 @@ CASES = {
     },
     "two statistics": {"loss": "athalye", "style_loss": ("gram", "mean_std"), "style_loss_weights": (1, 0.3)},
     "two statistics, relative": {"style_loss": ("gram", "mean_std"), "styles": 2, "style_blend_weights": (1, 3)},
+    "statistics with layers": {
+        "style_loss": ("gram", "mean_std", "covariance"),
+        "style_loss_weights": (1, 2, 0.5),
+        "style_loss_layers": ("all", "block2", "relu1_1+block3"),
+    },
     "covariance": {**KERAS, "style_loss": ("covariance",), "feature_scale": 0.1},
     "covariance, relative": {"style_loss": ("covariance",), "gram_normalization": "none", "feature_scale": 0.1},
 }

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from neural_style.compute import planner
-from neural_style.compute.planner import Plan, Planner
+from neural_style.compute.planner import SHORT_HISTORIES, Plan, Planner
 from neural_style.config import byte_sizes
 from neural_style.config.config import Config
 from neural_style.errors import UsageError
@@ -20,7 +20,8 @@ def config_of(**settings):
 
 
 def planner_of(**settings):
-    return Planner(config_of(**settings), "float32")
+    """With a history that whole pictures give up nothing of."""
+    return Planner(config_of(**{"history_size": SHORT_HISTORIES[0], **settings}), "float32")
 
 
 def ways(plan):
@@ -68,6 +69,14 @@ def test_what_is_given_up_first():
     assert [way[1] for way in kept] == sorted((way[1] for way in kept), reverse=True)
     assert all(tile_size is None or tile_size >= 512 for tile_size, keep, *_ in kept if keep)
     assert kept[-1] == (128, False, "adam", 10)
+
+
+def test_whole_pictures_give_up_pairs_before_tiles():
+    chosen = plans_for_all_budgets((3000, 2000), 1.02, history_size=30).values()
+    whole = [plan.history_size for plan in chosen if plan.tile_size is None]
+    assert set(whole) == {30, SHORT_HISTORIES[0]}
+    tiled = {plan.history_size for plan in chosen if plan.tile_size and plan.optimizer == "lbfgs"}
+    assert tiled == {30, *SHORT_HISTORIES}
 
 
 def test_no_history_grows_for_want_of_memory():
@@ -199,7 +208,7 @@ def test_adam_in_tiles_changes_the_image_in_place(tile_size, optimizer, in_place
 )
 def test_what_differs_from_the_settings_is_told(changes, words):
     plan = dataclasses.replace(Plan(900, 700, None, True, "lbfgs", 10, GB), **changes)
-    assert plan.described(config_of()) == words
+    assert plan.described(config_of(history_size=10)) == words
 
 
 def test_sgd_is_not_replaced():

@@ -45,7 +45,7 @@ def test_what_is_no_picture_is_refused():
 def test_lists_about_styles_must_have_their_length():
     for name in ("style_scales", "style_blend_weights"):
         for values in ((1.0,), (1.0, 1.0, 1.0)):
-            match = rf"^{name}: expected 2 number.*, one per style picture, got {len(values)}"
+            match = rf"^{name}: expected 2 value.*, one per style picture, got {len(values)}"
             refuse(match, styles=["a.jpg", "b.jpg"], **{name: values})
 
 
@@ -104,13 +104,13 @@ def test_the_noise_has_a_scale_of_0_or_more():
 
 def test_layer_weights_must_be_as_many_as_layers():
     for values in ((1.0,), (1.0, 1.0, 1.0)):
-        match = rf"^style_layer_weights: expected 2 number.*, got {len(values)}"
+        match = rf"^style_layer_weights: expected 2 value.*, got {len(values)}"
         refuse(match, style_layers=["relu1_1", "relu2_1"], style_layer_weights=values)
 
 
 def test_weights_of_content_layers_are_those_of_layers_that_are_given():
     refuse(r"^content_layer_weights are those of content_layers, .* give both$", content_layer_weights=[1])
-    match = r"^content_layer_weights: expected 2 number.*, one per content layer, got 1"
+    match = r"^content_layer_weights: expected 2 value.*, one per content layer, got 1"
     refuse(match, content_layers=["relu1_1", "relu2_1"], content_layer_weights=[1])
     refuse(r"^content_layer_weights: expected at least one", content_layers=["relu1_1"], content_layer_weights=[0])
 
@@ -118,11 +118,21 @@ def test_weights_of_content_layers_are_those_of_layers_that_are_given():
 def test_statistics_have_a_weight_each_and_come_once():
     refuse(r"^style_loss: expected gram or mean_std or .*, got 'mean'$", style_loss=["mean"])
     refuse(r"^style_loss: expected each statistic once, got gram gram$", style_loss=["gram", "gram"])
-    match = r"^style_loss_weights: expected 2 number.*, one per statistic, got 1"
+    match = r"^style_loss_weights: expected 2 value.*, one per statistic, got 1"
     refuse(match, style_loss=["gram", "mean_std"], style_loss_weights=[1])
     for weights in ([0], [float("inf")]):
         refuse(r"^style_loss_weights: expected", style_loss=["gram"], style_loss_weights=weights)
     refuse(r"^style_loss_weights are those of style_loss, which is not given; give both$", style_loss_weights=[1, 2])
+
+
+def test_layers_of_statistics_are_style_layers_or_blocks_of_them():
+    two = {"style_loss": ["gram", "mean_std"], "style_layers": ["relu1_1", "relu3_2"]}
+    refuse(r"^style_loss_layers are those of style_loss, which is not given; give both$", style_loss_layers=["all"])
+    refuse(r"^style_loss_layers: expected 2 value.*, one per statistic, got 1: all$", style_loss_layers=["all"], **two)
+    for names, wrong in (("relu2_1", "relu2_1"), ("block1+block6", "block6"), ("relu1_1+", ""), ("1", "1")):
+        match = rf"^style_loss_layers: expected all, or some of block1\+.*\+block5\+relu1_1\+relu3_2 .* no '{wrong}'$"
+        refuse(match, style_loss_layers=["all", names], **two)
+    config(**two, style_loss_layers=["block1+relu3_2", "block5"])  # of which there is none
 
 
 def test_weights_of_statistics_that_were_decided_may_change_with_the_statistics():
@@ -134,9 +144,9 @@ def test_weights_of_statistics_that_were_decided_may_change_with_the_statistics(
             assert resolve(changed) == resolve(dataclasses.replace(made, style_loss=statistics))
             assert resolve(changed).style_loss_weights == (1,) * len(statistics)
     given = resolve(config(style_loss=["gram", "mean_std"], style_loss_weights=[3, 4]))
-    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 1 number.* got 2: 3 4$"):
+    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 1 value.* got 2: 3 4$"):
         dataclasses.replace(given, style_loss=("gram",))
-    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 2 number.* got 1: 3$"):
+    with pytest.raises(UsageError, match=r"^style_loss_weights: expected 3 value.* got 1: 3$"):
         dataclasses.replace(resolve(config()), style_loss_weights=(3,))
 
 
@@ -213,7 +223,7 @@ def test_one_option_says_how_long_each_size_is_painted():
     by_scale = {"iterations_by_scale": (9, 7)}
     refuse(r"^iterations: expected nothing beside iterations_by_scale, .* got 300; leave", iterations=300, **by_scale)
     refuse(r"^scale_iterations: expected nothing beside .*, got 61; leave one", scale_iterations=61, **by_scale)
-    config(**by_scale, iterations=7, scale_iterations=60)
+    config(**by_scale, iterations=7, scale_iterations=9)
 
 
 def test_what_was_decided_about_iterations_contradicts_nothing():

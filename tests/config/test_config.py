@@ -218,11 +218,25 @@ def test_weights_of_style_pictures_sum_to_1():
 
 
 def test_statistics_of_style_and_their_factors():
-    assert config().style_statistics == config(loss="balanced").style_statistics == {"gram": 1, "mean_std": 2}
+    usual = {"gram": 1, "mean_std": 2, "wasserstein": 0.25}
+    assert config().style_statistics == config(loss="balanced").style_statistics == usual
     assert config(loss="athalye").style_statistics == {"gram": 1}
     assert config(style_loss=["mean_std", "gram"]).style_statistics == {"mean_std": 1, "gram": 1}
     two = config(style_loss=["mean_std", "gram"], style_loss_weights=[3, 0])
     assert list(two.style_statistics.items()) == [("mean_std", 3), ("gram", 0)]
+
+
+def test_statistics_count_in_layers_of_their_own():
+    layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    assert config().statistic_layers == {"gram": layers, "mean_std": layers, "wasserstein": layers[:3]}
+    assert config(loss="athalye").statistic_layers == {"gram": layers}
+    assert config(style_loss=["covariance"]).statistic_layers == {"covariance": layers}
+    few = {"style_layers": ["relu2_2", "conv4_1", "relu5_1"], "style_layer_weights": [1, 1, 0]}
+    assert config(**few).statistic_layers["gram"] == ("relu2_2", "conv4_1")
+    assert config(**few).statistic_layers["wasserstein"] == ("relu2_2",)
+    three = {"style_loss": ["gram", "mean_std", "covariance"], "style_loss_weights": [1, 0, 1]}
+    made = config(**few, **three, style_loss_layers=["block4+relu2_2", "all", "block5+block4"])
+    assert made.statistic_layers == {"gram": ("relu2_2", "conv4_1"), "mean_std": (), "covariance": ("conv4_1",)}
 
 
 def test_styles_count_in_layers_of_their_own():

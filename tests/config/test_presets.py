@@ -105,7 +105,6 @@ def test_options_that_lose_their_sense_go(name, changes):
         # defaults that a preset keeps
         ("keras", {"content_weight_blend": 1}),
         ("crowson", {"style_layer_weight_exp": 1.0}),
-        ("spst", {"scale_iterations": 60}),
         ("johnson", {"pixel_range": 255}),
     ],
 )

@@ -24,12 +24,12 @@ def test_opposite_strengths_have_opposite_factors():
 
 
 @pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
-def test_a_distance_as_aimed_at_changes_nothing(at):
-    assert strength.corrected(1.7, at, strength.aimed_distance(at)) == pytest.approx(1.7)
+def test_a_distance_that_leads_to_the_aim_changes_nothing(at):
+    assert strength.corrected(1.7, at, strength.early_distance(at)) == pytest.approx(1.7)
 
 
 def test_too_much_distance_lowers_the_weight_and_too_little_raises_it():
-    aim = strength.aimed_distance(0.5)
+    aim = strength.early_distance(0.5)
     assert strength.corrected(1, 0.5, 1.1 * aim) == pytest.approx(1.1**-3.5)
     assert strength.corrected(1, 0.5, aim / 1.1) == pytest.approx(1.1**3.5)
 
@@ -45,4 +45,4 @@ def test_corrections_settle_where_the_distance_follows_the_weight():
     for _ in range(8):
         distance = 1.8 * factor**0.35
         factor = strength.corrected(factor, 0.5, distance)
-    assert distance == pytest.approx(strength.aimed_distance(0.5), rel=0.01)
+    assert distance == pytest.approx(strength.early_distance(0.5), rel=0.01)

@@ -91,7 +91,11 @@ def totals(evaluations):
 
 WAYS = pytest.mark.parametrize(
     "way",
-    [*({"optimizer": name} for name in OPTIMIZERS), {"in_place": True}, {"optimizer": "sgd", "in_place": True}],
+    [
+        *({"optimizer": name} for name in OPTIMIZERS),
+        *({"in_place": True}, {"optimizer": "sgd", "in_place": True}),
+        *({"optimizer": "lbfgs", "variables": "pixels"}, {"variables": "frequencies"}),
+    ],
     ids=str,
 )
 
@@ -200,7 +204,7 @@ def test_a_trial_that_is_not_finite_costs_neither_a_life_nor_an_iteration(begin,
 
 
 def test_lbfgs_with_no_finite_step_at_all_goes_back(begin, notes):
-    descent = begin("lbfgs", iterations=5)
+    descent = begin("lbfgs", variables="pixels", iterations=5)
     descent.objective.spoiled = range(1, 11)
     losses = totals(descent)
     assert len(losses) == 6

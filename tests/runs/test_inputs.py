@@ -299,7 +299,7 @@ def test_the_other_starts_need_no_picture(init):
 
 
 def test_a_start_that_is_neither_a_name_nor_a_file_is_refused():
-    with pytest.raises(UsageError, match=r"^init: expected content, noise, style_colors, gray, style or the path"):
+    with pytest.raises(UsageError, match=r"^init: expected content, recolored, noise, .*, style or the path"):
         read_inputs(Config(picture(50, 40), [picture(64, 64)], init="random"))
     with pytest.raises(ImageError, match=r"^initial picture 'random\.png' does not exist; "):
         read_inputs(Config(picture(50, 40), [picture(64, 64)], init="random.png"))

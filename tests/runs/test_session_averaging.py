@@ -5,8 +5,8 @@ import pytest
 from small_runs import IN_PLACE, TWO_SCALES, totals
 
 from neural_style.errors import UsageError
+from neural_style.images.picture import lanczos
 from neural_style.runs.descent import Descent
-from neural_style.runs.start import enlarged
 
 BOTH = pytest.mark.parametrize("settings", [TWO_SCALES, {**TWO_SCALES, "tile_size": 64}], ids=["whole", "tiled"])
 
@@ -30,9 +30,9 @@ def test_the_next_size_starts_from_the_average(begin, evaluations, monkeypatch, 
     ends = []
     real = Descent.release
     monkeypatch.setattr(Descent, "release", lambda self: (ends.append(np.array(self.result)), real(self)))
-    with begin(average_iterates=0.9, **settings) as session:
+    with begin(average_iterates=0.9, photo_details=0.0, **settings) as session:
         list(session)
-    np.testing.assert_allclose(evaluations.at(128)[0], enlarged(ends[0], 128, 96), atol=1e-3)
+    np.testing.assert_allclose(evaluations.at(128)[0], lanczos(ends[0][0], 128, 96)[np.newaxis], atol=1e-3)
 
 
 @BOTH

@@ -5,9 +5,10 @@ import pytest
 from small_runs import small_config, smooth
 
 from neural_style.config.resolve import resolve
+from neural_style.images.color_moments import color_moments
 from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import read_inputs
-from neural_style.runs.start import enlarged, start_image
+from neural_style.runs.start import details_of, enlarged, start_image, style_colors
 
 NOISE_SCALE = 0.256
 MEAN = np.array([123.0, 117.0, 104.0], np.float32)
@@ -153,7 +154,7 @@ def test_images_can_be_overwritten():
     config = small_config(CONTENT, [CONTENT])
     inputs = dataclasses.replace(read_inputs(config))
     starts = [start(init=init) for init in ("gray", "style_colors", "style", "noise")]
-    for image in (start_image(resolve(config, {}), inputs, MEAN), enlarged(start(), 90, 70), *starts):
+    for image in (start_image(resolve(config, {}), inputs, MEAN), enlarged(start(), smooth(90, 70, 1), 1.0), *starts):
         assert image.flags.writeable
         assert image.flags.c_contiguous
         assert image.dtype == np.float32
@@ -163,9 +164,53 @@ def test_images_can_be_overwritten():
 
 @pytest.mark.parametrize("size", [(128, 96), (91, 67), (64, 48)])
 def test_enlarged(size):
-    image = start()
-    larger = enlarged(image, *size)
+    image, photo = start(), smooth(*size, 1).astype(np.float32)
+    larger = enlarged(image, photo, 0.0)
     assert larger.shape == (1, size[1], size[0], 3)
     np.testing.assert_array_equal(larger[0], lanczos(image[0], *size))
     flat = np.full((1, 30, 40, 3), -20.5, np.float32)
-    np.testing.assert_allclose(enlarged(flat, *size), -20.5, rtol=1e-5)
+    np.testing.assert_allclose(enlarged(flat, photo, 0.0), -20.5, rtol=1e-5)
+
+
+def test_details_of_the_photo_that_were_too_fine_for_the_smaller_size():
+    """The photo itself, made smaller and enlarged again, is the photo again. A flat photo has none."""
+    photo = np.random.default_rng(0).uniform(0, 255, (96, 128, 3)).astype(np.float32)
+    small = (lanczos(photo, 64, 48) - MEAN)[np.newaxis]
+    np.testing.assert_allclose(enlarged(small, photo, 1.0)[0], photo - MEAN, atol=1e-3)
+    half = (photo + lanczos(lanczos(photo, 64, 48), 128, 96)) / 2
+    np.testing.assert_allclose(enlarged(small, photo, 0.5)[0], half - MEAN, atol=1e-3)
+    np.testing.assert_allclose(enlarged(small, np.full_like(photo, 7), 1.0), enlarged(small, photo, 0.0), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "share"),
+    [
+        ({}, 1.0),
+        ({"photo_details": 0.4}, 0.4),
+        ({"init": "recolored"}, 1.0),
+        ({"initial_noiseblend": 0.4}, 1.0),
+        ({"initial_noiseblend": 0.6}, 0.0),
+        ({"init": "noise"}, 0.0),
+        ({"init": "style_colors"}, 0.0),
+        ({"initial": INITIAL}, 0.0),
+        ({"strength": 1.0}, 0.0),
+        ({"content_weight": 0.0}, 0.0),
+        ({"preview_width": 64}, 0.0),
+    ],
+    ids=str,
+)
+def test_runs_that_begin_with_the_photo_add_its_details(changes, share):
+    assert details_of(resolve(small_config(CONTENT, [CONTENT], **changes), {})) == share
+
+
+def test_the_photo_in_the_colors_of_the_styles():
+    """Mean and covariance are those of the styles, by their weights, and a style of those colors changes nothing."""
+    styles = [smooth(60, 40, 5), smooth(50, 70, 6)]
+    config = resolve(small_config(CONTENT, styles, init="recolored", style_blend_weights=(3.0, 1.0)), {})
+    inputs = read_inputs(config)
+    image = start_image(config, inputs, MEAN)
+    assert image.dtype == np.float32 and image.shape == (1, 48, 64, 3)
+    colors, expected = color_moments(image[0] + MEAN), style_colors(config, inputs)
+    np.testing.assert_allclose(colors.mean, expected.mean, rtol=1e-3)
+    np.testing.assert_allclose(colors.covariance, expected.covariance, rtol=0.02, atol=1)
+    np.testing.assert_allclose(start(init="recolored")[0] + MEAN, CONTENT, atol=0.5)

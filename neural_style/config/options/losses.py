@@ -78,6 +78,12 @@ class Losses:
         None,
         bounds=">= 0",
     )
+    style_loss_layers: tuple[str, ...] | None = option(
+        "Losses",
+        "For each of --style_loss, the style layers that it counts in: names of layers or blocks joined by +, such as "
+        f"block1+relu2_1, or all. {by_family('style_loss_layers')[:-1]}, and all if --style_loss is given.",
+        None,
+    )
     gram_normalization: Literal["positions_channels", "positions", "pixels", "none"] = option(
         "Losses",
         "What the Gram and covariance matrices of a layer, which are sums over its positions, are divided by: the "

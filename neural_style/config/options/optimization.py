@@ -7,10 +7,12 @@ from typing import Literal
 
 from neural_style import vgg19_spec
 from neural_style.config.defaults import (
+    AFTER_PREVIEW,
     LEFT_TO_NETWORK,
     LEFT_TO_OPTIMIZER,
     MOST_NOISE,
     PATIENCE,
+    QUALITIES,
     SGD_RATE,
     TOLERANCES,
 )
@@ -19,7 +21,12 @@ from neural_style.config.fields import option
 
 def _by_optimizer(name: str) -> str:
     """Describe the defaults of an option of `LEFT_TO_OPTIMIZER` in words."""
-    return ", ".join(f"{values[name]:g} for {optimizer}" for optimizer, values in LEFT_TO_OPTIMIZER.items())
+    return ", ".join(f"{values[name]} for {optimizer}" for optimizer, values in LEFT_TO_OPTIMIZER.items())
+
+
+def _by_quality() -> str:
+    """Describe `QUALITIES` in words."""
+    return ", ".join(f"by {each.iterations:g} and {each.tolerance:g} for {name}" for name, each in QUALITIES.items())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,6 +38,19 @@ class Optimization:
         "Method: lbfgs is this program's L-BFGS, adam is Adam, scipy is SciPy's L-BFGS, for reference, and sgd is "
         "gradient descent without momentum.",
         "lbfgs",
+    )
+    quality: Literal["draft", "normal", "best"] = option(
+        "Optimization",
+        "How long a run goes on: draft ends sooner, and best later. It multiplies the default numbers of iterations, "
+        f"and the default tolerance: {_by_quality()}. What is given stays as it is.",
+        "normal",
+    )
+    variables: Literal["pixels", "frequencies"] | None = option(
+        "Optimization",
+        "What the optimizer changes: the pixels, or the amplitudes of a cosine transform of the picture, weighted so "
+        "that steps change large forms more than grain. An image that is overwritten (adam and sgd in tiles) is "
+        f"changed in pixels in any case. By default {_by_optimizer('variables')}.",
+        None,
     )
     iterations: int | None = option(
         "Optimization",
@@ -69,6 +89,13 @@ class Optimization:
         2.0,
         bounds="1.1 to 10",
     )
+    photo_details: float = option(
+        "Optimization",
+        "Share of the photo's details that is added to the picture when its size grows: of those that the smaller size "
+        "could not show. Only where a run begins with the photo, and without a preview.",
+        1.0,
+        bounds="0 to 1",
+    )
     preview_width: int | None = option(
         "Optimization",
         "Longer side in pixels of the coarsest size, the preview; 0 for no preview. Results less than twice as large "
@@ -79,10 +106,11 @@ class Optimization:
         None,
         bounds=f"0 or >= {vgg19_spec.MIN_SIDE}",
     )
-    scale_iterations: int = option(
+    scale_iterations: int | None = option(
         "Optimization",
-        "Most evaluations at each of the other sizes, and never more than --iterations.",
-        60,
+        "Most evaluations at each of the other sizes, and never more than --iterations. By default "
+        f"{_by_optimizer('scale_iterations')}, and {AFTER_PREVIEW} after a preview.",
+        None,
         bounds=">= 1",
     )
     iterations_by_scale: tuple[int, ...] | None = option(
@@ -145,7 +173,7 @@ class Optimization:
         1e-8,
         bounds="> 0",
     )
-    history_size: int = option("Optimization", "L-BFGS: number of curvature pairs to keep.", 10, bounds=">= 1")
+    history_size: int = option("Optimization", "L-BFGS: number of curvature pairs to keep.", 30, bounds=">= 1")
     seed: int = option(
         "Optimization",
         "Seed of the noise, if the start image has any. The same seed gives the same picture.",

@@ -62,8 +62,9 @@ class Pictures:
     )
     init: PictureSource | None = option(
         "Pictures",
-        "What to start from: content, noise, style_colors (noise in the colors of the styles), gray (the network's "
-        "mean pixel everywhere), style (the first style picture, resized to the result), or the path of a picture. "
+        "What to start from: content, recolored (the content in the colors of the styles), noise, style_colors (noise "
+        "in these colors), gray (the network's mean pixel everywhere), style (the first style picture, resized to the "
+        "result), or the path of a picture. "
         "noise, style_colors and gray show no forms, so they are painted from a coarse size, without a preview. By "
         "default --initial and --initial_noiseblend decide.",
         None,

@@ -1,0 +1,146 @@
+"""The variables that an optimizer changes: pixels, or frequencies. A layer between an optimizer and an objective.
+
+The optimizer knows a function of variables z, and the objective a function of an image x. Here x = x₀ + T z, with a
+linear T. By the chain rule, the gradient by z is the transpose of T applied to the gradient by x. How fast an optimizer
+gets ahead depends on T; where the loss is lowest does not.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style.optimizers.vectors import Image
+
+POWER = 0.5
+"""Weights of frequencies fall with the frequency to this power."""
+
+CORNER = 1 / 64
+"""Frequency in cycles per pixel far below which all weights are alike."""
+
+_IMAGE = tf.TensorSpec((1, None, None, None), tf.float32)
+
+
+class Variables(Protocol):
+    """What an optimizer changes, in place of an image (1, height, width, channels) of float32."""
+
+    origin: Image
+    """The image that they were made for."""
+    start: Image
+    """Its variables."""
+
+    def image(self, values: Image) -> Image:
+        """Return the image of variables."""
+
+    def gradient(self, of_image: Image) -> Image:
+        """Return the gradient of a loss by the variables, given that by the image."""
+
+    def resized(self, gradient: Image, degree: int) -> tf.Tensor:
+        """Return about what a gradient at another size of the same picture would be at this size.
+
+        Where the loss is a mean over pixels, its derivative by one of n pixels goes with 1 / n.
+
+        Args:
+            gradient: by the variables of an image (1, other height, other width, channels), to the power `degree`.
+            degree: 1 or 2.
+        """
+
+
+class Pixels:
+    """The pixels themselves. An image may be an array that the optimizer overwrites."""
+
+    def __init__(self, image: Image):
+        """Begin at an image."""
+        self.origin = self.start = image
+
+    def image(self, values: Image) -> Image:
+        """Return the variables, which are the image."""
+        return values
+
+    def gradient(self, of_image: Image) -> Image:
+        """Return the gradient as it is."""
+        return of_image
+
+    def resized(self, gradient: Image, degree: int) -> tf.Tensor:
+        """Return a gradient at another size, resized to this one; see `Variables`."""
+        _, height, width, _ = self.start.shape
+        return tf.image.resize(gradient, (height, width), "bicubic") * _share(gradient, self.start) ** degree
+
+
+class Frequencies:
+    """Amplitudes of cosines, weighted so that a step changes large forms more than grain.
+
+    x = x₀ + C⁻¹(w z), where C is the orthonormal two-dimensional cosine transform (DCT-II) of each channel, w is
+    `frequency_weights`, and x₀ is the image that the variables were made for. Their start is 0, so it is exact. Unlike
+    a Fourier transform, this one does not join opposite edges.
+
+    To an optimizer such as L-BFGS that does not depend on rotations of its variables, they are a preconditioner of
+    pixels: C⁻¹ w² C.
+    """
+
+    def __init__(self, image: Image):
+        """Begin at an image."""
+        self.origin = tf.convert_to_tensor(image)
+        _, height, width, _ = self.origin.shape
+        self._weights = tf.constant(frequency_weights(height, width)[np.newaxis, :, :, np.newaxis])
+        self.start = tf.zeros_like(self.origin)
+
+    def image(self, values: Image) -> tf.Tensor:
+        """Return the image of amplitudes, (1, height, width, channels)."""
+        return _moved(self.origin, tf.convert_to_tensor(values), self._weights)
+
+    def gradient(self, of_image: Image) -> tf.Tensor:
+        """Return the gradient by the amplitudes, of the image's shape."""
+        return _weighted(tf.convert_to_tensor(of_image), self._weights)
+
+    def resized(self, gradient: Image, degree: int) -> tf.Tensor:
+        """Return a gradient at another size for this one; see `Variables`.
+
+        Row i and column j have as many waves across the picture at every size. An image has as many times their
+        amplitude as the root of its pixels.
+        """
+        _, height, width, _ = gradient.shape
+        _, rows, columns, _ = self.start.shape
+        before = frequency_weights(height, width)[np.newaxis, :, :, np.newaxis]
+        kept = (gradient / before**degree)[:, :rows, :columns]
+        padded = tf.pad(kept, [[0, 0], [0, max(rows - height, 0)], [0, max(columns - width, 0)], [0, 0]])
+        return padded * self._weights**degree * _share(gradient, self.start) ** (degree / 2)
+
+
+def _share(before: Image, after: Image) -> np.float32:
+    """Return the ratio of the pixels of two images (1, height, width, channels)."""
+    return np.float32(math.prod(before.shape) / math.prod(after.shape))
+
+
+@functools.lru_cache(maxsize=8)
+def frequency_weights(height: int, width: int) -> np.ndarray:
+    """Return the weights of the frequencies of an image: (f + `CORNER`)^-`POWER`, with a mean square of 1.
+
+    Returns:
+        Float32 (height, width). Row i and column j are those of the frequency f = √((i / 2 height)² + (j / 2 width)²)
+        in cycles per pixel.
+    """
+    rows, columns = (np.arange(side) / (2 * side) for side in (height, width))
+    weights = (np.hypot(rows[:, np.newaxis], columns) + CORNER) ** -POWER
+    return (weights / np.sqrt(np.mean(weights**2))).astype(np.float32)
+
+
+@tf.function(input_signature=[_IMAGE] * 3)
+def _moved(origin: tf.Tensor, values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    return origin + _along_both(tf.signal.idct, values * weights)
+
+
+@tf.function(input_signature=[_IMAGE] * 2)
+def _weighted(image: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    return weights * _along_both(tf.signal.dct, image)
+
+
+def _along_both(transform: Any, image: tf.Tensor) -> tf.Tensor:
+    """Apply an orthonormal transform of the last axis to both sides of an image (1, height, width, channels)."""
+    by_row = transform(tf.transpose(image, [0, 3, 1, 2]), norm="ortho")
+    by_column = transform(tf.transpose(by_row, [0, 1, 3, 2]), norm="ortho")
+    return tf.transpose(by_column, [0, 3, 2, 1])
