@@ -163,15 +163,24 @@ def optimizer_run(
     precision: str,
     mean: np.ndarray,
 ) -> Generator[Any]:
-    """Start the optimizer of `config` from an image (1, height, width, 3), and yield its evaluations."""
+    """Start the optimizer of `config` from an image (1, height, width, 3), and yield its evaluations.
+
+    What they call images are the variables that it changes.
+    """
     from neural_style.compute.planner import Planner
     from neural_style.compute.precision import LOSS_NOISE
     from neural_style.optimizers.base import minimize
-    from neural_style.runs.descent import optimizer_of
+    from neural_style.runs.descent import optimizer_of, variables_at
 
     plan = Planner(config, precision).whole(start.shape[2], start.shape[1])
     optimizer = optimizer_of(plan, config, LOSS_NOISE[precision], 1.0, False, mean)
-    return minimize(optimizer, value_and_grad, start, 10**6)
+    variables = variables_at(start, config, in_place=False)
+
+    def evaluate(values: Any) -> tuple[Any, Any]:
+        terms, gradient = value_and_grad(variables.image(values))
+        return terms, variables.gradient(gradient)
+
+    return minimize(optimizer, evaluate, variables.start, 10**6)
 
 
 def run_evaluations(config: Config, inputs: Inputs, network: Network) -> Generator[Evaluation]:

@@ -37,7 +37,7 @@ WHOLE_FACTORS = {"float32": 1.45, "bfloat16": 1.85, "float16": 2.5}
 TILE_FACTORS = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 """Type -> the same factor for a tile."""
 
-FREQUENCIES_IMAGES = 6
+FREQUENCIES_IMAGES = 8
 """Images that `Frequencies` hold at once: where they began, their image, and what a transform takes."""
 
 FORWARD_FACTOR = 0.6

@@ -49,8 +49,8 @@ make them rise. Larger pictures have smaller gradients, and allow rates that gro
 STEPPING = ("adam", "sgd")
 """Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""
 
-AFTER_PREVIEW = 60
-"""Default `scale_iterations` where there is a preview."""
+ELSEWHERE = 60
+"""Default `scale_iterations` of L-BFGS where a run does not begin with the photo, or has a preview."""
 
 
 class Quality(NamedTuple):
@@ -120,11 +120,17 @@ def usual_tolerance(optimizer: str, loss: str, quality: str = "normal") -> float
     return TOLERANCES[loss] * QUALITIES[quality].tolerance if optimizer == "lbfgs" else 0.0
 
 
-def usual_lengths(optimizer: str, quality: str, has_preview: bool) -> dict[str, int]:
-    """Return the defaults of `iterations` and `scale_iterations`."""
+def usual_lengths(optimizer: str, quality: str, *, from_photo: bool) -> dict[str, int]:
+    """Return the defaults of `iterations` and `scale_iterations`.
+
+    Args:
+        optimizer: as `Config.optimizer`.
+        quality: as `Config.quality`.
+        from_photo: whether the run begins with the photo at its coarsest size, without a preview.
+    """
     values = dict(LEFT_TO_OPTIMIZER[optimizer])
-    if has_preview:
-        values["scale_iterations"] = AFTER_PREVIEW
+    if not from_photo:
+        values["scale_iterations"] = ELSEWHERE
     return {name: round(values[name] * QUALITIES[quality].iterations) for name in ("iterations", "scale_iterations")}
 
 

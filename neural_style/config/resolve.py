@@ -11,6 +11,8 @@ from neural_style.config.config import Config
 from neural_style.config.defaults import (
     LEFT_TO_NETWORK,
     LEFT_TO_OPTIMIZER,
+    MOST_NOISE,
+    PHOTO_STARTS,
     SGD_RATE,
     usual_lengths,
     usual_tolerance,
@@ -107,9 +109,14 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
     values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
     loss = given["loss"] or values["loss"]
-    preview_width = values["preview_width"] if given["preview_width"] is None else given["preview_width"]
+    if config.init is not None or config.initial is not None:
+        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
+    share, preview_width = (
+        values[name] if given[name] is None else given[name] for name in ("initial_noiseblend", "preview_width")
+    )
+    from_photo = config.start in PHOTO_STARTS and share <= MOST_NOISE and not (preview_width and config.scales != "1")
     values |= {
-        **usual_lengths(config.optimizer, config.quality, has_preview=preview_width > 0 and config.scales != "1"),
+        **usual_lengths(config.optimizer, config.quality, from_photo=from_photo),
         **usual_values(loss, given["strength"]),
         "tolerance": usual_tolerance(config.optimizer, loss, config.quality),
     }
@@ -117,8 +124,6 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     values["learning_rate"] = SGD_RATE * units**2 if config.optimizer == "sgd" else values["learning_rate"] * units
     if config.iterations_by_scale is not None:
         values["scale_iterations"], values["iterations"] = config.iterations_by_scale[0], config.iterations_by_scale[-1]
-    if config.init is not None or config.initial is not None:
-        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
     if given["style_loss"] is not None:
         count = len(given["style_loss"])
         values |= {"style_loss_weights": (1.0,) * count, "style_loss_layers": ("all",) * count}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,10 @@ POWER = 0.5
 CORNER = 1 / 64
 """Frequency in cycles per pixel far below which all weights are alike."""
 
-_IMAGE = tf.TensorSpec((1, None, None, None), tf.float32)
+_LARGEST_MATRIX = 512
+"""Longest side in pixels that is transformed by a matrix, which takes less time there than a fast transform."""
+
+Matrix: TypeAlias = tf.Tensor | None
 
 
 class Variables(Protocol):
@@ -87,15 +90,16 @@ class Frequencies:
         self.origin = tf.convert_to_tensor(image)
         _, height, width, _ = self.origin.shape
         self._weights = tf.constant(frequency_weights(height, width)[np.newaxis, :, :, np.newaxis])
+        self._matrices = _matrix(height), _matrix(width)
         self.start = tf.zeros_like(self.origin)
 
     def image(self, values: Image) -> tf.Tensor:
         """Return the image of amplitudes, (1, height, width, channels)."""
-        return _moved(self.origin, tf.convert_to_tensor(values), self._weights)
+        return _moved(self.origin, tf.convert_to_tensor(values), self._weights, *self._matrices)
 
     def gradient(self, of_image: Image) -> tf.Tensor:
         """Return the gradient by the amplitudes, of the image's shape."""
-        return _weighted(tf.convert_to_tensor(of_image), self._weights)
+        return _weighted(tf.convert_to_tensor(of_image), self._weights, *self._matrices)
 
     def resized(self, gradient: Image, degree: int) -> tf.Tensor:
         """Return a gradient at another size for this one; see `Variables`.
@@ -129,18 +133,34 @@ def frequency_weights(height: int, width: int) -> np.ndarray:
     return (weights / np.sqrt(np.mean(weights**2))).astype(np.float32)
 
 
-@tf.function(input_signature=[_IMAGE] * 3)
-def _moved(origin: tf.Tensor, values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    return origin + _along_both(tf.signal.idct, values * weights)
+@tf.function(reduce_retracing=True)
+def _moved(origin: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, rows: Matrix, columns: Matrix) -> tf.Tensor:
+    return origin + _transformed(tf.signal.idct, values * weights, rows, columns, inverse=True)
 
 
-@tf.function(input_signature=[_IMAGE] * 2)
-def _weighted(image: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    return weights * _along_both(tf.signal.dct, image)
+@tf.function(reduce_retracing=True)
+def _weighted(image: tf.Tensor, weights: tf.Tensor, rows: Matrix, columns: Matrix) -> tf.Tensor:
+    return weights * _transformed(tf.signal.dct, image, rows, columns, inverse=False)
 
 
-def _along_both(transform: Any, image: tf.Tensor) -> tf.Tensor:
-    """Apply an orthonormal transform of the last axis to both sides of an image (1, height, width, channels)."""
-    by_row = transform(tf.transpose(image, [0, 3, 1, 2]), norm="ortho")
-    by_column = transform(tf.transpose(by_row, [0, 1, 3, 2]), norm="ortho")
+def _transformed(fast: Any, image: tf.Tensor, rows: Matrix, columns: Matrix, inverse: bool) -> tf.Tensor:
+    """Transform both sides of an image (1, height, width, channels), by their matrices, or by `fast` without one."""
+    by_row = _along_last(fast, tf.transpose(image, [0, 3, 1, 2]), columns, inverse)
+    by_column = _along_last(fast, tf.transpose(by_row, [0, 1, 3, 2]), rows, inverse)
     return tf.transpose(by_column, [0, 3, 2, 1])
+
+
+def _along_last(fast: Any, values: tf.Tensor, matrix: Matrix, inverse: bool) -> tf.Tensor:
+    if matrix is None:
+        return fast(values, norm="ortho")
+    return tf.matmul(values, matrix, transpose_b=not inverse)
+
+
+def _matrix(side: int) -> Matrix:
+    """Return the orthonormal DCT-II as a matrix, float32 (side, side); None where a fast transform takes less time."""
+    if side > _LARGEST_MATRIX:
+        return None
+    frequencies, places = np.arange(side)[:, np.newaxis], np.arange(side) + 0.5
+    waves = np.cos(np.pi / side * frequencies * places) * np.sqrt(2 / side)
+    waves[0] *= np.sqrt(0.5)
+    return tf.constant(waves, tf.float32)

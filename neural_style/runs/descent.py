@@ -74,6 +74,17 @@ def optimizer_of(
     return LBFGS(plan.history_size, step_scale, noise)
 
 
+def variables_at(image: Any, config: ResolvedConfig, in_place: bool) -> Variables:
+    """Return what an optimizer changes, for an image to begin at. Where it overwrites the image, those are its pixels.
+
+    Args:
+        image: float32 (1, height, width, 3).
+        config: the run.
+        in_place: whether the optimizer overwrites its image.
+    """
+    return Frequencies(image) if config.variables == "frequencies" and not in_place else Pixels(image)
+
+
 def _decay(config: ResolvedConfig) -> Decay:
     every, shape = config.learning_rate_decay_iterations, config.learning_rate_decay_shape
     return Decay(config.learning_rate_decay, every, shape)
@@ -130,7 +141,7 @@ class Descent:
         self._is_known = bool(self._done)  # whether the next evaluation repeats an earlier one
         self._state: Any = None  # frees the old state before the new one takes memory
         self._told = None
-        self._variables = self._variables_at(self.best_image)
+        self._variables = variables_at(self.best_image, self._config, self._in_place)
         self._state = self._optimizer.init(self._variables.start)
         if isinstance(self._state, SteppingState):
             self._state.steps = max(self._done - 1, 0)
@@ -138,10 +149,6 @@ class Descent:
     def _optimizer_of(self, plan: Plan) -> Optimizer[Any]:
         mean = self.objective.mean
         return optimizer_of(plan, self._config, self._noise, self._lives[0], self._in_place, mean)
-
-    def _variables_at(self, image: Any) -> Variables:
-        """Return the variables of an image. Where it is overwritten, those are its pixels."""
-        return Frequencies(image) if self._config.variables == "frequencies" and not self._in_place else Pixels(image)
 
     @property
     def is_over(self) -> bool:
@@ -294,7 +301,7 @@ class Descent:
         self._config = config
         self.objective.set_weights(config)
         has_best = self.best_total < math.inf and not self._in_place
-        self._variables = self._variables_at(self.best_image if has_best else self._asked())
+        self._variables = variables_at(self.best_image if has_best else self._asked(), config, self._in_place)
         self._state = self._optimizer.restart(self._state, self._variables.start)
         if self._average is not None:
             self._average.restart()
@@ -349,7 +356,7 @@ class Descent:
             self.best_image = self._optimizer.ask(self._state)
         else:
             self.best_image = tf.constant(arrays["best_image"])
-        self._variables = self._variables_at(arrays.get("origin", self.best_image))
+        self._variables = variables_at(arrays.get("origin", self.best_image), self._config, self._in_place)
 
 
 def _within(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

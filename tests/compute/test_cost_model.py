@@ -228,12 +228,12 @@ def test_a_planner_takes_styles_as_large_as_their_scales_say():
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "scipy", "sgd"])
 def test_frequencies_take_images_unless_the_image_is_overwritten(optimizer):
-    """Six of 12 bytes per pixel, also with SciPy, whose own are twice as large. They are the default of L-BFGS."""
+    """Eight of 12 bytes per pixel, also with SciPy, whose own are twice as large. They are the default of L-BFGS."""
     both = {"optimizer": optimizer, "variables": "frequencies"}, {"optimizer": optimizer}
     for tile_size in (None, 512):
         more = peak(tile_size=tile_size, **both[0]) - peak(tile_size=tile_size, **both[1])
         overwritten = tile_size and optimizer in ("adam", "sgd")
-        assert more == pytest.approx(0 if overwritten else 6 * 12 * 1600 * 1200, abs=1)
+        assert more == pytest.approx(0 if overwritten else 8 * 12 * 1600 * 1200, abs=1)
     if optimizer == "lbfgs":
         assert peak(variables=None) == peak(variables="frequencies")
 

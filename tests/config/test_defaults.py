@@ -12,6 +12,18 @@ def test_tolerances_are_those_of_lbfgs_alone():
             assert defaults.usual_tolerance(optimizer, loss) == 0
 
 
+def test_a_quality_ends_a_run_sooner_or_later():
+    """By its number of evaluations, and for L-BFGS by its tolerance, too."""
+    lengths = [defaults.usual_lengths("lbfgs", quality, from_photo=True) for quality in ("draft", "normal", "best")]
+    assert [each["iterations"] for each in lengths] == [150, 300, 600]
+    assert [each["scale_iterations"] for each in lengths] == [12, 25, 50]
+    tolerances = [defaults.usual_tolerance("lbfgs", "balanced", quality) for quality in ("draft", "normal", "best")]
+    assert tolerances == [0.2, 0.08, 0.01]
+    assert defaults.usual_lengths("adam", "draft", from_photo=True)["iterations"] == 500
+    assert defaults.usual_lengths("lbfgs", "normal", from_photo=False) == {"iterations": 300, "scale_iterations": 60}
+    assert set(defaults.QUALITIES) == set(OPTIONS["quality"].choices)
+
+
 def test_every_choice_has_its_defaults():
     assert set(defaults.LEFT_TO_OPTIMIZER) == set(OPTIONS["optimizer"].choices)
     assert set(defaults.FAMILIES) == set(defaults.UNITS) == set(defaults.TOLERANCES) == set(OPTIONS["loss"].choices)

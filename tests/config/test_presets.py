@@ -93,6 +93,14 @@ def test_options_that_lose_their_sense_go(name, changes):
     assert {option: getattr(made, option) for option in changes} == changes
 
 
+@pytest.mark.parametrize(("name", "iterations"), [("athalye", 500), ("crowson", 500), ("spst", 150)])
+def test_a_quality_says_how_long_a_preset_goes_on(name, iterations):
+    made = resolve(Config.of_preset(name, **PICTURES, quality="draft"), {})
+    assert (made.iterations, made.iterations_by_scale) == (iterations, None)
+    plain = Config(**PICTURES, loss=made.loss, optimizer=made.optimizer, quality="draft")
+    assert made.tolerance == resolve(plain, {}).tolerance
+
+
 @pytest.mark.parametrize(
     ("name", "changes"),
     [

@@ -12,7 +12,7 @@ from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.resizing import moments_of, take_moments
 from neural_style.optimizers.variables import Frequencies, Pixels, frequency_weights
 
-SIZES = [(8, 12), (7, 12), (13, 9), (1, 5)]
+SIZES = [(8, 12), (7, 12), (13, 9), (1, 5), (530, 6), (5, 1021)]
 
 
 def image_of(size, seed=0, channels=3):

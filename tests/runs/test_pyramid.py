@@ -151,12 +151,12 @@ def resolved(network=None, **options):
 def test_scales_of_a_configuration():
     """From the least side, from the preview, or the full size alone."""
     for options, network, expected in (
-        ({}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),
-        ({"min_scale": 48}, {}, [(48, 96, 60), (96, 192, 60), (200, 400, 300)]),
-        ({"min_scale": 50}, {}, [(50, 100, 60), (100, 200, 60), (200, 400, 300)]),
+        ({}, {}, [(80, 160, 25), (160, 320, 25), (200, 400, 300)]),
+        ({"min_scale": 48}, {}, [(48, 96, 25), (96, 192, 25), (200, 400, 300)]),
+        ({"min_scale": 50}, {}, [(50, 100, 25), (100, 200, 25), (200, 400, 300)]),
         ({"min_scale": 161}, {}, [(200, 400, 300)]),
         ({"scales": 1}, {}, [(200, 400, 300)]),
-        ({"scales": 2}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"scales": 2}, {}, [(100, 200, 25), (200, 400, 300)]),
         ({"scales": 2}, {"preview_width": 64}, [(100, 200, 300), (200, 400, 60)]),
         ({"scales": 2, "initial": "start.png"}, {}, [(100, 200, 60), (200, 400, 300)]),
         ({"scales": 2, "initial": "start.png", "preview_width": 64}, {}, [(100, 200, 300), (200, 400, 60)]),
@@ -166,9 +166,9 @@ def test_scales_of_a_configuration():
         ({"initial": "start.png", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
         ({"strength": 0}, {}, [(200, 400, 300)]),
         ({"style_weight": 0.0}, {}, [(200, 400, 300)]),
-        ({"strength": 0, "scales": 2}, {}, [(100, 200, 60), (200, 400, 300)]),
+        ({"strength": 0, "scales": 2}, {}, [(100, 200, 25), (200, 400, 300)]),
         ({"strength": 0, "init": "noise"}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),
-        ({"init": "content"}, {}, [(80, 160, 60), (160, 320, 60), (200, 400, 300)]),
+        ({"init": "content"}, {}, [(80, 160, 25), (160, 320, 25), (200, 400, 300)]),
         ({"init": "content", "preview_width": 200}, {}, [(100, 200, 300), (200, 400, 60)]),
         *(
             ({"init": init, "min_scale": 99, "preview_width": 200}, {}, [(99, 198, 60), (200, 400, 300)])
@@ -182,7 +182,7 @@ def test_scales_of_a_configuration():
         ({"init": "gray", "scales": 2, "preview_width": 64}, {}, [(100, 200, 60), (200, 400, 300)]),
         ({"init": "style", "initial_noiseblend": 0.6, "min_scale": 99}, {}, [(99, 198, 60), (200, 400, 300)]),
         ({}, {"preview_width": 256}, [(200, 400, 300)]),
-        ({"preview_width": 0, "min_scale": 99}, {"preview_width": 256}, [(99, 198, 60), (200, 400, 300)]),
+        ({"preview_width": 0, "min_scale": 99}, {"preview_width": 256}, [(99, 198, 25), (200, 400, 300)]),
         ({"preview_width": 201}, {}, [(200, 400, 300)]),
         ({"preview_width": 200}, {}, [(100, 200, 300), (200, 400, 60)]),
         ({"preview_width": 200, "initial_noiseblend": 0.5}, {}, [(100, 200, 300), (200, 400, 60)]),
@@ -356,3 +356,36 @@ def test_three_sizes_of_the_loss_suit_the_defaults():
         (shrunk,) = at_scale(inputs, *coarsest[:2]).styles
         assert min(shrunk.width, shrunk.height) >= 65
         assert shrunk.width / shrunk.height == pytest.approx(style[0] / style[1], rel=0.02)
+
+
+# --- the expected end -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", [0.8, 1.5])
+@pytest.mark.parametrize("tolerance", [0.08, 0.02])
+def test_the_end_of_losses_that_fall_like_a_power_is_known_before(power, tolerance):
+    losses = [1 + 40 * (count + 1) ** -power for count in range(2000)]
+    end = next(count for count in range(2000) if pyramid.has_converged(losses[:count], tolerance))
+    for share, error in ((0.7, 0.3), (0.9, 0.1)):
+        expected = pyramid.expected_evaluations(losses[: int(share * end)], tolerance, 2000)
+        assert expected == pytest.approx(end, rel=error)
+    assert pyramid.expected_evaluations(losses[:end], tolerance, 2000) == end
+
+
+def test_before_losses_tell_the_end_is_that_of_a_usual_run_or_the_limit():
+    usual = pyramid.expected_evaluations([], 0.08, 300)
+    assert 40 < usual < 70
+    assert pyramid.expected_evaluations([5.0, 4.0], 0.08, 300) == usual
+    assert pyramid.expected_evaluations([], 0.01, 300) > 2 * usual
+    assert pyramid.expected_evaluations([], 0.08, 26) == 26
+    assert pyramid.expected_evaluations([], 0.0, 301) == 301
+    assert pyramid.expected_evaluations([3.0] * 7, 0.0, 7) == 7
+
+
+def test_the_expected_end_is_never_past_nor_beyond_the_limit():
+    """Of losses that jump, of 0, and of those that hardly fall."""
+    rng = np.random.default_rng(1)
+    for losses in (rng.exponential(1, 90), np.zeros(90), 1 + 1e-9 * np.arange(90)[::-1], np.full(90, 1e30)):
+        for count in range(90):
+            expected = pyramid.expected_evaluations(losses[:count].tolist(), 0.08, 80)
+            assert min(count, 80) <= expected <= 80

@@ -7,7 +7,7 @@ from typing import Literal
 
 from neural_style import vgg19_spec
 from neural_style.config.defaults import (
-    AFTER_PREVIEW,
+    ELSEWHERE,
     LEFT_TO_NETWORK,
     LEFT_TO_OPTIMIZER,
     MOST_NOISE,
@@ -109,7 +109,8 @@ class Optimization:
     scale_iterations: int | None = option(
         "Optimization",
         "Most evaluations at each of the other sizes, and never more than --iterations. By default "
-        f"{_by_optimizer('scale_iterations')}, and {AFTER_PREVIEW} after a preview.",
+        f"{_by_optimizer('scale_iterations')}, and {ELSEWHERE} where a run does not begin with the photo, or has a "
+        "preview.",
         None,
         bounds=">= 1",
     )
