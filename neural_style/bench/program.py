@@ -174,7 +174,7 @@ def optimizer_run(
 
     plan = Planner(config, precision).whole(start.shape[2], start.shape[1])
     optimizer = optimizer_of(plan, config, LOSS_NOISE[precision], 1.0, False, mean)
-    variables = variables_at(start, config, in_place=False)
+    variables = variables_at(start, config, optimizer, in_place=False)
 
     def evaluate(values: Any) -> tuple[Any, Any]:
         terms, gradient = value_and_grad(variables.image(values))

@@ -173,7 +173,7 @@ class Planner:
         plan = functools.partial(Plan, width, height)
         if not forced or forced >= side:
             yield plan(None, True, config.optimizer, config.history_size)
-            if config.optimizer == "lbfgs" and config.history_size > SHORT_HISTORIES[0]:
+            if config.optimizer not in STEPPING and config.history_size > SHORT_HISTORIES[0]:
                 yield plan(None, True, config.optimizer, SHORT_HISTORIES[0])
         if forced == 0:
             return

@@ -43,7 +43,10 @@ def check(config: Config) -> None:
                 f"give --optimizer {suits[0]}, or leave --{name} out"
             )
     if config.clip and config.asked("variables") == "frequencies":
-        raise UsageError("clip: expected --variables pixels, got frequencies, which have no range; leave --clip out")
+        raise UsageError(
+            "clip: expected pixels as variables, got frequencies, which have no range; give --noclip, or "
+            "--variables pixels"
+        )
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")
@@ -164,7 +167,11 @@ def _check_count(config: Config, name: str, weighted: Sequence[str] | None, kind
 
 
 def _check_losses(config: Config) -> None:
-    """Check that some loss is left to optimize."""
+    """Check that some loss is left to optimize, and some of the style if that is to count."""
+    if config.style_terms and not any(config.statistic_layers.values()):
+        raise UsageError(
+            "style_loss_layers: expected a statistic that counts in a style layer, got none; give all, or other layers"
+        )
     terms = {**config.content_terms, **config.style_terms}
     if terms or config.in_effect("tv_weight"):
         return

@@ -225,7 +225,7 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
     @property
     def layers(self) -> tuple[str, ...]:
         """Every layer that a loss term uses, shallow to deep."""
-        used = {*self.content_terms, *self.style_terms}
+        used = {*self.content_terms, *itertools.chain(*self.statistic_layers.values())}
         return tuple(layer for layer in vgg19_spec.LAYERS if layer in used)
 
     def checkpoint_path(self, iteration: int) -> str:

@@ -50,7 +50,7 @@ STEPPING = ("adam", "sgd")
 """Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""
 
 ELSEWHERE = 60
-"""Default `scale_iterations` of L-BFGS where a run does not begin with the photo, or has a preview."""
+"""Default `scale_iterations` where a run does not begin with the photo, or has a preview."""
 
 
 class Quality(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from importlib import resources
 from typing import Any
 
-from neural_style.config.defaults import FAMILIES
+from neural_style.config.defaults import FAMILIES, QUALITIES
 from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError
 
@@ -21,7 +21,7 @@ FLAG = "preset"
 
 _SUFFIX = ".flags"
 
-_START = {"init", "initial", "initial_noiseblend"}
+_START = {"init", "initial", "initial_noiseblend", "scale_iterations"}
 _OF_OPTIMIZER = {
     *("variables", "history_size", "iterations", "iterations_by_scale", "scale_iterations", "tolerance"),
     *("learning_rate", "beta1", "beta2", "eps"),
@@ -36,7 +36,7 @@ _OF_LOSS = {
 }
 
 _OF_ANOTHER_PRESET = {
-    *(_OF_LOSS | _OF_OPTIMIZER) - {"iterations", "iterations_by_scale"},
+    *(_OF_LOSS | _OF_OPTIMIZER) - {"iterations", "scale_iterations", "iterations_by_scale"},
     *("style_layer_weight_exp", "content_layer_weights"),
 }
 
@@ -45,7 +45,8 @@ _REPLACES: Mapping[str, Collection[str]] = {
     "pixel_range": {"learning_rate", "eps", "tv_weight"},
     "init": _START,
     "initial": _START,
-    "initial_noiseblend": {"init", "initial"},
+    "initial_noiseblend": {"init", "initial", "scale_iterations"},
+    "preview_width": {"scale_iterations"},
     "optimizer": _OF_OPTIMIZER,
     "quality": {"iterations", "scale_iterations", "iterations_by_scale", "tolerance"},
     "iterations": {"iterations_by_scale"},
@@ -123,11 +124,32 @@ def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | 
             that they change. What is given as the preset has it, or as the default that the preset keeps, changes
             nothing.
 
+    A quality among `given` multiplies the preset's own numbers of iterations, and its tolerance.
+
     Raises:
         UsageError: there is no such preset.
     """
     found = {option: _converted(options[option], words) for option, words in texts(name).items()}
-    return kept(found, given or {}, options)
+    others = {option: value for option, value in (given or {}).items() if option != "quality"}
+    return kept(_of_quality(found, (given or {}).get("quality")), others, options)
+
+
+def _of_quality(found: Mapping[str, Any], name: Any) -> dict[str, Any]:
+    """Return the values of a preset with the numbers of iterations and the tolerance of a quality, a name or None."""
+    quality = QUALITIES.get(name, QUALITIES["normal"])
+
+    def length(count: int) -> int:
+        return max(1, round(count * quality.iterations))
+
+    changed = dict(found)
+    for option in ("iterations", "scale_iterations"):
+        if option in found:
+            changed[option] = length(found[option])
+    if "iterations_by_scale" in found:
+        changed["iterations_by_scale"] = tuple(map(length, found["iterations_by_scale"]))
+    if "tolerance" in found:
+        changed["tolerance"] = found["tolerance"] * quality.tolerance
+    return changed
 
 
 def kept(below: Mapping[str, Any], above: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:

@@ -60,13 +60,15 @@ def first_factor(strength: float) -> float:
     return _odds(strength) ** (_DISTANCE_POWER / _ELASTICITY)
 
 
-def corrected(factor: float, strength: float, distance: float) -> float:
+def corrected(factor: float, strength: float, distance: float, *, from_photo: bool = True) -> float:
     """Return the factor of the style's weight for the next size.
 
     Args:
         factor: all corrections so far; 1 at the first size.
         strength: between 0 and 1, both excluded.
         distance: relative content distance of the image at the end of a size.
+        from_photo: whether the run began with the photo, at a size that ends early.
     """
-    wanted = factor * (early_distance(strength) / max(distance, 1e-3)) ** _CORRECTION
+    aim = early_distance(strength) if from_photo else aimed_distance(strength)
+    wanted = factor * (aim / max(distance, 1e-3)) ** _CORRECTION
     return min(max(wanted, 1 / _MOST), _MOST)

@@ -55,7 +55,8 @@ def recolored(rgb: np.ndarray, colors: ColorMoments) -> np.ndarray:
     """Move the colors of a picture so that they have a mean and a covariance, each as little as possible.
 
     It is the optimal transport between normal distributions (Pitié and Kokaram, CVMP 2007): with the covariances A of
-    the picture and B, x ← (x - mean of A) T + mean of B, where T = A^-½ (A^½ B A^½)^½ A^-½. Values are not clipped.
+    the picture and B, x ← (x - mean of A) T + mean of B, where T = A^-½ (A^½ B A^½)^½ A^-½. A gray picture stays on one
+    line of colors. Values are not clipped.
 
     Args:
         rgb: float32 (height, width, 3), RGB 0-255.

@@ -104,8 +104,8 @@ class Frequencies:
     def resized(self, gradient: Image, degree: int) -> tf.Tensor:
         """Return a gradient at another size for this one; see `Variables`.
 
-        Row i and column j have as many waves across the picture at every size. An image has as many times their
-        amplitude as the root of its pixels.
+        Row i and column j have as many waves across the picture at every size. The same picture with n times as many
+        pixels has √n times the amplitudes, so a gradient by them is 1 / √n as large.
         """
         _, height, width, _ = gradient.shape
         _, rows, columns, _ = self.start.shape
@@ -115,12 +115,33 @@ class Frequencies:
         return padded * self._weights**degree * _share(gradient, self.start) ** (degree / 2)
 
 
+class Filtered(Frequencies):
+    """An image that is filtered: frequencies, turned back into pixels.
+
+    x = x₀ + C⁻¹ w C z. For an optimizer that does not depend on rotations, this is the same as `Frequencies`, with
+    twice the transforms. Adam does depend on them. It steps alike along every axis, and steps in all amplitudes add up
+    at the edges of a picture, where all cosines are ±1.
+    """
+
+    def image(self, values: Image) -> tf.Tensor:
+        """Return the image of variables, (1, height, width, channels)."""
+        return super().image(_transformed(tf.signal.dct, tf.convert_to_tensor(values), *self._matrices, inverse=False))
+
+    def gradient(self, of_image: Image) -> tf.Tensor:
+        """Return the gradient by the variables, of the image's shape."""
+        return _transformed(tf.signal.idct, super().gradient(of_image), *self._matrices, inverse=True)
+
+    def resized(self, gradient: Image, degree: int) -> tf.Tensor:
+        """Return a gradient at another size, resized to this one as that by pixels; see `Variables`."""
+        return Pixels(self.start).resized(gradient, degree)
+
+
 def _share(before: Image, after: Image) -> np.float32:
     """Return the ratio of the pixels of two images (1, height, width, channels)."""
     return np.float32(math.prod(before.shape) / math.prod(after.shape))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=2)
 def frequency_weights(height: int, width: int) -> np.ndarray:
     """Return the weights of the frequencies of an image: (f + `CORNER`)^-`POWER`, with a mean square of 1.
 
@@ -130,7 +151,9 @@ def frequency_weights(height: int, width: int) -> np.ndarray:
     """
     rows, columns = (np.arange(side) / (2 * side) for side in (height, width))
     weights = (np.hypot(rows[:, np.newaxis], columns) + CORNER) ** -POWER
-    return (weights / np.sqrt(np.mean(weights**2))).astype(np.float32)
+    weights = (weights / np.sqrt(np.mean(weights**2))).astype(np.float32)
+    weights.flags.writeable = False  # it is remembered
+    return weights
 
 
 @tf.function(reduce_retracing=True)

@@ -29,10 +29,13 @@ from neural_style.optimizers.resizing import moments_of, take_moments
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
 from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay, SteppingState
-from neural_style.optimizers.variables import Frequencies, Pixels, Variables
+from neural_style.optimizers.variables import Filtered, Frequencies, Pixels, Variables
 from neural_style.runs import pyramid
 
 _log = logging.getLogger("neural_style")
+
+_OF_FREQUENCIES = "of_frequencies"
+"""Name among carried arrays: whether they are of frequencies."""
 
 STEP_SCALES = (1.0, 0.1)
 """Factors on the optimizer's steps: at first, and after loss or gradient stopped being finite once."""
@@ -74,15 +77,18 @@ def optimizer_of(
     return LBFGS(plan.history_size, step_scale, noise)
 
 
-def variables_at(image: Any, config: ResolvedConfig, in_place: bool) -> Variables:
+def variables_at(image: Any, config: ResolvedConfig, optimizer: Optimizer[Any], in_place: bool) -> Variables:
     """Return what an optimizer changes, for an image to begin at. Where it overwrites the image, those are its pixels.
 
     Args:
         image: float32 (1, height, width, 3).
         config: the run.
-        in_place: whether the optimizer overwrites its image.
+        optimizer: what changes them.
+        in_place: whether it overwrites its image.
     """
-    return Frequencies(image) if config.variables == "frequencies" and not in_place else Pixels(image)
+    if config.variables == "pixels" or in_place:
+        return Pixels(image)
+    return Filtered(image) if isinstance(optimizer, Adam) else Frequencies(image)
 
 
 def _decay(config: ResolvedConfig) -> Decay:
@@ -132,16 +138,27 @@ class Descent:
         self._begin()
 
     def _begin(self) -> None:
-        """Make a new optimizer, which begins at the best image."""
+        """Make a new optimizer, which begins at the best image, in place if there is too little memory otherwise."""
+        while True:
+            failed: Exception | None = None
+            try:
+                self._make_optimizer()
+            except MEMORY_ERRORS as error:
+                failed = error.with_traceback(None)
+            if failed is None:
+                return
+            self.objective.save_memory(failed)
+
+    def _make_optimizer(self) -> None:
         plan = self.objective.plan
         self._in_place = plan.in_place  # of this optimizer; the plan may change if an evaluation finds no memory
         if plan.in_place and not isinstance(self.best_image, np.ndarray):
             self.best_image = np.array(self.best_image)
         self._optimizer = self._optimizer_of(plan)
-        self._is_known = bool(self._done)  # whether the next evaluation repeats an earlier one
+        self._is_known = self.best_total < math.inf  # whether the next evaluation repeats an earlier one
         self._state: Any = None  # frees the old state before the new one takes memory
         self._told = None
-        self._variables = variables_at(self.best_image, self._config, self._in_place)
+        self._variables = variables_at(self.best_image, self._config, self._optimizer, self._in_place)
         self._state = self._optimizer.init(self._variables.start)
         if isinstance(self._state, SteppingState):
             self._state.steps = max(self._done - 1, 0)
@@ -222,17 +239,21 @@ class Descent:
 
     def carried(self) -> dict[str, np.ndarray]:
         """Return Adam's moments, for `carry_on` at the next size; nothing of others. Call only `release` afterward."""
-        return moments_of(self._state) if isinstance(self._state, AdamState) else {}
+        if not isinstance(self._state, AdamState):
+            return {}
+        return {**moments_of(self._state), _OF_FREQUENCIES: np.array(isinstance(self._variables, Frequencies))}
 
     def carry_on(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Give Adam the moments that it had at the size before, resized, and how often they were updated.
 
-        Its learning rate decays anew at each size. Other optimizers begin anew altogether.
+        Its learning rate decays anew at each size. Other optimizers begin anew altogether, and so does Adam where it
+        changes pixels after frequencies, or the other way round.
 
         Args:
             arrays: from `carried`.
         """
-        if isinstance(self._state, AdamState):
+        is_alike = bool(arrays[_OF_FREQUENCIES]) == isinstance(self._variables, Frequencies)
+        if isinstance(self._state, AdamState) and is_alike:
             take_moments(self._state, dict(arrays), self._variables)
 
     def _take_step(self) -> bool:
@@ -257,10 +278,10 @@ class Descent:
         """Continue from the best image in place, which needs less memory.
 
         Args:
-            error: what the optimizer raised.
+            error: what the optimizer raised, or its variables.
 
         Raises:
-            OutOfMemoryError: it was in place already.
+            OutOfMemoryError: it was in place already, or there are no smaller tiles.
         """
         was_in_place = self._in_place
         self._state = None
@@ -301,11 +322,19 @@ class Descent:
         self._config = config
         self.objective.set_weights(config)
         has_best = self.best_total < math.inf and not self._in_place
-        self._variables = variables_at(self.best_image if has_best else self._asked(), config, self._in_place)
-        self._state = self._optimizer.restart(self._state, self._variables.start)
+        self.best_total, self._totals, self._is_known = math.inf, [], False
+        failed: Exception | None = None
+        try:
+            if not has_best:
+                self.best_image = self._asked()
+            self._variables = variables_at(self.best_image, config, self._optimizer, self._in_place)
+            self._state = self._optimizer.restart(self._state, self._variables.start)
+        except MEMORY_ERRORS as error:
+            failed = error.with_traceback(None)
+        if failed:
+            self._save_memory(failed)
         if self._average is not None:
             self._average.restart()
-        self.best_total, self._totals, self._is_known = math.inf, [], False
 
     def settle(self) -> None:
         """Tell the optimizer about the last evaluation if it does not know it yet, so that its state is complete."""
@@ -356,7 +385,9 @@ class Descent:
             self.best_image = self._optimizer.ask(self._state)
         else:
             self.best_image = tf.constant(arrays["best_image"])
-        self._variables = variables_at(arrays.get("origin", self.best_image), self._config, self._in_place)
+        self._variables = variables_at(
+            arrays.get("origin", self.best_image), self._config, self._optimizer, self._in_place
+        )
 
 
 def _within(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

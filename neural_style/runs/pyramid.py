@@ -18,11 +18,11 @@ _LEAST_STEP = 1.25
 
 
 _DECLINE = 2.5
-"""By how much a loss falls over `PATIENCE` evaluations is about proportional to their number to the power -2.5, as
-measured on 21 runs of four pairs at 256 px."""
+"""By how much a loss falls over `PATIENCE` evaluations is about proportional to the number of evaluations so far to the
+power -2.5, as measured on 21 runs at 256 px."""
 
 _USUAL_START = 17.0
-"""About how many evaluations the decline of a usual loss counts from: after so many, it is the loss itself."""
+"""Number of evaluations at which, by this law, the fall would be as large as the loss itself."""
 
 
 class Scale(NamedTuple):

@@ -30,7 +30,7 @@ from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import SessionState, numbers_of, step_from
-from neural_style.runs.start import details_of, enlarged, start_image
+from neural_style.runs.start import begins_with_photo, details_of, enlarged, start_image
 from neural_style.runs.step import Result, Step, losses_of
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ class Session:
             start = start_image(self.config, scaled, objective.mean)
         else:
             start = enlarged(self._start, scaled.content.rgb, details_of(config))
-            if config.clip:
-                np.clip(start, -objective.mean, 255 - objective.mean, out=start)
+        if config.clip and (self._start is not None or config.start == "recolored"):
+            np.clip(start, -objective.mean, 255 - objective.mean, out=start)
         self._start = None
         noise = precision.LOSS_NOISE[self._stylizer.precision.precision]
         self._descent = Descent(objective, config, start, scale.iterations, noise, self._iteration + 1)
@@ -215,7 +215,8 @@ class Session:
             return
         distance = self._descent.content_distance()
         if distance is not None:
-            self._correction = strength.corrected(self._correction, sought, distance)
+            from_photo = begins_with_photo(self.config)
+            self._correction = strength.corrected(self._correction, sought, distance, from_photo=from_photo)
 
     def _step_of(self, evaluation: Evaluation) -> Step:
         assert self._descent is not None

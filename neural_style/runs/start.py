@@ -67,8 +67,13 @@ def style_colors(config: ResolvedConfig, inputs: Inputs) -> ColorMoments:
 
 def details_of(config: ResolvedConfig) -> float:
     """Return the share of the photo's details that a run adds when its size grows; see `Config.photo_details`."""
-    begins_with_photo = config.start in PHOTO_STARTS and config.initial_noiseblend <= MOST_NOISE
-    return config.photo_details if begins_with_photo and config.content_terms and not config.preview_width else 0.0
+    return config.photo_details if begins_with_photo(config) and config.content_terms else 0.0
+
+
+def begins_with_photo(config: ResolvedConfig) -> bool:
+    """Return whether a run begins with the photo at its coarsest size, without a preview."""
+    is_photo = config.start in PHOTO_STARTS and config.initial_noiseblend <= MOST_NOISE
+    return is_photo and not config.preview_width
 
 
 def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
@@ -86,5 +91,8 @@ def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
     large = lanczos(np.asarray(image)[0], width, height)
     if details:
         _, rows, columns, _ = image.shape
-        large += np.float32(details) * (photo - lanczos(lanczos(photo, columns, rows), width, height))
+        coarse = lanczos(lanczos(photo, columns, rows), width, height)
+        np.subtract(photo, coarse, out=coarse)
+        coarse *= np.float32(details)
+        large += coarse
     return large[np.newaxis]

@@ -30,7 +30,7 @@ def test_memory_is_that_of_runs_of_their_own(monkeypatch):
     assert not any("--tile_size" in word for word in commands[0])
     assert "--tile_size=64" in commands[1]
     assert all(command[command.index("--memory") + 1] == "3GB" for command in commands)
-    assert commands[0][commands[0].index("--iterations") + 1] == "12"  # as many as fill a history of 10 pairs
+    assert commands[0][commands[0].index("--iterations") + 1] == "32"  # as many as fill a history of 30 pairs
 
 
 @needs_wait4

@@ -10,7 +10,7 @@ from neural_style.errors import ImageError
 def short_runs(monkeypatch):
     """A classic run of a few iterations, which ours, as short, soon catches up with."""
     monkeypatch.setattr(classic_run, "SETTINGS", {**classic_run.SETTINGS, "iterations": 3})
-    monkeypatch.setitem(LEFT_TO_OPTIMIZER, "lbfgs", {"iterations": 12})
+    monkeypatch.setitem(LEFT_TO_OPTIMIZER, "lbfgs", {**LEFT_TO_OPTIMIZER["lbfgs"], "iterations": 12})
 
 
 @pytest.mark.parametrize("short", [True, False])

@@ -10,7 +10,7 @@ def test_help_tells_every_flag_with_its_meaning_and_default():
     for name, option in OPTIONS.items():
         assert re.search(rf" --{name}\b[^:]*: {re.escape(option.help)}", text), name
     for said in (
-        "(default: 60)",
+        "(default: normal)",
         "(default: lbfgs)",
         "By default 300 for lbfgs, 1000 for adam, 300 for scipy, 1000 for sgd.",
         "(default: relu1_1 relu2_1 ",

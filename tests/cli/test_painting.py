@@ -94,7 +94,7 @@ def test_a_run_in_tiles_is_told_of_and_can_be_repeated(folder, capsys, optimizer
 
 
 def test_what_is_done_for_want_of_memory_is_told(folder, capsys):
-    """Of a bit less than the whole picture takes."""
+    """Of a bit less than the whole picture takes with the pairs asked for."""
     config = Config("photo.png", "style.png", content_layers=["relu1_2"], style_layers=["relu1_1"])
     plans = Planner(config, "float32")
     budget = byte_sizes.flag(int(0.95 * plans.whole(480, 360).peak))
@@ -103,7 +103,7 @@ def test_what_is_done_for_want_of_memory_is_told(folder, capsys):
     plan = plans.choose(480, 360, byte_sizes.parse(budget))
     told = f"memory: {plan.described(config)}; about {byte_sizes.describe(plan.peak)} at most, of {budget}\n"
     assert f"neural_style: {told}" in capsys.readouterr().err
-    assert plan.tile_size
+    assert (plan.tile_size, plan.history_size) == (None, 10)
 
 
 def test_the_optimizer_by_default_may_end_before_its_iterations(folder, capsys):

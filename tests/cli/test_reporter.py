@@ -81,6 +81,16 @@ def test_lines_between_the_first_and_the_last_tell_the_most_time_left(monkeypatc
     assert between[1].endswith(", up to about 01:10 left")
 
 
+def test_with_a_tolerance_a_line_tells_about_how_many_iterations_and_how_much_time_are_left():
+    file = io.StringIO()
+    with Reporter(plan(300), 1, file, tolerance=0.08) as reporter:
+        for iteration in range(4):
+            reporter.update(step(iteration))
+    lines = file.getvalue().splitlines()
+    assert all(re.match(r"iteration \d of about [45]\d \(64×48 px\): ", line) for line in lines)
+    assert all(re.search(r", about \d\d:\d\d left$", line) for line in lines[1:])
+
+
 @pytest.mark.parametrize("iterations", [20, 100, 1000, 12345])
 def test_a_long_run_is_told_in_few_lines(iterations):
     told = iterations_of(shown(io.StringIO(), iterations))

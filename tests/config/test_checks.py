@@ -133,6 +133,15 @@ def test_layers_of_statistics_are_style_layers_or_blocks_of_them():
         match = rf"^style_loss_layers: expected all, or some of block1\+.*\+block5\+relu1_1\+relu3_2 .* no '{wrong}'$"
         refuse(match, style_loss_layers=["all", names], **two)
     config(**two, style_loss_layers=["block1+relu3_2", "block5"])  # of which there is none
+    nowhere = r"^style_loss_layers: expected a statistic that counts in a style layer, got none;"
+    refuse(nowhere, **two, style_loss_layers=["block2", "block5"])
+    refuse(nowhere, **two, style_loss_layers=["all", "block5"], style_loss_weights=[0, 1])
+
+
+def test_clipping_needs_pixels():
+    clipped = {"optimizer": "adam", "clip": True}
+    refuse(r"^clip: expected pixels as variables, got frequencies", variables="frequencies", **clipped)
+    config(variables="pixels", **clipped)
 
 
 def test_weights_of_statistics_that_were_decided_may_change_with_the_statistics():

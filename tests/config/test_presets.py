@@ -93,12 +93,22 @@ def test_options_that_lose_their_sense_go(name, changes):
     assert {option: getattr(made, option) for option in changes} == changes
 
 
-@pytest.mark.parametrize(("name", "iterations"), [("athalye", 500), ("crowson", 500), ("spst", 150)])
-def test_a_quality_says_how_long_a_preset_goes_on(name, iterations):
-    made = resolve(Config.of_preset(name, **PICTURES, quality="draft"), {})
-    assert (made.iterations, made.iterations_by_scale) == (iterations, None)
-    plain = Config(**PICTURES, loss=made.loss, optimizer=made.optimizer, quality="draft")
-    assert made.tolerance == resolve(plain, {}).tolerance
+@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize(("quality", "factor"), [("draft", 0.5), ("normal", 1), ("best", 2)])
+def test_a_quality_multiplies_the_iterations_of_a_preset(name, quality, factor):
+    usual, made = (resolve(Config.of_preset(name, **PICTURES, **each), {}) for each in ({}, {"quality": quality}))
+    assert made.iterations == factor * usual.iterations
+    by_scale = usual.iterations_by_scale
+    assert made.iterations_by_scale == (by_scale and tuple(round(factor * count) for count in by_scale))
+    assert (made.tolerance == 0) == (usual.tolerance == 0)
+    assert Config.of_preset(name, **PICTURES, quality=quality, iterations=7).iterations == 7
+
+
+@pytest.mark.parametrize("start", [{"init": "noise"}, {"initial_noiseblend": 1.0}, {"preview_width": 256}], ids=str)
+def test_saved_lengths_follow_another_start(start):
+    saved = {"scale_iterations": 25, "iterations": 300}
+    assert "scale_iterations" not in presets.kept(saved, start, OPTIONS)
+    assert presets.kept(saved, start, OPTIONS)["iterations"] == 300
 
 
 @pytest.mark.parametrize(

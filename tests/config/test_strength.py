@@ -46,3 +46,9 @@ def test_corrections_settle_where_the_distance_follows_the_weight():
         distance = 1.8 * factor**0.35
         factor = strength.corrected(factor, 0.5, distance)
     assert distance == pytest.approx(strength.early_distance(0.5), rel=0.01)
+
+
+@pytest.mark.parametrize("at", [0.25, 0.75])
+def test_without_the_photo_as_start_the_aim_is_that_of_the_result(at):
+    assert strength.corrected(1.7, at, strength.aimed_distance(at), from_photo=False) == pytest.approx(1.7)
+    assert strength.early_distance(at) > strength.aimed_distance(at)

@@ -21,6 +21,7 @@ from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
 from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay
+from neural_style.optimizers.variables import Frequencies
 from neural_style.runs.descent import STEP_SCALES, Descent, optimizer_of
 
 OPTIMIZERS = ("adam", "sgd", "lbfgs", "scipy")
@@ -307,6 +308,57 @@ def test_errors_of_other_kinds_pass_through(begin, monkeypatch):
     next(descent)
     with pytest.raises(ValueError, match="something else"):
         next(descent)
+
+
+@pytest.mark.parametrize("method", ["__init__", "image", "gradient"])
+@pytest.mark.parametrize("call", [1, 3])
+def test_frequencies_that_find_no_memory_give_way_to_pixels_in_place(begin, monkeypatch, method, call):
+    """At the start or later, and then again from the best image."""
+    calls, real = [], getattr(Frequencies, method)
+
+    def fail(self, *arguments):
+        calls.append(None)
+        if len(calls) == call:
+            raise EXHAUSTED
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Frequencies, method, fail)
+    descent = begin("lbfgs", iterations=6, learning_rate=3)
+    losses = totals(descent)
+    assert len(losses) == 7
+    if len(calls) >= call:
+        assert descent.objective.plan.in_place
+    np.testing.assert_array_equal(descent.objective.images[0], START)
+
+
+def test_new_weights_for_which_frequencies_find_no_memory(begin, monkeypatch):
+    """The best image is evaluated with them, and counts."""
+    descent = begin("lbfgs", iterations=8, learning_rate=3)
+    for _ in range(3):
+        next(descent)
+    best = np.array(descent.best_image)
+    monkeypatch.setattr(Frequencies, "__init__", lambda *_: (_ for _ in ()).throw(EXHAUSTED))
+    descent.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
+    first = next(descent)
+    assert first.is_best and descent.objective.plan.in_place
+    np.testing.assert_array_equal(descent.objective.images[3], best)
+
+
+def test_frequencies_are_saved_with_the_image_that_they_began_at(begin):
+    """Which after new weights is neither the start nor the best image."""
+    descent, other = begin("lbfgs", iterations=12), begin("lbfgs", iterations=12)
+    for _ in range(3):
+        next(descent)
+    origin = np.array(descent.best_image)
+    descent.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
+    other.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
+    for _ in range(3):
+        next(descent)
+    arrays, numbers = descent.to_arrays()
+    np.testing.assert_array_equal(arrays["origin"], origin)
+    assert not np.array_equal(arrays["best_image"], origin)
+    other.take_arrays(arrays, numbers)
+    assert totals(other) == totals(descent)
 
 
 # --- weights, states --------------------------------------------------------------------------------------------------

@@ -35,6 +35,34 @@ def test_the_next_size_starts_from_the_average(begin, evaluations, monkeypatch, 
     np.testing.assert_allclose(evaluations.at(128)[0], lanczos(ends[0][0], 128, 96)[np.newaxis], atol=1e-3)
 
 
+def test_the_next_size_gets_the_details_of_the_photo(begin, evaluations, monkeypatch):
+    ends = []
+    real = Descent.release
+    monkeypatch.setattr(Descent, "release", lambda self: (ends.append(np.array(self.result)), real(self)))
+    with begin(**TWO_SCALES) as session:
+        photo = session._inputs.content.rgb
+        list(session)
+    enlarged = lanczos(ends[0][0], 128, 96)
+    details = photo - lanczos(lanczos(photo, 64, 48), 128, 96)
+    assert np.abs(details).max() > 1
+    np.testing.assert_allclose(evaluations.at(128)[0][0], enlarged + details, atol=1e-3)
+
+
+def test_moments_of_frequencies_are_not_taken_for_those_of_pixels(begin, evaluations):
+    """The larger size is in tiles, where Adam overwrites pixels. It then begins anew there."""
+    settings = {**TWO_SCALES, "variables": "frequencies", "tile_size": 64}
+    images = []
+    for carry_moments in (True, False):
+        with begin(**settings, carry_moments=carry_moments) as session:
+            images.append(session_result(session))
+    np.testing.assert_array_equal(*images)
+
+
+def session_result(session):
+    list(session)
+    return session.result().image
+
+
 @BOTH
 @pytest.mark.parametrize("option", [{"average_iterates": 0.9}, {"carry_moments": True}, {"clip": True}], ids=str)
 @pytest.mark.parametrize("at", [2, 4, 6])

@@ -41,15 +41,16 @@ class Optimization:
     )
     quality: Literal["draft", "normal", "best"] = option(
         "Optimization",
-        "How long a run goes on: draft ends sooner, and best later. It multiplies the default numbers of iterations, "
-        f"and the default tolerance: {_by_quality()}. What is given stays as it is.",
+        "How long a run goes on: draft ends sooner, and best later. It multiplies the numbers of iterations and the "
+        f"tolerance that are the default, or a preset's: {_by_quality()}. What is given stays as it is.",
         "normal",
     )
     variables: Literal["pixels", "frequencies"] | None = option(
         "Optimization",
         "What the optimizer changes: the pixels, or the amplitudes of a cosine transform of the picture, weighted so "
         "that steps change large forms more than grain. An image that is overwritten (adam and sgd in tiles) is "
-        f"changed in pixels in any case. By default {_by_optimizer('variables')}.",
+        "changed in pixels in any case, and --clip needs pixels. By default frequencies for lbfgs, and pixels for the "
+        "others.",
         None,
     )
     iterations: int | None = option(
@@ -92,7 +93,8 @@ class Optimization:
     photo_details: float = option(
         "Optimization",
         "Share of the photo's details that is added to the picture when its size grows: of those that the smaller size "
-        "could not show. Only where a run begins with the photo, and without a preview.",
+        f"could not show. Only where a run begins with the photo (at most {MOST_NOISE:.0%} noise), without a preview, "
+        "and where the content counts.",
         1.0,
         bounds="0 to 1",
     )
@@ -110,7 +112,7 @@ class Optimization:
         "Optimization",
         "Most evaluations at each of the other sizes, and never more than --iterations. By default "
         f"{_by_optimizer('scale_iterations')}, and {ELSEWHERE} where a run does not begin with the photo, or has a "
-        "preview.",
+        "preview, all multiplied by --quality.",
         None,
         bounds=">= 1",
     )
