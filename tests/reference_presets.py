@@ -5,7 +5,7 @@ the image in gray levels, (height, width, 3). It returns the weighted content, s
 """
 
 import numpy as np
-from reference import stepped_root
+from reference import stepped_root, wasserstein
 
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 NORMALIZED = 0.01743
@@ -139,6 +139,8 @@ def balanced(image, photo, style, pixels):
         ours, theirs = (each[layer].reshape(-1, c) for each in (image, style))
         squares = (ours.mean(0) - theirs.mean(0)) ** 2 + (ours.std(0) - theirs.std(0)) ** 2
         loss += share * 2 * np.sum(squares) / np.sum(np.mean(theirs**2, axis=0))
+        if layer in FIVE[:3]:
+            loss += share * 0.25 * wasserstein(image[layer], style[layer]) / np.mean(theirs**2)
     down, right = steps_down_and_right(pixels)
     variation = 1e-4 * (np.mean(down**2) + np.mean(right**2))
     return 2**20 * content, 2**20 * loss, 2**20 * variation

@@ -3,6 +3,8 @@
 The optimizer knows a function of variables z, and the objective a function of an image x. Here x = x₀ + T z, with a
 linear T. By the chain rule, the gradient by z is the transpose of T applied to the gradient by x. How fast an optimizer
 gets ahead depends on T; where the loss is lowest does not.
+
+All runs op by op: traced functions would be traced anew for other sizes.
 """
 
 from __future__ import annotations
@@ -95,11 +97,13 @@ class Frequencies:
 
     def image(self, values: Image) -> tf.Tensor:
         """Return the image of amplitudes, (1, height, width, channels)."""
-        return _moved(self.origin, tf.convert_to_tensor(values), self._weights, *self._matrices)
+        weighted = tf.convert_to_tensor(values) * self._weights
+        return self.origin + _transformed(tf.signal.idct, weighted, *self._matrices, inverse=True)
 
     def gradient(self, of_image: Image) -> tf.Tensor:
         """Return the gradient by the amplitudes, of the image's shape."""
-        return _weighted(tf.convert_to_tensor(of_image), self._weights, *self._matrices)
+        amplitudes = _transformed(tf.signal.dct, tf.convert_to_tensor(of_image), *self._matrices, inverse=False)
+        return self._weights * amplitudes
 
     def resized(self, gradient: Image, degree: int) -> tf.Tensor:
         """Return a gradient at another size for this one; see `Variables`.
@@ -154,16 +158,6 @@ def frequency_weights(height: int, width: int) -> np.ndarray:
     weights = (weights / np.sqrt(np.mean(weights**2))).astype(np.float32)
     weights.flags.writeable = False  # it is remembered
     return weights
-
-
-@tf.function(reduce_retracing=True)
-def _moved(origin: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, rows: Matrix, columns: Matrix) -> tf.Tensor:
-    return origin + _transformed(tf.signal.idct, values * weights, rows, columns, inverse=True)
-
-
-@tf.function(reduce_retracing=True)
-def _weighted(image: tf.Tensor, weights: tf.Tensor, rows: Matrix, columns: Matrix) -> tf.Tensor:
-    return weights * _transformed(tf.signal.dct, image, rows, columns, inverse=False)
 
 
 def _transformed(fast: Any, image: tf.Tensor, rows: Matrix, columns: Matrix, inverse: bool) -> tf.Tensor:

@@ -241,7 +241,7 @@ def expected_evaluations(losses: Sequence[float], tolerance: float, most: int) -
     if has_converged(losses, tolerance):
         return done
     decline, since = 1.0, _USUAL_START
-    if done > PATIENCE + 3 and lowest > 0:
+    if done > 1.5 * PATIENCE and lowest > 0:  # the first losses fall faster than by this law
         decline, since = (min(losses[:-PATIENCE]) - lowest) / lowest, done - half
     expected = half + since * (decline / tolerance) ** (1 / _DECLINE)
     return min(max(round(expected), done + 1), most)

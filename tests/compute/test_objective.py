@@ -12,6 +12,7 @@ from objectives import SHALLOW, cosine, image_of, picture, resolved, tiled_of, v
 from neural_style.compute.loss_graph import moment_term
 from neural_style.compute.objective import Objective, WholeObjective, decode, encode, targets_of
 from neural_style.compute.tiled_objective import TiledObjective
+from neural_style.config.config import Config
 from neural_style.networks import weights
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_imagenet_blocks1-3.npz"
@@ -20,6 +21,7 @@ SHALLOW_TERMS = {"content_terms": {"relu1_2": 1}, "style_terms": {"relu1_1": 1 /
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 TV_ALONE = {"loss": "athalye", "content_weight": 0, "style_weight": 0, "tv_weight": 3}
 ATHALYE = {"loss": "athalye"}
+USUAL = {"style_loss_weights": (1.0, 2.0, 0.25), "style_loss_layers": ("all", "all", "block1+block2+block3")}
 FACTORS = (5, 500, 100)  # of athalye's loss
 BALANCED = {"balanced": True, "means": 2, "factors": (2**20, 60 * 2**20, 1e-4 * 2**20)}
 
@@ -205,6 +207,26 @@ def test_blended_styles_are_aimed_at_by_their_shares():
     slopes = [moment_term(term, means, {"style": targets}, objective._weights)[1] for means in (mean, first)]
     for layer in targets:
         assert float(tf.norm(slopes[0][layer].second)) < 1e-4 * float(tf.norm(slopes[1][layer].second))
+
+
+def test_the_default_adds_a_quarter_of_the_wasserstein_distance_in_the_first_blocks():
+    """Over the mean square of the style's features. In tiles it is the same, as far as its roots are exact."""
+    both = resolved(style_loss=("gram", "mean_std", "wasserstein"), **USUAL), resolved()
+    assert both[0].style_statistics == Config("a", ["b"]).style_statistics
+    assert both[0].statistic_layers == Config("a", ["b"]).statistic_layers
+    image = tf.constant(image_of(IMAGE))
+    found, without = (float(whole_of(config, CONTENT, [STYLE]).terms(image).by_name["style"]) for config in both)
+    network = reference.in_float64(reference.random_weights())
+    maps, style = (reference.features(network, each.astype(np.float64) - network.mean, FIVE) for each in (IMAGE, STYLE))
+    expected = sum(
+        share * reference.wasserstein(maps[layer], style[layer]) / np.mean(style[layer] ** 2)
+        for layer, share in zip(FIVE[:3], (0.52, 0.29, 0.13), strict=True)
+    )
+    assert found - without == pytest.approx(2**20 * 60 * 0.25 * expected, rel=3e-3)
+    in_tiles = tiled_of(both[0], CONTENT, [STYLE], 32).value_and_grad(image_of(IMAGE))
+    whole = whole_of(both[0], CONTENT, [STYLE]).value_and_grad(image)
+    assert float(in_tiles[0].total) == pytest.approx(float(whole[0].total), rel=1e-4)
+    assert objectives.relative_error(in_tiles[1], whole[1]) < 2e-4
 
 
 def test_targets_are_met_by_the_pictures_themselves():

@@ -216,7 +216,7 @@ def test_going_back_in_place(run, evaluations, notes):
 
 
 def test_scales_of_which_the_last_is_in_place(run, evaluations):
-    steps = run(**{**TWO_SCALES, "tile_size": 64})
+    steps = run(**{**TWO_SCALES, "tile_size": 64, "photo_details": 0.0})
     assert [step.scale for step in steps] == [(64, 48)] * 4 + [(128, 96)] * 6
     assert evaluations.tile_sizes == [None] * 4 + [64] * 6
     best = evaluations.images[int(np.argmin(totals(steps[:4])))]
@@ -224,7 +224,7 @@ def test_scales_of_which_the_last_is_in_place(run, evaluations):
 
 
 def test_a_scale_after_one_in_place_starts_with_its_last_image(run, evaluations, network):
-    steps = run(**{**TWO_SCALES, "width": 136, "tile_size": 64})
+    steps = run(**{**TWO_SCALES, "width": 136, "tile_size": 64, "photo_details": 0.0})
     assert [step.scale for step in steps] == [(68, 51)] * 4 + [(136, 102)] * 6
     assert evaluations.tile_sizes == [64] * 10
     images = evaluations.images
