@@ -31,8 +31,8 @@ begins with what the former size has left of the photo: without a correction, di
 """
 
 _EARLY = 1.1
-"""Distance at the end of a size but the last, as a multiple of the one that the result will have at the same weight. It
-is above 1 because these sizes end early: from the photo, a distance first grows, and then falls."""
+"""Factor on the distance aimed at by a size but the last, in a run from the photo. These sizes end early: a distance
+first grows, and then falls. Chosen so that six pairs end at the distance that their strength stands for."""
 
 _MOST = 8.0
 """Largest factor by which all corrections together change the weight, up or down."""
