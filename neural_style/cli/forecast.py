@@ -36,8 +36,8 @@ class Forecast:
         """Work of all evaluations so far."""
 
     @property
-    def is_exact(self) -> bool:
-        """Whether each scale uses up its iterations, unless nothing improves any more."""
+    def is_limit(self) -> bool:
+        """Whether what it tells is a limit: without a tolerance, only a scale that cannot improve ends sooner."""
         return not self._tolerance
 
     def update(self, iteration: int, size: tuple[int, int], loss: float, now: float) -> None:

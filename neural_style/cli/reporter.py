@@ -36,7 +36,7 @@ class Reporter:
             tolerance: what ends a scale, as for `pyramid.has_converged`.
         """
         self._forecast = Forecast(scales, tolerance)
-        self._about = "at most" if self._forecast.is_exact else "about"
+        self._about = "at most" if self._forecast.is_limit else "about"
         self._file = file or sys.stderr
         self._on_terminal = self._file.isatty()
         by_default = 0 if self._on_terminal else max(1, self._forecast.last_iteration // PLAIN_LINES)
@@ -70,7 +70,7 @@ class Reporter:
         seconds = self._forecast.seconds_left
         if not seconds or self._on_terminal:
             return ""
-        return f", {'up to ' * self._forecast.is_exact}about {tqdm.format_interval(seconds)} left"
+        return f", {'up to ' * self._forecast.is_limit}about {tqdm.format_interval(seconds)} left"
 
 
 class _Bar(tqdm):
@@ -90,7 +90,7 @@ class _Bar(tqdm):
         left = self._forecast.seconds_left
         return {
             **super().format_dict,
-            "iterations": f"{self._iteration}/{'' if self._forecast.is_exact else '~'}{self._forecast.last_iteration}",
+            "iterations": f"{self._iteration}/{'' if self._forecast.is_limit else '~'}{self._forecast.last_iteration}",
             "left": "?" if left is None else tqdm.format_interval(left),
         }
 

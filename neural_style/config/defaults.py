@@ -34,11 +34,14 @@ FORMLESS_STARTS = ("noise", "style_colors", "gray")
 STYLE_ROTATIONS = (0, 90, 180, 270)
 """Degrees by which a style picture can be turned without new pixels."""
 
+ELSEWHERE = 60
+"""Default `scale_iterations` but of L-BFGS in a run that begins with the photo."""
+
 LEFT_TO_OPTIMIZER: Mapping[str, Mapping[str, Any]] = {
     "lbfgs": {"iterations": 300, "scale_iterations": 25, "variables": "frequencies"},
-    "adam": {"iterations": 1000, "scale_iterations": 60, "variables": "pixels"},
-    "scipy": {"iterations": 300, "scale_iterations": 60, "variables": "pixels"},
-    "sgd": {"iterations": 1000, "scale_iterations": 60, "variables": "pixels"},
+    "adam": {"iterations": 1000, "scale_iterations": ELSEWHERE, "variables": "pixels"},
+    "scipy": {"iterations": 300, "scale_iterations": ELSEWHERE, "variables": "pixels"},
+    "sgd": {"iterations": 1000, "scale_iterations": ELSEWHERE, "variables": "pixels"},
 }
 """Optimizer -> default values of options that depend on it."""
 
@@ -49,9 +52,6 @@ make them rise. Larger pictures have smaller gradients, and allow rates that gro
 STEPPING = ("adam", "sgd")
 """Optimizers that make a step after every evaluation: they have a learning rate, and can overwrite their image."""
 
-ELSEWHERE = 60
-"""Default `scale_iterations` where a run does not begin with the photo, or has a preview."""
-
 
 class Quality(NamedTuple):
     """How long a run goes on, relative to a usual run."""
@@ -60,6 +60,10 @@ class Quality(NamedTuple):
     """Factor on the default numbers of iterations."""
     tolerance: float
     """Factor on the default tolerance."""
+
+    def length(self, iterations: int) -> int:
+        """Return a number of iterations, times the factor."""
+        return max(1, round(iterations * self.iterations))
 
 
 QUALITIES: Mapping[str, Quality] = {
@@ -131,7 +135,18 @@ def usual_lengths(optimizer: str, quality: str, *, from_photo: bool) -> dict[str
     values = dict(LEFT_TO_OPTIMIZER[optimizer])
     if not from_photo:
         values["scale_iterations"] = ELSEWHERE
-    return {name: round(values[name] * QUALITIES[quality].iterations) for name in ("iterations", "scale_iterations")}
+    return {name: QUALITIES[quality].length(values[name]) for name in ("iterations", "scale_iterations")}
+
+
+def begins_with_photo(start: str, noise: float, preview_width: int) -> bool:
+    """Return whether a run begins with the photo at its coarsest size, without a preview.
+
+    Args:
+        start: as `Config.start`.
+        noise: as `Config.initial_noiseblend`.
+        preview_width: as `Config.preview_width`.
+    """
+    return start in PHOTO_STARTS and noise <= MOST_NOISE and not preview_width
 
 
 def by_family(name: str) -> str:

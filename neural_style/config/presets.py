@@ -137,16 +137,12 @@ def values(name: str, options: Mapping[str, Option], given: Mapping[str, Any] | 
 def _of_quality(found: Mapping[str, Any], name: Any) -> dict[str, Any]:
     """Return the values of a preset with the numbers of iterations and the tolerance of a quality, a name or None."""
     quality = QUALITIES.get(name, QUALITIES["normal"])
-
-    def length(count: int) -> int:
-        return max(1, round(count * quality.iterations))
-
     changed = dict(found)
     for option in ("iterations", "scale_iterations"):
         if option in found:
-            changed[option] = length(found[option])
+            changed[option] = quality.length(found[option])
     if "iterations_by_scale" in found:
-        changed["iterations_by_scale"] = tuple(map(length, found["iterations_by_scale"]))
+        changed["iterations_by_scale"] = tuple(map(quality.length, found["iterations_by_scale"]))
     if "tolerance" in found:
         changed["tolerance"] = found["tolerance"] * quality.tolerance
     return changed

@@ -11,9 +11,8 @@ from neural_style.config.config import Config
 from neural_style.config.defaults import (
     LEFT_TO_NETWORK,
     LEFT_TO_OPTIMIZER,
-    MOST_NOISE,
-    PHOTO_STARTS,
     SGD_RATE,
+    begins_with_photo,
     usual_lengths,
     usual_tolerance,
     usual_values,
@@ -114,7 +113,7 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     share, preview_width = (
         values[name] if given[name] is None else given[name] for name in ("initial_noiseblend", "preview_width")
     )
-    from_photo = config.start in PHOTO_STARTS and share <= MOST_NOISE and not (preview_width and config.scales != "1")
+    from_photo = begins_with_photo(config.start, share, preview_width if config.scales != "1" else 0)
     values |= {
         **usual_lengths(config.optimizer, config.quality, from_photo=from_photo),
         **usual_values(loss, given["strength"]),

@@ -30,7 +30,7 @@ from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import SessionState, numbers_of, step_from
-from neural_style.runs.start import begins_with_photo, details_of, enlarged, start_image
+from neural_style.runs.start import details_of, enlarged, is_from_photo, start_image
 from neural_style.runs.step import Result, Step, losses_of
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Session:
             return
         distance = self._descent.content_distance()
         if distance is not None:
-            from_photo = begins_with_photo(self.config)
+            from_photo = is_from_photo(self.config)
             self._correction = strength.corrected(self._correction, sought, distance, from_photo=from_photo)
 
     def _step_of(self, evaluation: Evaluation) -> Step:

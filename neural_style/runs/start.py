@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neural_style.config.defaults import MOST_NOISE, PHOTO_STARTS
+from neural_style.config.defaults import begins_with_photo
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.images.color_moments import ColorMoments, color_moments, colored_noise, recolored
 from neural_style.images.picture import lanczos
@@ -67,13 +67,12 @@ def style_colors(config: ResolvedConfig, inputs: Inputs) -> ColorMoments:
 
 def details_of(config: ResolvedConfig) -> float:
     """Return the share of the photo's details that a run adds when its size grows; see `Config.photo_details`."""
-    return config.photo_details if begins_with_photo(config) and config.content_terms else 0.0
+    return config.photo_details if is_from_photo(config) and config.content_terms else 0.0
 
 
-def begins_with_photo(config: ResolvedConfig) -> bool:
+def is_from_photo(config: ResolvedConfig) -> bool:
     """Return whether a run begins with the photo at its coarsest size, without a preview."""
-    is_photo = config.start in PHOTO_STARTS and config.initial_noiseblend <= MOST_NOISE
-    return is_photo and not config.preview_width
+    return begins_with_photo(config.start, config.initial_noiseblend, config.preview_width)
 
 
 def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
