@@ -145,6 +145,13 @@ def encode(objective: Objective, picture: np.ndarray) -> Any:
     return objectives.encode(picture, objective.mean)
 
 
+def decode(objective: Objective, image: Any) -> np.ndarray:
+    """Return the picture of an image: float32 (height, width, 3) in 0-255, not yet clipped."""
+    from neural_style.compute import objective as objectives
+
+    return objectives.decode(image, objective.mean)
+
+
 def evaluate(objective: Objective, image: Any) -> tuple[Any, Any]:
     """Return losses and gradient of an image, and wait until a GPU has computed them."""
     losses, gradient = objective.value_and_grad(image)
@@ -199,10 +206,8 @@ def plan(config: ResolvedConfig, precision: str, width: int, memory_size: str) -
     return Planner(config, precision).choose(width, width, byte_sizes.parse(memory_size) or 0)
 
 
-def write_picture(path: Path, image: Any, mean: np.ndarray) -> None:
-    """Write an image, float32 (1, height, width, 3) less the network's mean pixel, as a PNG; replace a file there."""
-    from neural_style.compute.objective import decode
-    from neural_style.images.picture import to_uint8
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a picture, uint8 (height, width, 3), as a PNG; replace a file there."""
     from neural_style.images.writing import write_image
 
-    write_image(path, to_uint8(decode(image, mean)), settings={}, overwrite=True)
+    write_image(path, picture, settings={}, overwrite=True)

@@ -1,4 +1,4 @@
-"""Section `quality`: how soon the defaults reach the loss of the classic run."""
+"""Section `quality`: how soon the defaults reach the loss of the classic run, and how good their pictures are."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ import dataclasses
 import itertools
 import statistics
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neural_style.bench import classic_run, program
+from neural_style.bench.judge import Judge
 from neural_style.bench.measuring import Row
 from neural_style.config.config import Config
-from neural_style.config.defaults import FAMILIES
+from neural_style.images.picture import to_uint8
 
 if TYPE_CHECKING:
     from neural_style.bench.options import Options
 
 NOTE = (
     f"to loss: until within {classic_run.WITHIN - 1:.0%} of the classic run's final loss; losses are those of athalye "
-    "in float32, whatever a run itself lowers; import is left out on both sides."
+    "in float32, whatever a run itself lowers; style, deep, swd, content4 and grain are those of the judge, in the "
+    "network that paints; import is left out."
 )
+
+RUNS: Mapping[str, Mapping[str, Any]] = {
+    "athalye": {"loss": "athalye"},
+    "default": {},
+    "draft": {"quality": "draft"},
+}
+"""What is compared with the classic run: name -> options that differ from the defaults."""
 
 WIDTHS = (256, 512)
 """Widths in pixels if none are given."""
@@ -45,7 +54,8 @@ class _Subject:
         classic: the classic run of the same pictures.
         inputs: the pictures.
         network: its weights.
-        exact: the loss of the classic run in float32, which every image is judged by.
+        exact: the loss of the classic run in float32, which every image is compared by.
+        judge: measures pictures.
         folder: for the pictures, or None.
         width: of the result, for the names of the pictures.
     """
@@ -55,27 +65,37 @@ class _Subject:
     inputs: program.Inputs
     network: program.Network
     exact: program.WholeObjective
+    judge: Judge
     folder: str | None
     width: int
 
     def loss(self, image: Any) -> float:
-        """Return the loss that the image is judged by."""
+        """Return the loss that the image is compared by."""
         return float(self.exact.terms(image).total)
+
+    def measures(self, image: Any) -> dict[str, float]:
+        """Return what the judge says of an image."""
+        style, photo = (to_uint8(picture.rgb) for picture in (self.inputs.styles[0], self.inputs.content))
+        return self.judge.measure(self._picture(image), style, photo)
 
     def keep(self, name: str, image: Any) -> None:
         """Write an image, if pictures are wanted."""
         if self.folder:
-            program.write_picture(Path(self.folder, f"{name}-{self.width}.png"), image, self.exact.mean)
+            program.write_picture(Path(self.folder, f"{name}-{self.width}.png"), self._picture(image))
+
+    def _picture(self, image: Any) -> np.ndarray:
+        return to_uint8(program.decode(self.exact, image))
 
 
 @dataclasses.dataclass
 class _Progress:
-    """How a run fared: seconds until the classic run's loss, evaluations until then, and seconds until the end."""
+    """How a run fared: seconds and evaluations until the classic run's loss and until the end, and the best image."""
 
     to_loss: float | None = None
-    evaluations: int | None = None
+    evaluations_to_loss: int | None = None
     to_end: float = 0.0
-    end_loss: float = 0.0
+    evaluations: int = 0
+    image: Any = None
 
 
 def prepare(options: Options) -> None:
@@ -96,57 +116,67 @@ def measure(options: Options, network: program.Network, width: int) -> list[Row]
     exact = program.whole_objective(
         program.resolve(classic, network), network, inputs.content.rgb, [style.rgb for style in inputs.styles]
     )
-    subject = _Subject(config, classic, inputs, network, exact, options.pictures, width)
-    seconds, target = _run_classic(subject, options.short)
+    subject = _Subject(config, classic, inputs, network, exact, Judge(network), options.pictures, width)
+    classic_row, target = _classic_row(subject, options.short)
     samples = _iteration_seconds(subject) if options.short else []
-    runs = {loss: _run_defaults(subject, loss, target) for loss in FAMILIES}
+    rows = [classic_row, *(_row(subject, name, target) for name in RUNS)]
     if options.short:
         samples += _iteration_seconds(subject)
-        seconds = statistics.median(samples) * classic_run.SETTINGS["iterations"]
-    return [
-        {
-            "px": f"{exact.shape[2]}×{exact.shape[1]}",
-            "classic s": seconds,
-            "classic loss": target,
-            "loss": loss,
-            "to loss s": run.to_loss,
-            "evaluations": run.evaluations,
-            "sooner": run.to_loss and seconds / run.to_loss,
-            "to end s": run.to_end,
-            "end loss": run.end_loss,
-        }
-        for loss, run in runs.items()
-    ]
+        classic_row["to end s"] = statistics.median(samples) * classic_run.SETTINGS["iterations"]
+    for row in rows[1:]:
+        row["sooner"] = row["to loss s"] and classic_row["to end s"] / row["to loss s"]
+        row["ends sooner"] = classic_row["to end s"] / row["to end s"]
+    return rows
 
 
-def _run_classic(subject: _Subject, short: bool) -> tuple[float, float]:
-    """Return the seconds of the classic run, and the loss of its best image."""
+def _classic_row(subject: _Subject, short: bool) -> tuple[Row, float]:
+    """Make the classic run; return its row, and the loss of its best image."""
     config = dataclasses.replace(subject.classic, precision=subject.config.precision) if short else subject.classic
-    for seconds, evaluation in _timed_evaluations(subject, config):  # noqa: B007 - the last one counts
-        if evaluation.is_best:
-            image = evaluation.image
-    subject.keep("classic", image)
-    return seconds, subject.loss(image)
-
-
-def _run_defaults(subject: _Subject, loss: str, target: float) -> _Progress:
-    """Run the defaults with a loss to their end; note when they reach the target."""
-    changed: Any = {"loss": loss}
-    run = _timed_evaluations(subject, dataclasses.replace(subject.config, **changed))
     progress = _Progress()
-    for count, (seconds, evaluation) in enumerate(run, 1):
-        progress.to_end = seconds
-        if evaluation.is_best:
-            image = evaluation.image
+    for _ in _followed(subject, config, progress):
+        pass
+    row = _described(subject, "classic", progress)
+    return row, row["end loss"]
+
+
+def _row(subject: _Subject, name: str, target: float) -> Row:
+    """Make a run of `RUNS` to its end; note when it reaches the target."""
+    config = dataclasses.replace(subject.config, **RUNS[name])
+    progress = _Progress()
+    for evaluation in _followed(subject, config, progress):
         near = progress.to_loss is None and evaluation.image.shape == subject.exact.shape
-        if loss == subject.classic.loss:  # its own loss is the same up to rounding, and known already
+        if config.loss == subject.classic.loss:  # its own loss is the same up to rounding, and known already
             near = near and evaluation.total <= _ROUNDED * classic_run.WITHIN * target
         if near and subject.loss(evaluation.image) <= classic_run.WITHIN * target:
-            progress.to_loss, progress.evaluations = seconds, count
-            subject.keep(f"equal-{loss}", evaluation.image)
-    subject.keep(f"default-{loss}", image)
-    progress.end_loss = subject.loss(image)
-    return progress
+            progress.to_loss, progress.evaluations_to_loss = progress.to_end, progress.evaluations
+            subject.keep(f"equal-{name}", evaluation.image)
+    return _described(subject, name, progress)
+
+
+def _followed(subject: _Subject, config: Config, progress: _Progress) -> Iterator[program.Evaluation]:
+    """Yield the evaluations of a run, and record how it fares."""
+    for seconds, evaluation in _timed_evaluations(subject, config):
+        progress.to_end, progress.evaluations = seconds, progress.evaluations + 1
+        if evaluation.is_best:
+            progress.image = evaluation.image
+        yield evaluation
+
+
+def _described(subject: _Subject, name: str, progress: _Progress) -> Row:
+    subject.keep(name, progress.image)
+    _, height, width, _ = subject.exact.shape
+    return {
+        "px": f"{width}×{height}",
+        "run": name,
+        "to loss s": progress.to_loss,
+        "evaluations to loss": progress.evaluations_to_loss,
+        "sooner": None,
+        "to end s": progress.to_end,
+        "evaluations": progress.evaluations,
+        "ends sooner": None,
+        "end loss": subject.loss(progress.image),
+        **subject.measures(progress.image),
+    }
 
 
 def _timed_evaluations(subject: _Subject, config: Config) -> Generator[tuple[float, program.Evaluation]]:

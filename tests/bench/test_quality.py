@@ -1,9 +1,15 @@
+import numpy as np
 import pytest
 from benchmarks import options, rows_of
+from PIL import Image
 
-from neural_style.bench import classic_run, suite
-from neural_style.config.defaults import FAMILIES, LEFT_TO_OPTIMIZER
+from neural_style.bench import classic_run, quality, suite
+from neural_style.bench.judge import LAYERS, MEASURES, Judge
+from neural_style.config.defaults import LEFT_TO_OPTIMIZER
 from neural_style.errors import ImageError
+from neural_style.images.picture import to_uint8
+from neural_style.networks import weights
+from neural_style.runs.inputs import read_inputs
 
 
 @pytest.fixture(autouse=True)
@@ -16,15 +22,29 @@ def short_runs(monkeypatch):
 @pytest.mark.parametrize("short", [True, False])
 def test_quality_is_the_time_to_the_loss_of_the_classic_run(tmp_path, short):
     rows = rows_of("quality", short=short, pictures=str(tmp_path))
-    assert [row["loss"] for row in rows] == list(FAMILIES)
-    (row,) = (row for row in rows if row["loss"] == "athalye")
+    assert [row["run"] for row in rows] == ["classic", *quality.RUNS]
+    classic, row, *_ = rows
     assert row["px"] == "48×32"
-    assert row["end loss"] <= classic_run.WITHIN * row["classic loss"]
-    assert row["evaluations"] >= 1
+    assert row["end loss"] <= classic_run.WITHIN * classic["end loss"]
+    assert 1 <= row["evaluations to loss"] <= row["evaluations"]
     assert row["to loss s"] <= row["to end s"]
-    assert row["sooner"] == pytest.approx(row["classic s"] / row["to loss s"])
-    names = {"classic-48.png", "equal-athalye-48.png", *(f"default-{loss}-48.png" for loss in FAMILIES)}
-    assert names <= {path.name for path in tmp_path.iterdir()} <= {*names, "equal-balanced-48.png"}
+    assert row["sooner"] == pytest.approx(classic["to end s"] / row["to loss s"])
+    names = {f"{name}-48.png" for name in ("classic", *quality.RUNS, "equal-athalye")}
+    also = {f"equal-{name}-48.png" for name in quality.RUNS}
+    assert names <= {path.name for path in tmp_path.iterdir()} <= names | also
+
+
+def test_quality_judges_the_picture_at_the_end_of_each_run(tmp_path):
+    judge = Judge(weights.load("builtin", LAYERS))
+    given = options("quality", pictures=str(tmp_path))
+    inputs = read_inputs(given.config(width=48))
+    style, photo = to_uint8(inputs.styles[0].rgb), to_uint8(inputs.content.rgb)
+    for row in rows_of("quality", pictures=str(tmp_path)):
+        picture = np.asarray(Image.open(tmp_path / f"{row['run']}-48.png"))
+        assert {name: row[name] for name in MEASURES} == pytest.approx(judge.measure(picture, style, photo))
+        assert row["to end s"] > 0
+        if row["run"] != "classic":
+            assert row["ends sooner"] > 0
 
 
 def test_quality_says_nothing_of_a_loss_that_is_not_reached(monkeypatch):
