@@ -4,9 +4,24 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.losses.content import FeatureFormula
+from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import FORMULAS
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula, cropped, padded
+
+
+def by_tape(loss):
+    """What a `MomentFormula` has, by TensorFlow's own gradient of losses (styles,)."""
+
+    def value_and_gradient(image, target, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            losses = loss(image, target)
+            total = tf.reduce_sum(weights * losses)
+        return losses, MeanMoments(*tape.gradient(total, image, unconnected_gradients="zero"))
+
+    return value_and_gradient
+
 
 # --- mean and deviation of channels, which look at the first moment ---------------------------------------------------
 
@@ -68,9 +83,9 @@ def brightness_of_tile(seen, own, counts, weight):
 
 
 TOYS = {
-    "toy mean and deviation": MomentFormula(mean_and_deviation, mean_and_deviation_size, with_first=True),
+    "toy mean and deviation": MomentFormula(by_tape(mean_and_deviation), mean_and_deviation_size, with_first=True),
     "toy prepared": MomentFormula(
-        mean_and_prepared_deviation,
+        by_tape(mean_and_prepared_deviation),
         mean_and_deviation_size,
         with_first=True,
         prepared=lambda styles: (styles.first, deviation(styles)),

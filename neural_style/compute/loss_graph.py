@@ -259,12 +259,11 @@ def moment_term(
     values: dict[str, tf.Tensor] = {}
     gradients: dict[str, MeanMoments] = {}
     for layer in term.layers:
-        with tf.GradientTape() as tape:
-            tape.watch(means[layer])
-            losses = formula_of(term).loss(means[layer], targets[term.key][layer])
-            value = tf.tensordot(weights[term.key][layer], losses, 1)
-        values[layer] = value
-        gradients[layer] = MeanMoments(*tape.gradient(value, means[layer], unconnected_gradients="zero"))
+        of_styles = weights[term.key][layer]
+        losses, gradients[layer] = formula_of(term).value_and_gradient(
+            means[layer], targets[term.key][layer], of_styles
+        )
+        values[layer] = tf.reduce_sum(of_styles * losses)
     return values, gradients
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from neural_style.losses.moments import MeanMoments
-from neural_style.losses.style import MomentFormula, per_pair
+from neural_style.losses.style import MomentFormula, mean_square, per_pair
 
 
 def covariance(means: MeanMoments) -> tf.Tensor:
@@ -20,7 +20,7 @@ def covariance(means: MeanMoments) -> tf.Tensor:
     return means.second - _outer(means.first)
 
 
-def covariance_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
+def covariance_loss(image: MeanMoments, styles: MeanMoments, weights: tf.Tensor) -> tuple[tf.Tensor, MeanMoments]:
     """Return the mean squared difference of covariance matrices, each divided by its number of channels.
 
     This is `style.gram_loss` of features less their means. Adding `mean_and_deviation.mean_loss` separates what a Gram
@@ -29,13 +29,15 @@ def covariance_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
     Args:
         image: `first` is (channels,), and `second` (channels, channels).
         styles: the same with a first axis (styles, …).
+        weights: (styles,).
 
     Returns:
-        (styles,).
+        As for `MomentFormula.value_and_gradient`.
     """
     channels = image.second.shape[-1]
-    differences = tf.math.squared_difference(covariance(image) / channels, covariance(styles) / channels)
-    return tf.reduce_mean(differences, axis=(-2, -1))
+    losses, gradient = mean_square(covariance(image) / channels, covariance(styles) / channels, weights)
+    of_second = gradient / channels  # symmetric
+    return losses, MeanMoments(-2 * tf.linalg.matvec(of_second, image.first), of_second)
 
 
 def covariance_size(styles: MeanMoments) -> tf.Tensor:

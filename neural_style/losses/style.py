@@ -1,11 +1,13 @@
 """Style losses compare statistics of feature maps over all positions.
 
-A formula here is a `MomentFormula`, a function of two `MeanMoments`. TensorFlow gives its gradient with respect to
-them. `moments.moments_vjp` gives the gradient with respect to the feature maps, the same way for every formula.
+A formula here is a `MomentFormula`, a function of two `MeanMoments`. It gives its own gradient with respect to them,
+because TensorFlow would make several times as many operations of it, and a run would begin later.
+`moments.moments_vjp` gives the gradient with respect to the feature maps, the same way for every formula.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,8 +29,10 @@ def per_pair(channels: int) -> int:
 class MomentFormula(NamedTuple):
     """A loss between the mean moments of an image and of some styles."""
 
-    loss: Callable[[MeanMoments, Any], tf.Tensor]
-    """(Moments of the image, moments of the styles with a first axis (styles, …)) -> (styles,), a mean over entries."""
+    value_and_gradient: Callable[[MeanMoments, Any, tf.Tensor], tuple[tf.Tensor, MeanMoments]]
+    """(Moments of the image, moments of the styles with a first axis (styles, …), weights (styles,)) -> losses
+    (styles,), each a mean over entries, and the gradient of Σ weights · losses by the moments of the image. The
+    gradient's mass means nothing."""
     size: Callable[[MeanMoments], tf.Tensor]
     """Moments of the styles -> what a relative loss divides by, (styles,)."""
     with_first: bool = False
@@ -40,16 +44,34 @@ class MomentFormula(NamedTuple):
     times as large. None for a formula that `reductions.NORMALIZATIONS` does not apply to. For the others, a factor f on
     the matrices of image and styles changes loss and size by f², and matrices are divided by the number of channels."""
     prepared: Callable[[MeanMoments], Any] | None = None
-    """Moments of the styles -> what `loss` takes in their place, computed once for many images; None for themselves."""
+    """Moments of the styles -> what `value_and_gradient` takes in their place, computed once for many images; None for
+    the moments themselves."""
     prepared_spec: Callable[[int], Any] | None = None
     """Number of channels -> shapes and types of what `prepared` returns, for TensorFlow."""
 
     def target(self, styles: MeanMoments) -> Any:
-        """Return what `loss` takes as its second argument."""
+        """Return what `value_and_gradient` takes as its second argument."""
         return self.prepared(styles) if self.prepared else styles
 
 
-def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
+def mean_square(values: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the mean squared differences of statistics of an image and of some styles, and their gradient.
+
+    Args:
+        values: of the image, (…).
+        targets: of the styles, (styles, …).
+        weights: (styles,).
+
+    Returns:
+        The means, (styles,), and the gradient of Σ weights · means by the values, (…).
+    """
+    differences, axes = values - targets, range(1, targets.shape.rank)
+    by_style = tf.reshape(weights, (-1, *(1 for _ in axes)))
+    gradient = 2 / math.prod(values.shape) * tf.reduce_sum(by_style * differences, axis=0)
+    return tf.reduce_mean(tf.square(differences), axis=axes), gradient
+
+
+def gram_loss(image: MeanMoments, styles: MeanMoments, weights: tf.Tensor) -> tuple[tf.Tensor, MeanMoments]:
     """Return the mean squared difference of Gram matrices, each divided by its number of feature values M·C.
 
     Differs from Gatys et al. (CVPR 2016, eq. 3 and 4), E = Σ(G - A)² / (4 M² C²) with matrices that are not divided, by
@@ -58,12 +80,14 @@ def gram_loss(image: MeanMoments, styles: MeanMoments) -> tf.Tensor:
     Args:
         image: `second` is (channels, channels).
         styles: `second` is (styles, channels, channels).
+        weights: (styles,).
 
     Returns:
-        (styles,).
+        As for `MomentFormula.value_and_gradient`.
     """
     channels = image.second.shape[-1]
-    return tf.reduce_mean(tf.math.squared_difference(image.second / channels, styles.second / channels), axis=(-2, -1))
+    losses, gradient = mean_square(image.second / channels, styles.second / channels, weights)
+    return losses, MeanMoments(tf.zeros_like(image.first), gradient / channels)
 
 
 def gram_size(styles: MeanMoments) -> tf.Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.losses.moments import MeanMoments
-from neural_style.losses.style import MomentFormula
+from neural_style.losses.style import MomentFormula, mean_square
 
 RIDGE = 1e-4
 """What is added to the diagonal of each covariance."""
@@ -83,33 +83,30 @@ def stepped_root(values: np.ndarray) -> np.ndarray:
     return root * share
 
 
-def wasserstein(image: MeanMoments, styles: GaussianTarget) -> tf.Tensor:
+def wasserstein(image: MeanMoments, styles: GaussianTarget, weights: tf.Tensor) -> tuple[tf.Tensor, MeanMoments]:
     """Return the squared Wasserstein-2 distance of Gaussians, divided by the number of channels.
 
     It is mean((μ - μ')²) + mean diag(S + S' - 2 (S'^½ S S'^½)^½) for means μ, μ' and covariances S, S', each with
     `RIDGE` added to its diagonal (Dowson and Landau, J. Multivariate Analysis 12, 1982). Both roots are those of 12
     Newton-Schulz steps from a matrix divided by its Frobenius norm, as in crowsonkb/style-transfer-pytorch.
 
-    The gradient is computed with the value. TensorFlow sees a function that is linear in the moments.
-
     Args:
         image: `first` is (channels,), `second` is (channels, channels).
         styles: from `gaussian_target`.
+        weights: (styles,).
 
     Returns:
-        (styles,).
+        As for `MomentFormula.value_and_gradient`.
     """
-    first, second = (tf.stop_gradient(values) for values in (image.first, image.second))
-    channels = tf.cast(first.shape[-1], first.dtype)
-    covariance = second - first[:, tf.newaxis] * first + RIDGE * tf.eye(first.shape[-1], dtype=first.dtype)
+    first, second, channels = image.first, image.second, image.first.shape[-1]
+    identity = tf.eye(channels, dtype=first.dtype)
+    covariance = second - first[:, tf.newaxis] * first + RIDGE * identity
     root, slope = root_trace(covariance, styles.axes)
-    difference = first - styles.first
-    mean_variance = tf.linalg.trace(covariance) / channels
-    values = tf.reduce_mean(difference**2, axis=-1) + mean_variance + styles.variance - 2 * root / channels
-    of_second = (tf.eye(first.shape[-1], dtype=first.dtype) - 2 * slope) / channels  # (styles, channels, channels)
-    of_first = 2 * difference / channels - 2 * tf.linalg.matvec(of_second, first)
-    linear = tf.reduce_sum(of_first * (image.first - first), axis=-1)
-    return values + linear + tf.reduce_sum(of_second * (image.second - second), axis=(-2, -1))
+    of_means, of_first = mean_square(first, styles.first, weights)
+    losses = of_means + styles.variance + (tf.linalg.trace(covariance) - 2 * root) / channels
+    by_style = weights[:, tf.newaxis, tf.newaxis]
+    of_second = tf.reduce_sum(by_style * (identity - 2 * slope), axis=0) / channels
+    return losses, MeanMoments(of_first - 2 * tf.linalg.matvec(of_second, first), of_second)
 
 
 def wasserstein_size(styles: MeanMoments) -> tf.Tensor:
@@ -139,24 +136,23 @@ def root_trace(covariance: tf.Tensor, axes: tf.Tensor) -> tuple[tf.Tensor, tf.Te
         The traces, (styles,), and their gradients, (styles, channels, channels).
     """
     projected = tf.matmul(axes, tf.matmul(covariance, axes), transpose_a=True)  # (styles, axes, axes)
-    norm = tf.maximum(tf.norm(projected, axis=(-2, -1), keepdims=True), np.finfo(np.float32).tiny)
-    scaled = projected / norm
-    trace, slope, fits = _root_and_slope(scaled)
+    norm = tf.maximum(tf.sqrt(_product_trace(projected, projected)), np.finfo(np.float32).tiny)
+    scaled, identity = projected / norm, tf.eye(tf.shape(axes)[-1], dtype=axes.dtype)
+    trace, slope, fits = _root_and_slope(scaled, identity)
     of_norm = trace / 2 - _product_trace(slope, scaled)
-    slope = tf.where(fits, slope + of_norm * scaled, tf.eye(tf.shape(axes)[-1], dtype=axes.dtype) / 2)
+    slope = tf.where(fits, slope + of_norm * scaled, identity / 2)
     trace = tf.where(fits, trace, tf.linalg.trace(scaled)[:, tf.newaxis, tf.newaxis] / 2)
     gradient = tf.matmul(axes, tf.matmul(slope / tf.sqrt(norm), axes, transpose_b=True))
     return (trace * tf.sqrt(norm))[:, 0, 0], gradient
 
 
-def _root_and_slope(matrices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _root_and_slope(matrices: tf.Tensor, identity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the trace of the roots of matrices K, the derivative f'(K) of their function, and whether both hold.
 
     f is the function of eigenvalues that `stepped_root` computes. A chain of polynomials takes the place of the steps:
     P = I and Y = K at first, then P -> P w(Y P) and Y -> Y w(Y P) with another w each time. At its end, f(K) is
     Y v(Y P), and its derivative is P u(Y P). Both are within 1e-4 of the root of the norm.
     """
-    identity = tf.eye(tf.shape(matrices)[-1], dtype=matrices.dtype)
     current, root, inverse_root = matrices, matrices, None
     for constant, linear, quadratic in _CHAIN:
         factor = constant * identity + linear * current + quadratic * tf.matmul(current, current)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from moment_formulas import losses_of
 from objectives import relative_error
 
 from neural_style.losses.content import FeatureFormula
@@ -49,17 +50,15 @@ def test_formulas_of_moments(name):
     target, blend = formula.target(styles), tf.constant([0.25, 0.75], tf.float64)
 
     def loss(features):
-        return float(tf.tensordot(blend, formula.loss(mean_of(features), target), 1))
+        return float(tf.tensordot(blend, formula.value_and_gradient(mean_of(features), target, blend)[0], 1))
 
     means = mean_of(maps)
-    with tf.GradientTape() as tape:
-        tape.watch((means.first, means.second))
-        value = tf.tensordot(blend, formula.loss(means, target), 1)
-    first, second = tape.gradient(value, (means.first, means.second), unconnected_gradients="zero")
-    upstream = Moments(0.0, first / means.mass, second / means.mass)
+    losses, gradient = formula.value_and_gradient(means, target, blend)
+    upstream = Moments(0.0, gradient.first / means.mass, gradient.second / means.mass)
     assert_slopes(loss, moments_vjp(tf.constant(maps), upstream).numpy(), maps, FITTED.get(name, 1e-8))
-    for at, alone in enumerate(formula.loss(means, target)):
-        of_one = formula.loss(means, formula.target(MeanMoments(*(value[at : at + 1] for value in styles))))
+    for at, alone in enumerate(losses):
+        of_one = formula.target(MeanMoments(*(value[at : at + 1] for value in styles)))
+        of_one = losses_of(formula.value_and_gradient, means, of_one)
         assert float(alone) == pytest.approx(float(of_one[0]), rel=1e-12)
 
 
@@ -82,11 +81,9 @@ def test_in_bfloat16_small_deviations_are_as_exact_as_large_ones(name, spread):
         maps = tf.cast(image, dtype)
         target = formula.target(stacked([mean_moments(moments(tf.cast(style, dtype), with_first=True))]))
         sums = moments(maps, with_first=True)
-        with tf.GradientTape() as tape:
-            tape.watch((sums.first, sums.second))
-            loss = formula.loss(mean_moments(sums), target)[0]
-        first, second = tape.gradient(loss, (sums.first, sums.second), unconnected_gradients="zero")
-        return float(loss), tf.cast(moments_vjp(maps, Moments(0.0, first, second)), tf.float32)
+        (loss,), slopes = formula.value_and_gradient(mean_moments(sums), target, tf.ones(1))
+        upstream = Moments(0.0, slopes.first / sums.mass, slopes.second / sums.mass)
+        return float(loss), tf.cast(moments_vjp(maps, upstream), tf.float32)
 
     (loss, gradient), (expected_loss, expected) = loss_and_gradient(tf.bfloat16), loss_and_gradient(tf.float32)
     assert loss == pytest.approx(expected_loss, rel=0.01)
@@ -116,7 +113,7 @@ def test_loss_and_size_grow_as_the_formula_says(name):
     np.testing.assert_allclose(formula.size(scaled), 9 * formula.size(styles), rtol=1e-12)
     image, others = (MeanMoments(*(value[at] for value in styles)) for at in (0, 1))
     tripled = formula.scaled(stacked([image]), tf.constant([3.0], tf.float64))
-    grown = formula.loss(
-        MeanMoments(*(value[0] for value in tripled)), formula.scaled(stacked([others]), tf.constant([3.0], tf.float64))
-    )
-    np.testing.assert_allclose(grown, 9 * formula.loss(image, stacked([others])), rtol=1e-12)
+    of_tripled = formula.scaled(stacked([others]), tf.constant([3.0], tf.float64))
+    grown = losses_of(formula.value_and_gradient, MeanMoments(*(value[0] for value in tripled)), of_tripled)
+    before = losses_of(formula.value_and_gradient, image, stacked([others]))
+    np.testing.assert_allclose(grown, 9 * before, rtol=1e-12)

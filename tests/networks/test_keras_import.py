@@ -44,6 +44,17 @@ def test_settings_of_keras_in_the_home_hold(tmp_path):
     assert list((tmp_path / ".keras").iterdir()) == [settings]
 
 
+@pytest.mark.parametrize("setting", ["enable", "disable"])
+def test_the_garbage_collector_is_on_or_off_as_before(setting, tmp_path):
+    script = (
+        f"import gc; gc.{setting}()\n"
+        "from neural_style.cli.tensorflow_import import import_tensorflow; import_tensorflow()\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 100_000)\n"
+        "gc.unfreeze(); import_tensorflow(); print(gc.get_freeze_count())"
+    )
+    assert python(script, tmp_path) == [str(setting == "enable"), "True", "0"]
+
+
 @pytest.mark.parametrize("way", ["command", "library"])
 def test_a_run_leaves_the_folder_of_keras_alone(way, tmp_path, pictures):
     """Only the caches of this program and of others are written to."""
