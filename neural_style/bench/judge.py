@@ -1,7 +1,7 @@
 """Measure how close a picture is to a style and to a photograph, in the features of the real VGG19.
 
 All distances are relative to the style or the photograph, and 0 is identical. The network is always computed in float32
-with max pooling that rounds odd sizes up, whatever network and precision a picture was painted with.
+with max pooling that rounds odd sizes up, whatever variant and precision a picture was painted with.
 """
 
 from __future__ import annotations

@@ -160,6 +160,13 @@ def evaluate(objective: Objective, image: Any) -> tuple[Any, Any]:
     return losses, gradient
 
 
+def forget_graphs() -> None:
+    """Let the next run trace its losses again."""
+    from neural_style.compute import graph_cache
+
+    graph_cache.clear()
+
+
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 

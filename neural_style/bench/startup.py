@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neural_style.bench.options import Options
     from neural_style.bench.program import Network
 
-NOTE = "seconds of a new process, one after the other: import, network and targets, first evaluation."
+NOTE = "seconds of a new process that uses the library, in turn: import, network and targets, first evaluation."
 
 PROCESSES = 3
 """How many are started at most."""

@@ -259,11 +259,9 @@ def moment_term(
     values: dict[str, tf.Tensor] = {}
     gradients: dict[str, MeanMoments] = {}
     for layer in term.layers:
-        of_styles = weights[term.key][layer]
-        losses, gradients[layer] = formula_of(term).value_and_gradient(
-            means[layer], targets[term.key][layer], of_styles
-        )
-        values[layer] = tf.reduce_sum(of_styles * losses)
+        target, by_style = targets[term.key][layer], weights[term.key][layer]
+        losses, gradients[layer] = formula_of(term).value_and_gradient(means[layer], target, by_style)
+        values[layer] = tf.reduce_sum(by_style * losses)
     return values, gradients
 
 

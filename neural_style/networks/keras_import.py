@@ -37,6 +37,7 @@ def import_tensorflow() -> None:
             return
         folder = _folder_for_keras()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(without_collection())
             if not os.path.exists(os.path.join(os.path.expanduser(folder), "keras.json")):
                 with contextlib.suppress(OSError):  # if there is no place for temporary files
                     stack.enter_context(paths.keras_home_elsewhere())
@@ -56,17 +57,17 @@ def _folder_for_keras() -> str:
 
 
 def _import() -> None:
-    with quiet_import(), _without_collection():
+    with quiet_import():
         import tensorflow  # noqa: F401, I001 - first, since it imports Keras in the right order
         import keras  # noqa: F401
 
 
 @contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Do not look for garbage meanwhile: an import makes hardly any, and the search took a fifth of its time."""
     was_enabled = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if was_enabled:

@@ -57,9 +57,9 @@ def test_formulas_of_moments(name):
     upstream = Moments(0.0, gradient.first / means.mass, gradient.second / means.mass)
     assert_slopes(loss, moments_vjp(tf.constant(maps), upstream).numpy(), maps, FITTED.get(name, 1e-8))
     for at, alone in enumerate(losses):
-        of_one = formula.target(MeanMoments(*(value[at : at + 1] for value in styles)))
-        of_one = losses_of(formula.value_and_gradient, means, of_one)
-        assert float(alone) == pytest.approx(float(of_one[0]), rel=1e-12)
+        one = formula.target(MeanMoments(*(value[at : at + 1] for value in styles)))
+        (of_one,) = losses_of(formula.value_and_gradient, means, one)
+        assert float(alone) == pytest.approx(float(of_one), rel=1e-12)
 
 
 CENTERED = [name for name in of_kind(MomentFormula) if FORMULAS[name].with_first]
