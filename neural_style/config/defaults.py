@@ -127,15 +127,20 @@ def usual_tolerance(optimizer: str, loss: str, quality: str = "normal") -> float
 def usual_lengths(optimizer: str, quality: str, *, from_photo: bool) -> dict[str, int]:
     """Return the defaults of `iterations` and `scale_iterations`.
 
+    A quality shortens `scale_iterations` in any case, but does not lengthen them in a run that begins with the photo.
+    There, long small sizes take forms from the photo, such as faces, that the full size does not give back.
+
     Args:
         optimizer: as `Config.optimizer`.
         quality: as `Config.quality`.
         from_photo: whether the run begins with the photo at its coarsest size, without a preview.
     """
-    values = dict(LEFT_TO_OPTIMIZER[optimizer])
-    if not from_photo:
-        values["scale_iterations"] = ELSEWHERE
-    return {name: QUALITIES[quality].length(values[name]) for name in ("iterations", "scale_iterations")}
+    iterations, elsewhere = (LEFT_TO_OPTIMIZER[optimizer][name] for name in ("iterations", "scale_iterations"))
+    length = QUALITIES[quality].length
+    return {
+        "iterations": length(iterations),
+        "scale_iterations": min(length(elsewhere), elsewhere) if from_photo else length(ELSEWHERE),
+    }
 
 
 def begins_with_photo(start: str, noise: float, preview_width: int) -> bool:

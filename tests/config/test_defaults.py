@@ -16,7 +16,9 @@ def test_a_quality_ends_a_run_sooner_or_later():
     """By its number of evaluations, and for L-BFGS by its tolerance, too."""
     lengths = [defaults.usual_lengths("lbfgs", quality, from_photo=True) for quality in ("draft", "normal", "best")]
     assert [each["iterations"] for each in lengths] == [150, 300, 600]
-    assert [each["scale_iterations"] for each in lengths] == [12, 25, 50]
+    assert [each["scale_iterations"] for each in lengths] == [12, 25, 25]
+    from_noise = defaults.usual_lengths("lbfgs", "best", from_photo=False)
+    assert from_noise == {"iterations": 600, "scale_iterations": 120}
     tolerances = [defaults.usual_tolerance("lbfgs", "balanced", quality) for quality in ("draft", "normal", "best")]
     assert tolerances == [0.2, 0.08, 0.01]
     assert defaults.usual_lengths("adam", "draft", from_photo=True)["iterations"] == 500

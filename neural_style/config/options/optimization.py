@@ -112,7 +112,7 @@ class Optimization:
         "Optimization",
         "Most evaluations at each of the other sizes, and never more than --iterations. By default "
         f"{_by_optimizer('scale_iterations')}, and {ELSEWHERE} where a run does not begin with the photo, or has a "
-        "preview, all multiplied by --quality.",
+        "preview, all multiplied by --quality. But best makes them no longer in a run that begins with the photo.",
         None,
         bounds=">= 1",
     )
