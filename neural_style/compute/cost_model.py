@@ -19,7 +19,7 @@ from neural_style.networks import partition
 if TYPE_CHECKING:
     from neural_style.compute.planner import Plan
 
-PROCESS_BYTES = 740 * 10**6
+PROCESS_BYTES = 810 * 10**6
 """Bytes that all runs of a process share: Python, TensorFlow, the network's code and what oneDNN keeps."""
 
 TILED_PROCESS_BYTES = 150 * 10**6
