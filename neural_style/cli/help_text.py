@@ -22,9 +22,9 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
        {program} weights fetch NAME
            Download weights ahead of time.
        {program} bench [eval] [optimizer] [startup] [quality] [tiles] [memory] [--width N ...]
-           [--repeats N] [--short] [--weights W] [--precision P] [--content PHOTO] [--style PAINTING]
-           [--pictures FOLDER] [--json FILE]
-           Measure speed and memory.
+           [--repeats N] [--short] [--weights W] [--precision P] [--preset NAME] [--content PHOTO]
+           [--style PAINTING] [--pictures FOLDER] [--json FILE]
+           Measure speed and memory; quality also makes the classic run, and judges pictures.
 
 Names of flags: dashes and underscores are the same. Switches: --overwrite, --overwrite=false, --nooverwrite.
 Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.
