@@ -19,10 +19,10 @@ from neural_style.networks import partition
 if TYPE_CHECKING:
     from neural_style.compute.planner import Plan
 
-PROCESS_BYTES = 810 * 10**6
+PROCESS_BYTES = 840 * 10**6
 """Bytes that all runs of a process share: Python, TensorFlow, the network's code and what oneDNN keeps."""
 
-TILED_PROCESS_BYTES = 150 * 10**6
+TILED_PROCESS_BYTES = 120 * 10**6
 """Bytes that a run in tiles takes in addition."""
 
 IMAGE_BYTES = 12

@@ -1,4 +1,4 @@
-"""Keep the colors of the content picture."""
+"""Lightness from one picture, colors from another."""
 
 import numpy as np
 
@@ -6,6 +6,11 @@ from neural_style.images.row_bands import row_bands
 
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma of ITU-R BT.601. Their sum is 1."""
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Return the luma of colors or of their differences: float32 (height, width, 3) to (height, width, 1)."""
+    return sum(rgb[..., [index]] * np.float32(weight) for index, weight in enumerate(_LUMA))
 
 
 def preserve_colors(stylized: np.ndarray, content: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -27,7 +32,6 @@ def preserve_colors(stylized: np.ndarray, content: np.ndarray, out: np.ndarray |
     out = np.empty_like(stylized) if out is None else out
     for rows in row_bands(*stylized.shape[:2]):
         color = content[rows].astype(np.float32)
-        difference = stylized[rows] - color
-        color += sum(difference[..., [index]] * np.float32(weight) for index, weight in enumerate(_LUMA))
+        color += luma(stylized[rows] - color)
         out[rows] = np.rint(color, out=color).clip(0, np.iinfo(out.dtype).max, out=color)
     return out

@@ -11,6 +11,7 @@ import numpy as np
 from neural_style.config.defaults import begins_with_photo
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.images.color_moments import ColorMoments, color_moments, colored_noise, recolored
+from neural_style.images.color_transfer import luma
 from neural_style.images.picture import lanczos
 from neural_style.runs.inputs import Inputs
 
@@ -78,6 +79,8 @@ def is_from_photo(config: ResolvedConfig) -> bool:
 def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
     """Resize an image to the size of the photo, and add details of the photo that the image was too small for.
 
+    Of the details, only the luma is added. The photo's own colors would remain in its edges as colored fringes.
+
     Args:
         image: (1, height, width, 3).
         photo: float32 (new height, new width, 3).
@@ -92,6 +95,5 @@ def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
         _, rows, columns, _ = image.shape
         coarse = lanczos(lanczos(photo, columns, rows), width, height)
         np.subtract(photo, coarse, out=coarse)
-        coarse *= np.float32(details)
-        large += coarse
+        large += np.float32(details) * luma(coarse)
     return large[np.newaxis]

@@ -173,13 +173,24 @@ def test_enlarged(size):
 
 
 def test_details_of_the_photo_that_were_too_fine_for_the_smaller_size():
-    """The photo itself, made smaller and enlarged again, is the photo again. A flat photo has none."""
-    photo = np.random.default_rng(0).uniform(0, 255, (96, 128, 3)).astype(np.float32)
+    """A gray photo, made smaller and enlarged again, is the photo again. A flat photo has no details."""
+    gray = np.random.default_rng(0).uniform(0, 255, (96, 128, 1)).astype(np.float32)
+    photo = np.repeat(gray, 3, axis=2)
     small = (lanczos(photo, 64, 48) - MEAN)[np.newaxis]
     np.testing.assert_allclose(enlarged(small, photo, 1.0)[0], photo - MEAN, atol=1e-3)
     half = (photo + lanczos(lanczos(photo, 64, 48), 128, 96)) / 2
     np.testing.assert_allclose(enlarged(small, photo, 0.5)[0], half - MEAN, atol=1e-3)
     np.testing.assert_allclose(enlarged(small, np.full_like(photo, 7), 1.0), enlarged(small, photo, 0.0), atol=1e-3)
+
+
+def test_details_of_a_colored_photo_are_those_of_its_lightness():
+    """Each channel gets the same, and the luma of what it gets is that of the details."""
+    photo = np.random.default_rng(0).uniform(0, 255, (96, 128, 3)).astype(np.float32)
+    small = np.zeros((1, 48, 64, 3), np.float32)
+    added = enlarged(small, photo, 1.0)[0]
+    details = photo - lanczos(lanczos(photo, 64, 48), 128, 96)
+    expected = details @ np.array([0.299, 0.587, 0.114], np.float32)
+    np.testing.assert_allclose(added, np.repeat(expected[..., np.newaxis], 3, axis=2), atol=1e-3)
 
 
 @pytest.mark.parametrize(

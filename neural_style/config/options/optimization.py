@@ -92,9 +92,9 @@ class Optimization:
     )
     photo_details: float = option(
         "Optimization",
-        "Share of the photo's details that is added to the picture when its size grows: of those that the smaller size "
-        f"could not show. Only where a run begins with the photo (at most {MOST_NOISE:.0%} noise), without a preview, "
-        "and where the content counts.",
+        "Share of the photo's details that is added to the picture when its size grows: of the lightness of those that "
+        f"the smaller size could not show. Only where a run begins with the photo (at most {MOST_NOISE:.0%} noise), "
+        "without a preview, and where the content counts.",
         1.0,
         bounds="0 to 1",
     )
