@@ -10,7 +10,8 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def luma(rgb: np.ndarray) -> np.ndarray:
     """Return the luma of colors or of their differences: float32 (height, width, 3) to (height, width, 1)."""
-    return sum(rgb[..., [index]] * np.float32(weight) for index, weight in enumerate(_LUMA))
+    red, green, blue = (rgb[..., [index]] * np.float32(weight) for index, weight in enumerate(_LUMA))
+    return red + green + blue
 
 
 def preserve_colors(stylized: np.ndarray, content: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
