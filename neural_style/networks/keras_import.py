@@ -94,10 +94,12 @@ def quiet_import() -> Iterator[None]:
         return
     with log:
         os.dup2(log.fileno(), descriptor)
-        failed = True
+        failed = False
         try:
             yield
-            failed = False
+        except Exception:  # but not Ctrl-C, which the log does not explain
+            failed = True
+            raise
         finally:
             log.seek(0)
             lines = [line for line in log if failed or not _OF_TENSORFLOW.match(line)]

@@ -58,6 +58,25 @@ def test_no_garbage_is_looked_for_during_the_import_or_in_what_it_made(setting, 
     assert python(script, tmp_path) == ["True", str(setting == "enable"), "False", "0"]
 
 
+@pytest.mark.parametrize(("error", "is_shown"), [("ImportError", True), ("KeyboardInterrupt", False), (None, False)])
+def test_the_log_of_an_import_is_shown_after_an_error_but_not_after_ctrl_c(error, is_shown, tmp_path):
+    script = (
+        "import os\n"
+        "from neural_style.networks.keras_import import quiet_import\n"
+        "os.dup2(1, 2)\n"
+        "try:\n"
+        "    with quiet_import():\n"
+        "        os.write(2, b'I0000 of_tensorflow\\nof_others\\n')\n"
+        f"        {f'raise {error}' if error else 'pass'}\n"
+        "except BaseException as error:\n"
+        "    print(type(error).__name__)"
+    )
+    shown = python(script, tmp_path)
+    assert ("of_tensorflow" in shown) == is_shown
+    assert "of_others" in shown
+    assert shown[-1] == (error or "of_others")
+
+
 @pytest.mark.parametrize("way", ["command", "library"])
 def test_a_run_leaves_the_folder_of_keras_alone(way, tmp_path, pictures):
     """Only the caches of this program and of others are written to."""
