@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import statistics
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,6 @@ class _Subject:
     """What is painted, and the yardstick.
 
     Attributes:
-        config: the defaults, at the width.
         classic: the classic run of the same pictures.
         inputs: the pictures.
         network: its weights.
@@ -61,7 +60,6 @@ class _Subject:
         width: of the result, for the names of the pictures.
     """
 
-    config: Config
     classic: Config
     inputs: program.Inputs
     network: program.Network
@@ -88,17 +86,6 @@ class _Subject:
         return to_uint8(program.decode(self.exact, image))
 
 
-@dataclasses.dataclass
-class _Progress:
-    """How a run fared: seconds and evaluations until the classic run's loss and until the end, and the best image."""
-
-    to_loss: float | None = None
-    evaluations_to_loss: int | None = None
-    to_end: float = 0.0
-    evaluations: int = 0
-    image: Any = None
-
-
 def prepare(options: Options) -> None:
     """Read the pictures, so that a mistake in them is known before anything is measured.
 
@@ -117,67 +104,49 @@ def measure(options: Options, network: program.Network, width: int) -> list[Row]
     exact = program.whole_objective(
         program.resolve(classic, network), network, inputs.content.rgb, [style.rgb for style in inputs.styles]
     )
-    subject = _Subject(config, classic, inputs, network, exact, Judge(network), options.pictures, width)
+    subject = _Subject(classic, inputs, network, exact, Judge(network), options.pictures, width)
     subject.measures(program.encode(exact, inputs.content.rgb))  # raises now what it would raise after the runs
-    classic_row, target = _classic_row(subject, options.short)
+    fast = dataclasses.replace(classic, precision=config.precision)
+    classic_row = _row(subject, "classic", fast if options.short else classic)
+    target = classic_row["end loss"]
     samples = _iteration_seconds(subject) if options.short else []
-    rows = [classic_row, *(_row(subject, name, target) for name in RUNS)]
+    rows = [_row(subject, name, dataclasses.replace(config, **changes), target) for name, changes in RUNS.items()]
     if options.short:
         samples += _iteration_seconds(subject)
         classic_row["to end s"] = statistics.median(samples) * classic_run.SETTINGS["iterations"]
-    for row in rows[1:]:
+    for row in rows:
         row["to loss sooner"] = row["to loss s"] and classic_row["to end s"] / row["to loss s"]
         row["to end sooner"] = classic_row["to end s"] / row["to end s"]
-    return rows
+    return [classic_row, *rows]
 
 
-def _classic_row(subject: _Subject, short: bool) -> tuple[Row, float]:
-    """Make the classic run; return its row, and the loss of its best image."""
-    config = dataclasses.replace(subject.classic, precision=subject.config.precision) if short else subject.classic
-    progress = _Progress()
-    for _ in _followed(subject, config, progress):
-        pass
-    row = _described(subject, "classic", progress)
-    return row, row["end loss"]
-
-
-def _row(subject: _Subject, name: str, target: float) -> Row:
-    """Make a run of `RUNS` to its end; note when it reaches the target."""
-    config = dataclasses.replace(subject.config, **RUNS[name])
-    progress = _Progress()
-    for evaluation in _followed(subject, config, progress):
-        near = progress.to_loss is None and evaluation.image.shape == subject.exact.shape
-        if config.loss == subject.classic.loss:  # its own loss is the same up to rounding, and known already
-            near = near and evaluation.total <= _ROUNDED * classic_run.WITHIN * target
-        if near and subject.loss(evaluation.image) <= classic_run.WITHIN * target:
-            progress.to_loss, progress.evaluations_to_loss = progress.to_end, progress.evaluations
-            subject.keep(f"equal-{name}", evaluation.image)
-    return _described(subject, name, progress)
-
-
-def _followed(subject: _Subject, config: Config, progress: _Progress) -> Iterator[program.Evaluation]:
-    """Yield the evaluations of a run, and record how it fares."""
-    for seconds, evaluation in _timed_evaluations(subject, config):
-        progress.to_end, progress.evaluations = seconds, progress.evaluations + 1
+def _row(subject: _Subject, name: str, config: Config, target: float | None = None) -> Row:
+    """Make a run to its end, and judge its picture. If there is a target, note when the run reaches it."""
+    to_loss: tuple[float | None, int | None] = None, None
+    for count, (seconds, evaluation) in enumerate(_timed_evaluations(subject, config), 1):
         if evaluation.is_best:
-            progress.image = evaluation.image
-        yield evaluation
-
-
-def _described(subject: _Subject, name: str, progress: _Progress) -> Row:
-    subject.keep(name, progress.image)
+            image = evaluation.image
+        if target is None or to_loss[0] is not None or evaluation.image.shape != subject.exact.shape:
+            continue
+        enough = classic_run.WITHIN * target
+        if config.loss == subject.classic.loss and evaluation.total > _ROUNDED * enough:
+            continue  # its own loss is the same up to rounding, and known already
+        if subject.loss(evaluation.image) <= enough:
+            to_loss = seconds, count
+            subject.keep(f"equal-{name}", evaluation.image)
+    subject.keep(name, image)
     _, height, width, _ = subject.exact.shape
     return {
         "px": f"{width}×{height}",
         "run": name,
-        "to loss s": progress.to_loss,
-        "to loss evaluations": progress.evaluations_to_loss,
+        "to loss s": to_loss[0],
+        "to loss evaluations": to_loss[1],
         "to loss sooner": None,
-        "to end s": progress.to_end,
-        "to end evaluations": progress.evaluations,
+        "to end s": seconds,
+        "to end evaluations": count,
         "to end sooner": None,
-        "end loss": subject.loss(progress.image),
-        **subject.measures(progress.image),
+        "end loss": subject.loss(image),
+        **subject.measures(image),
     }
 
 

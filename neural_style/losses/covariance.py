@@ -36,8 +36,17 @@ def covariance_loss(image: MeanMoments, styles: MeanMoments, weights: tf.Tensor)
     """
     channels = image.second.shape[-1]
     losses, gradient = mean_square(covariance(image) / channels, covariance(styles) / channels, weights)
-    of_second = gradient / channels  # symmetric
-    return losses, MeanMoments(-2 * tf.linalg.matvec(of_second, image.first), of_second)
+    return losses, through_covariance(gradient / channels, image)
+
+
+def through_covariance(gradient: tf.Tensor, image: MeanMoments) -> MeanMoments:
+    """Return the gradient by the moments of an image, given that by its `covariance`.
+
+    Args:
+        gradient: (channels, channels), symmetric.
+        image: `first` is (channels,).
+    """
+    return MeanMoments(-2 * tf.linalg.matvec(gradient, image.first), gradient)
 
 
 def covariance_size(styles: MeanMoments) -> tf.Tensor:

@@ -1,8 +1,7 @@
 """The parts of a loss: what is traced (`LossSpec`), and what may change while a run goes on (`LossWeights`).
 
 To add a formula, write a function in a module of its own and add one row to `FORMULAS`. A style formula gives its
-gradient by the moments, too. To add a statistic of style,
-add a row to `STATISTICS` as well.
+gradient by the moments, too. To add a statistic of style, add a row to `STATISTICS` as well.
 """
 
 from __future__ import annotations

@@ -65,10 +65,14 @@ def mean_square(values: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tu
     Returns:
         The means, (styles,), and the gradient of Σ weights · means by the values, (…).
     """
-    differences, axes = values - targets, range(1, targets.shape.rank)
-    by_style = tf.reshape(weights, (-1, *(1 for _ in axes)))
-    gradient = 2 / math.prod(values.shape) * tf.reduce_sum(by_style * differences, axis=0)
-    return tf.reduce_mean(tf.square(differences), axis=axes), gradient
+    differences = values - targets
+    gradient = 2 / math.prod(values.shape) * blended(differences, weights)
+    return tf.reduce_mean(tf.square(differences), axis=range(1, differences.shape.rank)), gradient
+
+
+def blended(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return Σ weights · values over the styles, for values (styles, …) and weights (styles,)."""
+    return tf.reduce_sum(tf.reshape(weights, (-1, *[1] * (values.shape.rank - 1))) * values, axis=0)
 
 
 def gram_loss(image: MeanMoments, styles: MeanMoments, weights: tf.Tensor) -> tuple[tf.Tensor, MeanMoments]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from neural_style.losses.covariance import covariance, through_covariance
 from neural_style.losses.moments import MeanMoments
-from neural_style.losses.style import MomentFormula, mean_square
+from neural_style.losses.style import MomentFormula, blended, mean_square
 
 RIDGE = 1e-4
 """What is added to the diagonal of each covariance."""
@@ -98,15 +99,14 @@ def wasserstein(image: MeanMoments, styles: GaussianTarget, weights: tf.Tensor) 
     Returns:
         As for `MomentFormula.value_and_gradient`.
     """
-    first, second, channels = image.first, image.second, image.first.shape[-1]
-    identity = tf.eye(channels, dtype=first.dtype)
-    covariance = second - first[:, tf.newaxis] * first + RIDGE * identity
-    root, slope = root_trace(covariance, styles.axes)
-    of_means, of_first = mean_square(first, styles.first, weights)
-    losses = of_means + styles.variance + (tf.linalg.trace(covariance) - 2 * root) / channels
-    by_style = weights[:, tf.newaxis, tf.newaxis]
-    of_second = tf.reduce_sum(by_style * (identity - 2 * slope), axis=0) / channels
-    return losses, MeanMoments(of_first - 2 * tf.linalg.matvec(of_second, first), of_second)
+    channels = image.first.shape[-1]
+    identity = tf.eye(channels, dtype=image.first.dtype)
+    ours = covariance(image) + RIDGE * identity
+    root, slope = root_trace(ours, styles.axes)
+    of_means, of_first = mean_square(image.first, styles.first, weights)
+    losses = of_means + styles.variance + (tf.linalg.trace(ours) - 2 * root) / channels
+    gradient = through_covariance(blended(identity - 2 * slope, weights) / channels, image)
+    return losses, gradient._replace(first=of_first + gradient.first)
 
 
 def wasserstein_size(styles: MeanMoments) -> tf.Tensor:
