@@ -159,7 +159,9 @@ class Outputs:
         """Return the files that the run reads, with all links resolved."""
         config = self._config
         folders = [path for style in config.styles if is_folder(style) for path in pictures_in(style, "style folder")]
-        pictures = (config.content, *config.styles, config.start_picture, *folders)
+        values = [getattr(config, name) for name, option in OPTIONS.items() if option.is_picture and name != "init"]
+        pictures = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+        pictures += [config.start_picture, *folders]
         named = [os.fspath(picture) for picture in pictures if isinstance(picture, (str, os.PathLike))]
         return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
@@ -187,7 +189,7 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
         if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
             continue
         if option.is_picture:
-            value = [describe(v) for v in value] if name == "styles" else describe(value)
+            value = [describe(each) for each in value] if option.is_list else describe(value)
         settings[name] = value
     return settings
 

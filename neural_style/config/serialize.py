@@ -40,7 +40,7 @@ def to_json(config: Config) -> str:
     for name, option in _options().items():
         value = getattr(config, name)
         if option.is_picture and value is not None:
-            value = [_path(name, each) for each in value] if name == "styles" else _path(name, value)
+            value = [_path(name, each) for each in value] if option.is_list else _path(name, value)
         values[name] = value
     return json.dumps(values)
 

@@ -1,0 +1,49 @@
+"""Masks: gray pictures that say where something counts, white fully and black not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from neural_style.errors import ImageError
+from neural_style.images.color_transfer import luma
+from neural_style.images.picture import Source, describe
+from neural_style.images.reading import MAX_PIXELS, read_image
+
+LEAST_WHITE = 1e-3
+"""Share of white that a mask needs on average. A mask below it counts as black everywhere."""
+
+
+def read_mask(source: Source, role: str = "mask", max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a picture as a mask. Its lightness counts, and where it is transparent it is black.
+
+    Args:
+        source: as for `reading.read_image`.
+        role: what the mask is for; errors begin with it.
+        max_pixels: as for `reading.read_image`.
+
+    Returns:
+        Float32 (height, width), 0 (black) to 1 (white).
+
+    Raises:
+        ImageError: see `reading.read_image`; or the mask is black everywhere.
+    """
+    picture = read_image(source, role, max_pixels)
+    mask = luma(picture.rgb)[..., 0] / np.float32(255)
+    if picture.alpha is not None:
+        mask *= picture.alpha
+    mask = mask.clip(0, 1)
+    if mask.mean() < LEAST_WHITE:
+        raise ImageError(
+            f"{role} {describe(source)}: expected a mask with some white, got one that is black everywhere; "
+            "paint white what it shall select, or leave it out"
+        )
+    return mask
+
+
+def resize_mask(mask: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize a mask, float32 (height, width), 0-1. Each new value is a weighted mean of old ones, so it stays 0-1."""
+    if mask.shape == (height, width):
+        return mask
+    resized = Image.fromarray(np.ascontiguousarray(mask)).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized).clip(0, 1)
