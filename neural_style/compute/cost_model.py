@@ -40,6 +40,12 @@ TILE_FACTORS = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 FREQUENCIES_IMAGES = 8
 """Images that `Frequencies` hold at once: where they began, their image, and what a transform takes."""
 
+MASK_BYTES = 5
+"""Bytes of a pixel of a mask: a float16 value, and as many in all style layers together."""
+
+MAKING_MASK_BYTES = 13
+"""The same while a mask is brought to the layers, which computes in float32."""
+
 FORWARD_FACTOR = 0.6
 """The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
 
@@ -57,6 +63,7 @@ class CostModel:
         style_areas: Sequence[float],
         reading_bytes: int = 0,
         has_alpha: bool = False,
+        masks: int = 0,
     ):
         """Prepare.
 
@@ -66,10 +73,11 @@ class CostModel:
             style_areas: pixels of each style picture that is in memory, as multiples of the result's pixels.
             reading_bytes: bytes that reading a style picture again takes at most, besides the resized picture.
             has_alpha: whether the content is transparent somewhere.
+            masks: number of masks of the content: of its regions, and of its loss.
         """
         self._config, self._precision, self._style_areas = config, precision, style_areas
         self._largest_style = max(style_areas, default=0.0)
-        self._reading_bytes, self._has_alpha = reading_bytes, has_alpha
+        self._reading_bytes, self._has_alpha, self._masks = reading_bytes, has_alpha, masks
         self._value_bytes = 4 if precision == "float32" else 2
 
     def peak(self, plan: Plan, pixels_before: int = 0) -> int:
@@ -88,6 +96,7 @@ class CostModel:
         moments = 2 * IMAGE_BYTES * pixels_before * self._config.carry_moments
         reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
         reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area, reduced)
+        reading += MAKING_MASK_BYTES * self._masks * area
         optimizing = area * (self._optimizer_bytes(plan) + kept)
         optimizing += reduced * (kept + 2 * IMAGE_BYTES)  # with image and gradient
         if plan.in_place:
@@ -137,6 +146,7 @@ class CostModel:
         """Return the bytes per pixel that are kept between evaluations, and between the two passes of an evaluation."""
         content_layers = self._config.content_terms
         features = self._value_bytes * sum(map(_values_per_pixel, content_layers))
+        features += MASK_BYTES * self._masks
         if plan.tile_size is None:
             return features + IMAGE_BYTES  # the content is kept as well, in case tiles are needed after all
         parts = partition.parts(self._config.layers)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.graph_cache import Graphs
+from neural_style.compute.masks import NO_MASKS, Masks
 from neural_style.compute.multiscale_objective import objectives_of, together
 from neural_style.compute.planner import Plan, Planner
 from neural_style.compute.tile_graph import Check, go_on
@@ -18,13 +19,12 @@ from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config import byte_sizes
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import OutOfMemoryError
-from neural_style.losses.moments import MeanMoments
-from neural_style.losses.spec import LossTerms
+from neural_style.losses.spec import LossTerms, StyleMoments
 
 MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
 """What TensorFlow and NumPy raise if there is no memory."""
 
-StyleTargets = Callable[[int | None, int], Sequence[Mapping[str, MeanMoments]]]
+StyleTargets = Callable[[int | None, int], Sequence[StyleMoments]]
 """Tile side in pixels, or None for no tiles; and the number of sizes of the loss -> moments of a run's styles by layer,
 for each size, the full size first."""
 
@@ -68,6 +68,7 @@ class PlannedObjective:
         planner: Planner,
         plan: Plan,
         check: Check = go_on,
+        masks: Masks = NO_MASKS,
     ):
         """Compute the targets.
 
@@ -79,9 +80,10 @@ class PlannedObjective:
             planner: makes smaller plans.
             plan: the plan to follow.
             check: called before each tile of an evaluation; it may raise to end the evaluation.
+            masks: those of the picture, at its size.
         """
         self._graphs, self._config, self._planner, self._check = graphs, config, planner, check
-        self.plan = plan
+        self.plan, self._masks = plan, masks
         self._content: np.ndarray | None = content
         while True:
             try:
@@ -155,12 +157,19 @@ class PlannedObjective:
             self._make_smaller(failed)
             self._follow_plan()
 
-    def _compute(self, style_targets: Sequence[Mapping[str, MeanMoments]]) -> None:
+    def _compute(self, style_targets: Sequence[StyleMoments]) -> None:
         """Make the objectives of the plan, one for each size of the loss."""
         plan, content = self.plan, self._content
         assert content is not None
         self._objectives = objectives_of(
-            self._graphs, self._config, content, style_targets, plan.tile_size, plan.keep_content, self._check
+            self._graphs,
+            self._config,
+            content,
+            style_targets,
+            plan.tile_size,
+            plan.keep_content,
+            self._check,
+            self._masks,
         )
         self._objective = together(self._objectives)
         if plan.tile_size is not None:

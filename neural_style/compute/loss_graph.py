@@ -11,9 +11,31 @@ import tensorflow as tf
 
 from neural_style import vgg19_spec
 from neural_style.losses.content import FeatureFormula
-from neural_style.losses.moments import MeanMoments, Moments, channel_sums, mean_moments, moments, moments_vjp
+from neural_style.losses.moments import (
+    MeanMoments,
+    Moments,
+    channel_sums,
+    mean_moments,
+    moments,
+    moments_vjp,
+    per_mass,
+    regional_moments,
+    regional_moments_vjp,
+    stacked,
+)
 from neural_style.losses.ordered_sum import sum_in_order
-from neural_style.losses.spec import FORMULAS, IMAGE, LossSpec, LossTerms, LossWeights, Targets, Term
+from neural_style.losses.spec import (
+    CONTENT_MASK,
+    FORMULAS,
+    IMAGE,
+    REGIONS,
+    LossSpec,
+    LossTerms,
+    LossWeights,
+    Targets,
+    Term,
+    by_region,
+)
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula
 from neural_style.networks.vgg19 import Network
@@ -51,19 +73,22 @@ class LossGraph:
         image = tf.TensorSpec((1, None, None, 3), tf.float32)
         targets, weights = self._target_specs(), weight_specs(spec)
         self.content_maps = traced(self._content_maps, image)
-        self.style_moments = traced(self._style_moments, image)
+        self.style_moments = traced(self._style_moments, image, mask_specs(spec).get(REGIONS, {}))
         self.terms = traced(self._terms, image, targets, weights)
         self.value_and_grad = traced(self._value_and_grad, image, targets, weights)
 
     def _target_specs(self) -> dict[str, dict[str, Any]]:
         """Return the shapes and types of `Targets`, for TensorFlow."""
-        specs: dict[str, dict[str, Any]] = {}
+        specs: dict[str, dict[str, Any]] = mask_specs(self.spec)
         with_first = first_moments(self.spec)
         for term in self.spec.terms:
             if term.kind is FeatureFormula:
                 specs[term.key] = {layer: map_spec(layer, self.network.precision) for layer in term.layers}
             elif term.kind is MomentFormula:
-                specs[term.key] = {layer: _styles_spec(term, layer, with_first[layer]) for layer in term.layers}
+                specs[term.key] = {
+                    layer: _for_regions(self.spec, _styles_spec(term, layer, with_first[layer]))
+                    for layer in term.layers
+                }
         return specs
 
     def _content_maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -71,9 +96,15 @@ class LossGraph:
         features = self.network.features(image)
         return {layer: features[layer] for layer in layers_of(self.spec, FeatureFormula)}
 
-    def _style_moments(self, image: tf.Tensor) -> dict[str, MeanMoments]:
-        """Return layer -> mean moments. Because it is traced, TensorFlow frees each feature map as soon as possible."""
-        return self.mean_moments(self._moments(self.network.features(image)))
+    def _style_moments(self, image: tf.Tensor, masks: Mapping[str, tf.Tensor]) -> dict[str, MeanMoments]:
+        """Return layer -> mean moments. Because it is traced, TensorFlow frees each feature map as soon as possible.
+
+        Args:
+            image: the image of a style picture.
+            masks: style layer -> masks of the regions, as in `Targets`; empty for a loss without regions. What a region
+                without any position gets is not finite.
+        """
+        return self.mean_moments(self._moments(self.network.features(image), masks))
 
     def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> LossTerms:
         """Return the losses of an image, without a gradient."""
@@ -100,11 +131,12 @@ class LossGraph:
         """
         gradients: Gradients = {}
         of_image: tf.Tensor | None = None
-        values, of_moments = self.moment_terms(self._moments(features), targets, weights)
+        masks = targets.get(REGIONS, {})
+        values, of_moments = self.moment_terms(self._moments(features, masks), targets, weights)
         for term in self.spec.of_kind(FeatureFormula):
             values[term.key], found = feature_term(term, features, targets, weights)
             merge(gradients, found)
-        merge(gradients, {layer: moments_vjp(features[layer], of_sum) for layer, of_sum in of_moments.items()})
+        merge(gradients, through_moments(features, of_moments, masks))
         for term in self.spec.of_kind(PixelFormula):
             value, gradient = formula_of(term).value_and_gradient(image, weights[term.key][IMAGE])
             values[term.key] = {IMAGE: value}
@@ -139,10 +171,10 @@ class LossGraph:
         """Return layer -> mean moments of the scaled features, given the moments of the features."""
         return {layer: mean_moments(of_layer, self.spec.feature_scale) for layer, of_layer in sums.items()}
 
-    def _moments(self, features: Mapping[str, tf.Tensor]) -> dict[str, Moments]:
-        wanted = first_moments(self.spec)
+    def _moments(self, features: Mapping[str, tf.Tensor], masks: Mapping[str, tf.Tensor]) -> dict[str, Moments]:
         return {
-            layer: moments(in_loss_type(features[layer]), with_first=with_first) for layer, with_first in wanted.items()
+            layer: moments_of(in_loss_type(features[layer]), masks.get(layer), with_first)
+            for layer, with_first in first_moments(self.spec).items()
         }
 
     def for_losses(self, maps: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -183,8 +215,26 @@ class LossGraph:
         shape = (1, _NOISE_SIDE, _NOISE_SIDE, 3)
         picture = np.random.default_rng(0).uniform(0, 255, shape) - self.network.mean
         image = tf.constant(picture, tf.float32)
-        styles = {layer: batch_of_one(mean) for layer, mean in self.style_moments(image).items()}
+        found = self.style_moments(image, self.everywhere(_NOISE_SIDE, _NOISE_SIDE))
+        styles = {layer: batch_of_one(regions_of(self.spec, mean)[0]) for layer, mean in found.items()}
         return sums_of_channels(self.content_maps(image)), styles
+
+    def everywhere(self, height: int, width: int) -> dict[str, tf.Tensor]:
+        """Return masks for `style_moments` by which all of a picture belongs to each region; empty without regions.
+
+        Args:
+            height: of the picture in pixels.
+            width: of the picture in pixels.
+        """
+        if not self.spec.regions:
+            return {}
+        found: dict[str, tf.Tensor] = {}
+        for layer in layers_of(self.spec, MomentFormula):
+            rows, columns = (
+                vgg19_spec.positions(side, vgg19_spec.stride(layer), self.network.rounding) for side in (height, width)
+            )
+            found[layer] = tf.ones((1, rows, columns, self.spec.regions), tf.float16)
+        return found
 
 
 def traced(function: Callable[..., Any], *signature: Any) -> Any:
@@ -244,8 +294,11 @@ def feature_term(
     for layer in term.layers:
         with tf.GradientTape() as tape:
             tape.watch(features[layer])
-            target = tf.cast(targets[term.key][layer], tf.float32)
-            loss = formula_of(term).loss(tf.cast(features[layer], tf.float32), target)
+            values_there, target = (tf.cast(each, tf.float32) for each in (features[layer], targets[term.key][layer]))
+            if CONTENT_MASK in targets:  # a factor m on d² is one of √m on d
+                root = tf.cast(targets[CONTENT_MASK][layer], tf.float32) ** (1 / formula_of(term).degree)
+                values_there, target = root * values_there, root * target
+            loss = formula_of(term).loss(values_there, target)
             value = weights[term.key][layer] * (loss if share is None else loss * share[layer])
         values[layer] = value
         gradients[layer] = tape.gradient(value, features[layer])
@@ -259,10 +312,53 @@ def moment_term(
     values: dict[str, tf.Tensor] = {}
     gradients: dict[str, MeanMoments] = {}
     for layer in term.layers:
-        target, by_style = targets[term.key][layer], weights[term.key][layer]
-        losses, gradients[layer] = formula_of(term).value_and_gradient(means[layer], target, by_style)
-        values[layer] = tf.reduce_sum(by_style * losses)
+        by_style = by_region(weights[term.key][layer])
+        has_regions = isinstance(targets[term.key][layer], list)
+        of_regions = unstacked(means[layer]) if has_regions else [means[layer]]
+        found = [
+            formula_of(term).value_and_gradient(*of_region)
+            for of_region in zip(of_regions, by_region(targets[term.key][layer]), by_style, strict=True)
+        ]
+        parts = [tf.reduce_sum(weight * losses) for weight, (losses, _) in zip(by_style, found, strict=True)]
+        values[layer] = sum_in_order(parts) if has_regions else parts[0]
+        upstream = [gradient._replace(mass=tf.constant(0.0)) for _, gradient in found]
+        gradients[layer] = stacked(upstream) if has_regions else upstream[0]
     return values, gradients
+
+
+def moments_of(features: tf.Tensor, masks: tf.Tensor | None, with_first: bool) -> Moments:
+    """Return the moments of a feature map; with masks, those of its regions."""
+    if masks is None:
+        return moments(features, with_first=with_first)
+    return regional_moments(features, masks, with_first=with_first)
+
+
+def through_moments(
+    features: Mapping[str, tf.Tensor], of_moments: Mapping[str, Moments], masks: Mapping[str, tf.Tensor]
+) -> Gradients:
+    """Return the gradients with respect to feature maps, given those with respect to their `moments_of`.
+
+    Args:
+        features: layer -> map, of at least the layers that have gradients.
+        of_moments: layer -> gradient with respect to its moments.
+        masks: layer -> masks of the regions; empty without regions.
+    """
+    return {
+        layer: regional_moments_vjp(features[layer], of_sum, masks[layer])
+        if layer in masks
+        else moments_vjp(features[layer], of_sum)
+        for layer, of_sum in of_moments.items()
+    }
+
+
+def unstacked(means: MeanMoments) -> list[MeanMoments]:
+    """Return the mean moments of each region, given those of all with a first axis (regions, …)."""
+    return [MeanMoments(*of_region) for of_region in zip(*map(tf.unstack, means), strict=True)]
+
+
+def regions_of(spec: LossSpec, means: MeanMoments) -> list[MeanMoments]:
+    """Return the mean moments of each region of a loss; without regions, those of the whole picture alone."""
+    return unstacked(means) if spec.regions else [means]
 
 
 def per_sum(upstream: MeanMoments, mass: tf.Tensor, scale: float = 1.0) -> Moments:
@@ -273,7 +369,7 @@ def per_sum(upstream: MeanMoments, mass: tf.Tensor, scale: float = 1.0) -> Momen
         mass: that of the moments.
         scale: as for `mean_moments`.
     """
-    first, second = upstream.first / mass, upstream.second / mass
+    first, second = per_mass(upstream.first, mass, 1), per_mass(upstream.second, mass, 2)
     if scale != 1:
         first, second = scale * first, scale**2 * second
     return Moments(tf.constant(0.0), first, second)
@@ -325,12 +421,29 @@ def channels_of(layer: str) -> int:
     return vgg19_spec.kernel_shape(vgg19_spec.conv_of(layer))[-1]
 
 
-def weight_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
+def weight_specs(spec: LossSpec) -> dict[str, dict[str, Any]]:
     """Return the shapes and types of `LossWeights`, for TensorFlow."""
-    shapes: dict[type, tuple[int | None, ...]] = {FeatureFormula: (), MomentFormula: (None,), PixelFormula: ()}
-    return {
-        term.key: {layer: tf.TensorSpec(shapes[term.kind], tf.float32) for layer in term.layers} for term in spec.terms
-    }
+    number = tf.TensorSpec((), tf.float32)
+    of_styles = _for_regions(spec, tf.TensorSpec((None,), tf.float32))
+    kinds: dict[type, Any] = {FeatureFormula: number, MomentFormula: of_styles, PixelFormula: number}
+    return {term.key: dict.fromkeys(term.layers, kinds[term.kind]) for term in spec.terms}
+
+
+def mask_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
+    """Return the shapes and types of the masks in `Targets`, for TensorFlow; empty for a loss without masks."""
+    specs: dict[str, dict[str, tf.TensorSpec]] = {}
+    if spec.regions:
+        masks = tf.TensorSpec((1, None, None, spec.regions), tf.float16)
+        specs[REGIONS] = dict.fromkeys(layers_of(spec, MomentFormula), masks)
+    if spec.content_mask:
+        mask = tf.TensorSpec((1, None, None, 1), tf.float16)
+        specs[CONTENT_MASK] = dict.fromkeys(layers_of(spec, FeatureFormula), mask)
+    return specs
+
+
+def _for_regions(spec: LossSpec, of_one: Any) -> Any:
+    """Return what a loss has for each of its regions: a list of it, or without regions one alone."""
+    return [of_one] * spec.regions if spec.regions else of_one
 
 
 def _styles_spec(term: Term, layer: str, with_first: bool) -> Any:

@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import LossGraph, channels_of, float32, formula_of
+from neural_style.compute.masks import NO_MASKS, Masks
 from neural_style.compute.normalization import Size, image_factor, positions_of, style_ratios
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import SQUARED_DIFFERENCE, FeatureFormula
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.reductions import REDUCTIONS
-from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossWeights, Term
+from neural_style.losses.spec import IMAGE, STATISTICS, LossSpec, LossWeights, StyleMoments, Term, by_region
 from neural_style.losses.style import MomentFormula
 
 _LEAST_SIZE = 0.05
@@ -24,8 +25,8 @@ ChannelSums = Mapping[str, tuple[tf.Tensor | np.ndarray, float]]
 """Content layer -> `moments.channel_sums` of the content, and the number of positions in the sums."""
 
 
-def loss_spec(config: ResolvedConfig) -> LossSpec:
-    """Return the terms of a configuration's loss."""
+def loss_spec(config: ResolvedConfig, regions: int = 0) -> LossSpec:
+    """Return the terms of a configuration's loss, for a number of regions; 0 for the whole picture without a mask."""
     return LossSpec(
         (
             Term("content", "squared difference", tuple(config.content_terms)),
@@ -33,6 +34,8 @@ def loss_spec(config: ResolvedConfig) -> LossSpec:
             Term("tv", f"{config.tv_loss} variation", (IMAGE,)),
         ),
         config.feature_scale,
+        regions if config.style_terms else 0,
+        config.content_mask is not None and bool(config.content_terms),
     )
 
 
@@ -52,8 +55,9 @@ def loss_weights(
     graph: LossGraph,
     size: Size,
     content: ChannelSums,
-    styles: Mapping[str, MeanMoments],
+    styles: StyleMoments,
     halvings: int = 0,
+    masks: Masks = NO_MASKS,
 ) -> LossWeights:
     """Return the weights of all terms of a graph's loss at one size.
 
@@ -64,6 +68,9 @@ def loss_weights(
     If the loss is a mean over several sizes of the image, the weights contain the share of one size. The total
     variation is that of the full size alone.
 
+    A region counts by its share of the picture, so that each pixel has the style loss that it would have in a picture
+    of that region alone.
+
     Args:
         config: the weights asked for. A layer of the graph that it does not use gets 0.
         graph: the network and the terms of the loss.
@@ -71,6 +78,7 @@ def loss_weights(
         content: channel sums of the content.
         styles: layer -> moments of the styles.
         halvings: how often the image of the run was halved.
+        masks: those of the image.
     """
     factors = {term.key: factor for term, factor in _style_terms(config)}
     at = _Context(config, graph, size, config.content_terms, config.style_terms, factors)
@@ -79,12 +87,15 @@ def loss_weights(
         if term.kind is FeatureFormula:
             found: Any = {layer: _content_weight(at, term, layer, content) for layer in term.layers}
         elif term.kind is MomentFormula:
-            found = {layer: _style_weight(at, term, layer, styles) for layer in term.layers}
+            found = {layer: _style_weights(at, term, layer, styles[layer], masks) for layer in term.layers}
         elif halvings:
             found = {IMAGE: 0.0}
         else:
             found = {IMAGE: config.tv_factor_at(size[1], formula_of(term).degree, formula_of(term).is_sum)}
-        weights[term.key] = {layer: float32(weight) for layer, weight in found.items()}
+        weights[term.key] = {
+            layer: [float32(each) for each in weight] if isinstance(weight, list) else float32(weight)
+            for layer, weight in found.items()
+        }
     return weights
 
 
@@ -142,19 +153,45 @@ def content_distance(
     return sum(share * distances[layer] for layer, share in shares.items()) / sum(shares.values())
 
 
-def _style_weight(at: _Context, term: Term, layer: str, styles: Mapping[str, MeanMoments]) -> np.ndarray:
-    """Return the weights of the styles in a layer, (styles,)."""
+def _style_weights(at: _Context, term: Term, layer: str, styles: Any, masks: Masks) -> Any:
+    """Return the weights of the styles in a layer, (styles,); of each region, if there are some.
+
+    A style counts by its share in the blend among those of its region. With one style per region, all of one weight,
+    that is 1.
+    """
+    blend = np.array(at.config.blend_at(layer), np.float32)
+    if not masks.count:
+        return _style_weight(at, term, layer, styles, blend, 1.0)
+    weights = []
+    for members, area, of_region in zip(masks.members, masks.shares, by_region(styles), strict=True):
+        own = blend[list(members)] * len(blend) / len(members)
+        weights.append(area * _style_weight(at, term, layer, of_region, own, area))
+    return weights
+
+
+def _style_weight(
+    at: _Context, term: Term, layer: str, styles: MeanMoments, blend: np.ndarray, area: float
+) -> np.ndarray:
+    """Return the weights of the styles in a layer of a region, (styles,).
+
+    Args:
+        at: what all weights depend on.
+        term: the term.
+        layer: the layer.
+        styles: moments of the styles there.
+        blend: share of each style.
+        area: share of the picture that belongs to the region.
+    """
     config, formula = at.config, formula_of(term)
-    blend = np.array(config.blend_at(layer), np.float32)
     weight = config.factor("style_weight") / config.loss_scales
     weight *= at.style_terms.get(layer, 0.0) * at.style_factors[term.key]
-    growth = image_factor(at.graph, config, at.size, layer) ** 2 if formula.scaled else 1.0
+    growth = image_factor(at.graph, config, at.size, layer, area) ** 2 if formula.scaled else 1.0
     reduction = REDUCTIONS[config.style_reduction]
-    target_size = growth * _style_size(at, term, layer, styles[layer], blend) if reduction.needs_size else 1.0
+    target_size = growth * _style_size(at, term, layer, styles, blend, area) if reduction.needs_size else 1.0
     return growth * weight * blend / reduction.divisor(formula.entries(channels_of(layer)), target_size)
 
 
-def _style_size(at: _Context, term: Term, layer: str, styles: MeanMoments, blend: np.ndarray) -> float:
+def _style_size(at: _Context, term: Term, layer: str, styles: MeanMoments, blend: np.ndarray, area: float) -> float:
     """Return the common size of the styles that count in a layer; 1 if the network does not respond at all.
 
     It is that of their statistics as the image's are compared with them, without the factor of the image.
@@ -165,7 +202,7 @@ def _style_size(at: _Context, term: Term, layer: str, styles: MeanMoments, blend
         return 1.0
     sizes, growth = formula.size(styles), 1.0
     if formula.scaled:
-        ratios = style_ratios(at.graph, at.config, at.size, layer, styles)
+        ratios = style_ratios(at.graph, at.config, at.size, layer, styles, area)
         if np.any(ratios != 1):
             sizes, growth = sizes * ratios**2, float(np.average(ratios**2, weights=blend))
     (of_noise,) = formula.size(at.graph.noise_targets[1][layer])

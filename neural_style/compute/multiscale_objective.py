@@ -6,19 +6,19 @@ and the styles reduced likewise. They are evaluated one after the other, so only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from neural_style.compute.graph_cache import Graphs
 from neural_style.compute.halving import add_adjoint, reductions
+from neural_style.compute.masks import NO_MASKS, Masks
 from neural_style.compute.objective import Objective, WholeObjective, check_shape
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.losses.moments import MeanMoments
-from neural_style.losses.spec import LossTerms
+from neural_style.losses.spec import LossTerms, StyleMoments
 
 
 class MultiscaleObjective:
@@ -78,10 +78,11 @@ def objectives_of(
     graphs: Graphs,
     config: ResolvedConfig,
     content: np.ndarray,
-    style_targets: Iterable[Mapping[str, MeanMoments]],
+    style_targets: Iterable[StyleMoments],
     tile_size: int | None,
     keep_content: bool = True,
     check: Check = go_on,
+    masks: Masks = NO_MASKS,
 ) -> list[WholeObjective | TiledObjective]:
     """Make the objectives of a picture and of its reductions, `Config.loss_scales` altogether.
 
@@ -93,15 +94,17 @@ def objectives_of(
         tile_size: side of a tile's own part in pixels; None for whole pictures.
         keep_content: as for `TiledObjective`.
         check: as for `TiledObjective`.
+        masks: those of the picture, at its size.
     """
     made: list[WholeObjective | TiledObjective] = []
     contents = reductions(content, config.loss_scales)
     for halvings, (picture, targets) in enumerate(zip(contents, style_targets, strict=True)):
+        masks = masks.halved() if halvings else masks
         if tile_size is None:
-            made.append(WholeObjective(graphs.whole, config, picture, targets, halvings))
+            made.append(WholeObjective(graphs.whole, config, picture, targets, halvings, masks))
         else:
             made.append(
-                TiledObjective(graphs.tiled, config, picture, targets, tile_size, keep_content, check, halvings)
+                TiledObjective(graphs.tiled, config, picture, targets, tile_size, keep_content, check, halvings, masks)
             )
     return made
 

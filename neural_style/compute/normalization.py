@@ -7,17 +7,17 @@ by. The image's matrix is never changed, so nothing is traced again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.loss_graph import LossGraph, channels_of, formula_of
+from neural_style.compute.masks import NO_MASKS, Masks
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.reductions import NORMALIZATIONS
-from neural_style.losses.spec import Targets
+from neural_style.losses.spec import StyleMoments, Targets, by_region
 from neural_style.losses.style import MomentFormula
 from neural_style.vgg19_spec import positions, stride
 
@@ -31,21 +31,40 @@ def positions_of(graph: LossGraph, size: Size, layer: str) -> int:
     return rows * columns
 
 
-def image_factor(graph: LossGraph, config: ResolvedConfig, size: Size, layer: str) -> float:
-    """Return what the image's matrix is multiplied by, in units of the mean over positions over the channels."""
-    mass, channels = positions_of(graph, size, layer), channels_of(layer)
+def image_factor(graph: LossGraph, config: ResolvedConfig, size: Size, layer: str, area: float = 1.0) -> float:
+    """Return what the image's matrix is multiplied by, in units of the mean over positions over the channels.
+
+    Args:
+        graph: the network and the terms of the loss.
+        config: names the normalization.
+        size: of the result.
+        layer: the style layer.
+        area: share of the picture that the matrix is of.
+    """
+    mass, channels = area * positions_of(graph, size, layer), channels_of(layer)
     return _factor(config, size, channels, mass) * channels
 
 
-def style_ratios(graph: LossGraph, config: ResolvedConfig, size: Size, layer: str, styles: MeanMoments) -> np.ndarray:
-    """Return what the styles' matrices are multiplied by, in units of what the image's is: float64 (styles,)."""
-    of_image = _factor(config, size, channels_of(layer), positions_of(graph, size, layer))
+def style_ratios(
+    graph: LossGraph, config: ResolvedConfig, size: Size, layer: str, styles: MeanMoments, area: float = 1.0
+) -> np.ndarray:
+    """Return what the styles' matrices are multiplied by, in units of what the image's is: float64 (styles,).
+
+    Args:
+        graph: as for `image_factor`, and so are the other arguments but `styles`.
+        config: see above.
+        size: see above.
+        layer: see above.
+        styles: moments of the styles there.
+        area: see above.
+    """
+    of_image = _factor(config, size, channels_of(layer), area * positions_of(graph, size, layer))
     masses = np.asarray(styles.mass, np.float64)
     return np.array([_factor(config, size, channels_of(layer), mass) for mass in masses]) / of_image
 
 
 def compared_moments(
-    graph: LossGraph, config: ResolvedConfig, size: Size, styles: Mapping[str, MeanMoments]
+    graph: LossGraph, config: ResolvedConfig, size: Size, styles: StyleMoments, masks: Masks = NO_MASKS
 ) -> Targets:
     """Return what the terms of moments compare with, scaled where a normalization asks for it.
 
@@ -54,17 +73,20 @@ def compared_moments(
         config: names the normalization.
         size: of the result.
         styles: layer -> moments of the styles.
+        masks: those of the result.
     """
     compared: dict[str, dict[str, Any]] = {}
     for term in graph.spec.of_kind(MomentFormula):
         formula = formula_of(term)
         compared[term.key] = {}
         for layer in term.layers:
-            means = styles[layer]
-            ratios = style_ratios(graph, config, size, layer, means) if formula.scaled else np.ones(1)
-            if np.any(ratios != 1):
-                means = formula.scaled(means, tf.constant(ratios, tf.float32))
-            compared[term.key][layer] = formula.target(means)
+            targets = []
+            for means, area in zip(by_region(styles[layer]), masks.shares or [1.0], strict=True):
+                ratios = style_ratios(graph, config, size, layer, means, area) if formula.scaled else np.ones(1)
+                is_alike = np.all(ratios == 1)
+                scaled = means if is_alike else formula.scaled(means, tf.constant(ratios, tf.float32))
+                targets.append(formula.target(scaled))
+            compared[term.key][layer] = targets if masks.count else targets[0]
     return compared
 
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from neural_style.compute.loss_graph import LossGraph, sums_of_channels
 from neural_style.compute.loss_weights import content_distance, loss_weights
+from neural_style.compute.masks import NO_MASKS, Masks, layer_masks, on_layers
 from neural_style.compute.normalization import compared_moments
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.losses.content import FeatureFormula, squared_difference
-from neural_style.losses.moments import MeanMoments
-from neural_style.losses.spec import LossTerms, LossWeights, Targets
+from neural_style.losses.spec import LossTerms, LossWeights, StyleMoments, Targets
 
 
 class Objective(Protocol):
@@ -68,8 +68,9 @@ class WholeObjective:
         graph: LossGraph,
         config: ResolvedConfig,
         content: np.ndarray,
-        style_targets: Mapping[str, MeanMoments],
+        style_targets: StyleMoments,
         halvings: int = 0,
+        masks: Masks = NO_MASKS,
     ):
         """Compute the content's targets.
 
@@ -79,14 +80,19 @@ class WholeObjective:
             content: float32 (height, width, 3), RGB 0-255, at the size of the result.
             style_targets: layer -> moments of the styles, from `style_targets.style_targets`.
             halvings: as for `loss_weights`.
+            masks: those of the picture, at its size.
         """
-        self._graph, self._halvings = graph, halvings
+        self._graph, self._halvings, self._masks = graph, halvings, masks
         self.style_targets = style_targets
         self._shape = (1, *content.shape)
         maps = graph.content_maps(encode(content, graph.network.mean))
         self._content_sums = sums_of_channels(maps)
-        moments = compared_moments(graph, config, content.shape[:2], style_targets)
-        self._targets: Targets = {**targets_of(graph, maps), **moments}
+        moments = compared_moments(graph, config, content.shape[:2], style_targets, masks)
+        of_layers = {
+            key: {layer: tf.constant(mask[np.newaxis]) for layer, mask in found.items()}
+            for key, found in on_layers(masks, graph.spec, graph.network.rounding).items()
+        }
+        self._targets: Targets = {**targets_of(graph, maps), **moments, **of_layers}
         self.set_weights(config)
 
     @property
@@ -104,15 +110,17 @@ class WholeObjective:
         size = self._shape[1], self._shape[2]
         self._config = config
         self._weights: LossWeights = loss_weights(
-            config, self._graph, size, self._content_sums, self.style_targets, self._halvings
+            config, self._graph, size, self._content_sums, self.style_targets, self._halvings, self._masks
         )
 
     def content_distance(self, image: tf.Tensor) -> float | None:
         """Return how far an image's content features are from the photo's; see `Objective`."""
         check_shape(image, self._shape)
         maps = self._graph.content_maps(image)
+        painted, rounding = self._masks.painted(), self._graph.network.rounding
+        counted = {} if painted is None else layer_masks(painted, maps, rounding)
         differences = {
-            layer: float(squared_difference(*(tf.cast(each, tf.float32) for each in (maps[layer], target))))
+            layer: weighted_difference(maps[layer], target, counted.get(layer))[0]
             for term in self._graph.spec.of_kind(FeatureFormula)
             for layer, target in self._targets[term.key].items()
         }
@@ -131,6 +139,23 @@ class WholeObjective:
     def release(self) -> None:
         """Free the targets."""
         self._targets, self.style_targets = {}, {}
+
+
+def weighted_difference(features: tf.Tensor, target: tf.Tensor, counted: np.ndarray | None) -> tuple[float, float]:
+    """Return the mean squared difference of two maps, (1, height, width, channels), and the weight of the positions.
+
+    Args:
+        features: a map of any type.
+        target: another.
+        counted: weight of each position, float (height, width, 1); None for 1 each.
+    """
+    pair = [tf.cast(each, tf.float32) for each in (features, target)]
+    if counted is None:
+        return float(squared_difference(*pair)), float(np.prod(features.shape[1:3]))
+    weights = counted.astype(np.float32)
+    total = float(weights.sum())
+    squares = tf.reduce_sum(tf.math.squared_difference(*pair), axis=-1, keepdims=True) / features.shape[-1]
+    return float(tf.reduce_sum(weights * squares)) / max(total, 1e-6), total
 
 
 def targets_of(graph: LossGraph, maps: Mapping[str, tf.Tensor]) -> Targets:

@@ -73,6 +73,7 @@ class Planner:
         style_areas: Sequence[float] | None = None,
         reading_bytes: int = 0,
         has_alpha: bool = False,
+        masks: int = 0,
     ):
         """Prepare.
 
@@ -82,10 +83,11 @@ class Planner:
             style_areas: as for `CostModel`; by default styles have the aspect ratio of the result.
             reading_bytes: as for `CostModel`.
             has_alpha: as for `CostModel`.
+            masks: as for `CostModel`.
         """
         areas = default_style_areas(config) if style_areas is None else style_areas
         self._config = config
-        self._costs = CostModel(config, precision, areas, reading_bytes, has_alpha)
+        self._costs = CostModel(config, precision, areas, reading_bytes, has_alpha, masks)
 
     def choose(self, width: int, height: int, budget: int) -> Plan:
         """Return the best plan that fits into a memory: the fastest with the fewest changes to the settings.

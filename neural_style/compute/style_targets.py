@@ -10,32 +10,52 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.compute.graph_cache import Graphs
-from neural_style.compute.loss_graph import layers_of
+from neural_style.compute.loss_graph import layers_of, regions_of
+from neural_style.compute.masks import layer_masks
 from neural_style.compute.objective import encode
 from neural_style.compute.tile_graph import Check, go_on
 from neural_style.losses.moments import MeanMoments, stacked
+from neural_style.losses.spec import REGIONS, StyleMoments
 from neural_style.losses.style import MomentFormula
 
 _Key = TypeVar("_Key", bound=Hashable)
 
 
 def style_moments(
-    graphs: Graphs, style: np.ndarray, tile_size: int | None, check: Check = go_on
-) -> dict[str, MeanMoments]:
-    """Compute the moments of a style picture.
+    graphs: Graphs,
+    style: np.ndarray,
+    tile_size: int | None,
+    check: Check = go_on,
+    masks: np.ndarray | None = None,
+    eroded: bool = False,
+) -> list[dict[str, MeanMoments]]:
+    """Compute the moments of a style picture in each region of the loss.
 
     Args:
         graphs: network and losses.
         style: float32 (height, width, 3), RGB 0-255.
         tile_size: side of the tiles in pixels; None to compute the picture as a whole.
         check: called before each tile; it may raise to end the computation.
+        masks: what of the picture belongs to each region, float (height, width, regions), 0-1; None for all of it.
+        eroded: as for `masks.layer_masks`.
 
     Returns:
-        Layer -> moments.
+        Layer -> moments, for each region; without regions or masks, a list of one. A region that has nothing of the
+        picture gets moments that are not finite.
     """
+    whole = graphs.whole
+    of_layers: dict[str, Any] = whole.everywhere(*style.shape[:2])
+    if masks is not None:
+        of_layers = layer_masks(masks, layers_of(whole.spec, MomentFormula), whole.network.rounding, eroded)
     if tile_size is None:
-        return graphs.whole.style_moments(encode(style, graphs.whole.network.mean))
-    return graphs.tiled.style_moments(style, tile_size, check)
+        tensors = {layer: tf.reshape(mask, (1, *mask.shape[-3:])) for layer, mask in of_layers.items()}
+        found = whole.style_moments(encode(style, whole.network.mean), tensors)
+    else:
+        arrays = {layer: np.reshape(mask, mask.shape[-3:]) for layer, mask in of_layers.items()}
+        found = graphs.tiled.style_moments(style, {REGIONS: arrays} if arrays else {}, tile_size, check)
+    by_layer = {layer: regions_of(whole.spec, mean) for layer, mean in found.items()}
+    count = 1 if masks is None else masks.shape[-1]
+    return [{layer: means[region] for layer, means in by_layer.items()} for region in range(count)]
 
 
 def added(examples: Iterable[Mapping[_Key, MeanMoments]]) -> dict[_Key, MeanMoments]:
@@ -70,12 +90,29 @@ def added(examples: Iterable[Mapping[_Key, MeanMoments]]) -> dict[_Key, MeanMome
     }
 
 
-def together(graphs: Graphs, of_styles: Sequence[Mapping[str, MeanMoments]]) -> dict[str, MeanMoments]:
-    """Return the moments of several styles by layer, with a first axis (styles, …)."""
+def together(
+    graphs: Graphs,
+    of_styles: Sequence[Sequence[Mapping[str, MeanMoments]]],
+    members: Sequence[Sequence[int]] = (),
+) -> StyleMoments:
+    """Return the moments of several styles by layer, with a first axis (styles, …).
+
+    Args:
+        graphs: network and losses.
+        of_styles: moments of each style, as `style_moments` returns them: of each region, or of all of the picture.
+        members: indices of the styles of each region; empty without regions.
+    """
     layers = layers_of(graphs.whole.spec, MomentFormula)
-    return {layer: stacked([of_style[layer] for of_style in of_styles]) for layer in layers}
+    if not graphs.whole.spec.regions:
+        return {layer: stacked([of_style[0][layer] for of_style in of_styles]) for layer in layers}
+
+    def of_region(region: int, layer: str) -> MeanMoments:
+        own = [of_styles[style] for style in members[region]]
+        return stacked([each[region if len(each) > 1 else 0][layer] for each in own])
+
+    return {layer: [of_region(region, layer) for region in range(len(members))] for layer in layers}
 
 
-def style_targets(graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None = None) -> dict[str, MeanMoments]:
+def style_targets(graphs: Graphs, styles: Sequence[np.ndarray], tile_size: int | None = None) -> StyleMoments:
     """Compute the moments of style pictures, each at its own size; see `style_moments` and `together`."""
     return together(graphs, [style_moments(graphs, style, tile_size) for style in styles])

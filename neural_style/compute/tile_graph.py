@@ -23,21 +23,28 @@ from neural_style.compute.loss_graph import (
     feature_term,
     first_moments,
     formula_of,
+    in_loss_type,
     layers_of,
     map_spec,
+    mask_specs,
     merge,
+    moments_of,
+    through_moments,
     traced,
     weight_specs,
 )
 from neural_style.compute.tile_grid import Box, Tile, cover
 from neural_style.losses.content import FeatureFormula
-from neural_style.losses.moments import MeanMoments, Moments, moments, moments_vjp
-from neural_style.losses.spec import IMAGE, LossSpec, LossWeights, Targets, Term
+from neural_style.losses.moments import MeanMoments, Moments
+from neural_style.losses.spec import CONTENT_MASK, IMAGE, REGIONS, LossSpec, LossWeights, Targets, Term
 from neural_style.losses.variation import PixelCounts, PixelFormula, cropped, padded
 from neural_style.networks.partition import Part, parts
 
 Source = Callable[[Box], tf.Tensor]
 """Gives a part of an image or map as a tensor (1, height, width, channels)."""
+
+MaskArrays = Mapping[str, Mapping[str, np.ndarray]]
+"""As `compute.masks.on_layers` returns: key of the masks -> layer -> masks of the whole picture."""
 
 Check = Callable[[], None]
 """A function that is called before each tile. It may raise to end an evaluation."""
@@ -55,15 +62,31 @@ class TileGraph:
         self.whole = graph
         self.parts = [PartGraph(graph, part) for part in parts(tuple(graph.spec.layers))]
 
-    def style_moments(self, style: np.ndarray, tile_size: int, check: Check = go_on) -> dict[str, MeanMoments]:
-        """Compute the moments of a style picture tile by tile; see `style_targets.style_moments`."""
+    def style_moments(
+        self, style: np.ndarray, masks: MaskArrays, tile_size: int, check: Check = go_on
+    ) -> dict[str, MeanMoments]:
+        """Compute the moments of a style picture tile by tile; see `style_targets.style_moments`.
+
+        Args:
+            style: float32 (height, width, 3), RGB 0-255.
+            masks: of its regions; empty for a loss without regions.
+            tile_size: side of a tile's own part in pixels.
+            check: called before each tile.
+        """
         height, width = style.shape[:2]
         picture = encoded_parts(style, self.whole.network.mean)
-        sums, _ = self.forward(picture, height, width, tile_size, check=check)
+        sums, _ = self.forward(picture, height, width, masks, tile_size, check=check)
         return self.whole.mean_moments(sums)
 
     def forward(
-        self, source: Source, height: int, width: int, tile_size: int, last: int | None = None, check: Check = go_on
+        self,
+        source: Source,
+        height: int,
+        width: int,
+        masks: MaskArrays,
+        tile_size: int,
+        last: int | None = None,
+        check: Check = go_on,
     ) -> tuple[dict[str, Moments], list[tuple[Source, int, int]]]:
         """Compute the moments over a picture, and the input of each part with its height and width.
 
@@ -71,6 +94,7 @@ class TileGraph:
             source: gives parts of the picture's image.
             height: height of the picture in pixels.
             width: width of the picture in pixels.
+            masks: those of the picture.
             tile_size: side of a tile's own part in pixels.
             last: index of the last part whose input is wanted; the pass ends before that part. None for all parts.
             check: called before each tile.
@@ -82,7 +106,8 @@ class TileGraph:
             pooled: np.ndarray | None = None
             for tile in part.tiles(height, width, tile_size):
                 check()
-                of_tile, own_pooled = part.statistics(source(tile.seen), own_in_seen(tile))
+                own_masks = part.masks_of(masks, tile).get(REGIONS, {})
+                of_tile, own_pooled = part.statistics(source(tile.seen), own_in_seen(tile), own_masks)
                 for layer, moments_there in of_tile.items():
                     of_layer = moments_there.in_float64()
                     sums[layer] = sums[layer] + of_layer if layer in sums else of_layer
@@ -114,17 +139,21 @@ class PartGraph:
         own, number = tf.TensorSpec((4,), tf.int32), tf.TensorSpec((), tf.float32)
         of_end = "float32" if precision == "float16" else precision
         maps = {layer: map_spec(layer, precision) for layer in self.content}
-        self.statistics = traced(self._statistics, seen, own)
+        masks = mask_specs(self._spec)
+        self.statistics = traced(self._statistics, seen, own, masks.get(REGIONS, {}))
         self.content_maps = traced(self._content_maps, seen, own)
         self.gradient = traced(
             self._gradient,
             seen,
             own,
-            {term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()},
+            {**{term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}, **masks},
             dict.fromkeys(self.content, number),
             PixelCounts(*[number] * len(PixelCounts._fields)),
             weight_specs(self._spec),
-            {layer: _moments_spec(layer, with_first) for layer, with_first in self._first_moments.items()},
+            {
+                layer: _moments_spec(layer, with_first, graph.spec.regions)
+                for layer, with_first in self._first_moments.items()
+            },
             {part.end: map_spec(part.end, of_end)} if part.end else {},
         )
 
@@ -146,9 +175,17 @@ class PartGraph:
         """Return the weights of the terms and layers in this part."""
         return {term.key: {layer: weights[term.key][layer] for layer in term.layers} for term in self._spec.terms}
 
-    def targets_of(self, maps: Mapping[str, tf.Tensor]) -> Targets:
-        """Arrange the content's maps by the terms in this part that use them."""
-        return {term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}
+    def targets_of(self, maps: Mapping[str, tf.Tensor], masks: Targets) -> Targets:
+        """Arrange the content's maps by the terms in this part that use them; add masks, from `masks_of`."""
+        return {**{term.key: {layer: maps[layer] for layer in term.layers} for term in self._feature_terms()}, **masks}
+
+    def masks_of(self, masks: MaskArrays, tile: Tile) -> Targets:
+        """Return a tile's own part of the masks of the layers in this part, as in `Targets`."""
+        layers = {REGIONS: tuple(self._first_moments), CONTENT_MASK: self.content}
+        return {
+            key: {layer: slices(of_layers[layer])(self.pooled(tile.own, layer)) for layer in layers[key]}
+            for key, of_layers in masks.items()
+        }
 
     def upstream_of(self, gradients: Mapping[str, Moments]) -> dict[str, Moments]:
         """Return the gradients with respect to the moments of the layers in this part."""
@@ -157,17 +194,20 @@ class PartGraph:
     def _feature_terms(self) -> tuple[Term, ...]:
         return self._spec.of_kind(FeatureFormula)
 
-    def _statistics(self, seen: tf.Tensor, own: tf.Tensor) -> tuple[dict[str, Moments], tf.Tensor | None]:
+    def _statistics(
+        self, seen: tf.Tensor, own: tf.Tensor, masks: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, Moments], tf.Tensor | None]:
         """Return the moments over a tile's own positions, and its own part of the map that ends this part.
 
         Args:
             seen: what the tile sees of the input.
             own: its own `Box` in that, int32 (4,).
+            masks: own parts of the masks of the regions; empty for a loss without regions.
         """
         end, layers = self.part.end, list(self._first_moments)
         maps = self._own(self._features(seen, [*layers, end] if end else layers), own)
         sums = {
-            layer: moments(*self._graph.for_losses({layer: maps[layer]}).values(), with_first=with_first)
+            layer: moments_of(in_loss_type(maps[layer]), masks.get(layer), with_first)
             for layer, with_first in self._first_moments.items()
         }
         return sums, maps[end] if end else None
@@ -194,7 +234,7 @@ class PartGraph:
         Args:
             seen: as for `_statistics`.
             own: as for `_statistics`.
-            targets: own parts of the content's feature maps.
+            targets: own parts of the content's feature maps, and of the masks.
             sizes: layer -> number of values in the map of the whole picture.
             counts: numbers of differences in the whole image.
             weights: weights of the terms and layers in this part.
@@ -212,7 +252,7 @@ class PartGraph:
             shares = {layer: _share(own_maps[layer], sizes[layer]) for layer in term.layers}
             values[term.key], found = feature_term(term, own_maps, targets, weights, shares)
             merge(gradients, found)
-        merge(gradients, {layer: moments_vjp(own_maps[layer], of_sum) for layer, of_sum in of_moments.items()})
+        merge(gradients, through_moments(own_maps, of_moments, targets.get(REGIONS, {})))
         merge(gradients, upstream)
         of_seen: tf.Tensor | None = None
         for term in self._spec.of_kind(PixelFormula):
@@ -276,10 +316,11 @@ def own_in_seen(tile: Tile) -> tf.Tensor:
     return tf.constant(np.array(tile.own.seen_from(tile.seen), np.int32))
 
 
-def _moments_spec(layer: str, with_first: bool) -> Any:
-    channels = channels_of(layer)
-    first = tf.TensorSpec((channels if with_first else 0,), tf.float32)
-    return Moments(tf.TensorSpec((), tf.float32), first, tf.TensorSpec((channels, channels), tf.float32))
+def _moments_spec(layer: str, with_first: bool, regions: int) -> Any:
+    channels, of_regions = channels_of(layer), (regions,) * bool(regions)
+    first = tf.TensorSpec((*of_regions, channels if with_first else 0), tf.float32)
+    second = tf.TensorSpec((*of_regions, channels, channels), tf.float32)
+    return Moments(tf.TensorSpec((), tf.float32), first, second)
 
 
 def _share(part: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

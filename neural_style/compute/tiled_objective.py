@@ -15,10 +15,12 @@ import tensorflow as tf
 
 from neural_style.compute.loss_graph import added_up, channels_of, float32
 from neural_style.compute.loss_weights import ChannelSums, content_distance, loss_weights
+from neural_style.compute.masks import NO_MASKS, Masks, layer_masks, on_layers
 from neural_style.compute.normalization import compared_moments
-from neural_style.compute.objective import check_shape
+from neural_style.compute.objective import check_shape, weighted_difference
 from neural_style.compute.tile_graph import (
     Check,
+    MaskArrays,
     PartGraph,
     Source,
     TileGraph,
@@ -30,9 +32,8 @@ from neural_style.compute.tile_graph import (
 )
 from neural_style.compute.tile_grid import Tile
 from neural_style.config.resolve import ResolvedConfig
-from neural_style.losses.content import squared_difference
-from neural_style.losses.moments import MeanMoments, Moments, channel_sums
-from neural_style.losses.spec import LossTerms, LossWeights, Targets
+from neural_style.losses.moments import Moments, channel_sums
+from neural_style.losses.spec import LossTerms, LossWeights, StyleMoments, Targets
 from neural_style.losses.variation import PixelCounts
 from neural_style.vgg19_spec import positions, stride
 
@@ -53,11 +54,12 @@ class TiledObjective:
         graph: TileGraph,
         config: ResolvedConfig,
         content: np.ndarray,
-        style_targets: Mapping[str, MeanMoments],
+        style_targets: StyleMoments,
         tile_size: int,
         keep_content: bool,
         check: Check = go_on,
         halvings: int = 0,
+        masks: Masks = NO_MASKS,
     ):
         """Compute the content's targets.
 
@@ -72,12 +74,14 @@ class TiledObjective:
                 memory.
             check: called before each tile of an evaluation; it may raise to end the evaluation.
             halvings: as for `loss_weights`.
+            masks: those of the picture, at its size.
         """
-        self._graph, self._check, self._halvings = graph, check, halvings
+        self._graph, self._check, self._halvings, self._masks = graph, check, halvings, masks
         self._shape = (1, *content.shape)
         self.tile_size, self.style_targets = tile_size, style_targets
         size = self._shape[1], self._shape[2]
-        self._compared: Targets = compared_moments(graph.whole, config, size, style_targets)
+        self._compared: Targets = compared_moments(graph.whole, config, size, style_targets, masks)
+        self._on_layers: MaskArrays = on_layers(masks, graph.whole.spec, graph.whole.network.rounding)
         self._content: dict[PartGraph, Source | dict[str, np.ndarray]] = {}
         self._content_sums: ChannelSums = self._take_content(content, keep_content)
         self.set_weights(config)
@@ -97,27 +101,31 @@ class TiledObjective:
         size = self._shape[1], self._shape[2]
         self._config = config
         self._weights: LossWeights = loss_weights(
-            config, self._graph.whole, size, self._content_sums, self.style_targets, self._halvings
+            config, self._graph.whole, size, self._content_sums, self.style_targets, self._halvings, self._masks
         )
 
     def content_distance(self, image: Any) -> float | None:
         """Return how far an image's content features are from the photo's; see `objective.Objective`."""
         check_shape(image, self._shape)
-        added: dict[str, float] = {}
+        added: dict[str, tuple[float, float]] = {}
+        painted, rounding = self._masks.painted(), self._graph.whole.network.rounding
         for part, source, height, width in self._content_inputs(slices(np.asarray(image)[0])):
+            counted = {} if painted is None else layer_masks(painted, part.content, rounding)
             for tile in part.tiles(height, width, self.tile_size):
                 self._check()
                 own = own_in_seen(tile)
                 targets = self._content_of(part, tile, own)
                 for layer, of_tile in part.content_maps(source(tile.seen), own).items():
-                    pair = (tf.cast(each, tf.float32) for each in (of_tile, targets[layer]))
-                    added[layer] = added.get(layer, 0.0) + float(squared_difference(*pair)) * int(tf.size(of_tile))
-        differences = {layer: total / self._map_entries(layer) for layer, total in added.items()}
+                    there = counted[layer][part.pooled(tile.own, layer).part] if counted else None
+                    difference, weight = weighted_difference(of_tile, targets[layer], there)
+                    before = added.get(layer, (0.0, 0.0))
+                    added[layer] = before[0] + weight * difference, before[1] + weight
+        differences = {layer: total / max(weight, 1e-6) for layer, (total, weight) in added.items()}
         return content_distance(self._config, self._graph.whole, self._content_sums, differences)
 
     def release(self) -> None:
         """Free the targets."""
-        self._content, self.style_targets, self._compared = {}, {}, {}
+        self._content, self.style_targets, self._compared, self._on_layers = {}, {}, {}, {}
 
     def value_and_grad(self, image: Any) -> tuple[LossTerms, Any]:
         """Return the losses of an image and the gradient of their total: float32, of the image's shape and kind.
@@ -128,7 +136,7 @@ class TiledObjective:
         check_shape(image, self._shape)
         _, height, width, _ = self._shape
         source = slices(np.asarray(image)[0])
-        sums, inputs = self._graph.forward(source, height, width, self.tile_size, check=self._check)
+        sums, inputs = self._graph.forward(source, height, width, self._on_layers, self.tile_size, check=self._check)
         whole = self._graph.whole
         values, of_moments = whole.moment_terms(sums, self._compared, self._weights)
         gradient: np.ndarray | None = None
@@ -166,7 +174,7 @@ class TiledObjective:
             of_end: dict[str, tf.Tensor] = {}
             if end and upstream is not None:
                 of_end[end] = slices(upstream)(part.pooled(tile.own, end))
-            targets = part.targets_of(self._content_of(part, tile, own))
+            targets = part.targets_of(self._content_of(part, tile, own), part.masks_of(self._on_layers, tile))
             found, of_seen = part.gradient(source(tile.seen), own, targets, sizes, counts, weights, of_part, of_end)
             for key, of_layers in found.items():
                 for layer, value in of_layers.items():
@@ -194,7 +202,9 @@ class TiledObjective:
         """
         deepest = max((index for index, part in enumerate(self._graph.parts) if part.content), default=0)
         _, height, width, _ = self._shape
-        _, inputs = self._graph.forward(picture, height, width, self.tile_size, last=deepest, check=self._check)
+        _, inputs = self._graph.forward(
+            picture, height, width, self._on_layers, self.tile_size, last=deepest, check=self._check
+        )
         return [(part, *of_part) for part, of_part in zip(self._graph.parts, inputs, strict=False) if part.content]
 
     def _take_content(self, content: np.ndarray, keep: bool) -> ChannelSums:

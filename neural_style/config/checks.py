@@ -25,6 +25,7 @@ def check(config: Config) -> None:
         UsageError: options contradict each other, or one has an invalid value.
     """
     _check_pictures(config)
+    _check_masks(config)
     _check_start(config)
     _check_rotations(config.style_rotations or ())
     _check_layers(config)
@@ -67,6 +68,36 @@ def _check_pictures(config: Config) -> None:
                 f"got {len(values)}: {words(values)}"
             )
     _ = config.style_blend
+
+
+def _check_masks(config: Config) -> None:
+    """Check that there are as many masks as styles, and something that they can act on."""
+    content, styles, count = config.content_masks, config.style_masks, len(config.styles)
+    for name in ("content_masks", "style_masks", "content_mask"):
+        masks = getattr(config, name)
+        for mask in masks if isinstance(masks, tuple) else [] if masks is None else [masks]:
+            _check_picture(name, mask)
+    if content is not None and len(content) not in (1, count):
+        raise UsageError(
+            f"content_masks: expected {count} gray mask(s), one per style, or one label image, got {len(content)}"
+        )
+    if styles is not None and len(styles) != count:
+        raise UsageError(
+            f"style_masks: expected {count} picture(s), one per style, got {len(styles)}; give a white picture for a "
+            "style that counts as a whole"
+        )
+    if config.mask_erosion and content is styles is None:
+        raise UsageError(
+            "mask_erosion: expected content_masks or style_masks, whose borders it moves, got neither; give masks, or "
+            "leave mask_erosion out"
+        )
+    for names, weight in (("content_masks", "style_masks"), "style_weight"), (("content_mask",), "content_weight"):
+        given = next((name for name in names if getattr(config, name) is not None), None)
+        if given and not config.factor(weight):
+            raise UsageError(
+                f"{given}: expected a {weight.removesuffix('_weight')} that counts, got a weight of 0; leave {given} "
+                f"out, or give {weight} or strength"
+            )
 
 
 def _check_start(config: Config) -> None:

@@ -27,6 +27,7 @@ from neural_style.config.defaults import (
 )
 from neural_style.config.fields import Option, words
 from neural_style.config.options.losses import Losses
+from neural_style.config.options.masks import Masks
 from neural_style.config.options.network import Network
 from neural_style.config.options.optimization import Optimization
 from neural_style.config.options.pictures import Pictures, PictureSource
@@ -36,7 +37,7 @@ from neural_style.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Config(Progress, Network, Losses, Optimization, Pictures):
+class Config(Progress, Network, Losses, Optimization, Masks, Pictures):
     """Settings of one run. Fields have the names of the flags and are checked on creation.
 
     An option that is None gets its value when a run starts, in some cases from the network or the optimizer: see
@@ -75,6 +76,10 @@ class Config(Progress, Network, Losses, Optimization, Pictures):
         if isinstance(self.styles, (str, os.PathLike)) or not isinstance(self.styles, Sequence):
             object.__setattr__(self, "styles", (self.styles,))
         object.__setattr__(self, "styles", tuple(self.styles))
+        for name in ("content_masks", "style_masks"):
+            masks = getattr(self, name)
+            if masks is not None and not isinstance(masks, (list, tuple)):
+                object.__setattr__(self, name, (masks,))
         if isinstance(self.scales, int):
             object.__setattr__(self, "scales", str(self.scales))
         if isinstance(self.init, (bytes, os.PathLike)) and os.fsdecode(self.init) in STARTS:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from neural_style.errors import ImageError
 from neural_style.images.color_transfer import luma
-from neural_style.images.picture import Source, describe
+from neural_style.images.picture import Picture, Source, describe
 from neural_style.images.reading import MAX_PIXELS, read_image
 
 LEAST_WHITE = 1e-3
@@ -28,14 +28,23 @@ def read_mask(source: Source, role: str = "mask", max_pixels: int = MAX_PIXELS) 
     Raises:
         ImageError: see `reading.read_image`; or the mask is black everywhere.
     """
-    picture = read_image(source, role, max_pixels)
+    return mask_of(read_image(source, role, max_pixels), f"{role} {describe(source)}")
+
+
+def mask_of(picture: Picture, subject: str) -> np.ndarray:
+    """Return a picture as a mask; see `read_mask`.
+
+    Args:
+        picture: the picture.
+        subject: what it is, for messages.
+    """
     mask = luma(picture.rgb)[..., 0] / np.float32(255)
     if picture.alpha is not None:
         mask *= picture.alpha
     mask = mask.clip(0, 1)
     if mask.mean() < LEAST_WHITE:
         raise ImageError(
-            f"{role} {describe(source)}: expected a mask with some white, got one that is black everywhere; "
+            f"{subject}: expected a mask with some white, got one that is black everywhere; "
             "paint white what it shall select, or leave it out"
         )
     return mask

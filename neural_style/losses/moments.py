@@ -31,11 +31,11 @@ class Moments(NamedTuple):
     """Sums over the positions of a feature map, each position weighted by a mask if there is one."""
 
     mass: Any
-    """Number of positions, or sum of the mask: a scalar."""
+    """Number of positions, or sum of the mask: a scalar; of several masks, (regions,)."""
     first: Any
-    """Sum of the features, (channels,); empty, (0,), if no formula needs it."""
+    """Sum of the features, (…, channels); empty, (…, 0), if no formula needs it."""
     second: Any
-    """Sum of the outer products of the features, FᵀF as in Gatys et al. (CVPR 2016, eq. 3): (channels, channels),
+    """Sum of the outer products of the features, FᵀF as in Gatys et al. (CVPR 2016, eq. 3): (…, channels, channels),
     symmetric."""
 
     def __add__(self, other: Moments) -> Moments:  # type: ignore[override]
@@ -48,7 +48,10 @@ class Moments(NamedTuple):
 
 
 class MeanMoments(NamedTuple):
-    """Moments divided by their mass, as style formulas take them; of several styles, with a first axis (styles, …)."""
+    """Moments divided by their mass, as style formulas take them.
+
+    Those of several styles have a first axis (styles, …), and those of several regions of a picture (regions, …).
+    """
 
     first: Any
     """Mean of the features, float32 (…, channels); empty, (…, 0), if no formula needs it."""
@@ -65,10 +68,15 @@ def mean_moments(moments: Moments, scale: float = 1.0) -> MeanMoments:
         moments: sums over a feature map.
         scale: factor on the features, so on the first moment, and, squared, on the second.
     """
-    first, second = moments.first / moments.mass, moments.second / moments.mass
+    first, second = per_mass(moments.first, moments.mass, 1), per_mass(moments.second, moments.mass, 2)
     if scale != 1:
         first, second = scale * first, scale**2 * second
     return MeanMoments(*(tf.cast(value, tf.float32) for value in (first, second, moments.mass)))
+
+
+def per_mass(sums: Any, mass: Any, axes: int) -> Any:
+    """Divide sums by their mass, which has all their axes but the last `axes`."""
+    return sums / (mass[(..., *[tf.newaxis] * axes)] if len(mass.shape) else mass)
 
 
 def stacked(means: list[MeanMoments]) -> MeanMoments:
@@ -147,6 +155,48 @@ def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None =
     if mask is not None:
         gradient *= tf.cast(tf.reshape(mask, (-1, 1)), features.dtype)
     return tf.reshape(gradient, tf.shape(features))
+
+
+def regional_moments(features: tf.Tensor, masks: tf.Tensor, *, with_first: bool = False) -> Moments:
+    """Compute the moments of a feature map in several regions, one after the other.
+
+    They are the guided Gram matrices of Gatys et al. (CVPR 2017, eq. 3 and 4). Differs from them by weighting a
+    position with the mask T instead of T², and by leaving the normalization to `mean_moments`. So of masks that add up
+    to 1, the moments add up to those of the whole map.
+
+    Args:
+        features: as for `moments`.
+        masks: weight of each position in each region, float (1, height, width, regions).
+        with_first: as for `moments`.
+
+    Returns:
+        Moments with a first axis (regions, …).
+    """
+    of_regions: list[Moments] = []
+    for mask in tf.unstack(masks, axis=-1):
+        with tf.control_dependencies([of_regions[-1].second] if of_regions else []):  # their copies take memory
+            of_regions.append(moments(features, tf.identity(mask), with_first=with_first))
+    return Moments(*(tf.stack(values) for values in zip(*of_regions, strict=True)))
+
+
+def regional_moments_vjp(features: tf.Tensor, upstream: Moments, masks: tf.Tensor) -> tf.Tensor:
+    """Return the gradient of a scalar with respect to a feature map, given that with respect to `regional_moments`.
+
+    Args:
+        features: as for `moments`.
+        upstream: as for `moments_vjp`, with a first axis (regions, …).
+        masks: as for `regional_moments`.
+
+    Returns:
+        A tensor of the features' shape and type.
+    """
+    total: tf.Tensor | None = None
+    of_regions = zip(tf.unstack(upstream.first), tf.unstack(upstream.second), tf.unstack(masks, axis=-1), strict=True)
+    for first, second, mask in of_regions:
+        with tf.control_dependencies([] if total is None else [total]):
+            found = moments_vjp(features, Moments(upstream.mass, first, second), tf.identity(mask))
+        total = found if total is None else total + found
+    return total
 
 
 def channel_sums(features: tf.Tensor) -> tf.Tensor:

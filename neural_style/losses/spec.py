@@ -84,6 +84,10 @@ class LossSpec:
     terms: tuple[Term, ...]
     feature_scale: float = 1.0
     """Factor on the features before their moments are compared."""
+    regions: int = 0
+    """Number of regions of the picture whose moments are compared apart; 0 for the whole picture without a mask."""
+    content_mask: bool = False
+    """Whether positions have weights in the losses that compare feature maps."""
 
     def of_kind(self, kind: type) -> tuple[Term, ...]:
         """Return the terms whose formulas are of a kind."""
@@ -98,14 +102,30 @@ class LossSpec:
 LossWeights = Mapping[str, Mapping[str, tf.Tensor]]
 """Key of a term -> layer -> factor of its loss, float32: a scalar, or (styles,) for formulas that compare with styles.
 
-The factors include the weights that the user chose and, in a relative loss, the sizes of the targets. They may change
-between two evaluations.
+With regions, it is a list of the latter, one for each region and the styles that count there. The factors include the
+weights that the user chose and, in a relative loss, the sizes of the targets. They may change between two evaluations.
 """
 
 Targets = Mapping[str, Mapping[str, Any]]
 """Key of a term -> layer -> what the image is compared with. That is a feature map (1, height, width, channels) in the
-type of the network, or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`). Terms that
-look at pixels have no targets."""
+type of the network, or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`); with
+regions, a list of the latter, one for each region. Terms that look at pixels have no targets. `REGIONS` and
+`CONTENT_MASK` are further keys, where there are masks."""
+
+StyleMoments = Mapping[str, Any]
+"""Style layer -> `MeanMoments` of the styles, with a first axis (styles, …); with regions, a list of them, one for each
+region and the styles that count there."""
+
+REGIONS = "regions"
+"""Key in `Targets` -> style layer -> mask of each region, float16 (1, height, width, regions)."""
+
+CONTENT_MASK = "content mask"
+"""Key in `Targets` -> content layer -> weight of each position, float16 (1, height, width, 1)."""
+
+
+def by_region(values: Any) -> list[Any]:
+    """Return what belongs to each region: of a picture without regions, a list of one."""
+    return values if isinstance(values, list) else [values]
 
 
 class LossTerms(NamedTuple):

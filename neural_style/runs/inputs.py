@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from neural_style.compute.masks import Masks
 from neural_style.config.config import Config
 from neural_style.config.defaults import STARTS
 from neural_style.config.options.pictures import PictureSource
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import ImageError, UsageError
 from neural_style.hashing import FileCache
+from neural_style.images.folders import is_folder
 from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
 from neural_style.images.reading import read_image
+from neural_style.images.regions import MaskSource, Regions, read_content_mask, read_regions
 from neural_style.images.style_sizes import Size
 from neural_style.runs import pyramid
 from neural_style.runs.style_pictures import (
@@ -51,6 +54,10 @@ class Inputs:
     """Where each of `styles` belongs, and how it is resized; empty for the pictures as read."""
     least_style_side: int = MIN_SIDE
     """Least side in pixels of the style pictures at the coarse sizes of a run."""
+    regions: Regions | None = field(default=None, repr=False)
+    """The regions that have styles of their own; None if all styles count everywhere."""
+    content_mask: MaskSource | None = field(default=None, repr=False)
+    """Where the content counts; None for everywhere."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -61,7 +68,11 @@ class Inputs:
     @property
     def nbytes(self) -> int:
         """Bytes of all pictures that are held. An array that is used several times counts once."""
-        return sum({id(values): values.nbytes for values in self._arrays()}.values())
+        masks = [self.content_mask]
+        if self.regions is not None:
+            masks += [self.regions.content, *self.regions.styles]
+        of_masks = sum(0 if each is None else each.nbytes for each in masks)
+        return of_masks + sum({id(values): values.nbytes for values in self._arrays()}.values())
 
     @property
     def reading_bytes(self) -> int:
@@ -88,7 +99,25 @@ class Inputs:
             rotations: as `Config.style_rotations`.
         """
         styles = sorted({place.style for place in self.places})
-        return [Examples(self.of_style(style), rotations or ()) for style in styles]
+        masks = [None] * len(styles) if self.regions is None else self.regions.styles
+        return [Examples(self.of_style(style), rotations or (), masks[style]) for style in styles]
+
+    def masks(self, eroded: bool) -> Masks:
+        """Return the masks at the size of the content.
+
+        Args:
+            eroded: as `Config.mask_erosion`.
+        """
+        size = self.content.width, self.content.height
+        content = None if self.content_mask is None else self.content_mask.at(*size)
+        if self.regions is None:
+            return Masks(content=content)
+        return Masks(self.regions.content.at(*size), self.regions.members, content, eroded)
+
+    @property
+    def region_count(self) -> int:
+        """Number of regions that have styles of their own; 0 if all styles count everywhere."""
+        return 0 if self.regions is None else len(self.regions.members)
 
     @property
     def style_areas(self) -> list[float]:
@@ -128,7 +157,40 @@ def read_inputs(config: Config) -> Inputs:
         places.append(place)
     start = _read_start(config, originals[0])
     initial = start and resize(start, content.width, content.height)
-    return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
+    regions, content_mask = _read_masks(config, original, originals)
+    return Inputs(
+        content,
+        tuple(styles),
+        initial,
+        Inputs(original, tuple(originals), start),
+        tuple(places),
+        regions=regions,
+        content_mask=content_mask,
+    )
+
+
+def _read_masks(
+    config: Config, content: Picture, styles: Sequence[StylePicture]
+) -> tuple[Regions | None, MaskSource | None]:
+    """Read the masks of a run: those of regions and that of the content.
+
+    Args:
+        config: the run.
+        content: the content picture as read.
+        styles: the style pictures as read.
+    """
+    size, limit = (content.width, content.height), config.max_pixels
+    of_content = None if config.content_mask is None else read_content_mask(config.content_mask, size, limit)
+    if config.content_masks is config.style_masks is None:
+        return None, of_content
+    folder = next((style for style in config.styles if is_folder(style)), None)
+    if folder is not None and config.style_masks is not None:
+        raise UsageError(
+            f"style_masks: expected styles that are one picture each, got the folder {describe(folder)}; leave "
+            "style_masks out, or give a picture of the folder"
+        )
+    sizes = [(style.width, style.height) for style in styles[: len(config.styles)]]  # without folders, one per style
+    return read_regions(config.content_masks, config.style_masks, size, sizes, limit), of_content
 
 
 def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
@@ -202,6 +264,8 @@ def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:
         originals.initial and resize(originals.initial, width, height),
         places=inputs.places,
         least_style_side=inputs.least_style_side,
+        regions=inputs.regions,
+        content_mask=inputs.content_mask,
     )
 
 

@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neural_style.compute.masks import covered
 from neural_style.compute.objective import decode
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.images import color_transfer
 from neural_style.images.picture import lanczos, to_integers
+
+_FULLY = 0.998
+"""Least sum of masks that counts as full cover, less than half a gray level below 1."""
 
 
 class Finish(NamedTuple):
@@ -21,18 +25,25 @@ class Finish(NamedTuple):
     """Whether the photo's colors are kept."""
     opacity: float
     """Share of the painting in its blend with the photo, 0-1."""
+    covered: np.ndarray | None = None
+    """Where some region covers the picture, float16 (height, width, 1), 0-1; the photo is elsewhere. None for
+    everywhere."""
 
 
-def finish_of(config: ResolvedConfig, content: np.ndarray) -> Finish | None:
+def finish_of(config: ResolvedConfig, content: np.ndarray, regions: np.ndarray | None = None) -> Finish | None:
     """Return what is done to the picture of a run after its optimization; None for nothing.
 
     Args:
         config: the run.
         content: the content at the size of the result, float (height, width, 3), RGB of 0-255.
+        regions: masks of the regions that have styles, float (height, width, regions); None for the whole picture.
     """
-    if not config.preserve_colors and config.opacity == 1:
+    everywhere = None if regions is None else covered(regions).astype(np.float16)
+    if everywhere is not None and everywhere.min() > _FULLY:
+        everywhere = None
+    if not config.preserve_colors and config.opacity == 1 and everywhere is None:
         return None
-    return Finish(to_integers(content, config.bit_depth), config.preserve_colors, config.opacity)
+    return Finish(to_integers(content, config.bit_depth), config.preserve_colors, config.opacity, everywhere)
 
 
 def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish | None, bit_depth: int) -> np.ndarray:
@@ -54,7 +65,10 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
         picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
     if finish is not None and finish.colors:
         picture = color_transfer.preserve_colors(picture, finish.photo, out=picture)
-    if finish is not None and finish.opacity < 1:
-        for row, of_photo in zip(picture, finish.photo, strict=True):  # row by row: few bytes in floating point
-            row[:] = np.rint(finish.opacity * row + (1 - finish.opacity) * of_photo)
+    if finish is not None and (finish.opacity < 1 or finish.covered is not None):
+        for index, (row, of_photo) in enumerate(zip(picture, finish.photo, strict=True)):  # few bytes at a time
+            share: Any = finish.opacity
+            if finish.covered is not None:
+                share = share * finish.covered[index].astype(np.float32)
+            row[:] = np.rint(share * row + (1 - share) * of_photo)
     return picture

@@ -78,10 +78,10 @@ class Session:
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
-        self._finish = finish_of(config, inputs.content.rgb)
+        self._finish = finish_of(config, inputs.content.rgb, inputs.masks(eroded=False).regions)
         try:
             with computing_on(stylizer.device):
-                self._graphs: Any = stylizer.graphs(config, network)
+                self._graphs: Any = stylizer.graphs(config, network, inputs.region_count)
         except BaseException:
             reservation.release()
             raise
@@ -166,13 +166,17 @@ class Session:
             self._inputs = inputs = None
         styles = scaled.examples(self.config.style_rotations)
         check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
-        targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
         config = self._corrected(self.config)
-        objective = PlannedObjective(self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check)
+        masks = scaled.masks(config.mask_erosion)
+        styles_of = functools.partial(self._stylizer.style_targets, members=masks.members, eroded=masks.eroded)
+        targets = functools.partial(styles_of, self._graphs, styles, check=check)
+        objective = PlannedObjective(
+            self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check, masks
+        )
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
-            start = enlarged(self._start, scaled.content.rgb, details_of(config))
+            start = enlarged(self._start, scaled.content.rgb, details_of(config, masks.content))
         if config.clip and (self._start is not None or config.start == "recolored"):
             np.clip(start, -objective.mean, 255 - objective.mean, out=start)
         self._start = None

@@ -66,9 +66,18 @@ def style_colors(config: ResolvedConfig, inputs: Inputs) -> ColorMoments:
     return functools.reduce(operator.add, of_styles)
 
 
-def details_of(config: ResolvedConfig) -> float:
-    """Return the share of the photo's details that a run adds when its size grows; see `Config.photo_details`."""
-    return config.photo_details if is_from_photo(config) and config.content_terms else 0.0
+def details_of(config: ResolvedConfig, mask: np.ndarray | None = None) -> Any:
+    """Return the share of the photo's details that a run adds when its size grows; see `Config.photo_details`.
+
+    Args:
+        config: the run.
+        mask: where the content counts, (height, width, 1); None for everywhere.
+
+    Returns:
+        A number, or with a mask one for each pixel.
+    """
+    details = config.photo_details if is_from_photo(config) and config.content_terms else 0.0
+    return details if mask is None else np.float32(details) * mask.astype(np.float32)
 
 
 def is_from_photo(config: ResolvedConfig) -> bool:
@@ -76,7 +85,7 @@ def is_from_photo(config: ResolvedConfig) -> bool:
     return begins_with_photo(config.start, config.initial_noiseblend, config.preview_width)
 
 
-def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
+def enlarged(image: Any, photo: np.ndarray, details: Any) -> np.ndarray:
     """Resize an image to the size of the photo, and add details of the photo that the image was too small for.
 
     Of the details, only the luma is added. The photo's own colors would remain in its edges as colored fringes.
@@ -84,16 +93,16 @@ def enlarged(image: Any, photo: np.ndarray, details: float) -> np.ndarray:
     Args:
         image: (1, height, width, 3).
         photo: float32 (new height, new width, 3).
-        details: share of the details that is added, 0-1.
+        details: share of the details that is added, 0-1: a number, or float32 (new height, new width, 1).
 
     Returns:
         Float32 (1, new height, new width, 3).
     """
     height, width, _ = photo.shape
     large = lanczos(np.asarray(image)[0], width, height)
-    if details:
+    if np.any(details):
         _, rows, columns, _ = image.shape
         coarse = lanczos(lanczos(photo, columns, rows), width, height)
         np.subtract(photo, coarse, out=coarse)
-        large += np.float32(details) * luma(coarse)
+        large += np.asarray(details, np.float32) * luma(coarse)
     return large[np.newaxis]

@@ -16,6 +16,7 @@ from neural_style.hashing import FileCache, cached_hash
 from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import Picture, Source, describe, resize
 from neural_style.images.reading import read_image
+from neural_style.images.regions import MaskSource
 from neural_style.images.style_sizes import StyleFit
 
 ROLE = "style picture"
@@ -91,6 +92,15 @@ class Place(NamedTuple):
     """The rule of its size."""
 
 
+class Masked(NamedTuple):
+    """An example of a style, some of which belongs to each region of a run."""
+
+    rgb: np.ndarray
+    """The example, float32 (height, width, 3), RGB 0-255."""
+    masks: np.ndarray
+    """What of it belongs to each region, float16 (height, width, regions), 0-1."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Examples:
     """The examples of one style: its pictures and their turned copies. Iterating over them makes one at a time."""
@@ -98,16 +108,22 @@ class Examples:
     pictures: Sequence[StylePicture]
     rotations: Sequence[int]
     """As `Config.style_rotations`."""
+    masks: MaskSource | None = None
+    """What of each picture belongs to each region of the run; None for all of it."""
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield float32 (height, width, 3), RGB 0-255: each picture, and after it its turned copies."""
+    def __iter__(self) -> Iterator[np.ndarray | Masked]:
+        """Yield each picture, float32 (height, width, 3), RGB 0-255, and after it its turned copies; masked, if so."""
         for picture in self.pictures:
             rgb = picture.rgb
-            yield rgb
-            for degrees in self.rotations:
-                if degrees:
-                    yield np.ascontiguousarray(np.rot90(rgb, degrees // 90))
+            masks = None if self.masks is None else self.masks.at(picture.width, picture.height)
+            for degrees in (0, *(each for each in self.rotations if each)):
+                yield _turned(rgb, degrees) if masks is None else Masked(_turned(rgb, degrees), _turned(masks, degrees))
             del rgb  # before the next one is read
+
+
+def _turned(values: np.ndarray, degrees: int) -> np.ndarray:
+    """Turn (height, width, channels) counterclockwise by a multiple of 90°."""
+    return np.ascontiguousarray(np.rot90(values, degrees // 90))
 
 
 def sources_of(config: Config) -> Iterator[tuple[Source, Place, Path | None]]:

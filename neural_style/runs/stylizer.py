@@ -15,7 +15,7 @@ import numpy as np
 from neural_style.compute import memory
 from neural_style.compute.device import device_name
 from neural_style.compute.graph_cache import Graphs, cached_graphs
-from neural_style.compute.halving import reductions
+from neural_style.compute.halving import halved, reductions
 from neural_style.compute.ledger import LEDGER, Reservation
 from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.planner import Plan, Planner
@@ -27,6 +27,7 @@ from neural_style.config.config import OPTIONS, Config
 from neural_style.config.resolve import ResolvedConfig, resolve
 from neural_style.errors import UsageError
 from neural_style.losses.moments import MeanMoments
+from neural_style.losses.spec import StyleMoments
 from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network
 from neural_style.networks.weights import VGGWeights
@@ -34,6 +35,7 @@ from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs, suited
 from neural_style.runs.session import Session
 from neural_style.runs.session_state import SessionState
+from neural_style.runs.style_pictures import Masked
 
 _log = logging.getLogger("neural_style")
 
@@ -42,6 +44,10 @@ MOST_STYLES = 32
 
 Each takes about 2.5 MB with the default layers, times `Config.loss_scales`.
 """
+
+
+_OfExample = Mapping[tuple[int, int, str], MeanMoments]
+"""Moments of an example, by size, 0 for its own; by region, 0 if all of it belongs to each; and by layer."""
 
 
 class Stylizer:
@@ -77,7 +83,7 @@ class Stylizer:
         self._weights, self._device, self._precision, self._memory = weights, device, precision, memory
         self.device = device_name(device)
         self.precision: Choice = choose(precision, self.device)
-        self._styles: OrderedDict[Any, Mapping[tuple[int, str], MeanMoments]] = OrderedDict()
+        self._styles: OrderedDict[Any, _OfExample] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -175,29 +181,38 @@ class Stylizer:
 
     def _planner(self, config: ResolvedConfig, inputs: Inputs) -> Planner:
         has_alpha = inputs.content.alpha is not None
-        return Planner(config, self.precision.precision, inputs.style_areas, inputs.reading_bytes, has_alpha)
+        masks = inputs.region_count + (inputs.content_mask is not None)
+        return Planner(config, self.precision.precision, inputs.style_areas, inputs.reading_bytes, has_alpha, masks)
 
     def _reserve(self, plans: Sequence[Plan], inputs: Inputs) -> Reservation:
         return memory.reserve(max(plan.peak for plan in plans), self.device, held=inputs.nbytes)
 
-    def graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
-        """Return the traced network and losses of a configuration, from an earlier run if they fit."""
+    def graphs(self, config: ResolvedConfig, network: VGGWeights, regions: int = 0) -> Graphs:
+        """Return the traced network and losses of a configuration, from an earlier run if they fit.
+
+        Args:
+            config: the run.
+            network: its weights.
+            regions: as `Inputs.region_count`.
+        """
         chosen, layers = self.precision.precision, config.layers
         network_key = (network.digest or network.reference, layers, config.variant, chosen)
 
         def build() -> Network:
             return Network.build(network, layers, config.variant, chosen)
 
-        return cached_graphs(network_key, loss_spec(config), self.device, build)
+        return cached_graphs(network_key, loss_spec(config, regions), self.device, build)
 
     def style_targets(
         self,
         graphs: Graphs,
-        styles: Sequence[Iterable[np.ndarray]],
+        styles: Sequence[Iterable[np.ndarray | Masked]],
         tile_size: int | None,
         sizes: int = 1,
         check: Check = go_on,
-    ) -> list[dict[str, MeanMoments]]:
+        members: Sequence[Sequence[int]] = (),
+        eroded: bool = False,
+    ) -> list[StyleMoments]:
         """Return the moments of styles; compute those of an example unless they are known for the same pixels.
 
         Args:
@@ -207,34 +222,49 @@ class Stylizer:
             tile_size: side of the tiles in pixels; None to compute each picture as a whole.
             sizes: number of sizes, as `Config.loss_scales`: each example, half of it, a quarter, and so on.
             check: called before each picture of each size and each tile; it may raise to end the computation.
+            members: indices of the styles of each region; empty without regions.
+            eroded: whether the regions are eroded, as for `masks.layer_masks`.
 
         Returns:
-            For each size, the full size first: layer -> moments with a first axis (styles, …).
+            For each size, the full size first: moments of the styles.
         """
 
-        def moments_of(example: np.ndarray) -> Mapping[tuple[int, str], MeanMoments]:
-            return self._style_moments(graphs, tile_size, sizes, check, example)
+        def moments_of(example: np.ndarray | Masked) -> _OfExample:
+            return self._style_moments(graphs, tile_size, sizes, check, eroded, example)
 
         # unlike a loop, map drops an example before it takes the next one
         of_styles = [added(map(moments_of, examples)) for examples in styles]
-        return [together(graphs, [_of_size(of_style, size) for of_style in of_styles]) for size in range(sizes)]
+        return [
+            together(graphs, [_of_size(of_style, size) for of_style in of_styles], members) for size in range(sizes)
+        ]
 
     def _style_moments(
-        self, graphs: Graphs, tile_size: int | None, sizes: int, check: Check, example: np.ndarray
-    ) -> Mapping[tuple[int, str], MeanMoments]:
-        """Return the moments of an example by size, 0 for its own, and layer."""
+        self,
+        graphs: Graphs,
+        tile_size: int | None,
+        sizes: int,
+        check: Check,
+        eroded: bool,
+        example: np.ndarray | Masked,
+    ) -> _OfExample:
+        """Return the moments of an example."""
         check()
-        pixels = hashlib.sha256(np.ascontiguousarray(example).data).hexdigest()
-        key = (graphs.key, example.shape, pixels, tile_size, sizes)
+        rgb, masks = example if isinstance(example, Masked) else (example, None)
+        arrays = [rgb] if masks is None else [rgb, masks]
+        pixels = [hashlib.sha256(np.ascontiguousarray(each).data).hexdigest() for each in arrays]
+        key = (graphs.key, rgb.shape, *pixels, tile_size, sizes, eroded)
         with self._lock:
             if key in self._styles:
                 self._styles.move_to_end(key)
                 return self._styles[key]
-        made: dict[tuple[int, str], MeanMoments] = {}
-        for size, reduced in enumerate(reductions(example, sizes)):
+        made: dict[tuple[int, int, str], MeanMoments] = {}
+        for size, reduced in enumerate(reductions(rgb, sizes)):
             if size:
                 check()
-            made |= {(size, layer): each for layer, each in style_moments(graphs, reduced, tile_size, check).items()}
+                masks = None if masks is None else halved(masks)
+            found = style_moments(graphs, reduced, tile_size, check, masks, eroded)
+            for region, of_region in enumerate(found):
+                made |= {(size, region, layer): each for layer, each in of_region.items()}
         with self._lock:
             self._styles[key] = made
             while len(self._styles) > MOST_STYLES:
@@ -242,9 +272,14 @@ class Stylizer:
         return made
 
 
-def _of_size(moments: Mapping[tuple[int, str], MeanMoments], size: int) -> dict[str, MeanMoments]:
-    """Return layer -> moments at one size, of moments by size and layer."""
-    return {layer: of_layer for (at, layer), of_layer in moments.items() if at == size}
+def _of_size(moments: _OfExample, size: int) -> list[dict[str, MeanMoments]]:
+    """Return layer -> moments at one size, of each region."""
+    count = 1 + max(region for _, region, _ in moments)
+    by_region: list[dict[str, MeanMoments]] = [{} for _ in range(count)]
+    for (at, region, layer), of_layer in moments.items():
+        if at == size:
+            by_region[region][layer] = of_layer
+    return by_region
 
 
 def _check_sizes(state: SessionState, config: ResolvedConfig, inputs: Inputs) -> None:

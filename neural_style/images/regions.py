@@ -1,0 +1,229 @@
+"""Regions of a picture that have styles of their own: read from masks, and made at any size."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from neural_style.errors import UsageError
+from neural_style.images import labels
+from neural_style.images.masks import mask_of, resize_mask
+from neural_style.images.picture import Picture, Source, describe
+from neural_style.images.reading import read_image
+
+_log = logging.getLogger("neural_style")
+
+_STRETCH = 0.02
+"""Relative difference of aspect ratios from which a mask counts as stretched."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+class MaskSource(Protocol):
+    """What a picture's masks are made from, at any size."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+
+    def at(self, width: int, height: int) -> np.ndarray:
+        """Return the mask of each region: float16 (height, width, regions), 0-1."""
+
+
+@dataclass(frozen=True, eq=False)
+class GrayMasks:
+    """Gray masks of some regions."""
+
+    masks: Sequence[np.ndarray | None]
+    """Of each region: float16 (height, width), 0-1; None for a region that has nothing of the picture."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+        return sum(0 if mask is None else mask.nbytes for mask in self.masks)
+
+    def at(self, width: int, height: int) -> np.ndarray:
+        """Return the mask of each region; see `MaskSource`."""
+        made = np.zeros((height, width, len(self.masks)), np.float16)
+        for index, mask in enumerate(self.masks):
+            if mask is not None:
+                made[..., index] = resize_mask(mask.astype(np.float32), width, height)
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMasks:
+    """Masks of some regions from a label image."""
+
+    indices: np.ndarray
+    """Label of each pixel, uint8 (height, width)."""
+    of_regions: Sequence[int | None]
+    """Label of each region; None for a region that has nothing of the picture."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+        return self.indices.nbytes
+
+    def at(self, width: int, height: int) -> np.ndarray:
+        """Return the mask of each region; see `MaskSource`. Resizing gives soft borders."""
+        made = np.zeros((height, width, len(self.of_regions)), np.float16)
+        for index, label in enumerate(self.of_regions):
+            if label is not None:
+                made[..., index] = resize_mask((self.indices == label).astype(np.float32), width, height)
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class Everything:
+    """A mask by which all of a picture belongs to one region."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds: none."""
+        return 0
+
+    def at(self, width: int, height: int) -> np.ndarray:
+        """Return the mask; see `MaskSource`."""
+        return np.ones((height, width, 1), np.float16)
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """The regions of a run."""
+
+    members: tuple[tuple[int, ...], ...]
+    """Indices of the styles of each region."""
+    content: MaskSource
+    """Where each region is in the result."""
+    styles: tuple[MaskSource | None, ...]
+    """What of each style belongs to each region; None for all of it, in whatever region it counts."""
+
+
+def read_content_mask(source: Source, content: Size, max_pixels: int) -> MaskSource:
+    """Read the mask of the content loss, which has one region.
+
+    Raises:
+        ImageError: it cannot be read, or is black everywhere.
+        UsageError: it has colors.
+    """
+    (drawn,) = _read("content_mask", [source], [content], max_pixels)
+    return GrayMasks([_gray(drawn)])
+
+
+def read_regions(
+    content_masks: Sequence[Source] | None,
+    style_masks: Sequence[Source] | None,
+    content: Size,
+    styles: Sequence[Size],
+    max_pixels: int,
+) -> Regions:
+    """Read the masks of a run.
+
+    Args:
+        content_masks: one gray mask per style, or one label image; None if all styles count everywhere.
+        style_masks: one gray mask per style, or one label image per style; None for whole style pictures.
+        content: width and height of the content picture, which masks should have in proportion.
+        styles: the same of the styles.
+        max_pixels: most pixels of a mask.
+
+    Raises:
+        ImageError: a mask cannot be read, or is black everywhere.
+        UsageError: masks and styles, or the colors of label images, do not match.
+    """
+    of_content = _read("content_masks", content_masks or (), [content] * len(content_masks or ()), max_pixels)
+    of_styles = _read("style_masks", style_masks or (), styles, max_pixels)
+    if len(of_content) == 1 and (len(styles) > 1 or labels.is_colored(of_content[0].picture.rgb)):
+        return _of_labels(of_content[0], of_styles, len(styles))
+    if not of_content:
+        return Regions(
+            (tuple(range(len(styles))),), Everything(), tuple(GrayMasks([_gray(each)]) for each in of_styles)
+        )
+
+    def of_own_region(style: int) -> MaskSource:
+        return GrayMasks([_gray(of_styles[style]) if region == style else None for region in range(len(styles))])
+
+    masks = tuple(of_own_region(style) if of_styles else None for style in range(len(styles)))
+    return Regions(tuple((style,) for style in range(len(styles))), GrayMasks(list(map(_gray, of_content))), masks)
+
+
+class _Drawn(NamedTuple):
+    """A mask or label image as read."""
+
+    subject: str
+    """What it is, for messages."""
+    picture: Picture
+
+
+def _read(role: str, sources: Sequence[Source], sizes: Sequence[Size], max_pixels: int) -> list[_Drawn]:
+    """Read masks or label images; say so if one has another aspect ratio than its picture, of a width and height."""
+    drawn = []
+    for source, (width, height) in zip(sources, sizes, strict=True):
+        picture, subject = read_image(source, role, max_pixels), f"{role} {describe(source)}"
+        ratio = picture.width / picture.height / (width / height)
+        if not 1 / (1 + _STRETCH) < ratio < 1 + _STRETCH:
+            both = picture.width, picture.height, width, height
+            _log.warning("%s: its %d×%d px are stretched to the proportions of its picture, %d×%d", subject, *both)
+        drawn.append(_Drawn(subject, picture))
+    return drawn
+
+
+def _gray(drawn: _Drawn) -> np.ndarray:
+    """Return a gray mask, float16 (height, width).
+
+    Raises:
+        UsageError: it has colors.
+    """
+    if labels.is_colored(drawn.picture.rgb):
+        raise UsageError(
+            f"{drawn.subject}: expected a gray mask, got one with colors; make it gray, or give one label image as "
+            "--content_masks and one for each style as --style_masks"
+        )
+    return mask_of(drawn.picture, drawn.subject).astype(np.float16)
+
+
+def _of_labels(content: _Drawn, styles: Sequence[_Drawn], count: int) -> Regions:
+    """Pair the labels of the content with those of the styles.
+
+    Black stands for no style where it has no partner. Every other color must have one.
+    """
+    if not styles:
+        raise UsageError(
+            f"{content.subject}: expected --style_masks beside a label image, whose colors pair regions of the styles "
+            f"with its own, got none; give {count} label image(s) as --style_masks, or {count} gray mask(s) as "
+            "--content_masks, one for each style"
+        )
+    found = labels.read_labels(content.picture.rgb, content.subject)
+    of_styles = [labels.read_labels(each.picture.rgb, each.subject) for each in styles]
+    partners = [[labels.matching(color, style.colors) for style in of_styles] for color in found.colors]
+    used = [region for region, of_region in enumerate(partners) if any(label is not None for label in of_region)]
+    lonely = [color for region, color in enumerate(found.colors) if region not in used and not labels.is_black(color)]
+    if lonely:
+        known = [color for style in of_styles for color in style.colors]
+        raise UsageError(
+            f"{content.subject}: expected colors that style_masks have as well ({labels.described(known)}), got "
+            f"{labels.described(lonely)} without a partner; paint black what shall stay as in the photo"
+        )
+    for drawn, style in zip(styles, of_styles, strict=True):
+        is_known = [labels.matching(color, found.colors) is not None for color in style.colors]
+        lonely = [
+            color for color, known in zip(style.colors, is_known, strict=True) if not (known or labels.is_black(color))
+        ]
+        if lonely or not any(is_known):
+            raise UsageError(
+                f"{drawn.subject}: expected colors that content_masks have as well ({labels.described(found.colors)}), "
+                f"got {labels.described(lonely or style.colors)} without a partner; paint black what shall not count"
+            )
+    members = tuple(
+        tuple(style for style, label in enumerate(partners[region]) if label is not None) for region in used
+    )
+    masks = tuple(
+        LabelMasks(of_style.indices, [partners[region][style] for region in used])
+        for style, of_style in enumerate(of_styles)
+    )
+    return Regions(members, LabelMasks(found.indices, used), masks)
