@@ -76,7 +76,8 @@ class TileGraph:
         height, width = style.shape[:2]
         picture = encoded_parts(style, self.whole.network.mean)
         sums, _ = self.forward(picture, height, width, masks, tile_size, check=check)
-        return self.whole.mean_moments(sums)
+        with np.errstate(invalid="ignore"):  # of a region that has nothing of the picture
+            return self.whole.mean_moments(sums)
 
     def forward(
         self,

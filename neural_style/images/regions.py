@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -136,7 +137,7 @@ def read_regions(
         ImageError: a mask cannot be read, or is black everywhere.
         UsageError: masks and styles, or the colors of label images, do not match.
     """
-    of_content = _read("content_masks", content_masks or (), [content] * len(content_masks or ()), max_pixels)
+    of_content = _read("content_masks", content_masks or (), itertools.repeat(content), max_pixels)
     of_styles = _read("style_masks", style_masks or (), styles, max_pixels)
     if len(of_content) == 1 and (len(styles) > 1 or labels.is_colored(of_content[0].picture.rgb)):
         return _of_labels(of_content[0], of_styles, len(styles))
@@ -160,10 +161,10 @@ class _Drawn(NamedTuple):
     picture: Picture
 
 
-def _read(role: str, sources: Sequence[Source], sizes: Sequence[Size], max_pixels: int) -> list[_Drawn]:
+def _read(role: str, sources: Sequence[Source], sizes: Iterable[Size], max_pixels: int) -> list[_Drawn]:
     """Read masks or label images; say so if one has another aspect ratio than its picture, of a width and height."""
     drawn = []
-    for source, (width, height) in zip(sources, sizes, strict=True):
+    for source, (width, height) in zip(sources, sizes, strict=False):
         picture, subject = read_image(source, role, max_pixels), f"{role} {describe(source)}"
         ratio = picture.width / picture.height / (width / height)
         if not 1 / (1 + _STRETCH) < ratio < 1 + _STRETCH:
