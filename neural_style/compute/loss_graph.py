@@ -21,7 +21,6 @@ from neural_style.losses.moments import (
     per_mass,
     regional_moments,
     regional_moments_vjp,
-    stacked,
 )
 from neural_style.losses.ordered_sum import sum_in_order
 from neural_style.losses.spec import (
@@ -34,7 +33,6 @@ from neural_style.losses.spec import (
     LossWeights,
     Targets,
     Term,
-    by_region,
 )
 from neural_style.losses.style import MomentFormula
 from neural_style.losses.variation import PixelFormula
@@ -311,18 +309,21 @@ def moment_term(
     """Return a term's weighted losses by layer, and their gradients with respect to the mean moments of its layers."""
     values: dict[str, tf.Tensor] = {}
     gradients: dict[str, MeanMoments] = {}
+
+    def of_region(compared: tuple[MeanMoments, Any, tf.Tensor]) -> tuple[tf.Tensor, MeanMoments]:
+        losses, gradient = formula_of(term).value_and_gradient(*compared)
+        return tf.reduce_sum(compared[2] * losses), gradient._replace(mass=tf.constant(0.0))
+
     for layer in term.layers:
-        by_style = by_region(weights[term.key][layer])
-        has_regions = isinstance(targets[term.key][layer], list)
-        of_regions = unstacked(means[layer]) if has_regions else [means[layer]]
-        found = [
-            formula_of(term).value_and_gradient(*of_region)
-            for of_region in zip(of_regions, by_region(targets[term.key][layer]), by_style, strict=True)
-        ]
-        parts = [tf.reduce_sum(weight * losses) for weight, (losses, _) in zip(by_style, found, strict=True)]
-        values[layer] = sum_in_order(parts) if has_regions else parts[0]
-        upstream = [gradient._replace(mass=tf.constant(0.0)) for _, gradient in found]
-        gradients[layer] = stacked(upstream) if has_regions else upstream[0]
+        compared = means[layer], targets[term.key][layer], weights[term.key][layer]
+        if weights[term.key][layer].shape.rank == 1:
+            values[layer], gradients[layer] = of_region(compared)
+            continue
+        kinds = tf.float32, MeanMoments(tf.float32, tf.float32, tf.float32)
+        of_regions, gradients[layer] = tf.map_fn(
+            of_region, compared, parallel_iterations=1, fn_output_signature=kinds
+        )  # a loop, since each step of it would make as many operations as the whole loss without regions
+        values[layer] = tf.reduce_sum(of_regions)
     return values, gradients
 
 
@@ -442,8 +443,10 @@ def mask_specs(spec: LossSpec) -> dict[str, dict[str, tf.TensorSpec]]:
 
 
 def _for_regions(spec: LossSpec, of_one: Any) -> Any:
-    """Return what a loss has for each of its regions: a list of it, or without regions one alone."""
-    return [of_one] * spec.regions if spec.regions else of_one
+    """Return the shapes and types of what a loss has for all of its regions, given those of one region."""
+    if not spec.regions:
+        return of_one
+    return tf.nest.map_structure(lambda one: tf.TensorSpec((spec.regions, *one.shape), one.dtype), of_one)
 
 
 def _styles_spec(term: Term, layer: str, with_first: bool) -> Any:

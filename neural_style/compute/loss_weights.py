@@ -92,10 +92,7 @@ def loss_weights(
             found = {IMAGE: 0.0}
         else:
             found = {IMAGE: config.tv_factor_at(size[1], formula_of(term).degree, formula_of(term).is_sum)}
-        weights[term.key] = {
-            layer: [float32(each) for each in weight] if isinstance(weight, list) else float32(weight)
-            for layer, weight in found.items()
-        }
+        weights[term.key] = {layer: float32(weight) for layer, weight in found.items()}
     return weights
 
 
@@ -153,8 +150,8 @@ def content_distance(
     return sum(share * distances[layer] for layer, share in shares.items()) / sum(shares.values())
 
 
-def _style_weights(at: _Context, term: Term, layer: str, styles: Any, masks: Masks) -> Any:
-    """Return the weights of the styles in a layer, (styles,); of each region, if there are some.
+def _style_weights(at: _Context, term: Term, layer: str, styles: Any, masks: Masks) -> np.ndarray:
+    """Return the weights of the styles in a layer, (styles,), or (regions, most styles of a region).
 
     A style counts by its share in the blend among those of its region. With one style per region, all of one weight,
     that is 1.
@@ -162,10 +159,10 @@ def _style_weights(at: _Context, term: Term, layer: str, styles: Any, masks: Mas
     blend = np.array(at.config.blend_at(layer), np.float32)
     if not masks.count:
         return _style_weight(at, term, layer, styles, blend, 1.0)
-    weights = []
-    for members, area, of_region in zip(masks.members, masks.shares, by_region(styles), strict=True):
+    weights = np.zeros((masks.count, max(map(len, masks.members))), np.float32)
+    for row, members, area, of_region in zip(weights, masks.members, masks.shares, by_region(styles), strict=True):
         own = blend[list(members)] * len(blend) / len(members)
-        weights.append(area * _style_weight(at, term, layer, of_region, own, area))
+        row[: len(members)] = area * _style_weight(at, term, layer, of_region, own, area)
     return weights
 
 

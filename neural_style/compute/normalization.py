@@ -7,6 +7,7 @@ by. The image's matrix is never changed, so nothing is traced again.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -80,14 +81,30 @@ def compared_moments(
         formula = formula_of(term)
         compared[term.key] = {}
         for layer in term.layers:
-            targets = []
+            scaled: list[MeanMoments] = []
             for means, area in zip(by_region(styles[layer]), masks.shares or [1.0], strict=True):
                 ratios = style_ratios(graph, config, size, layer, means, area) if formula.scaled else np.ones(1)
                 is_alike = np.all(ratios == 1)
-                scaled = means if is_alike else formula.scaled(means, tf.constant(ratios, tf.float32))
-                targets.append(formula.target(scaled))
-            compared[term.key][layer] = targets if masks.count else targets[0]
+                scaled.append(means if is_alike else formula.scaled(means, tf.constant(ratios, tf.float32)))
+            together = MeanMoments(*(tf.concat(of_regions, axis=0) for of_regions in zip(*scaled, strict=True)))
+            targets = formula.target(scaled[0] if len(scaled) == 1 else together)
+            compared[term.key][layer] = _with_regions(targets, masks) if masks.count else targets
     return compared
+
+
+def _with_regions(targets: Any, masks: Masks) -> Any:
+    """Arrange the targets of all regions, one after the other, nested tensors (targets, …), as (regions, styles, …).
+
+    Where a region has fewer styles than another, its first one is repeated at the end. It has no weight there.
+    """
+    most = max(map(len, masks.members))
+    ends = itertools.accumulate(map(len, masks.members))
+    begins = [end - len(members) for end, members in zip(ends, masks.members, strict=True)]
+    places = [
+        [begin + (style if style < len(members) else 0) for style in range(most)]
+        for begin, members in zip(begins, masks.members, strict=True)
+    ]
+    return tf.nest.map_structure(lambda each: tf.gather(each, places), targets)
 
 
 def _factor(config: ResolvedConfig, size: Size, channels: int, mass: float) -> float:

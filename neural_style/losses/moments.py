@@ -158,7 +158,7 @@ def moments_vjp(features: tf.Tensor, upstream: Moments, mask: tf.Tensor | None =
 
 
 def regional_moments(features: tf.Tensor, masks: tf.Tensor, *, with_first: bool = False) -> Moments:
-    """Compute the moments of a feature map in several regions, one after the other.
+    """Compute the moments of a feature map in several regions, one after the other, because their copies take memory.
 
     They are the guided Gram matrices of Gatys et al. (CVPR 2017, eq. 3 and 4). Differs from them by weighting a
     position with the mask T instead of T², and by leaving the normalization to `mean_moments`. So of masks that add up
@@ -172,11 +172,14 @@ def regional_moments(features: tf.Tensor, masks: tf.Tensor, *, with_first: bool 
     Returns:
         Moments with a first axis (regions, …).
     """
-    of_regions: list[Moments] = []
-    for mask in tf.unstack(masks, axis=-1):
-        with tf.control_dependencies([of_regions[-1].second] if of_regions else []):  # their copies take memory
-            of_regions.append(moments(features, tf.identity(mask), with_first=with_first))
-    return Moments(*(tf.stack(values) for values in zip(*of_regions, strict=True)))
+    kind = tf.float32 if features.dtype == tf.bfloat16 else features.dtype
+
+    def of_region(mask: tf.Tensor) -> Moments:
+        return moments(features, mask, with_first=with_first)
+
+    return tf.map_fn(
+        of_region, _by_region(masks), parallel_iterations=1, fn_output_signature=Moments("float32", kind, kind)
+    )
 
 
 def regional_moments_vjp(features: tf.Tensor, upstream: Moments, masks: tf.Tensor) -> tf.Tensor:
@@ -190,13 +193,18 @@ def regional_moments_vjp(features: tf.Tensor, upstream: Moments, masks: tf.Tenso
     Returns:
         A tensor of the features' shape and type.
     """
-    total: tf.Tensor | None = None
-    of_regions = zip(tf.unstack(upstream.first), tf.unstack(upstream.second), tf.unstack(masks, axis=-1), strict=True)
-    for first, second, mask in of_regions:
-        with tf.control_dependencies([] if total is None else [total]):
-            found = moments_vjp(features, Moments(upstream.mass, first, second), tf.identity(mask))
-        total = found if total is None else total + found
-    return total
+
+    def with_region(total: tf.Tensor, of_region: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        first, second, mask = of_region
+        return total + moments_vjp(features, Moments(upstream.mass, first, second), mask)
+
+    elements = upstream.first, upstream.second, _by_region(masks)
+    return tf.foldl(with_region, elements, tf.zeros_like(features), parallel_iterations=1)
+
+
+def _by_region(masks: tf.Tensor) -> tf.Tensor:
+    """Return masks (1, height, width, regions) as (regions, 1, height, width)."""
+    return tf.transpose(masks, [3, 0, 1, 2])
 
 
 def channel_sums(features: tf.Tensor) -> tf.Tensor:

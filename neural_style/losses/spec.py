@@ -102,14 +102,15 @@ class LossSpec:
 LossWeights = Mapping[str, Mapping[str, tf.Tensor]]
 """Key of a term -> layer -> factor of its loss, float32: a scalar, or (styles,) for formulas that compare with styles.
 
-With regions, it is a list of the latter, one for each region and the styles that count there. The factors include the
-weights that the user chose and, in a relative loss, the sizes of the targets. They may change between two evaluations.
+With regions, the latter is (regions, styles), with a factor of 0 for styles that do not count in a region. The factors
+include the weights that the user chose and, in a relative loss, the sizes of the targets. They may change between two
+evaluations.
 """
 
 Targets = Mapping[str, Mapping[str, Any]]
 """Key of a term -> layer -> what the image is compared with. That is a feature map (1, height, width, channels) in the
 type of the network, or what the formula makes of the `MeanMoments` of the styles (`MomentFormula.target`); with
-regions, a list of the latter, one for each region. Terms that look at pixels have no targets. `REGIONS` and
+regions, tensors with a first axis more, (regions, styles, …). Terms that look at pixels have no targets. `REGIONS` and
 `CONTENT_MASK` are further keys, where there are masks."""
 
 StyleMoments = Mapping[str, Any]

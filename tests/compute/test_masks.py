@@ -148,7 +148,7 @@ def test_a_region_counts_by_its_share_of_the_picture(full_precision):
     left[:, :25, 0], left[:, 25:, 1] = 1, 1
     whole, _ = objectives_with(Masks(left, ((0,), (1,))), style_reduction="mean")
     weights = whole._weights["style gram, gram"]["relu1_1"]
-    assert float(weights[1][0]) == pytest.approx(2 * float(weights[0][0]), rel=1e-3)
+    assert float(weights[1, 0]) == pytest.approx(2 * float(weights[0, 0]), rel=1e-3)
 
 
 def test_the_gradient_of_the_style_is_0_outside_of_the_regions(full_precision):
