@@ -97,9 +97,10 @@ class CostModel:
         return int(process + self._weight_bytes() + finish + max(optimizing, reading) + work)
 
     def photo_bytes(self, width: int, height: int) -> int:
-        """Return the bytes of the content that a run keeps for the colors or the blend of a result of this size."""
-        is_kept = self._config.preserve_colors or self._config.opacity < 1
-        return 3 * width * height * self._config.bit_depth // 8 * is_kept
+        """Return the bytes of the content, and of a mask, that a run keeps for the colors or the blend of a result."""
+        config = self._config
+        is_kept = config.preserve_colors or config.recolors_result or config.opacity < 1
+        return width * height * (3 * config.bit_depth // 8 * is_kept + (config.color_mask is not None))
 
     def _example_bytes(self, area: int, reduced: int) -> float:
         """Return the bytes beside the style pictures: of one that is read; or of a turned copy, and of its reductions.

@@ -19,6 +19,7 @@ from neural_style.images.picture import Picture, Source, describe, resize, scale
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import Size
 from neural_style.runs import pyramid
+from neural_style.runs.matched_colors import MatchedColors, matching_of, read_color_mask, seen_by_the_loss
 from neural_style.runs.style_pictures import (
     ROLE,
     Examples,
@@ -51,6 +52,8 @@ class Inputs:
     """Where each of `styles` belongs, and how it is resized; empty for the pictures as read."""
     least_style_side: int = MIN_SIDE
     """Least side in pixels of the style pictures at the coarse sizes of a run."""
+    color_mask: np.ndarray | None = None
+    """Where the content's colors are kept, at the size of the result, uint8 (height, width); None for everywhere."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -121,14 +124,21 @@ def read_inputs(config: Config) -> Inputs:
     originals: list[StylePicture] = []
     places = []
     hashes: FileCache[str] = FileCache(most=None)  # of this run's pictures, however many there are
+    matching = matching_of(config) if config.recolors_styles else None
+    matched = MatchedColors(matching, original) if matching else None
     for source, place, path in sources_of(config):
-        style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes)
+        style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes, matched)
         styles.append(style)
         originals.append(read)
         places.append(place)
+    if matched is not None:
+        originals = [matched.applied(place.style, read) for read, place in zip(originals, places, strict=True)]
+        styles = [resized(read, each.width, each.height) for read, each in zip(originals, styles, strict=True)]
     start = _read_start(config, originals[0])
     initial = start and resize(start, content.width, content.height)
-    return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
+    mask = read_color_mask(config, (content.width, content.height))
+    as_read = Inputs(original, tuple(originals), start)
+    return Inputs(content, tuple(styles), initial, as_read, tuple(places), color_mask=mask)
 
 
 def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
@@ -149,13 +159,24 @@ def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
 
 
 def _read_style(
-    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int, hashes: FileCache[str]
+    source: Source,
+    place: Place,
+    path: Path | None,
+    result: Size,
+    max_pixels: int,
+    hashes: FileCache[str],
+    matched: MatchedColors | None,
 ) -> tuple[StylePicture, StylePicture]:
-    """Return a style picture at the size that it has for a result, and as read; on disk if it has a path."""
+    """Return a style picture at the size that it has for a result, and as read; on disk if it has a path.
+
+    It is added to the colors of its style in `matched`, and has its own colors still.
+    """
     digest = "" if path is None else digest_of(path, hashes)
     read = read_image(source, ROLE, max_pixels)
     fit = place.fit._replace(scale=min(place.fit.scale, max_pixels / MIN_SIDE))  # refused below, with shorter numbers
     style = _to_size(read, fit.size(result, (read.width, read.height)), max_pixels, ROLE, source)
+    if matched is not None:
+        matched.add(place.style, read)
     if path is None:
         return style, read
     on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read), hashes)
@@ -178,7 +199,7 @@ def _read_start(config: Config, style: StylePicture) -> Picture | None:
         raise UsageError(f"init: expected {', '.join(STARTS)} or the path of a picture, got {source!r}")
     start = read_image(source, "initial picture", config.max_pixels)
     _check_not_tiny(start, f"initial picture {describe(source)}")
-    return start
+    return seen_by_the_loss(config, start)
 
 
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:

@@ -9,7 +9,9 @@ import numpy as np
 from neural_style.compute.objective import decode
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.images import color_transfer
+from neural_style.images.color_matching import ColorMatching
 from neural_style.images.picture import lanczos, to_integers
+from neural_style.runs.matched_colors import matching_of
 
 
 class Finish(NamedTuple):
@@ -21,18 +23,29 @@ class Finish(NamedTuple):
     """Whether the photo's colors are kept."""
     opacity: float
     """Share of the painting in its blend with the photo, 0-1."""
+    matching: ColorMatching | None = None
+    """How the picture gets the photo's colors; None if it does not."""
+    mask: np.ndarray | None = None
+    """Where colors are kept, uint8 (height, width); None for everywhere."""
+    alpha: np.ndarray | None = None
+    """How much the colors of each pixel count, (height, width); None for 1 each."""
 
 
-def finish_of(config: ResolvedConfig, content: np.ndarray) -> Finish | None:
+def finish_of(
+    config: ResolvedConfig, content: np.ndarray, alpha: np.ndarray | None = None, mask: np.ndarray | None = None
+) -> Finish | None:
     """Return what is done to the picture of a run after its optimization; None for nothing.
 
     Args:
         config: the run.
         content: the content at the size of the result, float (height, width, 3), RGB of 0-255.
+        alpha: that of the content, (height, width); None if it is opaque.
+        mask: `Inputs.color_mask`.
     """
-    if not config.preserve_colors and config.opacity == 1:
+    if not config.preserve_colors and not config.recolors_result and config.opacity == 1:
         return None
-    return Finish(to_integers(content, config.bit_depth), config.preserve_colors, config.opacity)
+    photo, matching = to_integers(content, config.bit_depth), matching_of(config) if config.recolors_result else None
+    return Finish(photo, config.preserve_colors, config.opacity, matching, mask, alpha)
 
 
 def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish | None, bit_depth: int) -> np.ndarray:
@@ -52,9 +65,15 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
         picture = to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
         picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
-    if finish is not None and finish.colors:
-        picture = color_transfer.preserve_colors(picture, finish.photo, out=picture)
-    if finish is not None and finish.opacity < 1:
-        for row, of_photo in zip(picture, finish.photo, strict=True):  # row by row: few bytes in floating point
-            row[:] = np.rint(finish.opacity * row + (1 - finish.opacity) * of_photo)
+    return picture if finish is None else _finished(picture, finish)
+
+
+def _finished(picture: np.ndarray, finish: Finish) -> np.ndarray:
+    """Do to a picture what is done after its optimization, in place."""
+    if finish.colors:
+        color_transfer.preserve_colors(picture, finish.photo, picture, finish.mask)
+    if finish.matching is not None:
+        finish.matching.recolor(picture, finish.photo, finish.mask, finish.alpha, out=picture)
+    if finish.opacity < 1:
+        color_transfer.lay_over(picture, finish.photo, finish.opacity)
     return picture
