@@ -40,6 +40,10 @@ TILE_FACTORS = {"float32": 1.9, "bfloat16": 2.5, "float16": 3.3}
 FREQUENCIES_IMAGES = 8
 """Images that `Frequencies` hold at once: where they began, their image, and what a transform takes."""
 
+PROOF_BYTES = 80 * 10**6
+"""Bytes that a band of rows takes while it is proofed. In addition, there is the printed image, and outside of tiles a
+second gradient and the bands before they are joined."""
+
 FORWARD_FACTOR = 0.6
 """The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
 
@@ -90,6 +94,8 @@ class CostModel:
         reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area, reduced)
         optimizing = area * (self._optimizer_bytes(plan) + kept)
         optimizing += reduced * (kept + 2 * IMAGE_BYTES)  # with image and gradient
+        if self._config.proof is not None:
+            optimizing += area * IMAGE_BYTES * (1 if tile_size else 3) + PROOF_BYTES
         if plan.in_place:
             optimizing += 1.5 * moments  # both, and a tensor of the one that is resized, while there is no gradient yet
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)

@@ -18,6 +18,7 @@ from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config import byte_sizes
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import OutOfMemoryError
+from neural_style.images.proofing import Proof
 from neural_style.losses.moments import MeanMoments
 from neural_style.losses.spec import LossTerms
 
@@ -68,6 +69,7 @@ class PlannedObjective:
         planner: Planner,
         plan: Plan,
         check: Check = go_on,
+        proof: Proof | None = None,
     ):
         """Compute the targets.
 
@@ -79,7 +81,9 @@ class PlannedObjective:
             planner: makes smaller plans.
             plan: the plan to follow.
             check: called before each tile of an evaluation; it may raise to end the evaluation.
+            proof: printed colors, if the loss is that of the printed image.
         """
+        self._proof = proof
         self._graphs, self._config, self._planner, self._check = graphs, config, planner, check
         self.plan = plan
         self._content: np.ndarray | None = content
@@ -163,6 +167,10 @@ class PlannedObjective:
             self._graphs, self._config, content, style_targets, plan.tile_size, plan.keep_content, self._check
         )
         self._objective = together(self._objectives)
+        if self._proof is not None:
+            from neural_style.compute.proofed_objective import ProofedObjective
+
+            self._objective = ProofedObjective(self._objective, self._proof)
         if plan.tile_size is not None:
             self._content = None  # the objectives keep what they need
 

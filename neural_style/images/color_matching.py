@@ -6,6 +6,7 @@ map can be made from many pictures at once, and applied to others of any size.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -184,7 +185,8 @@ def _levels(rgb: np.ndarray) -> np.ndarray:
     return rgb.astype(np.float32, copy=False)
 
 
-class _LightnessMap(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class _LightnessMap:
     """L ← gain · (L - own) + new, without color."""
 
     space: ColorSpace
@@ -199,7 +201,8 @@ class _LightnessMap(NamedTuple):
         return self.space.to_srgb(moved)
 
 
-class _LinearMap(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class _LinearMap:
     """x ← (x - own) matrix + new."""
 
     space: ColorSpace
@@ -212,7 +215,8 @@ class _LinearMap(NamedTuple):
         return self.space.to_srgb(values @ self.matrix.astype(np.float32) + self.new.astype(np.float32))
 
 
-class _CurveMap(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class _CurveMap:
     """Maps each channel by a curve."""
 
     space: ColorSpace

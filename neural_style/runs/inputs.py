@@ -16,10 +16,11 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import ImageError, UsageError
 from neural_style.hashing import FileCache
 from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
+from neural_style.images.proofing import Proof, read_proof
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import Size
 from neural_style.runs import pyramid
-from neural_style.runs.matched_colors import MatchedColors, matching_of, read_color_mask, seen_by_the_loss
+from neural_style.runs.matched_colors import MatchedColors, matching_of, read_mask_at, seen_by_the_loss
 from neural_style.runs.style_pictures import (
     ROLE,
     Examples,
@@ -54,6 +55,8 @@ class Inputs:
     """Least side in pixels of the style pictures at the coarse sizes of a run."""
     color_mask: np.ndarray | None = None
     """Where the content's colors are kept, at the size of the result, uint8 (height, width); None for everywhere."""
+    proof: Proof | None = None
+    """The colors that can be printed; None if any can."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -115,8 +118,11 @@ def read_inputs(config: Config) -> Inputs:
         ImageError: a picture cannot be read; or, before or after resizing, it has a side of less than
             `vgg19_spec.MIN_SIDE` pixels or more than `Config.max_pixels` pixels.
         UsageError: `Config.init` is neither the name of a start nor a picture.
+
+    It is also an ImageError if `Config.proof` is not the profile of a printer.
     """
     limit = config.max_pixels
+    proof = None if config.proof is None else read_proof(config.proof, config.proof_intent)
     original = read_image(config.content, "content picture", limit)
     height = scaled_height(original, config.width or original.width)
     content = _to_size(original, (config.width or original.width, height), limit, "content picture", config.content)
@@ -136,9 +142,9 @@ def read_inputs(config: Config) -> Inputs:
         styles = [resized(read, each.width, each.height) for read, each in zip(originals, styles, strict=True)]
     start = _read_start(config, originals[0])
     initial = start and resize(start, content.width, content.height)
-    mask = read_color_mask(config, (content.width, content.height))
+    mask = read_mask_at((content.width, content.height), config.color_mask, limit)
     as_read = Inputs(original, tuple(originals), start)
-    return Inputs(content, tuple(styles), initial, as_read, tuple(places), color_mask=mask)
+    return Inputs(content, tuple(styles), initial, as_read, tuple(places), color_mask=mask, proof=proof)
 
 
 def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:

@@ -11,14 +11,15 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.images import color_transfer
 from neural_style.images.color_matching import ColorMatching
 from neural_style.images.picture import lanczos, to_integers
+from neural_style.images.proofing import Proof
 from neural_style.runs.matched_colors import matching_of
 
 
 class Finish(NamedTuple):
     """What is done to a picture after its optimization."""
 
-    photo: np.ndarray
-    """The content, (height, width, 3), uint8 or uint16 as the result."""
+    photo: np.ndarray | None
+    """The content, (height, width, 3), uint8 or uint16 as the result; None if it is not needed."""
     colors: bool
     """Whether the photo's colors are kept."""
     opacity: float
@@ -29,10 +30,16 @@ class Finish(NamedTuple):
     """Where colors are kept, uint8 (height, width); None for everywhere."""
     alpha: np.ndarray | None = None
     """How much the colors of each pixel count, (height, width); None for 1 each."""
+    proof: Proof | None = None
+    """The colors that can be printed, to which those of the picture are brought last."""
 
 
 def finish_of(
-    config: ResolvedConfig, content: np.ndarray, alpha: np.ndarray | None = None, mask: np.ndarray | None = None
+    config: ResolvedConfig,
+    content: np.ndarray,
+    alpha: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    proof: Proof | None = None,
 ) -> Finish | None:
     """Return what is done to the picture of a run after its optimization; None for nothing.
 
@@ -41,11 +48,14 @@ def finish_of(
         content: the content at the size of the result, float (height, width, 3), RGB of 0-255.
         alpha: that of the content, (height, width); None if it is opaque.
         mask: `Inputs.color_mask`.
+        proof: `Inputs.proof`.
     """
-    if not config.preserve_colors and not config.recolors_result and config.opacity == 1:
+    needs_photo = config.preserve_colors or config.recolors_result or config.opacity < 1
+    if not needs_photo and proof is None:
         return None
-    photo, matching = to_integers(content, config.bit_depth), matching_of(config) if config.recolors_result else None
-    return Finish(photo, config.preserve_colors, config.opacity, matching, mask, alpha)
+    photo = to_integers(content, config.bit_depth) if needs_photo else None
+    matching = matching_of(config) if config.recolors_result else None
+    return Finish(photo, config.preserve_colors, config.opacity, matching, mask, alpha, proof)
 
 
 def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish | None, bit_depth: int) -> np.ndarray:
@@ -70,10 +80,13 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
 
 def _finished(picture: np.ndarray, finish: Finish) -> np.ndarray:
     """Do to a picture what is done after its optimization, in place."""
-    if finish.colors:
-        color_transfer.preserve_colors(picture, finish.photo, picture, finish.mask)
-    if finish.matching is not None:
-        finish.matching.recolor(picture, finish.photo, finish.mask, finish.alpha, out=picture)
-    if finish.opacity < 1:
-        color_transfer.lay_over(picture, finish.photo, finish.opacity)
+    if finish.photo is not None:
+        if finish.colors:
+            color_transfer.preserve_colors(picture, finish.photo, picture, finish.mask)
+        if finish.matching is not None:
+            finish.matching.recolor(picture, finish.photo, finish.mask, finish.alpha, out=picture)
+        if finish.opacity < 1:
+            color_transfer.lay_over(picture, finish.photo, finish.opacity)
+    if finish.proof is not None:
+        finish.proof.apply(picture)
     return picture

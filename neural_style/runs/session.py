@@ -79,7 +79,8 @@ class Session:
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
-        self._finish = finish_of(config, inputs.content.rgb, inputs.content.alpha, inputs.color_mask)
+        self._proof = inputs.proof
+        self._finish = finish_of(config, inputs.content.rgb, inputs.content.alpha, inputs.color_mask, inputs.proof)
         try:
             with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network)
@@ -170,7 +171,9 @@ class Session:
         check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
         targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
         config = self._corrected(self.config)
-        objective = PlannedObjective(self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check)
+        objective = PlannedObjective(
+            self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check, self._proof
+        )
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
