@@ -11,10 +11,14 @@ from neural_style.config.config import Config
 from neural_style.images.color_matching import ColorMap, ColorMatching, Statistics, added, apply
 from neural_style.images.masks import read_mask, resize_mask
 from neural_style.images.picture import Picture, Source, describe
+from neural_style.images.row_bands import row_bands
 from neural_style.images.style_sizes import Size
 from neural_style.runs.style_pictures import PictureOnDisk, StylePicture
 
 _log = logging.getLogger("neural_style")
+
+_MOST_TINT = 2.0
+"""Most levels between the channels of a gray."""
 
 MOST_STRETCH = 0.02
 """How much the aspect ratios of two pictures that belong together may differ."""
@@ -60,6 +64,26 @@ def matching_of(config: Config) -> ColorMatching | None:
     if config.color == "none":
         return None
     return ColorMatching(config.color, config.color_space, config.color_transfer)
+
+
+def finishing_of(config: Config, content: np.ndarray) -> ColorMatching | None:
+    """Return how the colors of the finished picture of a run are matched with the content's; None if they are not.
+
+    A gray content and styles with its colors still give faint colors, since Gram matrices hardly see them. So the
+    result gets the content's color there as well, which is none.
+
+    Args:
+        config: the run.
+        content: the content at the size of the result, float (height, width, 3), RGB of 0-255.
+    """
+    matching = matching_of(config)
+    if matching is None or config.recolors_result:
+        return matching
+    return matching._replace(kind="luminance") if _is_gray(content) else None
+
+
+def _is_gray(rgb: np.ndarray) -> bool:
+    return all(np.ptp(rgb[rows], axis=-1).max() <= _MOST_TINT for rows in row_bands(*rgb.shape[:2]))
 
 
 def seen_by_the_loss(config: Config, picture: Picture) -> Picture:

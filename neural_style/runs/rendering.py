@@ -12,7 +12,7 @@ from neural_style.images import color_transfer
 from neural_style.images.color_matching import ColorMatching
 from neural_style.images.picture import lanczos, to_integers
 from neural_style.images.proofing import Proof
-from neural_style.runs.matched_colors import matching_of
+from neural_style.runs.matched_colors import finishing_of
 
 
 class Finish(NamedTuple):
@@ -50,11 +50,11 @@ def finish_of(
         mask: `Inputs.color_mask`.
         proof: `Inputs.proof`.
     """
-    needs_photo = config.preserve_colors or config.recolors_result or config.opacity < 1
+    matching = finishing_of(config, content)
+    needs_photo = config.preserve_colors or matching is not None or config.opacity < 1
     if not needs_photo and proof is None:
         return None
     photo = to_integers(content, config.bit_depth) if needs_photo else None
-    matching = matching_of(config) if config.recolors_result else None
     return Finish(photo, config.preserve_colors, config.opacity, matching, mask, alpha, proof)
 
 

@@ -19,7 +19,7 @@ class Colors:
         "pictures, the lightness of each style is moved to the content's mean and deviation, and the result gets the "
         "content's color at the end. match: before the run, the colors of each style are moved to the content's mean "
         "and covariance. histogram: the same with the histogram of each channel. none: the result has the styles' "
-        "colors. With --color_mask, the finished picture is changed instead.",
+        "colors. A gray content gives a gray result. With --color_mask, the finished picture is changed instead.",
         "none",
     )
     color_space: Literal["ycbcr", "lab", "yuv", "luv"] = option(
