@@ -18,8 +18,12 @@ _MEANINGS: Mapping[str, str] = {
     "--init content|noise|style_colors|gray|style|FILE": "init_img_type init_method init_type random_init start",
     "--initial_noiseblend X, from 0 (the content) to 1 (noise)": "noise noise_ratio",
     "--noise_scale X": "noise_std noise_level",
-    "--preserve_colors": "original_colors original_color keep_colors keep_color color_preserve luminance_only "
-    "color_convert_type transfer_color",
+    "--preserve_colors": "original_colors original_color keep_colors keep_color color_preserve transfer_color",
+    "--color luminance": "luminance_only",
+    "--color match, histogram or luminance": "match_color color_match color_matching histogram_matching",
+    "--color_space ycbcr|lab|yuv|luv": "color_convert_type color_convert_time",
+    "--color_mask FILE": "preserve_mask",
+    "--proof PROFILE": "icc_profile profile printer",
     "--iterations N": "i n niter num_iter num_iters num_iterations n_iterations max_iter max_iterations "
     "iters steps num_steps max_steps epochs",
     "--iterations_by_scale N [N ...]": "initial_iterations",
@@ -65,7 +69,7 @@ _WITHOUT_COUNTERPART = frozenset(
     (
         *("style_mask", "style_mask_imgs", "mask", "masks", "content_seg", "style_seg"),
         *("normalize_gradients", "temporal_weight"),
-        *("video", "proof", "web"),
+        *("video", "web"),
     )
 )
 """Names in those programs that have no counterpart here. The nearest spelling would mislead."""

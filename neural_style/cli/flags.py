@@ -45,6 +45,41 @@ def parse(arguments: Sequence[str]) -> Config:
     return Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
 
 
+def parse_only(arguments: Sequence[str], options: Mapping[str, Option], command: str) -> dict[str, Any]:
+    """Return the values that are given for some options, none of which is a list, by name.
+
+    Args:
+        arguments: command-line arguments: flags alone.
+        options: the options by name. They need not be those of `Config`.
+        command: what messages begin with.
+
+    Raises:
+        UsageError: a flag is none of these options, lacks a value or has one of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for flag, texts in _flags_of(arguments, in_file=False):
+        positive = re.sub("^no_?", "", flag)
+        if flag not in options and not texts and positive in options and options[positive].type is bool:
+            values[positive] = False
+            continue
+        if flag not in options:
+            known = ", ".join(f"--{name}" for name in options)
+            raise UsageError(f"{command}: unknown flag --{flag}{nearest(flag, options)}; its flags are {known}")
+        option = options[flag]
+        given = texts or (["true"] if option.type is bool else [])
+        try:
+            text = given[-1]
+            value = {"true": True, "false": False}[text.lower()] if option.type is bool else option.type(text)
+        except (ValueError, KeyError, IndexError) as error:
+            got = repr(given[-1]) if given else "nothing"
+            raise UsageError(f"--{flag}: expected {kind(option)}, got {got}") from error
+        try:
+            values[flag] = option.checked(value)
+        except UsageError as error:
+            raise UsageError(f"--{error}") from error
+    return values
+
+
 def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, Any]:
     """Return the values given for options and for `--preset`, in tokens and in the flag files that they name.
 
@@ -89,8 +124,8 @@ def _values(texts: Mapping[str, list[str]]) -> dict[str, Any]:
         try:
             values[name].parse(given if OPTIONS[name].is_list else given[-1])
         except (flags.Error, ValueError) as error:
-            kind = "one of " + ", ".join(OPTIONS[name].choices) if OPTIONS[name].choices else _kind(OPTIONS[name])
-            raise UsageError(f"--{name}: expected {kind}, got {' '.join(given)!r}{_advice(name, given)}") from error
+            expected = "one of " + ", ".join(OPTIONS[name].choices) if OPTIONS[name].choices else kind(OPTIONS[name])
+            raise UsageError(f"--{name}: expected {expected}, got {' '.join(given)!r}{_advice(name, given)}") from error
     return {name: values[name].value for name in texts}
 
 
@@ -165,7 +200,7 @@ def _recognized(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
     if not texts and option.type is bool:
         texts = ["true"]
     if not texts:
-        raise UsageError(f"--{option.name}: expected {_kind(option)} after it, got nothing")
+        raise UsageError(f"--{option.name}: expected {kind(option)} after it, got nothing")
     return option, texts
 
 
@@ -207,7 +242,7 @@ def _is_value(token: str) -> bool:
     return not token.startswith("-") or re.fullmatch(r"-[\d.].*", token) is not None
 
 
-def _kind(option: Option) -> str:
+def kind(option: Option) -> str:
     """Return in words what a flag's text must be."""
     words = {str: "a value", int: "a whole number", float: "a number", bool: "true or false"}[option.type]
     return f"{words} (or several, with spaces between)" if option.is_list else words

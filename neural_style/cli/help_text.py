@@ -13,6 +13,11 @@ from neural_style.config.fields import Option
 _INTRODUCTION = """\
 Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]
            Paint a photo in the style of one or more paintings.
+       {program} recolor PAINTED --content PHOTO --color luminance|match|histogram [--color_space S]
+           [--color_transfer T] [--color_mask FILE] [--output RESULT] [--overwrite] [--bit_depth N]
+           Give a finished picture the colors of its photo, without a run.
+       {program} blend PAINTED --content PHOTO --amount X [--output RESULT] [--overwrite] [--bit_depth N]
+           Lay a finished picture over its photo: X is the share of the picture, 0 to 1.
        {program} doctor
            Show versions, devices and weights, and what is missing.
        {program} doctor --size 6000x4000 [flags]

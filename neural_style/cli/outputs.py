@@ -161,7 +161,7 @@ class Outputs:
         folders = [path for style in config.styles if is_folder(style) for path in pictures_in(style, "style folder")]
         values = [getattr(config, name) for name, option in OPTIONS.items() if option.is_picture and name != "init"]
         pictures = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
-        pictures += [config.start_picture, *folders]
+        pictures += [config.start_picture, *folders, config.proof]
         named = [os.fspath(picture) for picture in pictures if isinstance(picture, (str, os.PathLike))]
         return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
@@ -188,7 +188,7 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
         value = getattr(config, name)
         if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
             continue
-        if option.is_picture:
+        if option.is_path:
             value = [describe(each) for each in value] if option.is_list else describe(value)
         settings[name] = value
     return settings

@@ -46,6 +46,10 @@ MASK_BYTES = 5
 MAKING_MASK_BYTES = 13
 """The same while a mask is brought to the layers, which computes in float32."""
 
+PROOF_BYTES = 80 * 10**6
+"""Bytes that a band of rows takes while it is proofed. In addition, there is the printed image, and outside of tiles a
+second gradient and the bands before they are joined."""
+
 FORWARD_FACTOR = 0.6
 """The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
 
@@ -99,6 +103,8 @@ class CostModel:
         reading += MAKING_MASK_BYTES * self._masks * area
         optimizing = area * (self._optimizer_bytes(plan) + kept)
         optimizing += reduced * (kept + 2 * IMAGE_BYTES)  # with image and gradient
+        if self._config.proof is not None:
+            optimizing += area * IMAGE_BYTES * (1 if tile_size else 3) + PROOF_BYTES
         if plan.in_place:
             optimizing += 1.5 * moments  # both, and a tensor of the one that is resized, while there is no gradient yet
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
@@ -106,9 +112,10 @@ class CostModel:
         return int(process + self._weight_bytes() + finish + max(optimizing, reading) + work)
 
     def photo_bytes(self, width: int, height: int) -> int:
-        """Return the bytes of the content that a run keeps for the colors or the blend of a result of this size."""
-        is_kept = self._config.preserve_colors or self._config.opacity < 1
-        return 3 * width * height * self._config.bit_depth // 8 * is_kept
+        """Return the bytes of the content, and of a mask, that a run keeps for the colors or the blend of a result."""
+        config = self._config
+        is_kept = config.preserve_colors or config.recolors_result or config.opacity < 1
+        return width * height * (3 * config.bit_depth // 8 * is_kept + (config.color_mask is not None))
 
     def _example_bytes(self, area: int, reduced: int) -> float:
         """Return the bytes beside the style pictures: of one that is read; or of a turned copy, and of its reductions.

@@ -19,6 +19,7 @@ from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config import byte_sizes
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import OutOfMemoryError
+from neural_style.images.proofing import Proof
 from neural_style.losses.spec import LossTerms, StyleMoments
 
 MEMORY_ERRORS = (tf.errors.ResourceExhaustedError, MemoryError)
@@ -69,6 +70,7 @@ class PlannedObjective:
         plan: Plan,
         check: Check = go_on,
         masks: Masks = NO_MASKS,
+        proof: Proof | None = None,
     ):
         """Compute the targets.
 
@@ -81,7 +83,9 @@ class PlannedObjective:
             plan: the plan to follow.
             check: called before each tile of an evaluation; it may raise to end the evaluation.
             masks: those of the picture, at its size.
+            proof: printed colors, if the loss is that of the printed image.
         """
+        self._proof = proof
         self._graphs, self._config, self._planner, self._check = graphs, config, planner, check
         self.plan, self._masks = plan, masks
         self._content: np.ndarray | None = content
@@ -172,6 +176,10 @@ class PlannedObjective:
             self._masks,
         )
         self._objective = together(self._objectives)
+        if self._proof is not None:
+            from neural_style.compute.proofed_objective import ProofedObjective
+
+            self._objective = ProofedObjective(self._objective, self._proof)
         if plan.tile_size is not None:
             self._content = None  # the objectives keep what they need
 

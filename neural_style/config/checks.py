@@ -27,6 +27,7 @@ def check(config: Config) -> None:
     _check_pictures(config)
     _check_masks(config)
     _check_start(config)
+    _check_colors(config)
     _check_rotations(config.style_rotations or ())
     _check_layers(config)
     _check_progress(config)
@@ -121,6 +122,48 @@ def _check_start(config: Config) -> None:
                     f"initial_noiseblend: expected less than 1 beside --{name}, got 1, which is noise alone and leaves "
                     f"nothing of that picture; leave one of the two out"
                 )
+
+
+def _check_colors(config: Config) -> None:
+    """Check that the options of colors belong to something."""
+    if config.preserve_colors and config.color != "none":
+        raise UsageError(
+            f"color: expected none beside preserve_colors, which keeps the colors, too, got {config.color}; "
+            "leave one of the two out"
+        )
+    if config.color_mask is not None:
+        _check_picture("color_mask", config.color_mask)
+        if not config.preserve_colors and config.color == "none":
+            raise UsageError(
+                "color_mask: expected preserve_colors or color beside it, which it confines, got neither; "
+                "give --preserve_colors, or --color luminance, match or histogram"
+            )
+    check_color_details(config.color, config.color_space, config.color_transfer)
+    if config.proof is None and config.proof_intent != "relative":
+        raise UsageError("proof_intent is that of proof, which is not given; give both")
+
+
+def check_color_details(color: str, color_space: str, color_transfer: str) -> None:
+    """Check that the space of colors and the kind of transfer are those of something.
+
+    Args:
+        color: as `Config.color`.
+        color_space: as `Config.color_space`.
+        color_transfer: as `Config.color_transfer`.
+
+    Raises:
+        UsageError: one is given, and `color` does not use it.
+    """
+    if color == "none" and color_space != "ycbcr":
+        raise UsageError(
+            f"color_space: expected color luminance, match or histogram beside it, got {color_space} with color none; "
+            "give --color, or leave it out"
+        )
+    if color != "match" and color_transfer != "symmetric":
+        raise UsageError(
+            f"color_transfer: expected color match beside it, got {color_transfer} with color {color}; "
+            "give --color match, or leave it out"
+        )
 
 
 def _check_iterations(config: Config) -> None:

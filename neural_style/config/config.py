@@ -26,6 +26,7 @@ from neural_style.config.defaults import (
     usual_values,
 )
 from neural_style.config.fields import Option, words
+from neural_style.config.options.colors import Colors
 from neural_style.config.options.losses import Losses
 from neural_style.config.options.masks import Masks
 from neural_style.config.options.network import Network
@@ -37,7 +38,7 @@ from neural_style.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Config(Progress, Network, Losses, Optimization, Masks, Pictures):
+class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
     """Settings of one run. Fields have the names of the flags and are checked on creation.
 
     An option that is None gets its value when a run starts, in some cases from the network or the optimizer: see

@@ -16,9 +16,9 @@ class ColorMoments(NamedTuple):
     """Sums over the pixels of pictures, in float64. Sums of several pictures add up."""
 
     mass: float
-    """Number of pixels."""
+    """Number of pixels, or sum of their weights."""
     first: np.ndarray
-    """Sum of the colors, (3,), RGB 0-255."""
+    """Sum of the colors, (3,): RGB 0-255, or in another space."""
     second: np.ndarray
     """Sum of the outer products of the colors, (3, 3)."""
 
@@ -41,21 +41,28 @@ class ColorMoments(NamedTuple):
         return self.second / self.mass - np.outer(self.mean, self.mean)
 
 
-def color_moments(rgb: np.ndarray) -> ColorMoments:
-    """Sum the colors of a picture, float32 (height, width, 3), RGB 0-255."""
-    first, second = np.zeros(3), np.zeros((3, 3))
+def color_moments(rgb: np.ndarray, weights: np.ndarray | None = None) -> ColorMoments:
+    """Sum the colors of a picture, float32 (height, width, 3), RGB 0-255 or in another space.
+
+    Args:
+        rgb: the picture.
+        weights: how much each pixel counts, (height, width); None for 1 each.
+    """
+    mass, first, second = float(rgb.shape[0] * rgb.shape[1]), np.zeros(3), np.zeros((3, 3))
+    if weights is not None:
+        mass = float(weights.sum(dtype=np.float64))
     for rows in row_bands(*rgb.shape[:2]):
         colors = rgb[rows].reshape(-1, 3).astype(np.float64)
-        first += colors.sum(axis=0)
-        second += colors.T @ colors
-    return ColorMoments(float(rgb.shape[0] * rgb.shape[1]), first, second)
+        counted = colors if weights is None else colors * weights[rows].reshape(-1, 1)
+        first += counted.sum(axis=0)
+        second += counted.T @ colors
+    return ColorMoments(mass, first, second)
 
 
 def recolored(rgb: np.ndarray, colors: ColorMoments) -> np.ndarray:
     """Move the colors of a picture so that they have a mean and a covariance, each as little as possible.
 
-    It is the optimal transport between normal distributions (Pitié and Kokaram, CVMP 2007): with the covariances A of
-    the picture and B, x ← (x - mean of A) T + mean of B, where T = A^-½ (A^½ B A^½)^½ A^-½. A gray picture stays on one
+    It is the `optimal_transport` between normal distributions: x ← (x - own mean) T + mean. A gray picture stays on one
     line of colors. Values are not clipped.
 
     Args:
@@ -67,15 +74,28 @@ def recolored(rgb: np.ndarray, colors: ColorMoments) -> np.ndarray:
     """
     own = color_moments(rgb)
     least = _LEAST_VARIANCE * np.eye(3)  # a gray picture varies along one axis alone
-    root, inverse = (_power(own.covariance + least, power) for power in (0.5, -0.5))
-    map_of_colors = inverse @ _power(root @ colors.covariance @ root, 0.5) @ inverse
+    map_of_colors = optimal_transport(own.covariance + least, colors.covariance)
     moved = np.empty_like(rgb)
     for rows in row_bands(*rgb.shape[:2]):
         moved[rows] = (rgb[rows] - own.mean) @ map_of_colors + colors.mean
     return moved
 
 
-def _power(matrix: np.ndarray, power: float) -> np.ndarray:
+def optimal_transport(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the matrix that turns one covariance into another, and moves each color as little as possible.
+
+    It is T = A^-½ (A^½ B A^½)^½ A^-½ for the covariances A and B of normal distributions (Pitié and Kokaram, CVMP
+    2007).
+
+    Args:
+        own: A, (3, 3), without eigenvalues of 0.
+        wanted: B, (3, 3).
+    """
+    root, inverse = (power_of(own, power) for power in (0.5, -0.5))
+    return inverse @ power_of(root @ wanted @ root, 0.5) @ inverse
+
+
+def power_of(matrix: np.ndarray, power: float) -> np.ndarray:
     """Return the power of a symmetric matrix without negative eigenvalues."""
     values, axes = np.linalg.eigh(matrix)
     return (axes * values.clip(0) ** power) @ axes.T
@@ -95,7 +115,7 @@ def colored_noise(colors: ColorMoments, width: int, height: int, generator: np.r
     Returns:
         float32 (height, width, 3), RGB.
     """
-    root = _power(colors.covariance, 0.5)  # the symmetric root, which exists for gray styles, too
+    root = power_of(colors.covariance, 0.5)  # the symmetric root, which exists for gray styles, too
     noise = generator.standard_normal((height, width, 3), np.float32)
     for rows in row_bands(height, width):
         noise[rows] = noise[rows] @ root.astype(np.float32) + colors.mean.astype(np.float32)

@@ -18,10 +18,12 @@ from neural_style.errors import ImageError, UsageError
 from neural_style.hashing import FileCache
 from neural_style.images.folders import is_folder
 from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
+from neural_style.images.proofing import Proof, read_proof
 from neural_style.images.reading import read_image
 from neural_style.images.regions import MaskSource, Regions, read_content_mask, read_regions
 from neural_style.images.style_sizes import Size
 from neural_style.runs import pyramid
+from neural_style.runs.matched_colors import MatchedColors, matching_of, read_mask_at, seen_by_the_loss
 from neural_style.runs.style_pictures import (
     ROLE,
     Examples,
@@ -58,6 +60,10 @@ class Inputs:
     """The regions that have styles of their own; None if all styles count everywhere."""
     content_mask: MaskSource | None = field(default=None, repr=False)
     """Where the content counts; None for everywhere."""
+    color_mask: np.ndarray | None = None
+    """Where the content's colors are kept, at the size of the result, uint8 (height, width); None for everywhere."""
+    proof: Proof | None = None
+    """The colors that can be printed; None if any can."""
 
     @property
     def plan_size(self) -> tuple[int, int, tuple[int, int]]:
@@ -141,8 +147,11 @@ def read_inputs(config: Config) -> Inputs:
         ImageError: a picture cannot be read; or, before or after resizing, it has a side of less than
             `vgg19_spec.MIN_SIDE` pixels or more than `Config.max_pixels` pixels.
         UsageError: `Config.init` is neither the name of a start nor a picture.
+
+    It is also an ImageError if `Config.proof` is not the profile of a printer.
     """
     limit = config.max_pixels
+    proof = None if config.proof is None else read_proof(config.proof, config.proof_intent)
     original = read_image(config.content, "content picture", limit)
     height = scaled_height(original, config.width or original.width)
     content = _to_size(original, (config.width or original.width, height), limit, "content picture", config.content)
@@ -150,11 +159,16 @@ def read_inputs(config: Config) -> Inputs:
     originals: list[StylePicture] = []
     places = []
     hashes: FileCache[str] = FileCache(most=None)  # of this run's pictures, however many there are
+    matching = matching_of(config) if config.recolors_styles else None
+    matched = MatchedColors(matching, original) if matching else None
     for source, place, path in sources_of(config):
-        style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes)
+        style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes, matched)
         styles.append(style)
         originals.append(read)
         places.append(place)
+    if matched is not None:
+        originals = [matched.applied(place.style, read) for read, place in zip(originals, places, strict=True)]
+        styles = [resized(read, each.width, each.height) for read, each in zip(originals, styles, strict=True)]
     start = _read_start(config, originals[0])
     initial = start and resize(start, content.width, content.height)
     regions, content_mask = _read_masks(config, original, originals)
@@ -166,6 +180,8 @@ def read_inputs(config: Config) -> Inputs:
         tuple(places),
         regions=regions,
         content_mask=content_mask,
+        color_mask=read_mask_at((content.width, content.height), config.color_mask, limit),
+        proof=proof,
     )
 
 
@@ -211,13 +227,24 @@ def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
 
 
 def _read_style(
-    source: Source, place: Place, path: Path | None, result: Size, max_pixels: int, hashes: FileCache[str]
+    source: Source,
+    place: Place,
+    path: Path | None,
+    result: Size,
+    max_pixels: int,
+    hashes: FileCache[str],
+    matched: MatchedColors | None,
 ) -> tuple[StylePicture, StylePicture]:
-    """Return a style picture at the size that it has for a result, and as read; on disk if it has a path."""
+    """Return a style picture at the size that it has for a result, and as read; on disk if it has a path.
+
+    It is added to the colors of its style in `matched`, and has its own colors still.
+    """
     digest = "" if path is None else digest_of(path, hashes)
     read = read_image(source, ROLE, max_pixels)
     fit = place.fit._replace(scale=min(place.fit.scale, max_pixels / MIN_SIDE))  # refused below, with shorter numbers
     style = _to_size(read, fit.size(result, (read.width, read.height)), max_pixels, ROLE, source)
+    if matched is not None:
+        matched.add(place.style, read)
     if path is None:
         return style, read
     on_disk = PictureOnDisk(path, read.width, read.height, max_pixels, digest, reading_bytes_of(read), hashes)
@@ -240,7 +267,7 @@ def _read_start(config: Config, style: StylePicture) -> Picture | None:
         raise UsageError(f"init: expected {', '.join(STARTS)} or the path of a picture, got {source!r}")
     start = read_image(source, "initial picture", config.max_pixels)
     _check_not_tiny(start, f"initial picture {describe(source)}")
-    return start
+    return seen_by_the_loss(config, start)
 
 
 def at_scale(inputs: Inputs, width: int, height: int) -> Inputs:

@@ -10,7 +10,11 @@ from neural_style.compute.masks import covered
 from neural_style.compute.objective import decode
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.images import color_transfer
+from neural_style.images.color_matching import ColorMatching
 from neural_style.images.picture import lanczos, to_integers
+from neural_style.images.proofing import Proof
+from neural_style.runs.inputs import Inputs
+from neural_style.runs.matched_colors import finishing_of
 
 _FULLY = 0.998
 """Least sum of masks that counts as full cover, less than half a gray level below 1."""
@@ -19,8 +23,8 @@ _FULLY = 0.998
 class Finish(NamedTuple):
     """What is done to a picture after its optimization."""
 
-    photo: np.ndarray
-    """The content, (height, width, 3), uint8 or uint16 as the result."""
+    photo: np.ndarray | None
+    """The content, (height, width, 3), uint8 or uint16 as the result; None if it is not needed."""
     colors: bool
     """Whether the photo's colors are kept."""
     opacity: float
@@ -28,22 +32,50 @@ class Finish(NamedTuple):
     covered: np.ndarray | None = None
     """Where some region covers the picture, float16 (height, width, 1), 0-1; the photo is elsewhere. None for
     everywhere."""
+    matching: ColorMatching | None = None
+    """How the picture gets the photo's colors; None if it does not."""
+    mask: np.ndarray | None = None
+    """Where colors are kept, uint8 (height, width); None for everywhere."""
+    alpha: np.ndarray | None = None
+    """How much the colors of each pixel count, (height, width); None for 1 each."""
+    proof: Proof | None = None
+    """The colors that can be printed, to which those of the picture are brought last."""
 
 
-def finish_of(config: ResolvedConfig, content: np.ndarray, regions: np.ndarray | None = None) -> Finish | None:
+def finish_of(config: ResolvedConfig, inputs: Inputs) -> Finish | None:
     """Return what is done to the picture of a run after its optimization; None for nothing.
 
     Args:
         config: the run.
-        content: the content at the size of the result, float (height, width, 3), RGB of 0-255.
-        regions: masks of the regions that have styles, float (height, width, regions); None for the whole picture.
+        inputs: its pictures, at the size of the result.
     """
-    everywhere = None if regions is None else covered(regions).astype(np.float16)
-    if everywhere is not None and everywhere.min() > _FULLY:
-        everywhere = None
-    if not config.preserve_colors and config.opacity == 1 and everywhere is None:
+    content, of_regions = inputs.content, covered_by(inputs.masks(eroded=False).regions)
+    matching = finishing_of(config, content.rgb)
+    needs_photo = config.preserve_colors or matching is not None or config.opacity < 1 or of_regions is not None
+    if not needs_photo and inputs.proof is None:
         return None
-    return Finish(to_integers(content, config.bit_depth), config.preserve_colors, config.opacity, everywhere)
+    return Finish(
+        photo=to_integers(content.rgb, config.bit_depth) if needs_photo else None,
+        colors=config.preserve_colors,
+        opacity=config.opacity,
+        covered=of_regions,
+        matching=matching,
+        mask=inputs.color_mask,
+        alpha=content.alpha,
+        proof=inputs.proof,
+    )
+
+
+def covered_by(regions: np.ndarray | None) -> np.ndarray | None:
+    """Return what some region covers, float16 (height, width, 1), 0-1; None for everything.
+
+    Args:
+        regions: masks, float (height, width, regions); None for the whole picture.
+    """
+    if regions is None:
+        return None
+    found = covered(regions).astype(np.float16)
+    return None if found.min() > _FULLY else found
 
 
 def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish | None, bit_depth: int) -> np.ndarray:
@@ -63,12 +95,18 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
         picture = to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
         picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
-    if finish is not None and finish.colors:
-        picture = color_transfer.preserve_colors(picture, finish.photo, out=picture)
-    if finish is not None and (finish.opacity < 1 or finish.covered is not None):
-        for index, (row, of_photo) in enumerate(zip(picture, finish.photo, strict=True)):  # few bytes at a time
-            share: Any = finish.opacity
-            if finish.covered is not None:
-                share = share * finish.covered[index].astype(np.float32)
-            row[:] = np.rint(share * row + (1 - share) * of_photo)
+    return picture if finish is None else _finished(picture, finish)
+
+
+def _finished(picture: np.ndarray, finish: Finish) -> np.ndarray:
+    """Do to a picture what is done after its optimization, in place."""
+    if finish.photo is not None:
+        if finish.colors:
+            color_transfer.preserve_colors(picture, finish.photo, picture, finish.mask)
+        if finish.matching is not None:
+            finish.matching.recolor(picture, finish.photo, finish.mask, finish.alpha, out=picture)
+        if finish.opacity < 1 or finish.covered is not None:
+            color_transfer.lay_over(picture, finish.photo, finish.opacity, finish.covered)
+    if finish.proof is not None:
+        finish.proof.apply(picture)
     return picture

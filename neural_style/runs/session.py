@@ -27,6 +27,7 @@ from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.inputs import Inputs, at_scale
+from neural_style.runs.matched_colors import seen_by_the_loss
 from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import SessionState, numbers_of, step_from
@@ -78,7 +79,8 @@ class Session:
         self._inputs: Inputs | None = inputs
         self._size = inputs.content.width, inputs.content.height
         self._alpha = inputs.content.alpha
-        self._finish = finish_of(config, inputs.content.rgb, inputs.masks(eroded=False).regions)
+        self._proof = inputs.proof
+        self._finish = finish_of(config, inputs)
         try:
             with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network, inputs.region_count)
@@ -161,6 +163,7 @@ class Session:
         scale, plan, inputs = self.scales[self._at], self.plans[self._at], self._inputs
         assert inputs is not None
         scaled = at_scale(inputs, scale.width, scale.height)
+        scaled = dataclasses.replace(scaled, content=seen_by_the_loss(self.config, scaled.content))
         is_last = scale is self.scales[-1]
         if is_last:
             self._inputs = inputs = None
@@ -171,7 +174,7 @@ class Session:
         styles_of = functools.partial(self._stylizer.style_targets, members=masks.members, eroded=masks.eroded)
         targets = functools.partial(styles_of, self._graphs, styles, check=check)
         objective = PlannedObjective(
-            self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check, masks
+            self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check, masks, self._proof
         )
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)

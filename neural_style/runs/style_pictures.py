@@ -13,6 +13,7 @@ from neural_style.compute.cost_model import CHANNEL_BYTES, IMAGE_BYTES
 from neural_style.config.config import Config
 from neural_style.errors import ImageError
 from neural_style.hashing import FileCache, cached_hash
+from neural_style.images.color_matching import ColorMap, apply
 from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import Picture, Source, describe, resize
 from neural_style.images.reading import read_image
@@ -40,6 +41,8 @@ class PictureOnDisk:
     """Bytes that reading and resizing it takes, besides the resized picture."""
     hashes: FileCache[str] = dataclasses.field(compare=False, repr=False)
     """Hashes of all pictures of the run."""
+    colors: ColorMap | None = dataclasses.field(default=None, compare=False, repr=False)
+    """How its colors are changed; None if they are not."""
 
     @property
     def rgb(self) -> np.ndarray:
@@ -59,6 +62,8 @@ class PictureOnDisk:
                 f"{ROLE} {describe(self.path)!r}: expected the file that the run began with, got one that has changed "
                 "since; run again, and leave the folder as it is meanwhile"
             )
+        if self.colors is not None:
+            apply(self.colors, picture.rgb, picture.rgb)
         return resize(picture, self.width, self.height)
 
 

@@ -17,7 +17,7 @@ OTHERS = {
         **{"content_img": "content", "style_imgs": "styles", "style_imgs_weights": "style_blend_weights"},
         **{"img_name": "output", "init_img_type": "init", "max_size": "width"},
         **{"model_weights": "weights", "pooling_type": "pooling", "max_iterations": "iterations"},
-        **{"noise_ratio": "initial_noiseblend", "color_convert_type": "preserve_colors"},
+        **{"noise_ratio": "initial_noiseblend", "color_convert_type": "color_space"},
     },
     "crowsonkb/style-transfer-pytorch": {
         **{"devices": "device", "random_seed": "seed", "style_weights": "style_blend_weights", "end_scale": "width"},

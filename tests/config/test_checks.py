@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 
@@ -311,3 +312,37 @@ def test_only_steps_are_clipped():
             clip=True,
             optimizer=optimizer,
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"color": "match", "preserve_colors": True}, "color: expected none beside preserve_colors"),
+        ({"color_mask": "mask.png"}, "color_mask: expected preserve_colors or color beside it"),
+        ({"color_mask": 3, "color": "match"}, "color_mask: expected a path, a PIL image or an array, got 3"),
+        ({"color_space": "lab"}, "color_space: expected color luminance, match or histogram beside it"),
+        ({"color_space": "lab", "preserve_colors": True}, "color_space: expected color luminance, match or histogram"),
+        ({"color_transfer": "pca"}, "color_transfer: expected color match beside it, got pca with color none"),
+        ({"color_transfer": "pca", "color": "histogram"}, "color_transfer: expected color match beside it"),
+        ({"proof_intent": "absolute"}, "proof_intent is that of proof, which is not given; give both"),
+    ],
+    ids=str,
+)
+def test_options_of_colors_belong_together(changes, expected):
+    with pytest.raises(UsageError, match=re.escape(expected)):
+        Config("photo.jpg", ["style.jpg"], **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"color": "match", "color_space": "luv", "color_transfer": "cholesky", "opacity": 0.5},
+        {"color": "luminance", "color_mask": "mask.png", "proof": "printer.icc", "proof_intent": "absolute"},
+        {"preserve_colors": True, "color_mask": "mask.png"},
+    ],
+    ids=str,
+)
+def test_options_of_colors_that_go_together(changes):
+    config = Config("photo.jpg", ["style.jpg"], **changes)
+    assert config.recolors_styles == ("color_transfer" in changes)
+    assert config.recolors_result == (config.color == "luminance")

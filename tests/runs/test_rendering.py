@@ -9,6 +9,7 @@ from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
 from neural_style.images.color_transfer import preserve_colors
 from neural_style.images.picture import lanczos
+from neural_style.runs.inputs import read_inputs
 from neural_style.runs.rendering import Finish, finish_of, rendered
 
 MEAN = np.array([123.0, 117.0, 104.0], np.float32)
@@ -72,13 +73,32 @@ def test_a_painting_is_laid_over_the_photo(depth, colors):
 
 
 def test_only_what_is_asked_for_needs_the_photo():
-    photo = smooth(16, 12, seed=4)
+    photo = smooth(64, 48, seed=4)
     config = Config(photo, [photo])
-    assert finish_of(resolve(config), photo) is None
+    inputs = read_inputs(config)
+    assert finish_of(resolve(config), inputs) is None
     for changes in ({"preserve_colors": True}, {"opacity": 0.5}):
-        finish = finish_of(resolve(dataclasses.replace(config, **changes)), photo.astype(np.float32))
+        finish = finish_of(resolve(dataclasses.replace(config, **changes)), inputs)
         assert (finish.colors, finish.opacity) == (changes.get("preserve_colors", False), changes.get("opacity", 1))
         np.testing.assert_array_equal(finish.photo, photo)
+
+
+def test_the_photo_stays_where_no_region_is():
+    photo = smooth(16, 12, seed=4)
+    covered = np.zeros((12, 16, 1), np.float16)
+    covered[:, 4:8], covered[:, 8:] = 0.5, 1
+    alone = rendered(IMAGE, MEAN, (16, 12), None, 8)
+    found = rendered(IMAGE, MEAN, (16, 12), Finish(photo, False, 1.0, covered), 8)
+    np.testing.assert_array_equal(found, np.rint(covered * alone + (1 - covered) * photo))
+
+
+def test_regions_that_cover_everything_need_no_photo():
+    white, half = np.full((48, 64), 255, np.uint8), np.zeros((48, 64), np.uint8)
+    half[:, 32:] = 255
+    photo = smooth(64, 48, seed=4)
+    for masks, needs_photo in (([half, 255 - half], False), ([white, half], False), ([half, half], True)):
+        config = Config(photo, [photo, photo], content_masks=masks)
+        assert (finish_of(resolve(config), read_inputs(config)) is not None) == needs_photo
 
 
 def test_the_image_is_left_as_it_is():
