@@ -16,7 +16,7 @@ from neural_style.cli.console import with_dashes
 from neural_style.config import byte_sizes
 from neural_style.config.config import Config
 from neural_style.errors import NeuralStyleError
-from neural_style.images.picture import describe, printable
+from neural_style.images.picture import Source, describe, printable
 from neural_style.runs import pyramid
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class RunReport:
         config: Any = self._config if self._session is None else self._session.config
         facts: dict[str, Any] = {
             **_outcome(self._status, exit_code, self._error),
-            "content": describe(config.content),
-            "styles": [describe(style) for style in config.styles],
+            "content": _name(config.content),
+            "styles": [_name(style) for style in config.styles],
             "seed": config.seed,
             "files": self.files,
         }
@@ -164,6 +164,11 @@ def print_refusal(arguments: Sequence[str], error: NeuralStyleError) -> None:
     if switches and not switches[-1][0] and switches[-1][1].lower() != "false":
         to_error = re.search(r"(?:^| )--?output[= ]-( |$)", text) is not None
         _print(_outcome(FAILED, error.exit_code, error_text(error)), to_error=to_error)
+
+
+def _name(source: Source) -> str:
+    """Return the short name of a picture, also of one that is not read from standard input yet."""
+    return standard_streams.INPUT if standard_streams.is_dash(source) else describe(source)
 
 
 def _outcome(status: str, exit_code: int, error: str | None) -> dict[str, Any]:

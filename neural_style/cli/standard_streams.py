@@ -71,10 +71,11 @@ def _readers(config: Config) -> Iterator[tuple[str, Any]]:
     for name, option in OPTIONS.items():
         if option.is_picture:
             value = getattr(config, name)
-            yield from ((name, value) for each in (value if isinstance(value, tuple) else (value,)) if _is_dash(each))
+            yield from ((name, value) for each in (value if isinstance(value, tuple) else (value,)) if is_dash(each))
 
 
-def _is_dash(value: Any) -> bool:
+def is_dash(value: Any) -> bool:
+    """Return whether a value of an option is a dash alone."""
     return isinstance(value, str) and value == DASH
 
 
@@ -101,7 +102,7 @@ def with_input(config: Config) -> Config:
     for name, value in _readers(config):
         picture = EncodedPicture(_read(name, config.max_pixels), INPUT, "stdin")
         several = isinstance(value, tuple)
-        replaced: Any = tuple(picture if _is_dash(each) else each for each in value) if several else picture
+        replaced: Any = tuple(picture if is_dash(each) else each for each in value) if several else picture
         return dataclasses.replace(config, **{name: replaced})
     return config
 
