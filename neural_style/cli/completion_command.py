@@ -42,7 +42,7 @@ _VALUES: Mapping[str, Sequence[object]] = {
 }
 """Option without declared choices -> values that it takes, among others."""
 
-_SHORTEST_HELP = 70
+_LONGEST_HELP = 70
 """About how many characters of a flag's help are shown beside it."""
 
 
@@ -143,7 +143,7 @@ def _dashed(name: str) -> str:
 
 def _first_sentence(text: str) -> str:
     return textwrap.shorten(
-        re.split(r"(?<=\.) (?=[A-Z-])|; repeat this", " ".join(text.split()))[0], _SHORTEST_HELP, placeholder=" ..."
+        re.split(r"(?<=\.) (?=[A-Z-])|; repeat this", " ".join(text.split()))[0], _LONGEST_HELP, placeholder=" ..."
     )
 
 
