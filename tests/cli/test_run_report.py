@@ -1,5 +1,7 @@
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 from command_line import RUN, tree
@@ -23,6 +25,18 @@ def strict(text):
     return json.loads(line, parse_constant=refuse)
 
 
+def documented_keys():
+    """The keys in the table of docs/pipes.md, which its example has as well."""
+    page = (Path(__file__).parents[2] / "docs" / "pipes.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    table = page.partition("| key | meaning |")[2].partition("\n\n")[0]
+    keys = {
+        key for names in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", names)
+    }
+    assert keys == {*json.loads(example)}
+    return keys
+
+
 def test_a_run_is_told_in_one_line(folder, capsys):
     options = [
         "--width=96",
@@ -37,6 +51,7 @@ def test_a_run_is_told_in_one_line(folder, capsys):
     checkpoints = ["--checkpoint-output=c_{}.jpg", "--checkpoint-iterations=2"]
     assert cli.main([*RUN, *options, *files, *checkpoints]) == 0
     facts = strict(capsys.readouterr().out)
+    assert {*facts} == documented_keys()
     assert facts["files"] == {
         "save_flags": "run.cfg",
         "checkpoint_output": ["c_2.jpg", "c_4.jpg", "c_6.jpg"],
