@@ -25,6 +25,17 @@ def commands(document):
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
 
 
+def arguments_of(line):
+    """Arguments of the program in a command line, up to the next pipe or redirection; None if it does not paint."""
+    words = shlex.split(line, comments=True)
+    starts = [0] * line.startswith("python ") + [at + 1 for at, word in enumerate(words) if word == "|"]
+    start = next((at + 3 for at in starts if words[at : at + 3] == ["python", "-m", "neural_style"]), None)
+    if start is None or not "".join(words[start : start + 1]).startswith("--"):
+        return None
+    end = next((at for at in range(start, len(words)) if words[at] in ("|", ">", "2>")), len(words))
+    return words[start:end]
+
+
 def anchors(document):
     """What links to headings of a document end with."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
@@ -47,10 +58,19 @@ def test_every_command_line_in_the_documents_parses():
     parsed = set()
     for document in DOCUMENTS:
         for line in commands(document):
-            if line.startswith("python -m neural_style --"):
-                flags.parse(shlex.split(line, comments=True)[3:])
+            arguments = arguments_of(line)
+            if arguments is not None:
+                flags.parse(arguments)
                 parsed.add(document.name)
-    assert {"README.md", "flags.md", "any-size.md"} <= parsed
+    assert {"README.md", "flags.md", "any-size.md", "pipes.md"} <= parsed
+
+
+def test_command_lines_in_pipes_are_found():
+    assert arguments_of("cat a | python -m neural_style --content - --output - > b.png") == [
+        *("--content", "-", "--output", "-"),
+    ]
+    assert arguments_of("python -m neural_style --json 2> log.txt") == ["--json"]
+    assert arguments_of("python -m neural_style doctor") is None
 
 
 def test_python_in_the_documents_compiles_and_imports_public_names():

@@ -84,6 +84,12 @@ def parse(arguments: Sequence[str]) -> Options:
     return Options(tuple(name for name in possible if name in sections or not sections), widths, **given)
 
 
+def declared_flags() -> list[tuple[str, str, str]]:
+    """Return the name of each flag of `bench`, the type of its value, such as "string" or "bool", and its help."""
+    values = _flags()
+    return [(name, values[name].flag_type(), values[name].help) for name in values]
+
+
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     least = vgg19_spec.MIN_SIDE

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from neural_style.cli.standard_streams import DASH
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
 from neural_style.errors import UsageError
@@ -137,11 +138,11 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
 
 
 def _absolute(name: str, path: str) -> str:
-    """Return an absolute path; for `init`, maybe the name of a start.
+    """Return an absolute path; for `init`, maybe the name of a start, and for `output` a dash, standard output.
 
     For checkpoints, escape the folder so that it contains no placeholder.
     """
-    if name == "init" and path in STARTS:
+    if (name == "init" and path in STARTS) or (name == "output" and path == DASH):
         return path
     absolute = os.path.abspath(path)
     if name != "checkpoint_output" or os.path.isabs(path):

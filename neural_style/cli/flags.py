@@ -238,8 +238,11 @@ def _takes_none(name: str) -> bool:
 
 
 def _is_value(token: str) -> bool:
-    """Return whether a token is a value, not a flag: it does not begin with a dash, or is a negative number."""
-    return not token.startswith("-") or re.fullmatch(r"-[\d.].*", token) is not None
+    """Return whether a token is a value, not a flag: it does not begin with a dash, or is a negative number.
+
+    A dash alone is a value, too: standard input or output. So is a path in a folder of that name.
+    """
+    return not token.startswith("-") or re.fullmatch(r"-(?:[\d./].*)?", token, re.DOTALL) is not None
 
 
 def kind(option: Option) -> str:

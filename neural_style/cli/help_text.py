@@ -30,9 +30,12 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
            [--repeats N] [--short] [--weights W] [--precision P] [--preset NAME] [--content PHOTO]
            [--style PAINTING] [--pictures FOLDER] [--json FILE]
            Measure speed and memory; quality also makes the classic run, and judges pictures.
+       {program} completion bash|zsh|fish
+           Print a script with which the shell completes flags and their values.
 
 Names of flags: dashes and underscores are the same. Switches: --overwrite, --overwrite=false, --nooverwrite.
 Lists: --styles a.jpg b.jpg, or --styles=a.jpg --styles=b.jpg.
+Pipes: --content - reads the picture from standard input, and --output - writes a PNG to standard output.
 Paths: ~ and ~user at the beginning stand for a home folder; write ./~name for a file of that name.
 
 Presets:

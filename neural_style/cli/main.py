@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neural_style import __version__
-from neural_style.cli import flags, help_text, painting, signals
+from neural_style.cli import flags, help_text, painting, run_report, signals
 from neural_style.cli.console import Console, say, with_dashes
 from neural_style.config import presets
-from neural_style.errors import NeuralStyleError, OutOfMemoryError
+from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 
 _COMMANDS = {
     "doctor": "doctor",
@@ -26,6 +26,7 @@ _COMMANDS = {
     "weights": "weights_command",
     "recolor": "recolor_command",
     "blend": "blend_command",
+    "completion": "completion_command",
 }
 """First argument -> module whose `run` yields lines of text for standard output."""
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"error: {with_dashes(str(error))}")
             return error.exit_code
         except MemoryError:
-            say("error: this machine has too little memory for pictures of this size; lower --width or --memory")
+            say(f"error: {run_report.TOO_LITTLE_MEMORY}")
             return OutOfMemoryError.exit_code
         except signals.Interrupted as stop:
             say("stopped")
@@ -72,4 +73,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
         for line in command.run(arguments[1:]):
             print(line, flush=True)
         return 0
-    return painting.paint(flags.parse(arguments))
+    try:
+        config = flags.parse(arguments)
+    except UsageError as error:
+        run_report.print_refusal(arguments, error)
+        raise
+    return painting.paint(config)

@@ -9,10 +9,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO, Any
 
 from neural_style import __version__, files
-from neural_style.cli import flag_files, loss_history
+from neural_style.cli import flag_files, loss_history, standard_streams
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.resolve import resolve
 from neural_style.errors import OutputError
 from neural_style.images import writing
@@ -39,16 +41,23 @@ _STEM_BYTES = 200
 class Outputs:
     """Every file that a run may write."""
 
-    def __init__(self, config: Config, size: tuple[int, int]):
+    def __init__(self, config: Config, size: tuple[int, int], stream: IO[bytes] | None = None):
         """Choose the names. Nothing is written.
 
         Args:
             config: the run.
             size: width and height of the result in pixels.
+            stream: standard output, if the result is to be written there. If that fails, it is written to a file.
         """
         self._config = config
         self._size = size
-        self.result = Path(config.output) if config.output else _default_name(config)
+        self._stream = stream
+        self._to_stream = standard_streams.is_output(config)
+        self.result = Path(config.output) if config.output and not self._to_stream else _default_name(config)
+        self.stream_failure: OutputError | None = None
+        """Why the result could not be written to standard output; None unless that failed."""
+        self.written: dict[str, Any] = {}
+        """Option -> path of the file that was written for it; of checkpoints, a list of them."""
 
     def check(self) -> None:
         """Check that every file can be written, without writing any.
@@ -81,17 +90,29 @@ class Outputs:
             if option in ("output", "checkpoint_output"):
                 writing.check_format(path, option, self._size, self._config.bit_depth)
 
-    def write_result(self, step: Step, network: VGGWeights) -> Path:
+    def write_result(self, step: Step, network: VGGWeights) -> Path | None:
         """Write a step's image as the result. If that fails, write it elsewhere, without replacing anything.
 
         Returns:
-            Path of the file written.
+            Path of the file written; None if the image was written to standard output.
 
         Raises:
             OutputError: the image cannot be written anywhere.
         """
+        if self._stream is not None:
+            try:
+                settings = _settings(self._config, network)
+                writing.write_png(self._stream, step.image_with_alpha, settings=settings)
+                self._stream.flush()
+            except OSError as error:
+                self.stream_failure = standard_streams.failure(error)
+                _log.error("%s; writing a file instead", self.stream_failure)
+            else:
+                self.written["output"] = standard_streams.DASH
+                return None
         name = self.result.name
-        for place, overwrite in ((self.result, self._config.overwrite), (Path(name), False)):
+        overwrite_result = self._config.overwrite and not self._to_stream
+        for place, overwrite in ((self.result, overwrite_result), (Path(name), False)):
             try:
                 return self._write_image("output", place, step, network, overwrite)
             except OutputError as error:
@@ -138,7 +159,8 @@ class Outputs:
     def _planned(self) -> Iterator[tuple[str, Path]]:
         """Yield each file that may be written, with its option; of very many checkpoints only the first."""
         config = self._config
-        yield "output", self.result
+        if not self._to_stream:
+            yield "output", self.result
         yield from self._progress_files(self.result)
         if config.save_flags is not None:
             yield "save_flags", Path(config.save_flags)
@@ -166,12 +188,18 @@ class Outputs:
         return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
     def _write(self, option: str, path: Path, write: Callable[[Path], object], overwrite: bool) -> None:
-        _note_new_name(option, path, files.write_atomically(path, write, overwrite=overwrite, option=option))
+        written = files.write_atomically(path, write, overwrite=overwrite, option=option)
+        _note_new_name(option, path, written)
+        self.written[option] = str(written)
 
     def _write_image(self, option: str, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
         settings = _settings(self._config, network)
         written = writing.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
         _note_new_name(option, path, written)
+        if option == "checkpoint_output":
+            self.written.setdefault(option, []).append(str(written))
+        else:
+            self.written[option] = str(written)
         return written
 
 
@@ -198,6 +226,8 @@ def _stem(source: Source) -> str:
     """Return the part of a default name that stands for a picture or a folder of pictures."""
     if is_folder(source):
         return Path(os.path.abspath(source)).name
+    if isinstance(source, EncodedPicture):
+        return source.stem
     if isinstance(source, (str, os.PathLike)):
         return Path(source).stem  # not from `describe`, which replaces bytes that are not text
     return Path(describe(source)).stem

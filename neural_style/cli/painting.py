@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
-from neural_style.cli import signals
+from neural_style.cli import signals, standard_streams
 from neural_style.cli.console import say, show_notes, with_dashes
 from neural_style.cli.outputs import Outputs
 from neural_style.cli.reporter import Reporter
+from neural_style.cli.run_report import RunReport, exit_code_of
 from neural_style.cli.tensorflow_import import import_tensorflow
 from neural_style.config import byte_sizes
 from neural_style.config.config import Config
@@ -38,10 +41,29 @@ def paint(config: Config) -> int:
         Interrupted: a signal stopped the run, and there is no image to write.
     """
     show_notes()
-    job = _prepare(config)
+    report = RunReport(config)
+    try:
+        standard_streams.check(config)
+        is_piped = standard_streams.is_output(config)
+        with standard_streams.output_alone() if is_piped else contextlib.nullcontext() as stream:
+            config = standard_streams.with_input(config)
+            report.begin(config)
+            exit_code = _paint(config, stream, report)
+    except BaseException as error:
+        report.fail(error)
+        report.print(exit_code_of(error))
+        raise
+    report.print(exit_code)
+    return exit_code
+
+
+def _paint(config: Config, stream: IO[bytes] | None, report: RunReport) -> int:
+    """Make the run of `paint`, and write the result to a stream if there is one."""
+    job = _prepare(config, stream)
     for line in job.description:
         say(line)
-    results = _Results(job)
+    results = _Results(job, report)
+    report.start(job.session, job.device)
     session, most = job.session, pyramid.total_iterations(job.session.scales)
     tolerance = session.config.tolerance_of(session.plans[-1].optimizer)
     try:
@@ -64,11 +86,13 @@ class _Job:
 
     session: Session
     outputs: Outputs
+    device: str
+    """The device, as TensorFlow names it."""
     description: Sequence[str]
     """Lines of text that say what is about to be done."""
 
 
-def _prepare(config: Config) -> _Job:
+def _prepare(config: Config, stream: IO[bytes] | None) -> _Job:
     """Read the inputs, check the outputs and plan the run.
 
     Raises:
@@ -94,7 +118,7 @@ def _prepare(config: Config) -> _Job:
         f"weights {network.name}, on {stylizer.device} in {config.precision} ({stylizer.precision.reason})",
         f"memory: {largest.described(config)}; about {byte_sizes.describe(largest.peak)} at most, of {config.memory}",
     )
-    return _Job(session, Outputs(config, size), description)
+    return _Job(session, Outputs(config, size, stream), stylizer.device, description)
 
 
 def _described_styles(config: Config, inputs: Inputs) -> Iterator[str]:
@@ -124,8 +148,10 @@ def load_weights(config: Config, *, fetch: bool = True, progress: bool = False) 
 class _Results:
     """Keeps the best step and the losses of a run, and writes files from them."""
 
-    def __init__(self, job: _Job):
+    def __init__(self, job: _Job, report: RunReport):
         self._job = job
+        self.report = report
+        report.files = job.outputs.written
         self._history: dict[int, Mapping[str, float]] = {}
         self.best: Step | None = None
 
@@ -136,7 +162,8 @@ class _Results:
             job.outputs.write_flags(job.session.network)
         self._history[step.iteration] = step.losses
         if step.best:
-            self.best = step
+            self.best = self.report.best = step
+        self.report.take(step)
         assert self.best is not None  # the first step is always the best so far
         if job.session.config.checkpoint_at(step.iteration):
             job.outputs.write_checkpoint(step.iteration, self.best, job.session.network)
@@ -151,14 +178,30 @@ class _Results:
         outputs = self._job.outputs
         try:
             path = outputs.write_result(self.best, self._job.session.network)
-            height, width = self.best.image.shape[:2]
-            loss = f"loss {self.best.losses['total']:.6g} at iteration {self.best.iteration}"
-            print(f"wrote {path} ({width}×{height} px, {loss})", flush=True)
-            outputs.write_progress(self._history, path)
+            self._tell(path)
+            if path is not None:
+                outputs.write_progress(self._history, path)
         except OutputError as error:
             say(f"error: {with_dashes(str(error))}")
+            self.report.fail(error)
+            return NeuralStyleError.exit_code
+        if outputs.stream_failure is not None:
+            self.report.fail(outputs.stream_failure)
             return NeuralStyleError.exit_code
         return 0
+
+    def _tell(self, path: Path | None) -> None:
+        """Say where the result was written: on standard output, unless that has the picture or the line of JSON."""
+        assert self.best is not None
+        height, width = self.best.image.shape[:2]
+        loss = f"loss {self.best.losses['total']:.6g} at iteration {self.best.iteration}"
+        place = path or f"the picture to {standard_streams.OUTPUT}"
+        told = f"wrote {place} ({width}×{height} px, {loss})"
+        config = self._job.session.config
+        if standard_streams.is_output(config):
+            say(told)
+        elif not config.json:
+            print(told, flush=True)
 
 
 def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
@@ -181,7 +224,9 @@ def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
     if isinstance(cause, (NeuralStyleError, signals.Interrupted)):
         kind = "stopped" if isinstance(cause, signals.Interrupted) else "error"
         say(f"{kind}: {with_dashes(str(cause))}; writing the best image so far")
-        return results.write() or cause.exit_code
+        exit_code = results.write() or cause.exit_code
+        results.report.fail(cause)
+        return exit_code
     say("error: the run failed, as shown below; writing the best image so far")
     results.write()
     raise cause

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from neural_style import vgg19_spec
 from neural_style.config import byte_sizes
 from neural_style.config.defaults import BALANCED_BLOCKS, STEPPING, STYLE_ROTATIONS
+from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.fields import words
 from neural_style.errors import UsageError
 
@@ -198,7 +199,7 @@ def _check_picture(name: str, picture: Any) -> None:
     if picture is None or (isinstance(picture, str) and not picture):
         raise UsageError(f"{name}: expected a picture, got none; give --{name} FILE")
     is_object = hasattr(type(picture), "__array_interface__")  # PIL images and arrays, without importing PIL or NumPy
-    if not is_object and not isinstance(picture, (str, os.PathLike)):
+    if not is_object and not isinstance(picture, (str, os.PathLike, EncodedPicture)):
         raise UsageError(f"{name}: expected a path, a PIL image or an array, got {picture!r}")
 
 

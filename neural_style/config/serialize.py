@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def hashable(value: Any) -> Any:
         return tuple(sorted(value))  # the order of a set differs from process to process
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, EncodedPicture):
+        return ("file", value.digest)
     interface = getattr(value, "__array_interface__", None)
     if interface is None:
         return value

@@ -1,8 +1,11 @@
 """Write PNG files with 16 bits per channel, which Pillow cannot write, and TIFF files of any size."""
 
+import contextlib
+import os
 import struct
 import zlib
 from collections.abc import Mapping
+from typing import IO
 
 import numpy as np
 
@@ -19,11 +22,11 @@ _PNG_LEVEL = 4
 2 % larger."""
 
 
-def write_png(path: PathLike, pixels: np.ndarray, *, texts: Mapping[str, str], profile: bytes) -> None:
+def write_png(path: PathLike | IO[bytes], pixels: np.ndarray, *, texts: Mapping[str, str], profile: bytes) -> None:
     """Write a PNG file with 16 bits per channel, in bands of rows.
 
     Args:
-        path: where to write.
+        path: where to write; or a stream, which need not be seekable.
         pixels: uint16 (height, width, 3) or, with alpha, (height, width, 4).
         texts: ASCII texts to embed, by keyword.
         profile: the ICC profile of the colors.
@@ -32,7 +35,8 @@ def write_png(path: PathLike, pixels: np.ndarray, *, texts: Mapping[str, str], p
     kind = next(kind for kind, count in CHANNELS.items() if count == channels)
     packer = zlib.compressobj(_PNG_LEVEL)
     above = np.zeros(width * channels * 2, np.uint8)
-    with open(path, "wb") as file:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(path, "wb")) if isinstance(path, (str, os.PathLike)) else path
         file.write(SIGNATURE)
         write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
         write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))

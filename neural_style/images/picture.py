@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.files import PathLike
 from neural_style.images.row_bands import row_bands
 
-Source = PathLike | Image.Image | np.ndarray
-"""What a picture can be read from: a path, a PIL image or an array."""
+Source = PathLike | EncodedPicture | Image.Image | np.ndarray
+"""What a picture can be read from: a path, the bytes of a file, a PIL image or an array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class Picture:
 def describe(source: Source) -> str:
     """Return a short name of a picture for messages and metadata: a file name, "a PIL image" or "an array".
 
+    The bytes of a file have a name of their own.
+
     Bytes of a file name that are not text in the encoding of the file system become "\N{REPLACEMENT CHARACTER}", so
     the name can be printed, encoded as UTF-8 and stored as JSON.
     """
@@ -51,6 +54,8 @@ def describe(source: Source) -> str:
         return "a PIL image"
     if isinstance(source, np.ndarray):
         return "an array"
+    if isinstance(source, EncodedPicture):
+        return source.name
     return printable(Path(source).name or os.fspath(source))
 
 

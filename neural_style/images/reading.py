@@ -5,6 +5,7 @@ process, so threads can read at the same time.
 """
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from neural_style.config.config import OPTIONS
+from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.errors import ImageError
 from neural_style.files import PathLike
 from neural_style.images import camera_raws, jpeg2000, optional_formats, pillow_files, png_chunks, tiff_pages
@@ -42,8 +44,8 @@ def read_image(source: Source, role: str = "picture", max_pixels: int = MAX_PIXE
     the first frame is read, and of a TIFF file the largest page.
 
     Args:
-        source: path of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (gray and alpha), H×W×3 or H×W×4, and of
-            type uint8, uint16 (0-65535), bool, or float (0-255 including alpha; clipped).
+        source: path of a file, bytes of a file, PIL image, or array of shape H×W, H×W×1, H×W×2 (gray and alpha), H×W×3
+            or H×W×4, and of type uint8, uint16 (0-65535), bool, or float (0-255 including alpha; clipped).
         role: what the picture is for, such as "content picture"; errors begin with it.
         max_pixels: a larger picture is refused before it is decoded. Pillow's own limit does not apply.
 
@@ -59,6 +61,11 @@ def read_image(source: Source, role: str = "picture", max_pixels: int = MAX_PIXE
     elif isinstance(source, Image.Image):
         with _one_error(subject):
             pixels = _read_pil_image(source, subject, max_pixels, is_ours=False)
+    elif isinstance(source, EncodedPicture):
+        if not source.data:
+            raise ImageError(f"{subject} is empty (0 bytes); give a whole picture")
+        with _one_error(subject), io.BytesIO(source.data) as stream:
+            pixels = _read_file(stream, source.name, subject, max_pixels)
     else:
         _check_file(source, subject)
         with _one_error(subject), open(source, "rb") as stream:
@@ -96,7 +103,7 @@ def read_settings(path: PathLike) -> dict[str, Any] | None:
 def _subject(source: Source, role: str) -> str:
     """Return the beginning of messages about `source`; one line, whatever the file is called."""
     name = describe(source)
-    return f"{role} ({name})" if isinstance(source, (Image.Image, np.ndarray)) else f"{role} {name!r}"
+    return f"{role} ({name})" if isinstance(source, (EncodedPicture, Image.Image, np.ndarray)) else f"{role} {name!r}"
 
 
 def _check_file(path: PathLike, subject: str) -> None:

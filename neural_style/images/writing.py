@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -116,10 +116,24 @@ def write_image(path: PathLike, image: np.ndarray, *, settings: Mapping[str, obj
     return files.write_atomically(path, _writer(path, image, bit_depth, output_format, settings), overwrite=overwrite)
 
 
+def write_png(stream: IO[bytes], image: np.ndarray, *, settings: Mapping[str, object]) -> None:
+    """Write a picture to a stream, which need not be seekable: the bytes of the PNG file that `write_image` writes.
+
+    Args:
+        stream: a binary stream.
+        image: see `write_image`.
+        settings: see `write_image`.
+
+    Raises:
+        OSError: the stream cannot be written to.
+    """
+    _writer(Path("standard output"), image, 8 * image.itemsize, OUTPUT_FORMATS[".png"], settings)(stream)
+
+
 def _writer(
     path: Path, image: np.ndarray, bit_depth: int, output_format: OutputFormat, settings: Mapping[str, object]
-) -> Callable[[Path], object]:
-    """Return a function that writes the picture to the path that it is given; warnings name `path`."""
+) -> Callable[[Any], object]:
+    """Return a function that writes the picture to the path or stream that it is given; warnings name `path`."""
     profile, software, text = srgb_profile(), f"neural-style {__version__}", _settings_text(settings)
     texts = {"neural_style": text, "Software": software}
     if output_format is _TIFF:

@@ -107,7 +107,7 @@ def test_whole_numbers_too_large_for_a_float_are_refused():
 @pytest.mark.parametrize(("name", "option"), OPTIONS.items())
 def test_every_option_tells_its_group_and_its_meaning(name, option):
     assert option.name == name
-    assert option.group in ("Pictures", "Colors", "Optimization", "Losses", "Network", "Progress")
+    assert option.group in ("Pictures", "Masks", "Colors", "Optimization", "Losses", "Network", "Progress")
     assert option.help[0].isupper() or option.help.startswith("auto,")
     assert option.help.endswith(".")
 

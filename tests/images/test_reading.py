@@ -30,6 +30,7 @@ from picture_files import (
 from PIL import Image, ImageCms, ImageFile
 
 from neural_style.config.config import Config
+from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.errors import ImageError
 from neural_style.images import png_chunks, reading
 from neural_style.images.reading import read_image
@@ -479,3 +480,40 @@ def test_files_are_closed(tmp_path):
     read_image(good)
     message_of(bad)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- bytes of files ---------------------------------------------------------------------------------------------------
+
+
+def encoded(path, data=None):
+    return EncodedPicture(path.read_bytes() if data is None else data, "standard input", "stdin")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.gif", "a.tif", "a.bmp", "a.jp2"])
+def test_the_bytes_of_a_file_are_read_like_the_file(tmp_path, name):
+    image = flat("RGB", (250, 120, 30), (32, 40))
+    path = saved(tmp_path / name, image)
+    np.testing.assert_array_equal(read_image(encoded(path)).rgb, read_image(path).rgb)
+
+
+def test_16_bits_and_alpha_of_the_bytes_of_a_file_are_kept(tmp_path):
+    deep = np.random.default_rng(0).integers(1, 2**16, (9, 7, 4), np.uint16)
+    for name in ("a.png", "a.tif"):
+        path = write_image(tmp_path / name, deep, settings={}, overwrite=False)
+        read, expected = read_image(encoded(path)), read_image(path)
+        np.testing.assert_array_equal(read.rgb, expected.rgb)
+        np.testing.assert_array_equal(read.alpha, expected.alpha)
+        assert np.any(read.rgb % 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", r"content picture \(standard input\) is empty \(0 bytes\)"),
+        (b"text", r"content picture \(standard input\) is not a picture of a known kind"),
+        (b"FUJIFILMCCD-RAW ", r"content picture \(standard input\): expected a finished picture, got a camera raw"),
+    ],
+)
+def test_bytes_that_are_no_picture_are_refused(data, message):
+    with pytest.raises(ImageError, match=f"^{message}"):
+        read_image(encoded(None, data), "content picture")

@@ -12,7 +12,7 @@ from neural_style import __version__
 from neural_style.errors import ImageError, OutputError
 from neural_style.images import color_profiles
 from neural_style.images.reading import read_image, read_settings
-from neural_style.images.writing import OUTPUT_FORMATS, check_format, write_image
+from neural_style.images.writing import OUTPUT_FORMATS, check_format, write_image, write_png
 
 EMBEDDING = [extension for extension in OUTPUT_FORMATS if extension != ".bmp"]
 
@@ -123,3 +123,23 @@ def test_check_format_knows_how_big_a_format_can_be(tmp_path, name, size):
     with pytest.raises(OutputError, match=f"{size[0]}×{size[1]}"):
         write_image(tmp_path / name, np.zeros((size[1], size[0], 3), np.uint8), settings={}, overwrite=False)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(np.uint8, 3), (np.uint8, 4), (np.uint16, 3), (np.uint16, 4)])
+def test_a_stream_gets_the_bytes_of_the_file(tmp_path, kind, channels):
+    class Pipe(io.RawIOBase):
+        """Neither tells its place nor moves."""
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            written.extend(data)
+            return len(data)
+
+    written = bytearray()
+    image = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (20, 30, channels), kind)
+    with io.BufferedWriter(Pipe()) as stream:
+        write_png(stream, image, settings=SETTINGS)
+    path = write_image(tmp_path / "a.png", image, settings=SETTINGS, overwrite=False)
+    assert bytes(written) == path.read_bytes()

@@ -11,7 +11,7 @@ from neural_style.config.defaults import LEFT_TO_NETWORK
 from neural_style.config.fields import option
 
 PictureSource = Any
-"""A path, a `PIL.Image.Image`, or an array that `images.reading.read_image` accepts."""
+"""A path, an `EncodedPicture`, a `PIL.Image.Image`, or an array that `images.reading.read_image` accepts."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,17 +19,21 @@ class Pictures:
     """What is painted, in which style, and where the result goes."""
 
     content: PictureSource = option(
-        "Pictures", "The picture to paint: a photograph whose shapes are kept.", picture=True
+        "Pictures",
+        "The picture to paint: a photograph whose shapes are kept. On the command line, - reads it from standard "
+        "input.",
+        picture=True,
     )
     styles: Sequence[PictureSource] = option(
         "Pictures",
-        "One or more pictures whose look the result takes on. A folder counts as one style: all its pictures together.",
+        "One or more pictures whose look the result takes on. A folder counts as one style: all its pictures together. "
+        "On the command line, - reads a picture from standard input, if no other is read from there.",
         picture=True,
     )
     output: str | None = option(
         "Pictures",
         "Where to write the result (.png, .jpg, .webp, .tif or .bmp). By default <content>-<style>.png in the current "
-        "folder, with a number added if that file exists.",
+        "folder, with a number added if that file exists. - writes a PNG to standard output.",
         None,
         path=True,
     )

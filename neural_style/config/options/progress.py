@@ -23,6 +23,12 @@ class Progress:
     )
     progress_write: bool = option("Progress", "Write a table of all losses next to the output.", False)
     progress_plot: bool = option("Progress", "Plot the losses to a PNG next to the output.", False)
+    json: bool = option(
+        "Progress",
+        "Print the facts of the run as one line of JSON on standard output in place of the line that tells what was "
+        "written; on standard error with --output -.",
+        False,
+    )
     save_flags: str | None = option(
         "Progress", "Write the flags in effect to this file, for --flagfile.", None, path=True
     )
