@@ -75,7 +75,7 @@ def markdown_table() -> str:
         lines.append(f"| **{group}** | | |")
         for option in options:
             names = ", ".join(f"`--{name}`" for name in (option.name, option.alias) if name)
-            default = "required" if option.required else _shown(option.default)
+            default = option.required or _shown(option.default)
             bounds = f" ({_limits(option)})" if _limits(option) else ""
             meaning = f"{option.help}{bounds}".replace("<", "&lt;")
             lines.append(f"| {names} | {default} | {meaning} |")

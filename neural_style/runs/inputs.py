@@ -15,7 +15,7 @@ from neural_style.config.options.pictures import PictureSource
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import ImageError, UsageError
 from neural_style.hashing import FileCache
-from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
+from neural_style.images.picture import Picture, Source, blank, describe, is_blank, resize, scaled_height
 from neural_style.images.reading import read_image
 from neural_style.images.style_sizes import Size
 from neural_style.runs import pyramid
@@ -39,7 +39,7 @@ class Inputs:
     """The pictures of a run at the sizes that the network sees."""
 
     content: Picture
-    """At the size of the result."""
+    """At the size of the result; a `blank` picture of that size for a texture."""
     styles: tuple[StylePicture, ...]
     """The pictures of all styles, those of one style next to each other, each at the size that `Config.style_fit` and
     its style scale give. A folder has several; the others have one."""
@@ -53,10 +53,25 @@ class Inputs:
     """Least side in pixels of the style pictures at the coarse sizes of a run."""
 
     @property
-    def plan_size(self) -> tuple[int, int, tuple[int, int]]:
-        """Width and height of the result and size of the content as read, in pixels, for `pyramid.scales_of`."""
+    def plan_size(self) -> tuple[int, int, tuple[int, int], float]:
+        """What `pyramid.scales_of` needs: width and height of the result, size of the content as read, and enlargement.
+
+        All but the last are in pixels.
+        """
         content, original = self.content, (self.originals or self).content
-        return content.width, content.height, (original.width, original.height)
+        return content.width, content.height, (original.width, original.height), self._enlargement
+
+    @property
+    def _enlargement(self) -> float:
+        """How many times as large as the smallest style picture a texture is, by their shorter sides, or 1.
+
+        A texture has no forms larger than its styles, and at a coarse size, nothing can be seen of a style that is
+        much smaller than that. So both begin at a size at which the style can be seen.
+        """
+        if not is_blank(self.content.rgb):
+            return 1.0
+        side = min(self.content.width, self.content.height)
+        return max(side / min([side, *(min(style.width, style.height) for style in self.styles)]), 1.0)
 
     @property
     def nbytes(self) -> int:
@@ -70,7 +85,7 @@ class Inputs:
 
     def _arrays(self) -> Iterator[np.ndarray]:
         for picture in (self.content, *self.styles, self.initial):
-            if isinstance(picture, Picture):
+            if isinstance(picture, Picture) and not is_blank(picture.rgb):
                 yield picture.rgb
                 if picture.alpha is not None:
                     yield picture.alpha
@@ -114,9 +129,13 @@ def read_inputs(config: Config) -> Inputs:
         UsageError: `Config.init` is neither the name of a start nor a picture.
     """
     limit = config.max_pixels
-    original = read_image(config.content, "content picture", limit)
-    height = scaled_height(original, config.width or original.width)
-    content = _to_size(original, (config.width or original.width, height), limit, "content picture", config.content)
+    if config.texture_size is not None:
+        content = original = blank(*config.texture_size)
+    else:
+        assert config.content is not None
+        original = read_image(config.content, "content picture", limit)
+        size = config.width or original.width, scaled_height(original, config.width or original.width)
+        content = _to_size(original, size, limit, "content picture", config.content)
     styles: list[StylePicture] = []
     originals: list[StylePicture] = []
     places = []
@@ -125,8 +144,8 @@ def read_inputs(config: Config) -> Inputs:
         style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes)
         styles.append(style)
         originals.append(read)
-        places.append(place)
-    start = _read_start(config, originals[0])
+        places.append(place._replace(fit=place.fit.of((content.width, content.height), (read.width, read.height))))
+    start = _read_start(config, next(iter(originals), None))
     initial = start and resize(start, content.width, content.height)
     return Inputs(content, tuple(styles), initial, Inputs(original, tuple(originals), start), tuple(places))
 
@@ -162,14 +181,14 @@ def _read_style(
     return resized(on_disk, style.width, style.height), on_disk
 
 
-def _read_start(config: Config, style: StylePicture) -> Picture | None:
+def _read_start(config: Config, style: StylePicture | None) -> Picture | None:
     """Read the picture to start from; None to start from the content or from none.
 
     Args:
         config: the run.
-        style: the first style picture as read.
+        style: the first style picture as read; None if there are none.
     """
-    if config.start == "style":
+    if config.start == "style" and style is not None:
         return in_memory(style)
     source = config.start_picture
     if source is None:

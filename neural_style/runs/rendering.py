@@ -35,7 +35,14 @@ def finish_of(config: ResolvedConfig, content: np.ndarray) -> Finish | None:
     return Finish(to_integers(content, config.bit_depth), config.preserve_colors, config.opacity)
 
 
-def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish | None, bit_depth: int) -> np.ndarray:
+def rendered(
+    image: Any,
+    mean: np.ndarray,
+    size: tuple[int, int],
+    finish: Finish | None,
+    bit_depth: int,
+    wraps: bool = False,
+) -> np.ndarray:
     """Return the picture of an image.
 
     Args:
@@ -44,6 +51,7 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
         size: width and height of the picture in pixels.
         finish: what is done to the picture afterward; None for nothing.
         bit_depth: 8 or 16.
+        wraps: whether the image continues at its opposite edges.
 
     Returns:
         (height, width, 3), uint8 or uint16.
@@ -51,7 +59,7 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
     if (image.shape[2], image.shape[1]) == size:
         picture = to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
-        picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
+        picture = to_integers(lanczos(decode(image, mean), *size, wraps), bit_depth)
     if finish is not None and finish.colors:
         picture = color_transfer.preserve_colors(picture, finish.photo, out=picture)
     if finish is not None and finish.opacity < 1:

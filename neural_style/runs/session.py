@@ -82,6 +82,7 @@ class Session:
         try:
             with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network)
+                self._style_graphs: Any = stylizer.style_graphs(config, network)
         except BaseException:
             reservation.release()
             raise
@@ -166,13 +167,13 @@ class Session:
             self._inputs = inputs = None
         styles = scaled.examples(self.config.style_rotations)
         check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
-        targets = functools.partial(self._stylizer.style_targets, self._graphs, styles, check=check)
+        targets = functools.partial(self._stylizer.style_targets, self._style_graphs, styles, check=check)
         config = self._corrected(self.config)
         objective = PlannedObjective(self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check)
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
-            start = enlarged(self._start, scaled.content.rgb, details_of(config))
+            start = enlarged(self._start, scaled.content.rgb, details_of(config), config.seamless)
         if config.clip and (self._start is not None or config.start == "recolored"):
             np.clip(start, -objective.mean, 255 - objective.mean, out=start)
         self._start = None
@@ -226,9 +227,8 @@ class Session:
         image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
         if in_place and size != self._size:
             image = np.array(image)
-        render = functools.partial(
-            rendered, image, self._descent.objective.mean, self._size, self._finish, self.config.bit_depth
-        )
+        finish = self._finish, self.config.bit_depth, self.config.seamless
+        render = functools.partial(rendered, image, self._descent.objective.mean, self._size, *finish)
         losses, by_layer = losses_of(evaluation.terms)
         step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
         if self._best is None or self._best.scale != size:
@@ -313,7 +313,7 @@ class Session:
         with self._lock:
             if self._descent is not None:
                 self._descent.release()
-            self._descent = self._inputs = self._graphs = self._start = None
+            self._descent = self._inputs = self._graphs = self._style_graphs = self._start = None
             self._reservation.release()
 
     def __enter__(self) -> Session:

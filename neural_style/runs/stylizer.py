@@ -190,6 +190,10 @@ class Stylizer:
 
         return cached_graphs(network_key, loss_spec(config), self.device, build)
 
+    def style_graphs(self, config: ResolvedConfig, network: VGGWeights) -> Graphs:
+        """Return the graphs that style pictures are computed with: those of `graphs`, but styles never wrap."""
+        return self.graphs(dataclasses.replace(config, seamless=False), network)
+
     def style_targets(
         self,
         graphs: Graphs,
