@@ -58,8 +58,10 @@ def scales_of(
     count = int(config.scales) if config.scales != "auto" else None
     lengths = config.iterations, config.scale_iterations
     is_seen = config.initial_noiseblend <= MOST_NOISE and config.start not in FORMLESS_STARTS
-    if count is None and ((is_seen and config.start not in PHOTO_STARTS) or not config.style_terms):
-        count = 1  # a given picture, or no style
+    if count is None and is_seen and (config.start not in PHOTO_STARTS or not config.style_terms):
+        count = 1  # a given picture, or the photo without any style
+    if count is None and config.is_reconstruction:
+        count = 1  # coarse sizes would show more of the content than the features of the full size do
     if is_seen and config.preview_width:
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
     else:
