@@ -13,6 +13,8 @@ from neural_style.config.fields import Option
 _INTRODUCTION = """\
 Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]
            Paint a photo in the style of one or more paintings.
+       {program} --size 1024x1024 --styles PAINTING [PAINTING ...] [--seamless] [flags]
+           Make a texture without a photo.
        {program} doctor
            Show versions, devices and weights, and what is missing.
        {program} doctor --size 6000x4000 [flags]

@@ -113,7 +113,8 @@ class CostModel:
 
     def _weight_bytes(self) -> int:
         convs = vgg19_spec.convs_up_to(self._config.layers)
-        return self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
+        networks = 1 + self._config.seamless  # style pictures do not wrap, and have a network of their own
+        return networks * self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
 
     def _optimizer_bytes(self, plan: Plan) -> float:
         """Return the bytes per pixel of the images that an optimizer holds at once."""
