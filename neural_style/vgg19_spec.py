@@ -43,8 +43,8 @@ class Variant(NamedTuple):
     rounding: str = "up"
     """What poolings do with an odd last row or column, one of `ROUNDINGS`."""
     padding: str = "zeros"
-    """What convolutions see around a map: "zeros"; "replicate", the outermost positions once more; or "reflect", the
-    positions next to the outermost."""
+    """What convolutions see around a map: "zeros"; "replicate", the outermost positions once more; "reflect", the
+    positions next to the outermost; or "wrap", the positions at the opposite edge."""
     padding_layers: str = "all"
     """Convolutions that see `padding`: "all", or "first" for conv1_1 alone. The others see zeros."""
 

@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
     Raises:
         NeuralStyleError: the arguments are wrong, a picture cannot be read, or the result cannot be written.
     """
-    amount = dataclasses.replace(OPTIONS["opacity"], name="amount", required=True, default=None)
+    amount = dataclasses.replace(OPTIONS["opacity"], name="amount", required="required", default=None)
     source, values = finished_pictures.parse("blend", _USAGE, arguments, [amount])
     job = finished_pictures.prepare("blend", "blended", source, values)
     painted, photo = job.integers()

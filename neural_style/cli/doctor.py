@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import platform
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 import psutil
 
@@ -17,7 +17,7 @@ from neural_style.cli.painting import load_weights
 from neural_style.cli.tensorflow_import import import_tensorflow
 from neural_style.compute import memory
 from neural_style.compute.device import cpu_cores
-from neural_style.config import byte_sizes
+from neural_style.config import byte_sizes, kinds
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import LEFT_TO_NETWORK
 from neural_style.config.resolve import resolve
@@ -52,21 +52,37 @@ def _size_and_config(arguments: Sequence[str]) -> tuple[int, int, Config]:
     rest = arguments[1:]
     if not value and rest:
         value, rest = rest[0], rest[1:]
-    found = re.fullmatch(r"(\d+)[x×](\d+)", value, re.IGNORECASE)
-    if name not in ("--size", "-size") or not found:
-        raise UsageError(
-            "doctor: expected nothing, or --size WIDTHxHEIGHT and flags of a run such as --memory 3GB, got "
-            f"{' '.join(arguments)!r}"
-        )
-    width, height = int(found[1]), int(found[2])
+    if name not in ("--size", "-size"):
+        _refuse(arguments)
+    try:
+        width, height = kinds.parse_size(value, "doctor")
+    except UsageError:
+        _refuse(arguments)
     if min(width, height) < vgg19_spec.MIN_SIDE:
         raise UsageError(f"doctor: expected at least {vgg19_spec.MIN_SIDE} px a side, got {width}×{height}")
-    config = flags.parse(["--content=content", "--styles=style", *rest])
+    config = flags.parse(rest, lambda given: _assumed(given, f"{width}x{height}"))
     if width * height > config.max_pixels:
         raise UsageError(
             f"doctor: expected at most {config.max_pixels} pixels, got {width}×{height}; raise --max_pixels"
         )
     return width, height, config
+
+
+def _refuse(arguments: Sequence[str]) -> NoReturn:
+    raise UsageError(
+        "doctor: expected nothing, or --size WIDTHxHEIGHT and flags of a run such as --memory 3GB, got "
+        f"{' '.join(arguments)!r}"
+    )
+
+
+def _assumed(given: Mapping[str, Any], size: str) -> dict[str, Any]:
+    """Return the pictures of a run that are not given: a photo and a style; only a size for a texture.
+
+    A run is a texture if styles are given and no content, or if it is seamless.
+    """
+    styles: dict[str, Any] = {} if given.get("style_weight") == 0 else {"styles": ["style"]}
+    is_texture = given.get("seamless") or ("styles" in given and "content" not in given)
+    return {**styles, **({"size": size} if is_texture else {"content": "content"})}
 
 
 def report() -> Iterator[str]:

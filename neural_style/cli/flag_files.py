@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from neural_style.cli.standard_streams import DASH
+from neural_style.config import kinds
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
 from neural_style.errors import UsageError
@@ -122,7 +123,7 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
     """
     for name, option in OPTIONS.items():
         value = resolved.get(name, getattr(config, name))
-        if value is None or name == "save_flags":
+        if value is None or name == "save_flags" or name in kinds.idle(config):
             continue
         if option.type is bool:
             yield f"--{name}" if value else f"--no{name}"

@@ -12,7 +12,7 @@ _MEANINGS: Mapping[str, str] = {
     "style_reference style_reference_image style_reference_image_path painting reference",
     "--output RESULT": "o out output_img output_image output_path output_file out_path out_file img_name "
     "img_output_dir result result_prefix save_path",
-    "--width N": "w size image_size img_size content_size max_size output_size out_size end_scale resolution W",
+    "--width N": "w image_size img_size content_size max_size output_size out_size end_scale resolution W",
     "--style_scales X [X ...]": "style_scale style_size style_scale_fac style_image_size",
     "--initial FILE": "init_image init_img initial_image start_image",
     "--init content|noise|style_colors|gray|style|FILE": "init_img_type init_method init_type random_init start",
@@ -52,6 +52,8 @@ _MEANINGS: Mapping[str, str] = {
     "multigpu_strategy multidevice_strategy",
     "--precision float32|bfloat16|float16": "dtype fp16 bf16 half amp mixed_precision",
     "--tile_size N": "tile tiles tiling",
+    "--size WIDTHxHEIGHT": "texture_size",
+    "--seamless": "tileable tiled_texture wraparound periodic",
     "--memory SIZE": "mem max_memory memory_limit",
     "--print_iterations N": "print_iter print_every print_interval log_every log_interval log_freq verbose v",
     "--checkpoint_iterations N with --checkpoint_output out_{:05}.jpg": "save_iter save_every save_interval "

@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 
 from neural_style.cli import flag_files, flag_hints
-from neural_style.config import presets
+from neural_style.config import checks, presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError
@@ -27,8 +27,12 @@ _SWITCHES = {f"no{name}": option for name, option in OPTIONS.items() if option.t
 }
 
 
-def parse(arguments: Sequence[str]) -> Config:
+def parse(arguments: Sequence[str], complete: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> Config:
     """Make a `Config` from command-line arguments.
+
+    Args:
+        arguments: the arguments.
+        complete: returns values for options that are not given, by name, from those that are; None for none.
 
     Raises:
         UsageError: a flag is unknown, lacks a value or has one of the wrong type; a flag file cannot be read; or
@@ -36,13 +40,11 @@ def parse(arguments: Sequence[str]) -> Config:
     """
     values = _gather(arguments, folder=None, files=())
     preset = values.pop(presets.FLAG, None)
-    missing = [option.name for option in OPTIONS.values() if option.required and option.name not in values]
-    if missing:
-        wanted = " and ".join(f"--{name}" for name in missing)
-        raise UsageError(
-            f"expected {wanted}, got none; for example: --content photo.jpg --styles painting.jpg (--help lists all)"
-        )
-    return Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
+    if complete is not None:
+        values = {**complete(values), **values}
+    config = Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
+    checks.check_use_of_styles(config)
+    return config
 
 
 def parse_only(arguments: Sequence[str], options: Mapping[str, Option], command: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from neural_style.config.fields import Option
 _INTRODUCTION = """\
 Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]
            Paint a photo in the style of one or more paintings.
+       {program} --size 1024x1024 --styles PAINTING [PAINTING ...] [--seamless] [flags]
+           Make a texture without a photo.
        {program} recolor PAINTED --content PHOTO --color luminance|match|histogram [--color_space S]
            [--color_transfer T] [--color_mask FILE] [--output RESULT] [--overwrite] [--bit_depth N]
            Give a finished picture the colors of its photo, without a run.
@@ -83,7 +85,7 @@ def markdown_table() -> str:
         lines.append(f"| **{group}** | | |")
         for option in options:
             names = ", ".join(f"`--{name}`" for name in (option.name, option.alias) if name)
-            default = "required" if option.required else _shown(option.default)
+            default = option.required or _shown(option.default)
             bounds = f" ({_limits(option)})" if _limits(option) else ""
             meaning = f"{option.help}{bounds}".replace("<", "&lt;")
             lines.append(f"| {names} | {default} | {meaning} |")

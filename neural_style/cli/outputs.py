@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from neural_style import __version__, files
 from neural_style.cli import flag_files, loss_history, standard_streams
+from neural_style.config import kinds
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.resolve import resolve
@@ -214,7 +215,7 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
-        if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
+        if option.group == "Progress" or name in (*_NOT_EMBEDDED, *kinds.idle(config)) or value in (None, ()):
             continue
         if option.is_path:
             value = [describe(each) for each in value] if option.is_list else describe(value)
@@ -234,8 +235,12 @@ def _stem(source: Source) -> str:
 
 
 def _default_name(config: Config) -> Path:
-    """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
-    stem = "-".join(map(_stem, (config.content, *config.styles)))
+    """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced.
+
+    Without a content, it is `texture-<style>.png`; without a style, `<content>-<layers>.png`.
+    """
+    of_content = "texture" if config.content is None else _stem(config.content)
+    stem = "-".join([of_content, *(map(_stem, config.styles) if config.styles else config.content_terms)])
     while len(os.fsencode(stem)) > _STEM_BYTES:
         stem = stem[:-1]
     path = Path(f"{stem}.png")

@@ -112,13 +112,23 @@ def _prepare(config: Config, stream: IO[bytes] | None) -> _Job:
     session = stylizer.session(config, inputs, network)
     config, largest = session.config, session.plans[-1]
     description = (
-        f"painting {describe(config.content)} in the style of {', '.join(_described_styles(config, inputs))}: "
+        f"{_described_aim(config, inputs)}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in session.scales)} px, "
         f"at most {' + '.join(str(scale.iterations) for scale in session.scales)} iterations of {config.optimizer}, "
         f"weights {network.name}, on {stylizer.device} in {config.precision} ({stylizer.precision.reason})",
         f"memory: {largest.described(config)}; about {byte_sizes.describe(largest.peak)} at most, of {config.memory}",
     )
     return _Job(session, Outputs(config, size, stream), stylizer.device, description)
+
+
+def _described_aim(config: Config, inputs: Inputs) -> str:
+    """Return in words what a run makes."""
+    if config.content is not None and not config.styles:
+        return f"rebuilding {describe(config.content)} from {' and '.join(config.content_terms)}"
+    styles = ", ".join(_described_styles(config, inputs))
+    if config.content is None:
+        return f"making a {'seamless ' * config.seamless}texture in the style of {styles}"
+    return f"painting {describe(config.content)} in the style of {styles}"
 
 
 def _described_styles(config: Config, inputs: Inputs) -> Iterator[str]:

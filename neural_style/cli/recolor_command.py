@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
         NeuralStyleError: the arguments are wrong, a picture cannot be read, or the result cannot be written.
     """
     kinds = tuple(kind for kind in OPTIONS["color"].choices if kind != "none")
-    color = dataclasses.replace(OPTIONS["color"], choices=kinds, required=True, default=None)
+    color = dataclasses.replace(OPTIONS["color"], choices=kinds, required="required", default=None)
     others = [OPTIONS[name] for name in ("color_space", "color_transfer", "color_mask")]
     source, values = finished_pictures.parse("recolor", _USAGE, arguments, [color, *others])
     check_color_details(values["color"], values["color_space"], values["color_transfer"])

@@ -129,7 +129,8 @@ class CostModel:
 
     def _weight_bytes(self) -> int:
         convs = vgg19_spec.convs_up_to(self._config.layers)
-        return self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
+        networks = 1 + self._config.seamless  # style pictures do not wrap, and have a network of their own
+        return networks * self._value_bytes * sum(math.prod(vgg19_spec.kernel_shape(conv)) for conv in convs)
 
     def _optimizer_bytes(self, plan: Plan) -> float:
         """Return the bytes per pixel of the images that an optimizer holds at once."""
@@ -177,7 +178,7 @@ class CostModel:
         """Return the bytes of the largest tile: pixels · values stored per pixel, in the part that takes most."""
         most = 0.0
         for part in partition.parts(self._config.layers):
-            seen = max(_seen_pixels(part, width, height, tile_size, self._config.pool_rounding))
+            seen = max(_seen_pixels(part, width, height, tile_size, self._config))
             stored = self._value_bytes * _stored_values(part.layers, part.start, part.end)
             most = max(most, seen * (TILE_FACTORS[self._precision] * stored + self._pooling_bytes(part)))
         return most
@@ -236,7 +237,7 @@ def evaluation_factor(plan: Plan, config: Config) -> float:
         stored = _stored_values(part.layers, part.start, part.end)
         own += plan.height * plan.width * stored
         for width, height in vgg19_spec.halved_sizes(plan.width, plan.height, config.loss_scales):
-            seen += sum(_seen_pixels(part, width, height, plan.tile_size, config.pool_rounding)) * stored
+            seen += sum(_seen_pixels(part, width, height, plan.tile_size, config)) * stored
     return TWO_PASSES * seen / own if own else 1.0
 
 
@@ -245,11 +246,14 @@ def _pixels_of_sizes(config: Config, width: int, height: int) -> list[int]:
     return [math.prod(size) for size in vgg19_spec.halved_sizes(width, height, config.loss_scales)]
 
 
-def _seen_pixels(part: partition.Part, width: int, height: int, tile_size: int, rounding: str) -> Iterator[int]:
+def _seen_pixels(part: partition.Part, width: int, height: int, tile_size: int, config: Config) -> Iterator[int]:
     """Yield how many of the picture's pixels each tile of a part sees."""
+    rounding = config.pool_rounding
     stride = 1 if part.start is None else vgg19_spec.stride(part.start)
     rows, columns = (vgg19_spec.positions(side, stride, rounding) for side in (height, width))
-    for tile in tile_grid.cover(rows, columns, part.side(tile_size), part.reach, part.stride, rounding):
+    for tile in tile_grid.cover(
+        rows, columns, part.side(tile_size), part.reach, part.stride, rounding, config.seamless
+    ):
         yield (tile.seen.bottom - tile.seen.top) * (tile.seen.right - tile.seen.left) * stride**2
 
 

@@ -35,8 +35,8 @@ from neural_style.losses.spec import (
     Term,
 )
 from neural_style.losses.style import MomentFormula
-from neural_style.losses.variation import PixelFormula
-from neural_style.networks.vgg19 import Network
+from neural_style.losses.variation import PixelCounts, PixelFormula
+from neural_style.networks.vgg19 import Network, wrapped
 
 _FLOAT16_PEAK = 1.0
 """Largest gradient that enters a float16 network. Gradients in the network then stay in float16's range, 6e-8 to
@@ -136,10 +136,23 @@ class LossGraph:
             merge(gradients, found)
         merge(gradients, through_moments(features, of_moments, masks))
         for term in self.spec.of_kind(PixelFormula):
-            value, gradient = formula_of(term).value_and_gradient(image, weights[term.key][IMAGE])
+            value, gradient = self._of_pixels(term, image, weights[term.key][IMAGE])
             values[term.key] = {IMAGE: value}
             of_image = gradient if of_image is None else of_image + gradient
         return added_up(self.spec, values), gradients, of_image
+
+    def _of_pixels(self, term: Term, image: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return a weighted loss of pixels and its gradient. An image that wraps is a tile of its own continuation."""
+        formula = formula_of(term)
+        if not self.network.wraps:
+            return formula.value_and_gradient(image, weight)
+        _, height, width, _ = tf.unstack(tf.shape(image))
+        counts = PixelCounts.of_wrapped(tf.cast(height, tf.float32), tf.cast(width, tf.float32))
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            seen = wrapped(image)
+        value, of_seen = formula.tile_value_and_gradient(seen, tf.stack([1, 1, height + 1, width + 1]), counts, weight)
+        return value, tape.gradient(seen, image, output_gradients=of_seen)
 
     def moment_terms(
         self, sums: Mapping[str, Moments], targets: Targets, weights: LossWeights

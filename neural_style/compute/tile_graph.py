@@ -160,8 +160,9 @@ class PartGraph:
 
     def tiles(self, height: int, width: int, tile_size: int) -> Iterator[Tile]:
         """Yield tiles of the part's input, whose height and width are given in its positions."""
-        part = self.part
-        return cover(height, width, part.side(tile_size), part.reach, part.stride, self._graph.network.rounding)
+        part, network = self.part, self._graph.network
+        side = part.side(tile_size)
+        return cover(height, width, side, part.reach, part.stride, network.rounding, network.wraps)
 
     def pooled(self, box: Box, layer: str) -> Box:
         """Return the part of a layer's map that corresponds to a box of the input."""
@@ -294,7 +295,7 @@ def restricted(spec: LossSpec, part: Part) -> LossSpec:
 
 def encoded_parts(picture: np.ndarray, mean: np.ndarray) -> Source:
     """Return a source of parts of a picture's image, each made when it is asked for."""
-    return lambda box: tf.constant(encoded(picture[box.part], mean))
+    return lambda box: tf.constant(encoded(cut(picture, box), mean))
 
 
 def encoded(picture: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -304,7 +305,18 @@ def encoded(picture: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def slices(values: np.ndarray) -> Source:
     """Return a source of parts of an array (height, width, channels)."""
-    return lambda box: tf.constant(values[box.part][np.newaxis])
+    return lambda box: tf.constant(cut(values, box)[np.newaxis])
+
+
+def cut(values: np.ndarray, box: Box) -> np.ndarray:
+    """Return the part of an array (height, width, channels) in a box, which may reach beyond it; see `Box.pieces`."""
+    pieces = list(box.pieces(*values.shape[:2]))
+    if len(pieces) == 1:
+        return values[pieces[0][0]]
+    found = np.empty((box.bottom - box.top, box.right - box.left, values.shape[2]), values.dtype)
+    for there, here in pieces:
+        found[here] = values[there]
+    return found
 
 
 def empty_map(like: tf.Tensor, height: int, width: int) -> np.ndarray:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from neural_style.vgg19_spec import positions
 
+Index = tuple[slice, slice]
+"""Rows and columns of an array (height, width, …)."""
+
 
 class Box(NamedTuple):
     """A part of a map, in positions: rows from top to before bottom, columns from left to before right."""
@@ -30,6 +33,19 @@ class Box(NamedTuple):
         """Return the same part in coordinates that begin at the top left of another."""
         return Box(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)
 
+    def pieces(self, height: int, width: int) -> Iterator[tuple[Index, Index]]:
+        """Yield the parts of a map that lie in this box: the index of each in the map, and in an array of the box.
+
+        Where the box reaches beyond the map, the map begins again at its opposite edge.
+
+        Args:
+            height: of the map in positions.
+            width: of the map in positions.
+        """
+        rows = _runs(self.top, self.bottom, height)
+        for of_rows, of_columns in itertools.product(rows, list(_runs(self.left, self.right, width))):
+            yield (of_rows[0], of_columns[0]), (of_rows[1], of_columns[1])
+
 
 class Tile(NamedTuple):
     """A part of a map that is computed at once."""
@@ -40,7 +56,9 @@ class Tile(NamedTuple):
     """The part that the network sees: its own part and the margin that its values depend on."""
 
 
-def cover(height: int, width: int, side: int, reach: int, stride: int, rounding: str) -> Iterator[Tile]:
+def cover(
+    height: int, width: int, side: int, reach: int, stride: int, rounding: str, wraps: bool = False
+) -> Iterator[Tile]:
     """Yield tiles of about the same size that cover a map of any size, row by row.
 
     The own parts begin at multiples of the stride, and end at multiples of the stride or with the map. Each contains at
@@ -55,21 +73,33 @@ def cover(height: int, width: int, side: int, reach: int, stride: int, rounding:
         reach: how many positions beyond its own part the values of a tile depend on.
         stride: positions of the map, along each side, per position of the coarsest layer.
         rounding: what poolings do with an odd last row or column, one of `vgg19_spec.ROUNDINGS`.
+        wraps: whether the map continues at its opposite edges. Then its sides are multiples of the stride, and what
+            tiles see reaches beyond the map; see `Box.pieces`.
     """
     halo = -(-reach // stride) * stride
-    rows, columns = (list(_spans(length, side, halo, stride, rounding)) for length in (height, width))
+    rows, columns = (list(_spans(length, side, halo, stride, rounding, wraps)) for length in (height, width))
     for (top, bottom), (first_row, last_row) in rows:
         for (left, right), (first_column, last_column) in columns:
             yield Tile(Box(top, left, bottom, right), Box(first_row, first_column, last_row, last_column))
 
 
+def _runs(begin: int, end: int, length: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the parts of positions from `begin` to before `end` of a side that repeats, there and in the whole."""
+    at = begin
+    while at < end:
+        first = at % length
+        count = min(length - first, end - at)
+        yield slice(first, first + count), slice(at - begin, at - begin + count)
+        at += count
+
+
 def _spans(
-    length: int, side: int, halo: int, stride: int, rounding: str
+    length: int, side: int, halo: int, stride: int, rounding: str, wraps: bool
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Yield (begin, end) of each own part along one side, and (begin, end) of what is seen with it.
 
     With u whole positions of the coarsest layer and n parts, part i begins at ⌊u·i / n⌋ · stride. Each part sees
-    ⌈u / n⌉ · stride + 2 · halo positions, or to the end of the map.
+    ⌈u / n⌉ · stride + 2 · halo positions, or to the end of the map. Where it wraps, there is no end.
     """
     units = max(positions(length, stride, rounding), 1)
     count = -(-units // max(side // stride, 1))
@@ -77,5 +107,8 @@ def _spans(
     seen = -(-units // count) * stride + 2 * halo
     last = max(units * stride - seen, 0)  # where the seen part of the last tile begins
     for begin, end in itertools.pairwise(edges):
+        if wraps:
+            yield (begin, end), (begin - halo, begin - halo + seen)
+            continue
         first = max(begin - halo, 0)
         yield (begin, end), (first, first + seen) if first < last else (last, length)

@@ -165,7 +165,8 @@ class TiledObjective:
         """
         _, rows, columns, channels = self._shape
         sizes = {layer: float32(self._map_entries(layer)) for layer in part.content}
-        counts = PixelCounts(*map(float32, PixelCounts.of(rows, columns, channels)))
+        count = PixelCounts.of_wrapped if self._graph.whole.network.wraps else PixelCounts.of
+        counts = PixelCounts(*map(float32, count(rows, columns, channels)))
         of_part, end, weights = part.upstream_of(of_moments), part.part.end, part.weights_of(self._weights)
         gradient: np.ndarray | None = None
         for tile in part.tiles(height, width, self.tile_size):
@@ -182,7 +183,8 @@ class TiledObjective:
                     known[layer] = known.get(layer, 0.0) + float(value)
             if gradient is None:
                 gradient = np.zeros((height, width, of_seen.shape[-1]), of_seen.dtype.as_numpy_dtype)
-            gradient[tile.seen.part] += np.asarray(of_seen)[0]
+            for there, here in tile.seen.pieces(height, width):
+                gradient[there] += np.asarray(of_seen)[0][here]
         assert gradient is not None
         return gradient
 

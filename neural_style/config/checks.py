@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import re
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
-from neural_style.config import byte_sizes
+from neural_style.config import byte_sizes, kinds
 from neural_style.config.defaults import BALANCED_BLOCKS, STEPPING, STYLE_ROTATIONS
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.fields import words
@@ -57,19 +58,134 @@ def check(config: Config) -> None:
 
 def _check_pictures(config: Config) -> None:
     """Check that pictures are given, and that there is one style scale and one blend weight for each style."""
-    _check_picture("content", config.content)
-    for style in config.styles or (None,):
+    _check_given(config)
+    if config.content is not None:
+        _check_picture("content", config.content)
+    for style in config.styles:
         _check_picture("styles", style)
     if config.initial is not None:
         _check_picture("initial", config.initial)
     for name in ("style_scales", "style_blend_weights"):
         values = getattr(config, name)
-        if values is not None and len(values) != len(config.styles):
+        if values is not None and config.styles and len(values) != len(config.styles):
             raise UsageError(
                 f"{name}: expected {len(config.styles)} value(s), one per style picture, "
                 f"got {len(values)}: {words(values)}"
             )
     _ = config.style_blend
+    _check_texture(config)
+    _check_reconstruction(config)
+    _check_seamless(config)
+
+
+def _check_given(config: Config) -> None:
+    """Check that a run has a content or is a texture, and that it has styles or needs none."""
+    needs_styles = not config.styles and (config.asked("style_weight") != 0 or config.strength == 0)
+    if config.content is None and config.size is None:
+        beside = " and --styles" if needs_styles else ""
+        raise UsageError(
+            f"expected --content{beside}, got none; for example: --content photo.jpg --styles painting.jpg; for a "
+            "texture, give --size 512x512 in place of --content (--help lists all)"
+        )
+    if config.content is None and not config.styles:
+        raise UsageError("styles: expected the pictures that a texture is made of, got none; give --styles FILE")
+    if needs_styles:
+        raise UsageError(
+            "expected --styles, got none; for example: --content photo.jpg --styles painting.jpg; to rebuild the "
+            "content alone, give --style_weight 0 in place of --styles (--help lists all)"
+        )
+
+
+def _check_texture(config: Config) -> None:
+    """Check the size of a texture, and that it has no options that need a content."""
+    size = config.texture_size
+    if config.content is not None:
+        if size is not None:
+            raise UsageError(
+                f"size: expected nothing beside --content, whose aspect ratio is kept, got {config.size}; give "
+                f"--width {size[0]} instead, or leave --content out for a texture"
+            )
+        return
+    assert size is not None
+    if min(size) < vgg19_spec.MIN_SIDE:
+        raise UsageError(f"size: expected at least {vgg19_spec.MIN_SIDE} px a side, got {config.size}")
+    if math.prod(size) > config.max_pixels:
+        raise UsageError(
+            f"size: expected at most {config.max_pixels} pixels, got {config.size}; give less, or raise --max_pixels"
+        )
+    if config.width is not None:
+        raise UsageError(f"width: expected nothing beside --size, which says the width, got {config.width}")
+    _refuse_given(
+        config, kinds.OF_CONTENT, "in a texture, which has no content", "leave it out, or give --content FILE"
+    )
+    if isinstance(config.init, str) and config.init in kinds.CONTENT_STARTS:
+        raise UsageError(
+            f"init: expected a start without content for a texture, got {config.init}; give noise, style_colors, gray, "
+            "style or a picture, or leave it out"
+        )
+    if config.asked("style_weight") == 0:
+        raise UsageError(
+            "style_weight: expected more than 0 for a texture, got 0, which leaves nothing to optimize; leave it out, "
+            "or give --content FILE to rebuild that"
+        )
+
+
+def _check_reconstruction(config: Config) -> None:
+    """Check that a run without styles has no options that need some."""
+    if config.styles:
+        return
+    if isinstance(config.init, str) and config.init in kinds.STYLE_STARTS:
+        raise UsageError(f"init: expected a start without style, since there are no --styles, got {config.init}")
+    _refuse_given(config, kinds.OF_STYLE, "beside --style_weight 0, which leaves no style to count", "leave it out")
+
+
+def check_use_of_styles(config: Config) -> None:
+    """Check that the style pictures given on a command line count for something.
+
+    A `Config` may name styles that do not count, since a session can give a style no weight while it goes on.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if config.styles and config.is_reconstruction and config.start not in kinds.STYLE_STARTS:
+        raise UsageError(
+            f"styles: expected none beside --style_weight 0, which rebuilds the content alone, got "
+            f"{len(config.styles)}; leave one of the two out"
+        )
+
+
+def _refuse_given(config: Config, names: Sequence[str], where: str, remedy: str) -> None:
+    """Raise UsageError if one of some options was given."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    for name in names:
+        given = config.asked(name)
+        if given is not None and given != defaults[name]:
+            shown = words(given) if isinstance(given, tuple) else words([given])
+            raise UsageError(f"{name}: expected nothing {where}, got {shown}; {remedy}")
+
+
+def _check_seamless(config: Config) -> None:
+    """Check that a seamless run is a texture whose sides the deepest layer's stride divides."""
+    if not config.seamless:
+        return
+    if config.content is not None:
+        raise UsageError("seamless: expected a texture, got --content; give --size in its place, or leave seamless out")
+    if config.padding != "zeros":
+        raise UsageError(
+            f"padding: expected nothing beside --seamless, which continues each map at its opposite edge, got "
+            f"{config.padding}; leave one of the two out"
+        )
+    size, unit = config.texture_size, config.size_unit
+    assert size is not None
+    if any(side % unit for side in size):
+        below, above = (
+            "x".join(str(max(unit, vgg19_spec.MIN_SIDE, rounded(side / unit) * unit)) for side in size)
+            for rounded in (math.floor, math.ceil)
+        )
+        raise UsageError(
+            f"size: expected multiples of {unit} px with --seamless and these layers, got {config.size}; give {above}"
+            f"{f' or {below}' if below != above else ''}"
+        )
 
 
 def _check_masks(config: Config) -> None:

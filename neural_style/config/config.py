@@ -13,10 +13,10 @@ import operator
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from neural_style import vgg19_spec
-from neural_style.config import checks, presets, serialize
+from neural_style.config import checks, kinds, presets, serialize
 from neural_style.config.defaults import (
     BALANCED_BLOCKS,
     BLENDED_CONTENT_LAYERS,
@@ -51,7 +51,11 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
 
     @classmethod
     def of_preset(
-        cls, name: str | None, content: PictureSource, styles: Sequence[PictureSource], **changes: Any
+        cls,
+        name: str | None,
+        content: PictureSource | None = None,
+        styles: Sequence[PictureSource] = (),
+        **changes: Any,
     ) -> Config:
         """Make the configuration of a preset.
 
@@ -74,6 +78,8 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
 
     def __post_init__(self) -> None:
         """Convert each value to its type, check its bounds, then check the options against each other."""
+        if self.styles is None:
+            object.__setattr__(self, "styles", ())
         if isinstance(self.styles, (str, os.PathLike)) or not isinstance(self.styles, Sequence):
             object.__setattr__(self, "styles", (self.styles,))
         object.__setattr__(self, "styles", tuple(self.styles))
@@ -83,10 +89,15 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
                 object.__setattr__(self, name, (masks,))
         if isinstance(self.scales, int):
             object.__setattr__(self, "scales", str(self.scales))
+        if isinstance(self.size, (tuple, list)):
+            object.__setattr__(self, "size", "x".join(map(str, self.size)))
         if isinstance(self.init, (bytes, os.PathLike)) and os.fsdecode(self.init) in STARTS:
             object.__setattr__(self, "init", os.path.join(os.curdir, os.fsdecode(self.init)))  # a file of that name
         for name, declared in OPTIONS.items():
             object.__setattr__(self, name, declared.checked(getattr(self, name)))
+        if isinstance(self.size, str):
+            advice = "" if self.content is None else "; for a photo, give its --width"
+            object.__setattr__(self, "size", "{}x{}".format(*kinds.parse_size(self.size, "size", advice)))
         checks.check(self)
 
     def __eq__(self, other: object) -> bool:
@@ -99,7 +110,7 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
     def given(self) -> frozenset[str]:
         """Names of the options that differ from their defaults."""
         values = {name: serialize.hashable(getattr(self, name)) for name in OPTIONS}
-        return frozenset(name for name, option in OPTIONS.items() if option.required or values[name] != option.default)
+        return frozenset(name for name, option in OPTIONS.items() if values[name] != option.default)
 
     @property
     def decided(self) -> frozenset[str]:
@@ -125,7 +136,43 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
         """Kind of the start image, before noise is blended in: a name in `defaults.STARTS`, or "picture"."""
         if isinstance(self.init, str) and self.init in STARTS:
             return self.init
-        return "content" if self.init is None and self.initial is None else "picture"
+        return self.usual_start if self.init is None and self.initial is None else "picture"
+
+    @property
+    def usual_start(self) -> str:
+        """Kind of the start image if neither `init` nor `initial` is given; see `start`.
+
+        A texture has no content to start from. A reconstruction that started from its content would be done at once.
+        """
+        share = self.asked("initial_noiseblend")
+        if self.content is None:
+            return "noise" if share == 1 else "style_colors"
+        return "noise" if self.is_reconstruction and share in (None, 1) else "content"
+
+    @property
+    def usual_fit(self) -> Literal["width", "original"]:
+        """Value of `style_fit` if it is not given. A texture has the scale of its style."""
+        return "original" if self.content is None else "width"
+
+    @property
+    def is_reconstruction(self) -> bool:
+        """Whether a run rebuilds the content without any style."""
+        return self.asked("style_weight") == 0 and self.strength != 0 and bool(self.content_terms)
+
+    @property
+    def size_unit(self) -> int:
+        """What the sides of each size of a run are multiples of, in pixels: 1, or more where it is `seamless`.
+
+        Opposite edges can be joined at every layer, and in every size of the loss, if its stride divides the sides.
+        """
+        if not self.seamless:
+            return 1
+        return max(map(vgg19_spec.stride, self.layers), default=1) * 2 ** (self.loss_scales - 1)
+
+    @property
+    def texture_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels that `size` gives; None if it is not given."""
+        return None if self.size is None else kinds.parse_size(str(self.size), "size")
 
     @property
     def start_picture(self) -> PictureSource | None:
@@ -137,8 +184,11 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
     def factor(self, weight: str) -> float:
         """Return the factor of a loss term, by the name of its weight, times the unit of the loss.
 
-        A strength multiplies that of the style at the start of a run. With a strength of 1, that of the content is 0.
+        A strength multiplies that of the style at the start of a run. With a strength of 1, or for a texture, that of
+        the content is 0.
         """
+        if weight == "content_weight" and self.content is None:
+            return 0.0
         factor = self.in_effect(weight) * UNITS[self.family]
         if self.strength == 1:
             return 0.0 if weight == "content_weight" else factor
@@ -163,7 +213,7 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
 
     @property
     def content_terms(self) -> Mapping[str, float]:
-        """Content layers in use -> weights, after `layer_reduction`. Empty if `content_weight` is 0."""
+        """Content layers in use -> weights, after `layer_reduction`. Empty for a weight of 0, and for a texture."""
         layers: Sequence[str] = BLENDED_CONTENT_LAYERS
         shares: Sequence[float] = (self.content_weight_blend, 1 - self.content_weight_blend)
         if self.content_layers is not None:
@@ -217,6 +267,8 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
     @property
     def style_blend(self) -> tuple[float, ...]:
         """Weight of each style picture. The weights sum to 1."""
+        if not self.styles:
+            return ()
         return _normalized("style_blend_weights", self.style_blend_weights or [1.0] * len(self.styles))
 
     def blend_at(self, layer: str) -> tuple[float, ...]:

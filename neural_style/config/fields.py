@@ -28,25 +28,27 @@ _GREATEST = 3.4e38
 def option(
     group: str,
     help: str,
-    default: Any = dataclasses.MISSING,
+    default: Any,
     *,
     bounds: str | None = None,
     alias: str | None = None,
     picture: bool = False,
     path: bool = False,
+    required: str = "",
 ) -> Any:
     """Declare a field of `Config`.
 
     Args:
         group: heading under which it is listed.
         help: one or two sentences for the user.
-        default: its default; without one the option is required.
+        default: its default.
         bounds: the limits of a number, written "> 0", ">= 1", "0 or >= 2", "0 to 1", "0 to < 1" or "> 0 to 1".
         alias: a second name of the flag.
         picture: whether the value is a picture or several, each a path or an object.
         path: whether the value is the path of a file.
+        required: if runs need it, the words that say which; `checks` refuses a run that lacks it.
     """
-    facts = {"group": group, "help": help, "bounds": bounds, "alias": alias}
+    facts = {"group": group, "help": help, "bounds": bounds, "alias": alias, "required": required}
     return dataclasses.field(default=default, metadata={**facts, "is_picture": picture, "is_path": picture or path})
 
 
@@ -58,7 +60,8 @@ class Option:
     group: str
     help: str
     default: Any
-    required: bool
+    required: str
+    """Words that say which runs need it; empty if none does."""
     type: type
     """`str`, `int`, `float` or `bool`; the type of one item if `is_list`."""
     is_list: bool
@@ -77,11 +80,9 @@ class Option:
         is_list = get_origin(core) is not Literal and bool(get_args(core))
         item = get_args(core)[0] if is_list else core
         choices = get_args(item) if get_origin(item) is Literal else ()
-        required = field.default is dataclasses.MISSING
         return cls(
             name=field.name,
-            default=None if required else field.default,
-            required=required,
+            default=field.default,
             type=item if item in _KINDS else str,
             is_list=is_list,
             is_optional=is_optional,

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from importlib import resources
 from typing import Any
 
+from neural_style.config import kinds
 from neural_style.config.defaults import FAMILIES, QUALITIES
 from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError
@@ -42,6 +43,8 @@ _OF_ANOTHER_PRESET = {
 
 _REPLACES: Mapping[str, Collection[str]] = {
     "loss": _OF_LOSS,
+    "size": {*kinds.OF_CONTENT, "style_fit", "init", "initial", "initial_noiseblend"},
+    "seamless": {"padding", "padding_layers"},
     "pixel_range": {"learning_rate", "eps", "tv_weight"},
     "init": _START,
     "initial": _START,
@@ -181,8 +184,10 @@ def _replaced_by(name: str, value: Any, below: Mapping[str, Any]) -> Collection[
     """Return the options that a changed one replaces.
 
     A share of noise replaces only a start that has another share. A strength replaces the total variation only if it
-    changes to 0, at which there is none by default, or from 0.
+    changes to 0, at which there is none by default, or from 0. A style weight of 0 replaces all about the styles.
     """
+    if name == "style_weight" and value == 0:
+        return {*_REPLACES[name], *kinds.OF_STYLE, "init", "initial", "initial_noiseblend"}
     if name == "strength" and (value == 0) == (below.get("strength") == 0):
         return ()
     if name == "initial_noiseblend" and (value == 1) == (below.get("init") == "noise"):

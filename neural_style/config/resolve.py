@@ -43,6 +43,7 @@ class ResolvedConfig(Config):
     style_loss_layers: tuple[str, ...] = ()
     style_reduction: Literal["mean", "sum", "relative"] = "mean"
     tv_weight: float = 0.0
+    style_fit: Literal["width", "longest", "stretch", "original"] = "width"
     variables: Literal["pixels", "frequencies"] = "pixels"
     iterations: int = 0
     scale_iterations: int = 0
@@ -60,6 +61,11 @@ class ResolvedConfig(Config):
                 if getattr(self, name) == value:
                     object.__setattr__(self, name, "auto")
             object.__setattr__(self, "chosen", ())
+
+    @property
+    def usual_start(self) -> str:
+        """Kind of the start image if `init` is None: the photo. Another start was decided when it was resolved."""
+        return "content"
 
     def on_device(self, *, precision: str, memory: str) -> ResolvedConfig:
         """Return the configuration with the precision and the memory of a run, as texts that the options take.
@@ -106,18 +112,23 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
         settings = dict(before.settings)
     settings = {**LEFT_TO_NETWORK, **(settings or {})}
     given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
+    plain = Config(**given)
     values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
     loss = given["loss"] or values["loss"]
-    if config.init is not None or config.initial is not None:
-        values["initial_noiseblend"] = 1.0 if config.start == "noise" else 0.0
+    is_open = plain.init is plain.initial is None
+    if not is_open or plain.start != "content":
+        values["initial_noiseblend"] = 1.0 if plain.start == "noise" else 0.0
+    if is_open and plain.start != "content":
+        values["init"] = plain.start
     share, preview_width = (
         values[name] if given[name] is None else given[name] for name in ("initial_noiseblend", "preview_width")
     )
-    from_photo = begins_with_photo(config.start, share, preview_width if config.scales != "1" else 0)
+    from_photo = begins_with_photo(plain.start, share, preview_width if config.scales != "1" else 0)
     values |= {
         **usual_lengths(config.optimizer, config.quality, from_photo=from_photo),
         **usual_values(loss, given["strength"]),
         "tolerance": usual_tolerance(config.optimizer, loss, config.quality),
+        "style_fit": plain.usual_fit,
     }
     units = config.pixel_range / 255  # as `rates_of` undoes them
     values["learning_rate"] = SGD_RATE * units**2 if config.optimizer == "sgd" else values["learning_rate"] * units
@@ -126,7 +137,8 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     if given["style_loss"] is not None:
         count = len(given["style_loss"])
         values |= {"style_loss_weights": (1.0,) * count, "style_loss_layers": ("all",) * count}
-    if given["strength"] is None and loss == "balanced" and given["content_weight"] is given["style_weight"] is None:
+    has_weights = given["content_weight"] is not None or given["style_weight"] is not None
+    if given["strength"] is None and loss == "balanced" and not has_weights and config.content is not None:
         values["strength"] = strength.USUAL
     decided = {name: value for name, value in values.items() if given[name] is None}
     kept = {"decisions": tuple(decided.items()), "settings": tuple(settings.items())}

@@ -63,7 +63,7 @@ def from_json(text: str) -> Config:
     unknown = sorted(set(values) - set(_options()))
     if unknown:
         raise UsageError(f"expected options of this version, got {', '.join(unknown)}; leave them out")
-    return Config(**{"content": None, "styles": None, **values})  # None is refused as a missing picture
+    return Config(**values)
 
 
 def _options() -> Mapping[str, Any]:

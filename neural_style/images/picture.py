@@ -19,6 +19,10 @@ Source = PathLike | EncodedPicture | Image.Image | np.ndarray
 """What a picture can be read from: a path, the bytes of a file, a PIL image or an array."""
 
 
+_LANCZOS_REACH = 4
+"""Pixels beyond a border that the filter sees where a picture is enlarged, or more."""
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A picture, upright and in sRGB.
@@ -81,6 +85,8 @@ def resize(picture: Picture, width: int, height: int) -> Picture:
     """
     if (width, height) == (picture.width, picture.height):
         return picture
+    if is_blank(picture.rgb):
+        return blank(width, height)
     rgb = lanczos(picture.rgb, width, height)
     alpha = None
     if picture.alpha is not None:
@@ -94,18 +100,35 @@ def resize(picture: Picture, width: int, height: int) -> Picture:
     return Picture(rgb.clip(0, 255, out=rgb), alpha)
 
 
-def lanczos(values: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize every channel of float32 (height, width, channels). The result may exceed the range of the input."""
+def blank(width: int, height: int) -> Picture:
+    """Return a gray picture that takes no memory: all of it is one pixel. It stands for the content of a texture."""
+    gray = np.full((1, 1, 3), 127.5, np.float32)
+    return Picture(np.broadcast_to(gray, (height, width, 3)), None)
+
+
+def is_blank(values: np.ndarray) -> bool:
+    """Return whether pixels are those of a `blank` picture."""
+    return values.strides[:2] == (0, 0)
+
+
+def lanczos(values: np.ndarray, width: int, height: int, wraps: bool = False) -> np.ndarray:
+    """Resize every channel of float32 (height, width, channels). The result may exceed the range of the input.
+
+    If it `wraps`, values continue at their opposite edges, and the result does so, too.
+    """
+    if wraps:
+        values = np.pad(values, [(_LANCZOS_REACH, _LANCZOS_REACH)] * 2 + [(0, 0)], "wrap")
     resized = np.empty((height, width, values.shape[2]), np.float32)
     for index in range(values.shape[2]):
-        resized[..., index] = _lanczos_channel(values[..., index], width, height)
+        resized[..., index] = _lanczos_channel(values[..., index], width, height, _LANCZOS_REACH if wraps else 0)
     return resized
 
 
-def _lanczos_channel(values: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize float32 (height, width)."""
-    resized = Image.fromarray(np.ascontiguousarray(values)).resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(resized)
+def _lanczos_channel(values: np.ndarray, width: int, height: int, margin: int = 0) -> np.ndarray:
+    """Resize float32 (height, width) without a margin, which the filter sees."""
+    image = Image.fromarray(np.ascontiguousarray(values))
+    box = (margin, margin, image.width - margin, image.height - margin)
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
 
 
 def scaled_height(picture: Picture, width: int) -> int:

@@ -13,7 +13,7 @@ Size = tuple[int, int]
 class StyleFit(NamedTuple):
     """How a style picture is resized for a result."""
 
-    rule: Literal["width", "longest", "stretch"] = "width"
+    rule: Literal["width", "longest", "stretch", "original"] = "width"
     """As `Config.style_fit`."""
     scale: float = 1.0
     """As one number of `Config.style_scales`."""
@@ -25,6 +25,8 @@ class StyleFit(NamedTuple):
             result: size of the result.
             style: size of the style picture as read; for the rules that keep the aspect ratio, in any unit.
         """
+        if self.rule == "original":
+            return self.of(result, style).size(result, style)
         width, height = result
         if self.rule == "stretch":
             return round(width * self.scale), round(height * self.scale)
@@ -32,6 +34,17 @@ class StyleFit(NamedTuple):
         if self.rule == "longest" and style[1] > style[0]:
             return max(1, round(style[0] * side / style[1])), side
         return side, max(1, round(style[1] * side / style[0]))
+
+    def of(self, result: Size, style: Size) -> StyleFit:
+        """Return the rule for one style picture: that of `original` becomes a width relative to the result's.
+
+        So the picture shrinks in proportion at the coarse sizes of a run.
+
+        Args:
+            result: size of the result.
+            style: size of the style picture as read.
+        """
+        return StyleFit("width", self.scale * style[0] / result[0]) if self.rule == "original" else self
 
     def size_at_least(self, result: Size, style: Size, full: Size, least: int = MIN_SIDE) -> Size:
         """Return the size of a style picture for a smaller result, with no side shorter than `least`.

@@ -26,6 +26,11 @@ class PixelCounts(NamedTuple):
     """Corners of pixels: (height + 1) · (width + 1) · channels."""
 
     @classmethod
+    def of_wrapped(cls, height: Any, width: Any, channels: int = 3) -> PixelCounts:
+        """Return the counts of an image whose opposite edges are neighbors: as many of each as pixels."""
+        return cls(*[height * width * channels] * len(cls._fields))
+
+    @classmethod
     def of(cls, height: Any, width: Any, channels: int = 3) -> PixelCounts:
         """Return the counts of an image of a size in pixels."""
         return cls(

@@ -41,6 +41,8 @@ class Network:
     mean: np.ndarray
     precision: str
     rounding: str
+    wraps: bool = False
+    """Whether its maps continue at their opposite edges, as `Variant.padding` "wrap" says."""
 
     @classmethod
     def build(
@@ -49,7 +51,7 @@ class Network:
         """Build the network for some layers; `build_vgg19` explains the arguments."""
         layers = tuple(layers)
         model = build_vgg19(weights, layers, variant, precision) if layers else None
-        return cls(model, weights.mean, precision, variant.rounding)
+        return cls(model, weights.mean, precision, variant.rounding, variant.padding == "wrap")
 
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return layer -> feature map of an image. Call this inside a function that TensorFlow traces."""
@@ -93,7 +95,7 @@ def build_vgg19(
             x = _pooling(variant, precision, f"pool{block}")(x)
             block += 1
         if padding != "zeros":
-            x = _Mirror(_MIRROR_MODES[padding], "float32" if is_first else precision, conv.replace("conv", "pad"))(x)
+            x = _padding(padding, "float32" if is_first else precision, conv.replace("conv", "pad"))(x)
         if is_first and precision == "bfloat16":
             x = _SplitImage(dtype="float32", name="split_image")(x)
         outputs[conv] = _Convolution(conv, precision, "SAME" if padding == "zeros" else "VALID")(x)
@@ -162,6 +164,38 @@ class _Mirror(keras.layers.Layer):
 
     def call(self, maps: tf.Tensor) -> tf.Tensor:
         return tf.pad(maps, [[0, 0], [1, 1], [1, 1], [0, 0]], self._mode)
+
+
+class _Wrap(keras.layers.Layer):
+    """Add one position on each side of a map, from the opposite side; see `wrapped`."""
+
+    def __init__(self, precision: str, name: str):
+        super().__init__(dtype=precision, name=name)
+
+    def call(self, maps: tf.Tensor) -> tf.Tensor:
+        return wrapped(maps)
+
+
+def _padding(padding: str, precision: str, name: str) -> keras.layers.Layer:
+    """Return a layer that adds one position on each side of a map, as `Variant.padding` says."""
+    return _Wrap(precision, name) if padding == "wrap" else _Mirror(_MIRROR_MODES[padding], precision, name)
+
+
+def wrapped(maps: tf.Tensor) -> tf.Tensor:
+    """Return maps with one more position on each side, from the opposite side.
+
+    Both edges are taken in one slice, so that no tensor has more than two gradients, which are added in one order.
+
+    Args:
+        maps: (batch, h, w, channels), with at least 2 positions along each side.
+
+    Returns:
+        (batch, h + 2, w + 2, channels).
+    """
+    rows = maps[:, :: tf.shape(maps)[1] - 1]  # the first and the last
+    tall = tf.concat([rows[:, 1:], maps, rows[:, :1]], axis=1)
+    columns = tall[:, :, :: tf.shape(tall)[2] - 1]
+    return tf.concat([columns[:, :, 1:], tall, columns[:, :, :1]], axis=2)
 
 
 def _pooling(variant: Variant, precision: str, name: str) -> keras.layers.Layer:

@@ -140,6 +140,35 @@ class Filtered(Frequencies):
         return Pixels(self.start).resized(gradient, degree)
 
 
+class PeriodicFiltered(Filtered):
+    """An image that is filtered in the Fourier domain, which joins opposite edges, as a seamless image does.
+
+    x = x₀ + F⁻¹ w F z, with the discrete Fourier transform F and the same weights by frequency as `Frequencies`. The
+    filter is symmetric, so its transpose is itself.
+    """
+
+    def __init__(self, image: Image):
+        """Begin at an image."""
+        self.origin = tf.convert_to_tensor(image)
+        _, height, width, _ = self.origin.shape
+        self._waves = tf.constant(periodic_weights(height, width), tf.complex64)
+        self.start = tf.zeros_like(self.origin)
+
+    def image(self, values: Image) -> tf.Tensor:
+        """Return the image of variables, (1, height, width, channels)."""
+        return self.origin + self._filtered(values)
+
+    def gradient(self, of_image: Image) -> tf.Tensor:
+        """Return the gradient by the variables, of the image's shape."""
+        return self._filtered(of_image)
+
+    def _filtered(self, values: Image) -> tf.Tensor:
+        channels = tf.transpose(tf.convert_to_tensor(values), [0, 3, 1, 2])
+        size = channels.shape[-2:]
+        waves = tf.signal.rfft2d(channels) * self._waves
+        return tf.transpose(tf.signal.irfft2d(waves, size), [0, 2, 3, 1])
+
+
 def _share(before: Image, after: Image) -> np.float32:
     """Return the ratio of the pixels of two images (1, height, width, channels)."""
     return np.float32(math.prod(before.shape) / math.prod(after.shape))
@@ -158,6 +187,20 @@ def frequency_weights(height: int, width: int) -> np.ndarray:
     weights = (weights / np.sqrt(np.mean(weights**2))).astype(np.float32)
     weights.flags.writeable = False  # it is remembered
     return weights
+
+
+@functools.lru_cache(maxsize=2)
+def periodic_weights(height: int, width: int) -> np.ndarray:
+    """Return the weights of `PeriodicFiltered`: (f + `CORNER`)^-`POWER`, with a mean square of 1 over all frequencies.
+
+    Returns:
+        Float32 (height, width // 2 + 1), for the real Fourier transform.
+    """
+    rows, columns = np.fft.fftfreq(height), np.fft.fftfreq(width)
+    weights = (np.hypot(rows[:, np.newaxis], columns) + CORNER) ** -POWER
+    half = (weights / np.sqrt(np.mean(weights**2)))[:, : width // 2 + 1].astype(np.float32)
+    half.flags.writeable = False  # it is remembered
+    return half
 
 
 def _transformed(fast: Any, image: tf.Tensor, rows: Matrix, columns: Matrix, inverse: bool) -> tf.Tensor:

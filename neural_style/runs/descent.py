@@ -29,7 +29,7 @@ from neural_style.optimizers.resizing import moments_of, take_moments
 from neural_style.optimizers.scipy_lbfgs import ScipyLBFGS
 from neural_style.optimizers.sgd import SGD, InPlaceSGD
 from neural_style.optimizers.stepping import Box, Decay, SteppingState
-from neural_style.optimizers.variables import Filtered, Frequencies, Pixels, Variables
+from neural_style.optimizers.variables import Filtered, Frequencies, PeriodicFiltered, Pixels, Variables
 from neural_style.runs import pyramid
 
 _log = logging.getLogger("neural_style")
@@ -88,6 +88,8 @@ def variables_at(image: Any, config: ResolvedConfig, optimizer: Optimizer[Any], 
     """
     if config.variables == "pixels" or in_place:
         return Pixels(image)
+    if config.seamless:
+        return PeriodicFiltered(image)
     return Filtered(image) if isinstance(optimizer, Adam) else Frequencies(image)
 
 

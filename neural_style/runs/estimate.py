@@ -27,7 +27,8 @@ def seconds_per_pixel(stylizer: Stylizer, config: ResolvedConfig, network: VGGWe
     picture = np.random.default_rng(0).uniform(0, 255, (_SIDE, _SIDE, 3)).astype(np.float32)
     with tf.device(stylizer.device):
         graphs = stylizer.graphs(config, network)
-        (targets,) = stylizer.style_targets(graphs, [[picture]] * len(config.styles), None)
+        of_styles = stylizer.style_graphs(config, network)
+        (targets,) = stylizer.style_targets(of_styles, [[picture]] * len(config.styles), None)
         objective = WholeObjective(graphs.whole, config, picture, targets)
         image = encode(picture[::-1], objective.mean)
         seconds = []

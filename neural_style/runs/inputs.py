@@ -17,7 +17,7 @@ from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import ImageError, UsageError
 from neural_style.hashing import FileCache
 from neural_style.images.folders import is_folder
-from neural_style.images.picture import Picture, Source, describe, resize, scaled_height
+from neural_style.images.picture import Picture, Source, blank, describe, is_blank, resize, scaled_height
 from neural_style.images.proofing import Proof, read_proof
 from neural_style.images.reading import read_image
 from neural_style.images.regions import MaskSource, Regions, read_content_mask, read_regions
@@ -38,13 +38,16 @@ from neural_style.runs.style_pictures import (
 )
 from neural_style.vgg19_spec import MIN_SIDE
 
+_LEAST_COVER = 0.05
+"""Least sum of masks at every pixel of a texture, which has no photo that could stay there."""
+
 
 @dataclass(frozen=True)
 class Inputs:
     """The pictures of a run at the sizes that the network sees."""
 
     content: Picture
-    """At the size of the result."""
+    """At the size of the result; a `blank` picture of that size for a texture."""
     styles: tuple[StylePicture, ...]
     """The pictures of all styles, those of one style next to each other, each at the size that `Config.style_fit` and
     its style scale give. A folder has several; the others have one."""
@@ -66,10 +69,25 @@ class Inputs:
     """The colors that can be printed; None if any can."""
 
     @property
-    def plan_size(self) -> tuple[int, int, tuple[int, int]]:
-        """Width and height of the result and size of the content as read, in pixels, for `pyramid.scales_of`."""
+    def plan_size(self) -> tuple[int, int, tuple[int, int], float]:
+        """What `pyramid.scales_of` needs: width and height of the result, size of the content as read, and enlargement.
+
+        All but the last are in pixels.
+        """
         content, original = self.content, (self.originals or self).content
-        return content.width, content.height, (original.width, original.height)
+        return content.width, content.height, (original.width, original.height), self._enlargement
+
+    @property
+    def _enlargement(self) -> float:
+        """How many times as large as the smallest style picture a texture is, by their shorter sides, or 1.
+
+        A texture has no forms larger than its styles, and at a coarse size, nothing can be seen of a style that is
+        much smaller than that. So both begin at a size at which the style can be seen.
+        """
+        if not is_blank(self.content.rgb):
+            return 1.0
+        side = min(self.content.width, self.content.height)
+        return max(side / min([side, *(min(style.width, style.height) for style in self.styles)]), 1.0)
 
     @property
     def nbytes(self) -> int:
@@ -87,7 +105,7 @@ class Inputs:
 
     def _arrays(self) -> Iterator[np.ndarray]:
         for picture in (self.content, *self.styles, self.initial):
-            if isinstance(picture, Picture):
+            if isinstance(picture, Picture) and not is_blank(picture.rgb):
                 yield picture.rgb
                 if picture.alpha is not None:
                     yield picture.alpha
@@ -152,9 +170,13 @@ def read_inputs(config: Config) -> Inputs:
     """
     limit = config.max_pixels
     proof = None if config.proof is None else read_proof(config.proof, config.proof_intent)
-    original = read_image(config.content, "content picture", limit)
-    height = scaled_height(original, config.width or original.width)
-    content = _to_size(original, (config.width or original.width, height), limit, "content picture", config.content)
+    if config.texture_size is not None:
+        content = original = blank(*config.texture_size)
+    else:
+        assert config.content is not None
+        original = read_image(config.content, "content picture", limit)
+        size = config.width or original.width, scaled_height(original, config.width or original.width)
+        content = _to_size(original, size, limit, "content picture", config.content)
     styles: list[StylePicture] = []
     originals: list[StylePicture] = []
     places = []
@@ -165,11 +187,11 @@ def read_inputs(config: Config) -> Inputs:
         style, read = _read_style(source, place, path, (content.width, content.height), limit, hashes, matched)
         styles.append(style)
         originals.append(read)
-        places.append(place)
+        places.append(place._replace(fit=place.fit.of((content.width, content.height), (read.width, read.height))))
     if matched is not None:
         originals = [matched.applied(place.style, read) for read, place in zip(originals, places, strict=True)]
         styles = [resized(read, each.width, each.height) for read, each in zip(originals, styles, strict=True)]
-    start = _read_start(config, originals[0])
+    start = _read_start(config, next(iter(originals), None))
     initial = start and resize(start, content.width, content.height)
     regions, content_mask = _read_masks(config, original, originals)
     return Inputs(
@@ -206,7 +228,13 @@ def _read_masks(
             "style_masks out, or give a picture of the folder"
         )
     sizes = [(style.width, style.height) for style in styles[: len(config.styles)]]  # without folders, one per style
-    return read_regions(config.content_masks, config.style_masks, size, sizes, limit), of_content
+    regions = read_regions(config.content_masks, config.style_masks, size, sizes, limit)
+    if config.content is None and regions.content.at(*size).sum(-1).min() < _LEAST_COVER:
+        raise UsageError(
+            "content_masks: expected masks that leave nothing of a texture black, got some that do; paint white "
+            "everywhere in one of them or another"
+        )
+    return regions, of_content
 
 
 def suited(inputs: Inputs, config: ResolvedConfig) -> Inputs:
@@ -251,14 +279,14 @@ def _read_style(
     return resized(on_disk, style.width, style.height), on_disk
 
 
-def _read_start(config: Config, style: StylePicture) -> Picture | None:
+def _read_start(config: Config, style: StylePicture | None) -> Picture | None:
     """Read the picture to start from; None to start from the content or from none.
 
     Args:
         config: the run.
-        style: the first style picture as read.
+        style: the first style picture as read; None if there are none.
     """
-    if config.start == "style":
+    if config.start == "style" and style is not None:
         return in_memory(style)
     source = config.start_picture
     if source is None:

@@ -37,7 +37,11 @@ class Scale(NamedTuple):
 
 
 def scales_of(
-    config: ResolvedConfig, width: int, height: int, photograph: tuple[int, int] | None = None
+    config: ResolvedConfig,
+    width: int,
+    height: int,
+    photograph: tuple[int, int] | None = None,
+    enlargement: float = 1.0,
 ) -> tuple[Scale, ...]:
     """Return the sizes at which a run paints its picture, coarse to fine.
 
@@ -46,6 +50,7 @@ def scales_of(
         width: width of the result in pixels.
         height: height of the result in pixels.
         photograph: see `plan`.
+        enlargement: factor on `Config.min_scale`; see `Inputs.plan_size`.
 
     Raises:
         UsageError: the picture is too small for so many scales, or for the sizes of the loss.
@@ -55,16 +60,30 @@ def scales_of(
     is_seen = config.initial_noiseblend <= MOST_NOISE and config.start not in FORMLESS_STARTS
     if count is None and is_seen and (config.start not in PHOTO_STARTS or not config.style_terms):
         count = 1  # a given picture, or the photo without any style
+    if count is None and config.is_reconstruction:
+        count = 1  # coarse sizes would show more of the content than the features of the full size do
     if is_seen and config.preview_width:
         scales = plan_from_preview(width, height, count, config.preview_width, *lengths, photograph)
     else:
-        scales = plan(width, height, count, config.min_scale, *lengths, photograph, config.scale_factor)
+        least = round(config.min_scale * enlargement)
+        scales = plan(width, height, count, least, *lengths, photograph, config.scale_factor)
+    scales = _rounded(scales, config.size_unit)
     coarsest, remedy = (scales[0].width, scales[0].height), "a larger --min_scale or --width, or --scales 1"
     check_loss_scales(config, coarsest, "the content at the coarsest size", remedy)
     given = config.iterations_by_scale
     if given is None:
         return scales
     return tuple(scale._replace(iterations=given[min(at, len(given) - 1)]) for at, scale in enumerate(scales))
+
+
+def _rounded(scales: Sequence[Scale], unit: int) -> tuple[Scale, ...]:
+    """Return scales with sides rounded to multiples of a unit that divides the sides of the last; each size once."""
+    least = -(-MIN_SIDE // unit) * unit
+    rounded = {
+        (max(round(scale.width / unit) * unit, least), max(round(scale.height / unit) * unit, least)): scale
+        for scale in scales
+    }
+    return tuple(scale._replace(width=width, height=height) for (width, height), scale in rounded.items())
 
 
 def least_side(config: ResolvedConfig) -> int:

@@ -78,7 +78,14 @@ def covered_by(regions: np.ndarray | None) -> np.ndarray | None:
     return None if found.min() > _FULLY else found
 
 
-def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish | None, bit_depth: int) -> np.ndarray:
+def rendered(
+    image: Any,
+    mean: np.ndarray,
+    size: tuple[int, int],
+    finish: Finish | None,
+    bit_depth: int,
+    wraps: bool = False,
+) -> np.ndarray:
     """Return the picture of an image.
 
     Args:
@@ -87,6 +94,7 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
         size: width and height of the picture in pixels.
         finish: what is done to the picture afterward; None for nothing.
         bit_depth: 8 or 16.
+        wraps: whether the image continues at its opposite edges.
 
     Returns:
         (height, width, 3), uint8 or uint16.
@@ -94,7 +102,7 @@ def rendered(image: Any, mean: np.ndarray, size: tuple[int, int], finish: Finish
     if (image.shape[2], image.shape[1]) == size:
         picture = to_integers(np.asarray(image)[0], bit_depth, mean)
     else:
-        picture = to_integers(lanczos(decode(image, mean), *size), bit_depth)
+        picture = to_integers(lanczos(decode(image, mean), *size, wraps), bit_depth)
     return picture if finish is None else _finished(picture, finish)
 
 

@@ -84,6 +84,7 @@ class Session:
         try:
             with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network, inputs.region_count)
+                self._style_graphs: Any = stylizer.style_graphs(config, network, inputs.region_count)
         except BaseException:
             reservation.release()
             raise
@@ -172,14 +173,14 @@ class Session:
         config = self._corrected(self.config)
         masks = scaled.masks(config.mask_erosion)
         styles_of = functools.partial(self._stylizer.style_targets, members=masks.members, eroded=masks.eroded)
-        targets = functools.partial(styles_of, self._graphs, styles, check=check)
+        targets = functools.partial(styles_of, self._style_graphs, styles, check=check)
         objective = PlannedObjective(
             self._graphs, config, scaled.content.rgb, targets, self._planner, plan, check, masks, self._proof
         )
         if self._start is None:
             start = start_image(self.config, scaled, objective.mean)
         else:
-            start = enlarged(self._start, scaled.content.rgb, details_of(config, masks.content))
+            start = enlarged(self._start, scaled.content.rgb, details_of(config, masks.content), config.seamless)
         if config.clip and (self._start is not None or config.start == "recolored"):
             np.clip(start, -objective.mean, 255 - objective.mean, out=start)
         self._start = None
@@ -233,9 +234,8 @@ class Session:
         image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
         if in_place and size != self._size:
             image = np.array(image)
-        render = functools.partial(
-            rendered, image, self._descent.objective.mean, self._size, self._finish, self.config.bit_depth
-        )
+        finish = self._finish, self.config.bit_depth, self.config.seamless
+        render = functools.partial(rendered, image, self._descent.objective.mean, self._size, *finish)
         losses, by_layer = losses_of(evaluation.terms)
         step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
         if self._best is None or self._best.scale != size:
@@ -320,7 +320,7 @@ class Session:
         with self._lock:
             if self._descent is not None:
                 self._descent.release()
-            self._descent = self._inputs = self._graphs = self._start = None
+            self._descent = self._inputs = self._graphs = self._style_graphs = self._start = None
             self._reservation.release()
 
     def __enter__(self) -> Session:

@@ -85,7 +85,7 @@ def is_from_photo(config: ResolvedConfig) -> bool:
     return begins_with_photo(config.start, config.initial_noiseblend, config.preview_width)
 
 
-def enlarged(image: Any, photo: np.ndarray, details: Any) -> np.ndarray:
+def enlarged(image: Any, photo: np.ndarray, details: Any, wraps: bool = False) -> np.ndarray:
     """Resize an image to the size of the photo, and add details of the photo that the image was too small for.
 
     Of the details, only the luma is added. The photo's own colors would remain in its edges as colored fringes.
@@ -94,12 +94,13 @@ def enlarged(image: Any, photo: np.ndarray, details: Any) -> np.ndarray:
         image: (1, height, width, 3).
         photo: float32 (new height, new width, 3).
         details: share of the details that is added, 0-1: a number, or float32 (new height, new width, 1).
+        wraps: whether the image continues at its opposite edges.
 
     Returns:
         Float32 (1, new height, new width, 3).
     """
     height, width, _ = photo.shape
-    large = lanczos(np.asarray(image)[0], width, height)
+    large = lanczos(np.asarray(image)[0], width, height, wraps)
     if np.any(details):
         _, rows, columns, _ = image.shape
         coarse = lanczos(lanczos(photo, columns, rows), width, height)

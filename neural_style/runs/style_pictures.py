@@ -139,7 +139,7 @@ def sources_of(config: Config) -> Iterator[tuple[Source, Place, Path | None]]:
     """
     scales = config.style_scales or (1.0,) * len(config.styles)
     for index, (style, scale) in enumerate(zip(config.styles, scales, strict=True)):
-        place = Place(index, StyleFit(config.style_fit, scale))
+        place = Place(index, StyleFit(config.style_fit or config.usual_fit, scale))
         if is_folder(style):
             yield from ((path, place, path) for path in pictures_in(style, "style folder"))
         else:

@@ -203,6 +203,16 @@ class Stylizer:
 
         return cached_graphs(network_key, loss_spec(config, regions), self.device, build)
 
+    def style_graphs(self, config: ResolvedConfig, network: VGGWeights, regions: int = 0) -> Graphs:
+        """Return the graphs that style pictures are computed with: those of `graphs`, but styles never wrap.
+
+        They are mirrored at their edges instead. What zeros around them would add to their moments, a texture without
+        edges could only have as lines in its middle.
+        """
+        if config.seamless:
+            config = dataclasses.replace(config, seamless=False, padding="reflect")
+        return self.graphs(config, network, regions)
+
     def style_targets(
         self,
         graphs: Graphs,

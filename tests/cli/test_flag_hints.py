@@ -35,7 +35,13 @@ OTHERS = {
         },
     },
     "others": {
-        **{"content_path": "content", "style_img": "styles", "out": "output", "size": "width", "steps": "iterations"},
+        **{
+            "content_path": "content",
+            "style_img": "styles",
+            "out": "output",
+            "tileable": "seamless",
+            "steps": "iterations",
+        },
         **{"lr": "learning_rate", "cuda": "device", "epochs": "iterations", "config": "flagfile", "epsilon": "eps"},
         **{"W": "width", "force": "overwrite", "original_color": "preserve_colors", "print_every": "print_iterations"},
     },

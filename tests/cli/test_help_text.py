@@ -40,7 +40,7 @@ def test_table_for_the_readme_has_a_row_per_flag():
     assert list(rows) == list(OPTIONS)
     for name, option in OPTIONS.items():
         assert option.help in html.unescape(rows[name])
-    assert "| required |" in rows["content"]
+    assert "| required without `--size` |" in rows["content"]
     assert "`--network`" in rows["weights"]
     assert "| `1e-08` |" in rows["eps"]
     assert rows["width"].endswith("(>= 32) |")

@@ -92,3 +92,31 @@ def test_saved_flags_refuse_weights_of_another_hash(folder, capsys):
     said = rf"error: --weights: builtin: expected weights of sha256 {'0' * 64}, \w+ sha256 {digest} in this version;"
     assert re.search(said, capsys.readouterr().err)
     assert tree(folder) == before
+
+
+SHALLOW = [
+    "--weights=builtin",
+    "--style_layers=relu1_1",
+    "--precision=float32",
+    "--iterations=2",
+    "--scale_iterations=1",
+]
+
+
+def test_a_seamless_texture_is_repeated_to_the_byte(folder, capsys):
+    run = [*SHALLOW, "--styles=style.png", "--size=96×96", "--seamless", "--save_flags=run.cfg"]
+    assert cli.main(run) == 0
+    captured = capsys.readouterr()
+    assert "making a seamless texture in the style of style.png: 96×96 px" in captured.err
+    assert "texture-style.png (96×96 px" in captured.out
+    assert not re.search("content_weight|strength|photo_details", (folder / "run.cfg").read_text("utf-8"))
+    assert cli.main(["--flagfile=run.cfg", "--output=again.png"]) == 0
+    assert (folder / "again.png").read_bytes() == (folder / "texture-style.png").read_bytes()
+
+
+def test_a_reconstruction_is_repeated_to_the_byte(folder, capsys):
+    run = ["--weights=builtin", "--content=photo.png", "--style_weight=0", "--content_layers=relu1_1", "--iterations=2"]
+    assert cli.main([*run, "--precision=float32", "--save_flags=run.cfg"]) == 0
+    assert "rebuilding photo.png from relu1_1: " in capsys.readouterr().err
+    assert cli.main(["--flagfile=run.cfg", "--output=again.png"]) == 0
+    assert (folder / "again.png").read_bytes() == (folder / "photo-relu1_1.png").read_bytes()

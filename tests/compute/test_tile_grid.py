@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from neural_style.compute.tile_grid import Box, cover
 from neural_style.vgg19_spec import ROUNDINGS, positions
@@ -124,3 +125,27 @@ def test_a_map_no_larger_than_a_tile_is_one_tile():
         for rounding in ROUNDINGS:
             (tile,) = cover(*size, 64, 22, 8, rounding)
             assert tile.own == tile.seen == Box(0, 0, *size)
+
+
+@pytest.mark.parametrize(("side", "reach"), [(16, 5), (8, 20), (64, 3)])
+def test_tiles_of_a_map_that_wraps_see_the_same_margin_everywhere(side, reach):
+    tiles = list(cover(32, 48, side, reach, 4, "up", wraps=True))
+    counted = np.zeros((32, 48), int)
+    for own, seen in tiles:
+        counted[own.part] += 1
+        assert own.top - seen.top == own.left - seen.left == -(-reach // 4) * 4
+        assert seen.bottom - own.bottom >= reach
+        assert seen.right - own.right >= reach
+    assert np.all(counted == 1)
+    assert len({(seen.bottom - seen.top, seen.right - seen.left) for _, seen in tiles}) == 1
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 3, 4), Box(-2, -5, 4, 3), Box(-7, 2, 9, 13), Box(3, 4, 8, 5)])
+def test_pieces_of_a_box_repeat_the_map(box):
+    values = np.arange(12).reshape(3, 4)
+    found = np.full((box.bottom - box.top, box.right - box.left), -1)
+    for there, here in box.pieces(3, 4):
+        assert np.all(found[here] == -1)
+        found[here] = values[there]
+    rows, columns = np.arange(box.top, box.bottom) % 3, np.arange(box.left, box.right) % 4
+    np.testing.assert_array_equal(found, values[np.ix_(rows, columns)])

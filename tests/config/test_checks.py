@@ -30,9 +30,12 @@ def test_errors_are_value_errors_with_exit_code_2():
 
 
 def test_pictures_must_be_given():
-    for content in (None, ""):
-        refuse(r"^content: .* give --content FILE$", content=content)
-    for styles in ([], (), None, "", [""], ["a.jpg", None]):
+    refuse(r"^expected --content, got none; .* for a texture, give --size 512x512", content=None)
+    refuse(r"^expected --content and --styles, got none; ", content=None, styles=None)
+    refuse(r"^content: .* give --content FILE$", content="")
+    for styles in ([], (), None):
+        refuse(r"^expected --styles, got none; .* give --style_weight 0", styles=styles)
+    for styles in ("", [""], ["a.jpg", None]):
         refuse(r"^styles: .* give --styles FILE$", styles=styles)
     refuse(r"^initial: .* give --initial FILE$", initial="")
 

@@ -10,7 +10,7 @@ LEFT_OPEN = (
     *("loss", "variables", "iterations", "scale_iterations", "tolerance", "learning_rate"),
     *("initial_noiseblend", "preview_width"),
     *("content_weight", "content_loss", "style_weight", "style_reduction", "tv_weight"),
-    *("style_loss", "style_loss_weights", "style_loss_layers", "strength"),
+    *("style_loss", "style_loss_weights", "style_loss_layers", "strength", "style_fit"),
 )
 
 
@@ -21,7 +21,13 @@ def config(**options):
 def test_every_option_that_decides_about_a_run_has_a_value():
     made = resolve(config())
     values = ["balanced", "frequencies", 300, 25, 0.08, 10.0, 0.0, 0, 1.0, "relative", 60.0, "relative", 1e-4]
-    values += [("gram", "mean_std", "wasserstein"), (1.0, 2.0, 0.25), ("all", "all", "block1+block2+block3"), 0.5]
+    values += [
+        ("gram", "mean_std", "wasserstein"),
+        (1.0, 2.0, 0.25),
+        ("all", "all", "block1+block2+block3"),
+        0.5,
+        "width",
+    ]
     assert [getattr(made, name) for name in LEFT_OPEN] == values
     assert made.decided == set(LEFT_OPEN)
     for name in LEFT_OPEN:

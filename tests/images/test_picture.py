@@ -6,7 +6,7 @@ import pytest
 from picture_files import SMOOTH, flat
 
 from neural_style.errors import ImageError
-from neural_style.images.picture import Picture, describe, resize, scaled_height, with_alpha
+from neural_style.images.picture import Picture, blank, describe, lanczos, resize, scaled_height, with_alpha
 from neural_style.images.reading import read_image, read_settings
 from neural_style.images.writing import OUTPUT_FORMATS, write_image
 
@@ -103,3 +103,18 @@ def test_with_alpha():
     joined = with_alpha(rgb, np.array([[0, 0.2, 1]], np.float32))
     assert joined.dtype == np.uint8
     assert joined.tolist() == [[[9, 9, 9, 0], [9, 9, 9, 51], [9, 9, 9, 255]]]
+
+
+def test_what_wraps_is_resized_as_the_middle_of_copies():
+    values = np.random.default_rng(0).uniform(0, 255, (24, 32, 2)).astype(np.float32)
+    for width, height in ((64, 48), (80, 72), (33, 25)):
+        copies = lanczos(np.tile(values, (3, 3, 1)), 3 * width, 3 * height)
+        middle = copies[height : 2 * height, width : 2 * width]
+        np.testing.assert_allclose(lanczos(values, width, height, wraps=True), middle, atol=0.02)
+    assert not np.allclose(lanczos(values, 64, 48), lanczos(values, 64, 48, wraps=True), atol=1)
+
+
+def test_a_blank_picture_of_any_size_is_gray():
+    made = resize(blank(64, 48), 32, 40)
+    assert (made.rgb.shape, made.rgb.min(), made.rgb.max(), made.alpha) == ((40, 32, 3), 127.5, 127.5, None)
+    assert made.rgb.base.nbytes <= 12

@@ -10,7 +10,7 @@ from neural_style.optimizers import variables
 from neural_style.optimizers.adam import Adam, AdamState
 from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.resizing import moments_of, take_moments
-from neural_style.optimizers.variables import Filtered, Frequencies, Pixels, frequency_weights
+from neural_style.optimizers.variables import Filtered, Frequencies, PeriodicFiltered, Pixels, frequency_weights
 
 SIZES = [(8, 12), (7, 12), (13, 9), (1, 5), (530, 6), (5, 1021)]
 
@@ -156,3 +156,28 @@ def test_a_transform_gives_the_same_bytes_every_time():
     for _ in range(3):
         again = Frequencies(image_of((61, 83)))
         assert (np.asarray(again.image(values)).tobytes(), np.asarray(again.gradient(values)).tobytes()) == first
+
+
+# --- images whose opposite edges are neighbors ------------------------------------------------------------------------
+
+
+def test_periodic_filters_move_with_the_picture():
+    """The same change, moved across an edge, changes the image by as much, moved."""
+    variables = PeriodicFiltered(tf.zeros((1, 12, 10, 2)))
+    values = np.random.default_rng(0).normal(size=(1, 12, 10, 2)).astype(np.float32)
+    moved = variables.image(np.roll(values, (5, 7), (1, 2)))
+    np.testing.assert_allclose(moved, np.roll(variables.image(values), (5, 7), (1, 2)), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(12, 10), (8, 9), (7, 16)])
+def test_the_periodic_filter_by_its_definition(size):
+    height, width = size
+    values = np.random.default_rng(1).normal(size=(1, height, width, 1)).astype(np.float32)
+    rows, columns = np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width)
+    weights = (np.sqrt(rows**2 + columns**2) + 1 / 64) ** -0.5
+    weights /= np.sqrt(np.mean(weights**2))
+    expected = np.fft.ifft2(np.fft.fft2(values[0, :, :, 0]) * weights).real
+    variables = PeriodicFiltered(tf.ones((1, height, width, 1)))
+    np.testing.assert_allclose(variables.image(values)[0, :, :, 0], 1 + expected, atol=1e-5)
+    np.testing.assert_allclose(variables.gradient(values)[0, :, :, 0], expected, atol=1e-5)
+    np.testing.assert_array_equal(variables.image(variables.start), variables.origin)

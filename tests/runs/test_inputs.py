@@ -305,3 +305,47 @@ def test_a_start_that_is_neither_a_name_nor_a_file_is_refused():
         read_inputs(Config(picture(50, 40), [picture(64, 64)], init="random.png"))
     with pytest.raises(ImageError, match=r"^initial picture an array: expected at least 32 px a side, got 31×40; "):
         read_inputs(Config(picture(50, 40), [picture(64, 64)], init=picture(31, 40)))
+
+
+# --- textures and reconstructions -------------------------------------------------------------------------------------
+
+
+def test_a_texture_has_a_blank_content_that_takes_no_memory():
+    style = picture(100, 50)
+    inputs = read_inputs(Config(None, [style], size=(96, 64)))
+    assert sizes(inputs.content, *inputs.styles) == [(96, 64), (100, 50)]
+    assert inputs.nbytes == 100 * 50 * 3 * 4
+    assert inputs.content.alpha is None
+    smaller = at_scale(inputs, 80, 53)
+    assert sizes(smaller.content, *smaller.styles) == [(80, 53), (83, 42)]
+    assert smaller.nbytes == 83 * 42 * 3 * 4
+
+
+def test_style_scales_multiply_the_own_size_of_a_style():
+    styles = [picture(100, 50), picture(64, 96)]
+    config = Config(None, styles, size=(64, 64), style_scales=(2, 0.5))
+    assert sizes(*read_inputs(config).styles) == [(200, 100), (32, 48)]
+    fitted = Config(picture(50, 40), styles, style_fit="original", width=100)
+    assert sizes(*read_inputs(fitted).styles) == [(100, 50), (64, 96)]
+
+
+def test_small_styles_of_a_texture_are_refused():
+    with pytest.raises(ImageError, match=r"style picture an array: expected at least 32 px a side, got 30×64"):
+        read_inputs(Config(None, [picture(30, 64)], size=(64, 64)))
+
+
+def test_a_texture_larger_than_its_style_begins_where_the_style_can_be_seen():
+    from neural_style.config.resolve import resolve
+    from neural_style.runs.pyramid import scales_of
+
+    config = Config(None, [picture(256, 320)], size=(1024, 512))
+    inputs = read_inputs(config)
+    found = [scale[:2] for scale in scales_of(resolve(config, {}), *inputs.plan_size)]
+    assert found == [(320, 160), (640, 320), (1024, 512)]
+    assert sizes(*at_scale(inputs, 320, 160).styles) == [(80, 100)]
+
+
+def test_a_reconstruction_has_no_styles():
+    inputs = read_inputs(Config(picture(64, 48), style_weight=0))
+    assert (inputs.styles, inputs.style_areas) == ((), [])
+    assert at_scale(inputs, 40, 32).styles == ()

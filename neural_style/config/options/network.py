@@ -74,5 +74,6 @@ class Network:
     @property
     def variant(self) -> Variant:
         """What these options make of the network. Options that make the same network give the same variant."""
-        layers = "all" if self.padding == "zeros" else self.padding_layers
-        return Variant(self.pooling, self.pooling_scale, self.pool_rounding, self.padding, layers)
+        padding = "wrap" if getattr(self, "seamless", False) else self.padding
+        layers = "all" if padding in ("zeros", "wrap") else self.padding_layers
+        return Variant(self.pooling, self.pooling_scale, self.pool_rounding, padding, layers)

@@ -18,22 +18,40 @@ PictureSource = Any
 class Pictures:
     """What is painted, in which style, and where the result goes."""
 
-    content: PictureSource = option(
+    content: PictureSource | None = option(
         "Pictures",
-        "The picture to paint: a photograph whose shapes are kept. On the command line, - reads it from standard "
-        "input.",
+        "The picture to paint: a photograph whose shapes are kept. Without it, --size makes a texture of the styles. "
+        "On the command line, - reads it from standard input.",
+        None,
         picture=True,
+        required="required without `--size`",
     )
     styles: Sequence[PictureSource] = option(
         "Pictures",
         "One or more pictures whose look the result takes on. A folder counts as one style: all its pictures together. "
-        "On the command line, - reads a picture from standard input, if no other is read from there.",
+        "With --style_weight 0, there are none: the content is rebuilt from its features. On the command line, - reads "
+        "a picture from standard input, if no other is read from there.",
+        (),
         picture=True,
+        required="required but with `--style_weight 0`",
+    )
+    size: str | tuple[int, int] | None = option(
+        "Pictures",
+        "Width and height in pixels of a texture, such as 2048x1024: a picture in the styles without any content. In "
+        "place of --content.",
+        None,
+    )
+    seamless: bool = option(
+        "Pictures",
+        "Textures: the result continues from its right edge to its left one and from its lower edge to its upper one, "
+        "so copies of it can be laid side by side. Its sides must be multiples of 16 px with the default layers.",
+        False,
     )
     output: str | None = option(
         "Pictures",
         "Where to write the result (.png, .jpg, .webp, .tif or .bmp). By default <content>-<style>.png in the current "
-        "folder, with a number added if that file exists. - writes a PNG to standard output.",
+        "folder, texture-<style>.png for a texture, with a number added if that file exists. - writes a PNG to "
+        "standard output.",
         None,
         path=True,
     )
@@ -46,17 +64,18 @@ class Pictures:
     )
     style_scales: tuple[float, ...] | None = option(
         "Pictures",
-        "Width of each style picture as a multiple of the result's width, one number per style. Larger values give "
-        "larger brush strokes. By default 1 for each.",
+        "Width of each style picture as a multiple of the result's width, or of what --style_fit makes of it, one "
+        "number per style. Larger values give larger brush strokes. By default 1 for each.",
         None,
         bounds="> 0",
     )
-    style_fit: Literal["width", "longest", "stretch"] = option(
+    style_fit: Literal["width", "longest", "stretch", "original"] | None = option(
         "Pictures",
         "Size of a style picture at a style scale of 1: width makes it as wide as the result, longest makes its longer "
-        "side as long as the result's longer side, and stretch resizes it to width and height of the result. All but "
-        "stretch keep its aspect ratio.",
-        "width",
+        "side as long as the result's longer side, stretch resizes it to width and height of the result, and original "
+        "leaves it as large as it is. All but stretch keep its aspect ratio. By default width, and original for a "
+        "texture.",
+        None,
     )
     style_rotations: tuple[int, ...] | None = option(
         "Pictures",
@@ -70,7 +89,8 @@ class Pictures:
         "in these colors), gray (the network's mean pixel everywhere), style (the first style picture, resized to the "
         "result), or the path of a picture. "
         "noise, style_colors and gray show no forms, so they are painted from a coarse size, without a preview. By "
-        "default --initial and --initial_noiseblend decide.",
+        "default --initial and --initial_noiseblend decide; without them, a texture starts from style_colors, and a "
+        "reconstruction (--style_weight 0) from noise.",
         None,
         picture=True,
     )
