@@ -13,6 +13,12 @@ from neural_style.config.fields import Option
 _INTRODUCTION = """\
 Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]
            Paint a photo in the style of one or more paintings.
+       {program} sweep --content PHOTO --styles PAINTING --vary NAME=V1,V2,... [--vary ...] [flags]
+           Paint every combination of some options, small, on one labeled contact sheet.
+       {program} sheet --content PHOTO [PHOTO ...] --styles PAINTING [PAINTING ...] [flags]
+           Paint each photo in each style, small, on one contact sheet. Both may be folders.
+       {program} figure --content PHOTO --styles PAINTING [flags]
+           Rebuild the photo and the painting from the layers of the network, as in Gatys et al., Figure 1.
        {program} doctor
            Show versions, devices and weights, and what is missing.
        {program} doctor --size 6000x4000 [flags]

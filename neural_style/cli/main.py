@@ -20,7 +20,14 @@ from neural_style.cli.console import Console, say, with_dashes
 from neural_style.config import presets
 from neural_style.errors import NeuralStyleError, OutOfMemoryError
 
-_COMMANDS = {"doctor": "doctor", "bench": "bench_command", "weights": "weights_command"}
+_COMMANDS = {
+    "doctor": "doctor",
+    "bench": "bench_command",
+    "weights": "weights_command",
+    "sweep": "sweep_command",
+    "sheet": "sheet_command",
+    "figure": "figure_command",
+}
 """First argument -> module whose `run` yields lines of text for standard output."""
 
 

@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from neural_style import __version__, files
@@ -24,7 +24,7 @@ from neural_style.runs.step import Step
 
 _log = logging.getLogger("neural_style")
 
-_NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
+NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
 """Options that do not affect the picture, so they are not in its metadata. Options of the group "Progress" are not
 either."""
 
@@ -186,7 +186,7 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
-        if option.group == "Progress" or name in _NOT_EMBEDDED or value is None:
+        if option.group == "Progress" or name in NOT_EMBEDDED or value is None:
             continue
         if option.is_picture:
             value = [describe(each) for each in value] if option.is_list else describe(value)
@@ -203,10 +203,15 @@ def _stem(source: Source) -> str:
     return Path(describe(source)).stem
 
 
+def stem_of(pictures: Iterable[Source], *others: str) -> str:
+    """Return a default name without its suffix, from pictures and other words; a long one is cut off in the middle."""
+    stem, end = "-".join(map(_stem, pictures)), "".join(f"-{other}" for other in others)
+    while len(os.fsencode(stem + end)) > _STEM_BYTES:
+        stem = stem[:-1]
+    return stem + end
+
+
 def _default_name(config: Config) -> Path:
     """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced."""
-    stem = "-".join(map(_stem, (config.content, *config.styles)))
-    while len(os.fsencode(stem)) > _STEM_BYTES:
-        stem = stem[:-1]
-    path = Path(f"{stem}.png")
+    path = Path(f"{stem_of((config.content, *config.styles))}.png")
     return path if config.overwrite else files.numbered(path)
