@@ -22,7 +22,7 @@ from neural_style.cli.tensorflow_import import import_tensorflow
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.config.resolve import resolve
-from neural_style.errors import NeuralStyleError, UsageError
+from neural_style.errors import ImageError, NeuralStyleError, UsageError
 from neural_style.images import writing
 from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import to_uint8
@@ -110,9 +110,10 @@ class Files:
             OutputError: one cannot; see `Outputs.check`.
         """
         for cell, size in zip(cells, sizes, strict=True):
-            own = {"output": str(self.picture(cell)), "save_flags": str(self.flags(cell))}
+            files.check_writable(self.flags(cell), "output", overwrite=self.overwrite)
+            own: Any = {"output": str(self.picture(cell)), "save_flags": str(self.flags(cell))}
             Outputs(dataclasses.replace(cell.config, overwrite=self.overwrite, **own), size).check()
-            sheet = {"output": str(self.sheet), "bit_depth": 8, "overwrite": self.overwrite}
+            sheet: Any = {"output": str(self.sheet), "bit_depth": 8, "overwrite": self.overwrite}
             Outputs(dataclasses.replace(cell.config, **sheet), size).check()
         files.check_writable(self.page, "output", overwrite=self.overwrite)
 
@@ -271,7 +272,12 @@ def heading(name: str, value: Any, max_pixels: int, *, bare: bool = False) -> He
     text = shown_value(value) if bare else f"{name} {shown_value(value)}"
     is_picture = name != presets.FLAG and OPTIONS[name].is_picture and name != "init"
     source = value[0] if isinstance(value, (list, tuple)) and value else value
-    return Heading(text, shown_picture(source, max_pixels, _THUMBNAIL) if is_picture else None)
+    if not is_picture:
+        return Heading(text)
+    try:
+        return Heading(text, shown_picture(source, max_pixels, _THUMBNAIL))
+    except ImageError:  # removed since it was painted
+        return Heading(text)
 
 
 def grid(
@@ -287,21 +293,18 @@ def grid(
     """
     most = request.values.get("max_pixels", OPTIONS["max_pixels"].default)
     several = {name: values for name, values in vary.items() if len(values) > 1}
-    if len(several) == 2 and len([*several.values()][1]) <= layout.MOST_COLUMNS:
-        (down, rows), (across, columns) = several.items()
-        tops = [heading(across, value, most, bare=bare) for value in columns]
-        sides = [heading(down, value, most, bare=bare) for value in rows]
-        step = len(columns)
-        return lambda tiles: Sheet(
-            title, [tiles[first : first + step] for first in range(0, len(tiles), step)], tops, sides
-        )
-    pictures = [name for name in several if name != presets.FLAG and name in ("styles", "content")]
-    if len(several) == 1 and pictures:
-        smalls = [heading(pictures[0], value, most).picture for value in several[pictures[0]]]
-        return lambda tiles: Sheet(
-            title,
-            layout.wrapped(
-                [dataclasses.replace(tile, thumbnail=small) for tile, small in zip(tiles, smalls, strict=True)]
-            ),
-        )
-    return lambda tiles: Sheet(title, layout.wrapped(tiles))
+    pictures = [name for name in several if name in ("styles", "content")]
+
+    def arranged(tiles: Sequence[Tile]) -> Sheet:
+        if len(several) == 2 and len([*several.values()][1]) <= layout.MOST_COLUMNS:
+            (down, rows), (across, columns) = several.items()
+            tops = [heading(across, value, most, bare=bare) for value in columns]
+            sides = [heading(down, value, most, bare=bare) for value in rows]
+            step = len(columns)
+            return Sheet(title, [tiles[first : first + step] for first in range(0, len(tiles), step)], tops, sides)
+        if len(several) == 1 and pictures:
+            smalls = [heading(pictures[0], value, most).picture for value in several[pictures[0]]]
+            tiles = [dataclasses.replace(tile, thumbnail=small) for tile, small in zip(tiles, smalls, strict=True)]
+        return Sheet(title, layout.wrapped(tiles))
+
+    return arranged

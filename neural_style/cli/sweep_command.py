@@ -14,7 +14,7 @@ from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.errors import UsageError
 from neural_style.images.picture import describe
-from neural_style.sheets.cells import cells_of
+from neural_style.sheets.cells import cells_of, shown_value
 
 _FLAG = "vary"
 _EXAMPLE = f"--{_FLAG} style_weight=100,500,2500"
@@ -38,11 +38,11 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
         raise UsageError(f"sweep: expected --{_FLAG} NAME=V1,V2,..., got none; for example: {_EXAMPLE}")
     for name, values in vary.items():
         if len(values) == 1:
-            alone = f"--{name} {shown}" if (shown := values[0]) is not None else f"--{name}"
-            raise UsageError(f"--{_FLAG} {name}: expected several values, got one; write {alone}, or add values")
+            alone = shown_value(values[0])
+            raise UsageError(f"--{_FLAG} {name}: expected several values, got {alone} alone; give it as --{name}")
     request = contact_sheets.Request("sweep", others, [*vary])
     cells = cells_of(request.values, vary)
-    names = " × ".join(f"{len(values)} {name}" for name, values in vary.items())
+    names = ", ".join(f"{len(values)} {name}" for name, values in vary.items())
     title = f"{describe(cells[0].config.content)}: {names}"
     yield from contact_sheets.make(request, cells, contact_sheets.grid(title, vary, request))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs, suited
 from neural_style.sheets.cells import Cell, named_in_errors
+from neural_style.vgg19_spec import LAYERS
 
 if TYPE_CHECKING:
     from neural_style.runs.session import Session
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 MOST_PICTURE_BYTES = 1_000_000_000
 """Most bytes of pictures that are kept for later cells. Others are read again."""
-
-MOST_NETWORKS = 2
-"""How many networks' weights are kept for later cells."""
 
 WORKERS = 2
 """How many cells are painted at once. Operations on small pictures do not keep several cores busy."""
@@ -66,7 +63,7 @@ class Batch:
         """Take the cells. Nothing is read yet."""
         self._cells = cells
         self._inputs: dict[Any, Inputs] = {}
-        self._networks: dict[Any, VGGWeights] = {}
+        self._networks: dict[str, VGGWeights] = {}
         self._stylizers: dict[Any, Stylizer] = {}
         self._sessions: set[Session] = set()
         self._is_stopped = False
@@ -90,7 +87,7 @@ class Batch:
             sizes[cell.number] = inputs.content.width, inputs.content.height
         return [sizes[cell.number] for cell in self._cells]
 
-    def paint(self, workers: int = WORKERS) -> Iterator[Painted]:
+    def paint(self, workers: int = WORKERS) -> Generator[Painted, None, None]:
         """Paint the cells, those with equal networks and losses one after the other; yield each as it is done.
 
         A cell that fails does not end the others. To end all, close the iterator.
@@ -172,18 +169,17 @@ class Batch:
         return inputs
 
     def _network(self, config: Config) -> VGGWeights:
-        """Return the weights of a run, from an earlier one if they are the same."""
-        key = config.weights, config.layers
-        if key not in self._networks:
+        """Return the weights of a run, loaded with the layers of all cells that name them."""
+        if config.weights not in self._networks:
+            used = {
+                layer for cell in self._cells if cell.config.weights == config.weights for layer in cell.config.layers
+            }
             try:
-                loaded = weights.load(*key, progress=True)
+                loaded = weights.load(config.weights, [layer for layer in LAYERS if layer in used], progress=True)
             except WeightsError as error:
                 raise WeightsError(f"weights: {error}") from error
-            while len(self._networks) >= MOST_NETWORKS:
-                with contextlib.suppress(KeyError, StopIteration):  # another thread may have been sooner
-                    self._networks.pop(next(iter(self._networks)))
-            self._networks[key] = loaded
-        return self._networks.get(key) or weights.load(*key)
+            self._networks[config.weights] = loaded
+        return self._networks[config.weights]
 
     def _stylizer(self, config: Config) -> Stylizer:
         from neural_style.runs.stylizer import Stylizer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -180,7 +181,7 @@ def _write(pen: ImageDraw.ImageDraw, lines: Sequence[str], at: tuple[int, int], 
 def _lines(text: str, font, width: int, most: int = _LINES) -> list[str]:
     """Return a text in lines that fit into a width in pixels; what does not fit into the last line is cut off."""
     lines: list[str] = []
-    for word in " ".join(printable(text).split()).split(" "):
+    for word in " ".join(_drawable(text).split()).split(" "):
         joined = f"{lines[-1]} {word}" if lines and lines[-1] else word
         if lines and font.getlength(joined) <= width:
             lines[-1] = joined
@@ -189,6 +190,12 @@ def _lines(text: str, font, width: int, most: int = _LINES) -> list[str]:
     if len(lines) > most:
         lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
     return [_shortened(line, font, width) for line in lines]
+
+
+def _drawable(text: str) -> str:
+    """Return a text in letters that Pillow's own font has: without accents, and with ? for others."""
+    plain = (letter for letter in unicodedata.normalize("NFKD", printable(text)) if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() or letter == "…" else "?" for letter in plain)
 
 
 def _shortened(line: str, font, width: int) -> str:
