@@ -13,11 +13,11 @@ CONTENT_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The layers that the style is rebuilt from: the first, the first two, and so on."""
 
-_SHARED = {"loss": "balanced", "init": "noise", "tv_weight": 0.0, "preview_width": 0}
+_SHARED: Mapping[str, Any] = {"loss": "balanced", "init": "noise", "tv_weight": 0.0, "preview_width": 0}
 
-_CONTENT = {"content_loss": "relative", "style_weight": 0.0, "scales": "1"}
+_CONTENT: Mapping[str, Any] = {"content_loss": "relative", "style_weight": 0.0, "scales": "1"}
 
-_STYLE = {"content_weight": 0.0, "style_loss": ("gram",), "style_layer_weight_exp": 1.0}
+_STYLE: Mapping[str, Any] = {"content_weight": 0.0, "style_loss": ("gram",), "style_layer_weight_exp": 1.0}
 
 
 def cells_of_figure(values: Mapping[str, Any]) -> list[Cell]:
@@ -34,7 +34,8 @@ def cells_of_figure(values: Mapping[str, Any]) -> list[Cell]:
         title = (
             f"style of {STYLE_LAYERS[0]}" if count == 1 else f"style of {STYLE_LAYERS[0]} to {STYLE_LAYERS[count - 1]}"
         )
-        own.append((title, {**_SHARED, **_STYLE}, {"style_layers": STYLE_LAYERS[:count]}))
+        chosen = dict[str, Any](style_layers=STYLE_LAYERS[:count])
+        own.append((title, {**_SHARED, **_STYLE}, chosen))
     cells = []
     for number, (title, shared, changes) in enumerate(own, start=1):
         options = {**shared, **values, **changes}

@@ -166,7 +166,7 @@ def _draw_heading(canvas: Image.Image, heading: Heading, at: tuple[int, int], bo
     """Draw a heading: its picture above, its text below."""
     (left, top), (width, height) = at, box
     if heading.picture is not None:
-        picture = fitted(heading.picture, width, min(68, max(16, height - 2 * (_HEADING + 4))))
+        picture = fitted(heading.picture, width, min(68, max(16, height - (_HEADING + 4))))
         canvas.paste(picture, (left, top))
         top += picture.height + 2
     _write(ImageDraw.Draw(canvas), _lines(heading.text, font, width, 3), (left, top), font)
