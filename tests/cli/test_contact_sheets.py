@@ -97,7 +97,7 @@ def test_full_runs_of_presets_have_the_presets_own_length(folder):
     for preset, command in zip(("athalye", "gatys"), re.findall(r"<code>(.*?)</code>", page), strict=True):
         wanted = flags.parse([*base, "--tolerance=0.9", f"--preset={preset}", "--width=1024"])
         config = flags.parse(command.split()[3:])
-        for name in ("iterations", "optimizer", "learning_rate"):
+        for name in ("iterations", "optimizer", "tolerance"):
             assert getattr(resolve(wanted), name) == getattr(resolve(config), name), name
 
 
