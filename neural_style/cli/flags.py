@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str], complete: Callable[[dict[str, Any]], dict[st
         UsageError: a flag is unknown, lacks a value or has one of the wrong type; a flag file cannot be read; or
             `Config` refuses a value.
     """
-    values = _gather(arguments, folder=None, files=())
+    values = given(arguments)
     preset = values.pop(presets.FLAG, None)
     if complete is not None:
         values = {**complete(values), **values}
@@ -68,18 +68,49 @@ def parse_only(arguments: Sequence[str], options: Mapping[str, Option], command:
             known = ", ".join(f"--{name}" for name in options)
             raise UsageError(f"{command}: unknown flag --{flag}{nearest(flag, options)}; its flags are {known}")
         option = options[flag]
-        given = texts or (["true"] if option.type is bool else [])
+        words = texts or (["true"] if option.type is bool else [])
         try:
-            text = given[-1]
+            text = words[-1]
             value = {"true": True, "false": False}[text.lower()] if option.type is bool else option.type(text)
         except (ValueError, KeyError, IndexError) as error:
-            got = repr(given[-1]) if given else "nothing"
+            got = repr(words[-1]) if words else "nothing"
             raise UsageError(f"--{flag}: expected {kind(option)}, got {got}") from error
         try:
             values[flag] = option.checked(value)
         except UsageError as error:
             raise UsageError(f"--{error}") from error
     return values
+
+
+def given(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the values that command-line arguments give for options, and for `--preset`, by name.
+
+    Raises:
+        UsageError: as for `parse`, but for what `Config` refuses.
+    """
+    return _gather(arguments, folder=None, files=())
+
+
+def named(flag: str) -> str:
+    """Return the name of the option that a flag sets, or of `--preset`. Dashes and underscores are the same.
+
+    Raises:
+        UsageError: there is no such flag, or it sets no option.
+    """
+    name = flag.replace("-", "_")
+    if name in _NAMES:
+        return _NAMES[name].name
+    if name == presets.FLAG:
+        return name
+    raise UsageError(f"unknown option {flag!r}; {flag_hints.hint(name, [*_NAMES, presets.FLAG])}")
+
+
+def is_value(token: str) -> bool:
+    """Return whether a token is a value, not a flag: it does not begin with a dash, or is a negative number.
+
+    A dash alone is a value, too: standard input or output. So is a path in a folder of that name.
+    """
+    return not token.startswith("-") or re.fullmatch(r"-(?:[\d./].*)?", token, re.DOTALL) is not None
 
 
 def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, Any]:
@@ -161,7 +192,7 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
             values = _values_after(name, tokens[position:])
             yield name, values
             position += len(values)
-            if values and not _takes_list(name) and any(tokens[position:]) and _is_value(tokens[position]):
+            if values and not _takes_list(name) and any(tokens[position:]) and is_value(tokens[position]):
                 raise UsageError(
                     f"--{name}: expected one value, got {values[0]!r} and {tokens[position]!r}; "
                     "put a value that has spaces in quotes"
@@ -170,7 +201,7 @@ def _flags_of(tokens: Sequence[str], in_file: bool) -> Iterator[tuple[str, list[
 
 def _values_after(name: str, tokens: Sequence[str]) -> list[str]:
     """Return the values of a flag from the tokens after it: none, one, or all up to the next flag."""
-    end = next((index for index, token in enumerate(tokens) if not _is_value(token)), len(tokens))
+    end = next((index for index, token in enumerate(tokens) if not is_value(token)), len(tokens))
     values = list(tokens[: end if _takes_list(name) else min(end, 1)])
     if _takes_none(name) and values and values[0].lower() not in ("true", "false"):
         return []
@@ -237,14 +268,6 @@ def _takes_list(name: str) -> bool:
 
 def _takes_none(name: str) -> bool:
     return name in _SWITCHES or (name in _NAMES and _NAMES[name].type is bool)
-
-
-def _is_value(token: str) -> bool:
-    """Return whether a token is a value, not a flag: it does not begin with a dash, or is a negative number.
-
-    A dash alone is a value, too: standard input or output. So is a path in a folder of that name.
-    """
-    return not token.startswith("-") or re.fullmatch(r"-(?:[\d./].*)?", token, re.DOTALL) is not None
 
 
 def kind(option: Option) -> str:

@@ -15,6 +15,12 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
            Paint a photo in the style of one or more paintings.
        {program} --size 1024x1024 --styles PAINTING [PAINTING ...] [--seamless] [flags]
            Make a texture without a photo.
+       {program} sweep --content PHOTO --styles PAINTING --vary NAME=V1,V2,... [--vary ...] [flags]
+           Paint every combination of some options, small, on one labeled contact sheet.
+       {program} sheet --content PHOTO [PHOTO ...] --styles PAINTING [PAINTING ...] [flags]
+           Paint each photo in each style, small, on one contact sheet. Both may be folders.
+       {program} figure --content PHOTO --styles PAINTING [flags]
+           Rebuild the photo and the painting from the layers of the network, as in Gatys et al., Figure 1.
        {program} recolor PAINTED --content PHOTO --color luminance|match|histogram [--color_space S]
            [--color_transfer T] [--color_mask FILE] [--output RESULT] [--overwrite] [--bit_depth N]
            Give a finished picture the colors of its photo, without a run.

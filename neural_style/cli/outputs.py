@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +27,7 @@ from neural_style.runs.step import Step
 
 _log = logging.getLogger("neural_style")
 
-_NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
+NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
 """Options that do not affect the picture, so they are not in its metadata. Options of the group "Progress" are not
 either."""
 
@@ -215,7 +215,7 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
-        if option.group == "Progress" or name in (*_NOT_EMBEDDED, *kinds.idle(config)) or value in (None, ()):
+        if option.group == "Progress" or name in (*NOT_EMBEDDED, *kinds.idle(config)) or value in (None, ()):
             continue
         if option.is_path:
             value = [describe(each) for each in value] if option.is_list else describe(value)
@@ -234,14 +234,23 @@ def _stem(source: Source) -> str:
     return Path(describe(source)).stem
 
 
+def stem_of(pictures: Iterable[Source], *others: str) -> str:
+    """Return a default name without its suffix, from pictures and other words; a long one is cut off in the middle."""
+    stem, end = "-".join(map(_stem, pictures)), "".join(f"-{other}" for other in others)
+    while len(os.fsencode(stem + end)) > _STEM_BYTES:
+        stem = stem[:-1]
+    return stem + end
+
+
+def pictures_of(config: Config) -> tuple[Source, ...]:
+    """Return the pictures that a default name is made of: the content, or "texture" without one, and the styles."""
+    return (Path("texture") if config.content is None else config.content, *config.styles)
+
+
 def _default_name(config: Config) -> Path:
     """Return `<content>-<style>.png` in the current folder, numbered if that exists and must not be replaced.
 
     Without a content, it is `texture-<style>.png`; without a style, `<content>-<layers>.png`.
     """
-    of_content = "texture" if config.content is None else _stem(config.content)
-    stem = "-".join([of_content, *(map(_stem, config.styles) if config.styles else config.content_terms)])
-    while len(os.fsencode(stem)) > _STEM_BYTES:
-        stem = stem[:-1]
-    path = Path(f"{stem}.png")
+    path = Path(f"{stem_of(pictures_of(config), *(() if config.styles else config.content_terms))}.png")
     return path if config.overwrite else files.numbered(path)
