@@ -1,4 +1,4 @@
-"""Draw the example pictures that ship with the project: one content picture and four style pictures."""
+"""Draw the examples that ship with the project: a content picture, four style pictures, and label images for masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from examples_art import regions
 from examples_art.common import save_jpeg
 
 PICTURES = {
@@ -16,6 +17,9 @@ PICTURES = {
     "mosaic": "style: stained glass with dark lead lines",
     "woodcut": "style: a print of carved lines in few inks",
     "pointillist": "style: dabs of pure, divided colour",
+    "lakeside-regions": "label image: sky, land and water of the lake",
+    "swirls-regions": "label image: sky and land of the swirls",
+    "woodcut-regions": "label image: the woodcut as water",
 }
 
 
@@ -41,9 +45,13 @@ def main(argv: list[str] | None = None) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     for name in args.names or PICTURES:
         started = time.perf_counter()
-        image = importlib.import_module(f"examples_art.{name}").draw()
-        path = args.out / f"{name}.jpg"
-        save_jpeg(image, path)
+        painting, _, is_label = name.partition("-")
+        if is_label:
+            path, image = args.out / f"{name}.png", getattr(regions, painting)()
+            image.quantize(8).save(path, optimize=True)
+        else:
+            path, image = args.out / f"{name}.jpg", importlib.import_module(f"examples_art.{name}").draw()
+            save_jpeg(image, path)
         seconds = time.perf_counter() - started
         print(f"{path}: {image.width}x{image.height}, {path.stat().st_size / 1000:.0f} kB, {seconds:.0f} s", flush=True)
     return 0

@@ -17,9 +17,9 @@ from neural_style.config.config import OPTIONS
 from neural_style.config.fields import Option
 from neural_style.errors import ImageError, OutputError, UsageError
 from neural_style.images import writing
+from neural_style.images.masks import is_stretched
 from neural_style.images.picture import Picture, describe, resize, to_integers, with_alpha
 from neural_style.images.reading import read_image, read_settings
-from neural_style.runs.matched_colors import is_stretched
 
 SHARED = ("content", "output", "overwrite", "bit_depth", "max_pixels")
 """Options of a run that these commands have, too."""

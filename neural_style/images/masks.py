@@ -9,6 +9,10 @@ from neural_style.errors import ImageError
 from neural_style.images.color_transfer import luma
 from neural_style.images.picture import Picture, Source, describe
 from neural_style.images.reading import MAX_PIXELS, read_image
+from neural_style.images.style_sizes import Size
+
+MOST_STRETCH = 0.02
+"""How much the aspect ratios of two pictures that belong together may differ."""
 
 LEAST_WHITE = 1e-3
 """Share of white that a mask needs on average. A mask below it counts as black everywhere."""
@@ -56,3 +60,10 @@ def resize_mask(mask: np.ndarray, width: int, height: int) -> np.ndarray:
         return mask
     resized = Image.fromarray(np.ascontiguousarray(mask)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized).clip(0, 1)
+
+
+def is_stretched(one: Size, other: Size) -> bool:
+    """Return whether the aspect ratios of two sizes differ by more than `MOST_STRETCH`, and by more than rounding."""
+    ratio = one[0] * other[1] / (one[1] * other[0])
+    rounding = 1 / min(*one, *other)
+    return abs(ratio - 1) > max(MOST_STRETCH, rounding)

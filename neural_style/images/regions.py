@@ -12,17 +12,12 @@ import numpy as np
 
 from neural_style.errors import UsageError
 from neural_style.images import labels
-from neural_style.images.masks import mask_of, resize_mask
+from neural_style.images.masks import is_stretched, mask_of, resize_mask
 from neural_style.images.picture import Picture, Source, describe
 from neural_style.images.reading import read_image
+from neural_style.images.style_sizes import Size
 
 _log = logging.getLogger("neural_style")
-
-_STRETCH = 0.02
-"""Relative difference of aspect ratios from which a mask counts as stretched."""
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
 
 
 class MaskSource(Protocol):
@@ -166,8 +161,7 @@ def _read(role: str, sources: Sequence[Source], sizes: Iterable[Size], max_pixel
     drawn = []
     for source, (width, height) in zip(sources, sizes, strict=False):
         picture, subject = read_image(source, role, max_pixels), f"{role} {describe(source)}"
-        ratio = picture.width / picture.height / (width / height)
-        if not 1 / (1 + _STRETCH) < ratio < 1 + _STRETCH:
+        if is_stretched((picture.width, picture.height), (width, height)):
             both = picture.width, picture.height, width, height
             _log.warning("%s: its %d×%d px are stretched to the proportions of its picture, %d×%d", subject, *both)
         drawn.append(_Drawn(subject, picture))

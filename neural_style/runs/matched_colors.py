@@ -9,7 +9,7 @@ import numpy as np
 
 from neural_style.config.config import Config
 from neural_style.images.color_matching import ColorMap, ColorMatching, Statistics, added, apply
-from neural_style.images.masks import read_mask, resize_mask
+from neural_style.images.masks import is_stretched, read_mask, resize_mask
 from neural_style.images.picture import Picture, Source, describe
 from neural_style.images.row_bands import row_bands
 from neural_style.images.style_sizes import Size
@@ -19,9 +19,6 @@ _log = logging.getLogger("neural_style")
 
 _MOST_TINT = 2.0
 """Most levels between the channels of a gray."""
-
-MOST_STRETCH = 0.02
-"""How much the aspect ratios of two pictures that belong together may differ."""
 
 
 class MatchedColors:
@@ -116,10 +113,3 @@ def read_mask_at(size: Size, source: Source | None, max_pixels: int) -> np.ndarr
         sizes = (width, height, *size)
         _log.warning("color mask %s has %d×%d px and is stretched to %d×%d px", describe(source), *sizes)
     return np.rint(resize_mask(mask, *size) * 255).astype(np.uint8)
-
-
-def is_stretched(one: Size, other: Size) -> bool:
-    """Return whether the aspect ratios of two sizes differ by more than `MOST_STRETCH`, and by more than rounding."""
-    ratio = one[0] * other[1] / (one[1] * other[0])
-    rounding = 1 / min(*one, *other)
-    return abs(ratio - 1) > max(MOST_STRETCH, rounding)

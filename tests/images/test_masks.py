@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from neural_style.errors import ImageError
-from neural_style.images.masks import read_mask, resize_mask
+from neural_style.images.masks import is_stretched, read_mask, resize_mask
 
 
 def gray(*rows):
@@ -44,3 +44,9 @@ def test_resizing_keeps_the_mean_and_the_range():
 def test_resizing_to_the_same_size_changes_nothing():
     mask = np.random.default_rng(0).random((6, 4), np.float32)
     assert resize_mask(mask, 4, 6) is mask
+
+
+def test_aspect_ratios_may_differ_by_rounding():
+    assert not is_stretched((1024, 681), (160, 106))
+    assert not is_stretched((1024, 681), (16, 10))
+    assert is_stretched((1024, 681), (160, 112))

@@ -13,7 +13,7 @@ from neural_style.config.resolve import resolve
 from neural_style.errors import ImageError
 from neural_style.images.color_spaces import COLOR_SPACES
 from neural_style.runs.inputs import at_scale, read_inputs
-from neural_style.runs.matched_colors import is_stretched, read_mask_at
+from neural_style.runs.matched_colors import read_mask_at
 from neural_style.runs.stylizer import Stylizer
 
 PHOTO, STYLE, OTHER = smooth(64, 48, 1), smooth(60, 60, 2), smooth(50, 70, 3)
@@ -123,12 +123,6 @@ def test_masks_are_stretched_with_a_warning(caplog):
     assert read_mask_at((80, 40), None, 10_000) is None
     with pytest.raises(ImageError, match="black everywhere"):
         read_mask_at((80, 40), np.zeros((9, 9), np.uint8), 10_000)
-
-
-def test_aspect_ratios_may_differ_by_rounding():
-    assert not is_stretched((1024, 681), (160, 106))
-    assert not is_stretched((1024, 681), (16, 10))
-    assert is_stretched((1024, 681), (160, 112))
 
 
 @pytest.mark.parametrize("tile_size", [None, 64])
