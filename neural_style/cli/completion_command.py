@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from neural_style import vgg19_spec
 from neural_style.bench import options as bench_options
 from neural_style.bench.sections import SECTIONS
-from neural_style.cli import flag_files, main
+from neural_style.cli import finished_pictures, flag_files, main, recolor_command
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.config.defaults import STARTS, STYLE_ROTATIONS
@@ -102,7 +102,16 @@ def words_of_commands() -> dict[str, tuple[str, ...]]:
 
 def flags_of_commands() -> dict[str, list[Flag]]:
     """Return command -> its flags, for the commands that do not take those of a run."""
-    return {"weights": [], "bench": list(_flags_of_bench()), "completion": []}
+    shared = [flag for name in finished_pictures.SHARED for flag in _flags_of_option(OPTIONS[name])]
+    colors = [flag for name in recolor_command.FLAGS for flag in _flags_of_option(OPTIONS[name])]
+    return {
+        "weights": [],
+        "bench": list(_flags_of_bench()),
+        "completion": [],
+        "recolor": [*colors, *shared],
+        "blend": [Flag("--amount", "Share of the finished picture, 0 to 1."), *shared],
+        "sweep": [Flag("--vary", "NAME=V1,V2,...: an option, and the values that it takes."), *flags_of_run()],
+    }
 
 
 def flags_of_run() -> list[Flag]:
@@ -112,7 +121,6 @@ def flags_of_run() -> list[Flag]:
         *own,
         Flag(_dashed(presets.FLAG), "Begin with the options of a preset.", (*presets.names(), "help")),
         Flag(_dashed(flag_files.FLAG), "Read flags from a file.", takes_files=True),
-        Flag("--size", "doctor: width and height of a picture, such as 6000x4000."),
         Flag("--help", "Show the help.", is_switch=True),
         Flag("--version", "Show the version.", is_switch=True),
     ]

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from neural_style import __version__, files
-from neural_style.cli import flag_files, flags, signals
+from neural_style.cli import flag_files, flags, signals, standard_streams
 from neural_style.cli.console import say, show_notes, with_dashes
 from neural_style.cli.outputs import Outputs, pictures_of, stem_of
 from neural_style.cli.tensorflow_import import import_tensorflow
@@ -63,10 +63,17 @@ class Request:
         """
         given = flags.given(arguments)
         for name in _ELSEWHERE:
-            if name in given:
+            if given.pop(name, OPTIONS[name].default) != OPTIONS[name].default:
                 raise UsageError(
                     f"--{name}: expected flags that affect the picture, got one of what a single run writes or prints; "
                     f"leave it out of {command}"
+                )
+        for name, value in given.items():
+            values = value if isinstance(value, (list, tuple)) else (value,)
+            if name in OPTIONS and OPTIONS[name].is_picture and any(map(standard_streams.is_dash, values)):
+                raise UsageError(
+                    f"--{name}: expected pictures with names, since the flag files of a sheet repeat its runs, got "
+                    "standard input; save it to a file"
                 )
         has_size = "size" in given or "size" in varied
         for name, example in (("content", "photo.jpg"), ("styles", "painting.jpg")):

@@ -127,7 +127,8 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         f"{width}×{height} px, weights {network.name}, on {device} in {choice.precision} ({choice.reason}), "
         f"in {byte_sizes.describe(budget)} of memory"
     )
-    planner = Planner(resolved, choice.precision)
+    masks = len(resolved.content_masks or ()) + (resolved.content_mask is not None)
+    planner = Planner(resolved, choice.precision, masks=masks)
     scales = pyramid.scales_of(resolved, width, height)
     pictures = pictures_bytes(width, height, default_style_areas(resolved))
     plans = planner.choose_all([(scale.width, scale.height) for scale in scales], budget, pictures)

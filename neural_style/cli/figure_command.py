@@ -11,7 +11,10 @@ from neural_style.images.picture import describe
 from neural_style.sheets.figure import cells_of_figure
 from neural_style.sheets.layout import Sheet, Tile
 
-_FIXED = ("content_layers", "style_layers", "content_weight", "style_weight", "strength")
+_FIXED = (
+    *("content_layers", "style_layers", "content_weight", "style_weight", "strength", "init", "initial", "color"),
+    *("size", "seamless", "content_masks", "style_masks"),
+)
 """Options that the figure decides."""
 
 

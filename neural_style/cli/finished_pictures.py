@@ -75,6 +75,8 @@ def parse(command: str, usage: str, arguments: Sequence[str], own: Sequence[Opti
     if not arguments or arguments[0].startswith("-"):
         got = repr(arguments[0]) if arguments else "nothing"
         raise UsageError(f"{command}: expected a finished picture first, got {got}; write {usage}")
+    if "-" in (arguments[0], *arguments):
+        raise UsageError(f"{command}: expected pictures with names, got standard input; save it to a file")
     values = {name: option.default for name, option in options.items()} | {"bit_depth": None}  # that of the picture
     values |= flags.parse_only(arguments[1:], options, command)
     for name, option in options.items():

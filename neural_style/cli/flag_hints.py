@@ -52,6 +52,8 @@ _MEANINGS: Mapping[str, str] = {
     "multigpu_strategy multidevice_strategy",
     "--precision float32|bfloat16|float16": "dtype fp16 bf16 half amp mixed_precision",
     "--tile_size N": "tile tiles tiling",
+    "--content_masks": "mask masks mask_imgs content_seg content_segmentation guide guides",
+    "--style_masks": "style_mask style_mask_imgs style_seg style_segmentation style_guide",
     "--size WIDTHxHEIGHT": "texture_size",
     "--seamless": "tileable tiled_texture wraparound periodic",
     "--memory SIZE": "mem max_memory memory_limit",
@@ -69,7 +71,6 @@ Keras's example, and other common names."""
 
 _WITHOUT_COUNTERPART = frozenset(
     (
-        *("style_mask", "style_mask_imgs", "mask", "masks", "content_seg", "style_seg"),
         *("normalize_gradients", "temporal_weight"),
         *("video", "web"),
     )

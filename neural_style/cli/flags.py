@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str], complete: Callable[[dict[str, Any]], dict[st
     if complete is not None:
         values = {**complete(values), **values}
     config = Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
-    checks.check_use_of_styles(config)
+    checks.check_use(config)
     return config
 
 

@@ -10,9 +10,12 @@ from neural_style.config.checks import check_color_details
 from neural_style.config.config import OPTIONS
 from neural_style.images.color_matching import ColorMatching
 from neural_style.images.picture import describe
-from neural_style.runs.matched_colors import read_mask_at
+from neural_style.images.regions import read_color_mask
 
 _USAGE = "recolor painted.png --content photo.jpg --color match"
+
+FLAGS = ("color", "color_space", "color_transfer", "color_mask")
+"""Options of a run that the command has as well, the required one first."""
 
 
 def run(arguments: Sequence[str]) -> Iterator[str]:
@@ -26,12 +29,12 @@ def run(arguments: Sequence[str]) -> Iterator[str]:
     """
     kinds = tuple(kind for kind in OPTIONS["color"].choices if kind != "none")
     color = dataclasses.replace(OPTIONS["color"], choices=kinds, required="required", default=None)
-    others = [OPTIONS[name] for name in ("color_space", "color_transfer", "color_mask")]
+    others = [OPTIONS[name] for name in FLAGS[1:]]
     source, values = finished_pictures.parse("recolor", _USAGE, arguments, [color, *others])
     check_color_details(values["color"], values["color_space"], values["color_transfer"])
     job = finished_pictures.prepare("recolor", "recolored", source, values, values["color_mask"])
     size = job.painted.width, job.painted.height
-    mask = read_mask_at(size, values["color_mask"], values["max_pixels"])
+    mask = read_color_mask(values["color_mask"], size, values["max_pixels"])
     painted, photo = job.integers()
     matching = ColorMatching(values["color"], values["color_space"], values["color_transfer"])
     matching.recolor(painted, photo, mask, job.painted.alpha, job.photo.alpha, out=painted)

@@ -85,7 +85,7 @@ class RunReport:
         config: Any = self._config if self._session is None else self._session.config
         facts: dict[str, Any] = {
             **_outcome(self._status, exit_code, self._error),
-            "content": _name(config.content),
+            "content": None if config.content is None else _name(config.content),
             "styles": [_name(style) for style in config.styles],
             "seed": config.seed,
             "files": self.files,

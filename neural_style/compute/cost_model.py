@@ -100,7 +100,7 @@ class CostModel:
         moments = 2 * IMAGE_BYTES * pixels_before * self._config.carry_moments
         reduced = sum(_pixels_of_sizes(self._config, width, height)[1:])
         reading = IMAGE_BYTES * area * (3 + sum(self._style_areas)) + moments + self._example_bytes(area, reduced)
-        reading += MAKING_MASK_BYTES * self._masks * area
+        reading += MAKING_MASK_BYTES * self._masks * area * max(1.0, self._largest_style)
         optimizing = area * (self._optimizer_bytes(plan) + kept)
         optimizing += reduced * (kept + 2 * IMAGE_BYTES)  # with image and gradient
         if self._config.proof is not None:
@@ -114,8 +114,10 @@ class CostModel:
     def photo_bytes(self, width: int, height: int) -> int:
         """Return the bytes of the content, and of a mask, that a run keeps for the colors or the blend of a result."""
         config = self._config
-        is_kept = config.preserve_colors or config.recolors_result or config.opacity < 1
-        return width * height * (3 * config.bit_depth // 8 * is_kept + (config.color_mask is not None))
+        has_regions = config.content_masks is not None and config.content is not None
+        is_kept = config.preserve_colors or config.color != "none" or config.opacity < 1 or has_regions
+        masks = 2 * has_regions + (config.color_mask is not None)
+        return width * height * (3 * config.bit_depth // 8 * is_kept + masks)
 
     def _example_bytes(self, area: int, reduced: int) -> float:
         """Return the bytes beside the style pictures: of one that is read; or of a turned copy, and of its reductions.

@@ -34,6 +34,8 @@ class Masks:
     """Where the content counts: float (height, width, 1); None for everywhere."""
     eroded: bool = False
     """Whether a region's features see nothing of other regions; see `layer_masks`."""
+    wraps: bool = False
+    """Whether the picture continues at its opposite edges."""
 
     @property
     def count(self) -> int:
@@ -70,7 +72,9 @@ def covered(regions: np.ndarray) -> np.ndarray:
     return regions.sum(axis=-1, keepdims=True, dtype=np.float32).clip(0, 1)
 
 
-def layer_masks(masks: np.ndarray, layers: Iterable[str], rounding: str, eroded: bool = False) -> dict[str, np.ndarray]:
+def layer_masks(
+    masks: np.ndarray, layers: Iterable[str], rounding: str, eroded: bool = False, wraps: bool = False
+) -> dict[str, np.ndarray]:
     """Bring masks to the positions of layers, as guidance channels in Gatys et al. (CVPR 2017, section 3.1).
 
     A position has the mean of the pixels that it is pooled from. With erosion, it has the least value of all pixels
@@ -83,6 +87,7 @@ def layer_masks(masks: np.ndarray, layers: Iterable[str], rounding: str, eroded:
         layers: names of layers.
         rounding: what poolings do with an odd last row or column, one of `vgg19_spec.ROUNDINGS`.
         eroded: whether to erode.
+        wraps: whether the picture continues at its opposite edges.
 
     Returns:
         Layer -> float16 (height, width, masks).
@@ -101,7 +106,8 @@ def layer_masks(masks: np.ndarray, layers: Iterable[str], rounding: str, eroded:
                 least, mean = (_pooled(inside, rounding, pool) for pool in (_least_of_windows, halved))
                 inside = _limited(least, means, mean)
         if eroded:
-            inside = _limited(minimum_filter(inside, size=(3, 3, 1), mode="nearest"), means, inside)
+            least = minimum_filter(inside, size=(3, 3, 1), mode="wrap" if wraps else "nearest")
+            inside = _limited(least, means, inside)
         for layer in {conv, conv.replace("conv", "relu")} & {*layers}:
             found[layer] = (inside if eroded else means).astype(np.float16)
     return {layer: found[layer] for layer in layers}
@@ -139,7 +145,7 @@ def on_layers(masks: Masks, spec: LossSpec, rounding: str) -> dict[str, dict[str
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     if masks.regions is not None and spec.regions:
-        found[REGIONS] = layer_masks(masks.regions, layers_of(spec, MomentFormula), rounding, masks.eroded)
+        found[REGIONS] = layer_masks(masks.regions, layers_of(spec, MomentFormula), rounding, masks.eroded, masks.wraps)
     if masks.content is not None and spec.content_mask:
         found[CONTENT_MASK] = layer_masks(masks.content, layers_of(spec, FeatureFormula), rounding)
     return found

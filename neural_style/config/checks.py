@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
-from neural_style.config import byte_sizes, kinds
+from neural_style.config import byte_sizes, kinds, serialize
 from neural_style.config.defaults import BALANCED_BLOCKS, STEPPING, STYLE_ROTATIONS
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.fields import words
@@ -136,13 +136,21 @@ def _check_reconstruction(config: Config) -> None:
         return
     if isinstance(config.init, str) and config.init in kinds.STYLE_STARTS:
         raise UsageError(f"init: expected a start without style, since there are no --styles, got {config.init}")
-    _refuse_given(config, kinds.OF_STYLE, "beside --style_weight 0, which leaves no style to count", "leave it out")
+    if not config.is_reconstruction:
+        raise UsageError(
+            "styles: expected some, or a content that is rebuilt, got neither; give --styles FILE, or leave "
+            "--content_weight out"
+        )
+    where = "beside --style_weight 0, which leaves no style to count"
+    _refuse_given(config, kinds.OF_STYLE, where, "leave it out")
+    if config.recolors_styles and config.color != "luminance":
+        raise UsageError(f"color: expected nothing that changes styles {where}, got {config.color}; leave it out")
 
 
-def check_use_of_styles(config: Config) -> None:
-    """Check that the style pictures given on a command line count for something.
+def check_use(config: Config) -> None:
+    """Check that the style pictures and masks given on a command line count for something.
 
-    A `Config` may name styles that do not count, since a session can give a style no weight while it goes on.
+    A `Config` may name some that do not count, since a session can change a weight to 0 while it goes on.
 
     Raises:
         UsageError: they do not.
@@ -152,6 +160,13 @@ def check_use_of_styles(config: Config) -> None:
             f"styles: expected none beside --style_weight 0, which rebuilds the content alone, got "
             f"{len(config.styles)}; leave one of the two out"
         )
+    for names, weight in (("content_masks", "style_masks"), "style_weight"), (("content_mask",), "content_weight"):
+        given = next((name for name in names if getattr(config, name) is not None), None)
+        if given and not config.factor(weight):
+            raise UsageError(
+                f"{given}: expected a {weight.removesuffix('_weight')} that counts, got a weight of 0; leave {given} "
+                f"out, or give {weight} or strength"
+            )
 
 
 def _refuse_given(config: Config, names: Sequence[str], where: str, remedy: str) -> None:
@@ -159,8 +174,9 @@ def _refuse_given(config: Config, names: Sequence[str], where: str, remedy: str)
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
     for name in names:
         given = config.asked(name)
-        if given is not None and given != defaults[name]:
-            shown = words(given) if isinstance(given, tuple) else words([given])
+        if given is not None and serialize.hashable(given) != serialize.hashable(defaults[name]):
+            values = given if isinstance(given, tuple) else (given,)
+            shown = words("an array" if hasattr(type(each), "__array_interface__") else each for each in values)
             raise UsageError(f"{name}: expected nothing {where}, got {shown}; {remedy}")
 
 
@@ -209,13 +225,6 @@ def _check_masks(config: Config) -> None:
             "mask_erosion: expected content_masks or style_masks, whose borders it moves, got neither; give masks, or "
             "leave mask_erosion out"
         )
-    for names, weight in (("content_masks", "style_masks"), "style_weight"), (("content_mask",), "content_weight"):
-        given = next((name for name in names if getattr(config, name) is not None), None)
-        if given and not config.factor(weight):
-            raise UsageError(
-                f"{given}: expected a {weight.removesuffix('_weight')} that counts, got a weight of 0; leave {given} "
-                f"out, or give {weight} or strength"
-            )
 
 
 def _check_start(config: Config) -> None:

@@ -43,8 +43,11 @@ _OF_ANOTHER_PRESET = {
 
 _REPLACES: Mapping[str, Collection[str]] = {
     "loss": _OF_LOSS,
-    "size": {*kinds.OF_CONTENT, "style_fit", "init", "initial", "initial_noiseblend"},
+    "size": {*kinds.OF_CONTENT, "content", "width", "style_fit", "init", "initial", "initial_noiseblend"},
     "seamless": {"padding", "padding_layers"},
+    "styles": {"content_masks", "style_masks", "mask_erosion"},
+    "color": {"color_space", "color_transfer", "preserve_colors"},
+    "preserve_colors": {"color", "color_space", "color_transfer"},
     "pixel_range": {"learning_rate", "eps", "tv_weight"},
     "init": _START,
     "initial": _START,
@@ -186,13 +189,20 @@ def _replaced_by(name: str, value: Any, below: Mapping[str, Any]) -> Collection[
     A share of noise replaces only a start that has another share. A strength replaces the total variation only if it
     changes to 0, at which there is none by default, or from 0. A style weight of 0 replaces all about the styles.
     """
+    others: Collection[str] = _REPLACES[name]
     if name == "style_weight" and value == 0:
-        return {*_REPLACES[name], *kinds.OF_STYLE, "init", "initial", "initial_noiseblend"}
-    if name == "strength" and (value == 0) == (below.get("strength") == 0):
-        return ()
-    if name == "initial_noiseblend" and (value == 1) == (below.get("init") == "noise"):
-        return ()
-    return _REPLACES[name]
+        others = {*others, *kinds.OF_STYLE, "styles", "init", "initial", "initial_noiseblend"}
+    elif name == "size" and below.get("size") is not None:  # of one texture and of another
+        others = ()
+    elif name == "color" and value == "none":
+        others = {"color_space", "color_transfer"} | ({"color_mask"} if not below.get("preserve_colors") else set())
+    elif name == "preserve_colors" and not value:
+        others = {"color_mask"} if below.get("color", "none") == "none" else ()
+    elif (name == "strength" and (value == 0) == (below.get("strength") == 0)) or (
+        name == "initial_noiseblend" and (value == 1) == (below.get("init") == "noise")
+    ):
+        others = ()
+    return others
 
 
 def _converted(option: Option, words: list[str]) -> Any:

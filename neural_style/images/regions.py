@@ -101,15 +101,33 @@ class Regions:
     """What of each style belongs to each region; None for all of it, in whatever region it counts."""
 
 
-def read_content_mask(source: Source, content: Size, max_pixels: int) -> MaskSource:
-    """Read the mask of the content loss, which has one region.
+def read_gray_mask(role: str, source: Source, size: Size, max_pixels: int) -> GrayMasks:
+    """Read a mask of one region, such as that of the content loss.
+
+    Args:
+        role: what it is for, such as "content_mask"; messages begin with it.
+        source: the mask.
+        size: width and height of its picture, which it should have in proportion.
+        max_pixels: most pixels of the mask.
 
     Raises:
         ImageError: it cannot be read, or is black everywhere.
         UsageError: it has colors.
     """
-    (drawn,) = _read("content_mask", [source], [content], max_pixels)
+    (drawn,) = _read(role, [source], [size], max_pixels)
     return GrayMasks([_gray(drawn)])
+
+
+def read_color_mask(source: Source | None, size: Size, max_pixels: int) -> np.ndarray | None:
+    """Read where colors are kept, at a width and height: uint8 (height, width), 0-255; None for everywhere.
+
+    Raises:
+        ImageError: as for `read_gray_mask`, and so for UsageError.
+    """
+    if source is None:
+        return None
+    mask = read_gray_mask("color_mask", source, size, max_pixels).at(*size)[..., 0]
+    return np.rint(mask.astype(np.float32) * 255).astype(np.uint8)
 
 
 def read_regions(
@@ -175,9 +193,10 @@ def _gray(drawn: _Drawn) -> np.ndarray:
         UsageError: it has colors.
     """
     if labels.is_colored(drawn.picture.rgb):
+        others = ", or give one label image as --content_masks and one for each style as --style_masks"
         raise UsageError(
-            f"{drawn.subject}: expected a gray mask, got one with colors; make it gray, or give one label image as "
-            "--content_masks and one for each style as --style_masks"
+            f"{drawn.subject}: expected a gray mask, got one with colors; make it gray"
+            f"{others if drawn.subject.startswith(('content_masks', 'style_masks')) else ''}"
         )
     return mask_of(drawn.picture, drawn.subject).astype(np.float16)
 
@@ -185,7 +204,7 @@ def _gray(drawn: _Drawn) -> np.ndarray:
 def _of_labels(content: _Drawn, styles: Sequence[_Drawn], count: int) -> Regions:
     """Pair the labels of the content with those of the styles.
 
-    Black stands for no style where it has no partner. Every other color must have one.
+    Black stands for none on both sides. Every other color must have a partner.
     """
     if not styles:
         raise UsageError(
@@ -195,21 +214,23 @@ def _of_labels(content: _Drawn, styles: Sequence[_Drawn], count: int) -> Regions
         )
     found = labels.read_labels(content.picture.rgb, content.subject)
     of_styles = [labels.read_labels(each.picture.rgb, each.subject) for each in styles]
-    partners = [[labels.matching(color, style.colors) for style in of_styles] for color in found.colors]
+    partners = [
+        [None if labels.is_black(color) else labels.matching(color, style.colors) for style in of_styles]
+        for color in found.colors
+    ]
     used = [region for region, of_region in enumerate(partners) if any(label is not None for label in of_region)]
     lonely = [color for region, color in enumerate(found.colors) if region not in used and not labels.is_black(color)]
-    if lonely:
+    if lonely or not used:
         known = [color for style in of_styles for color in style.colors]
         raise UsageError(
             f"{content.subject}: expected colors that style_masks have as well ({labels.described(known)}), got "
-            f"{labels.described(lonely)} without a partner; paint black what shall stay as in the photo"
+            f"{labels.described(lonely or found.colors)} without a partner; paint black only what shall stay as in the "
+            "photo"
         )
     for drawn, style in zip(styles, of_styles, strict=True):
-        is_known = [labels.matching(color, found.colors) is not None for color in style.colors]
-        lonely = [
-            color for color, known in zip(style.colors, is_known, strict=True) if not (known or labels.is_black(color))
-        ]
-        if lonely or not any(is_known):
+        named = [color for color in style.colors if not labels.is_black(color)]
+        lonely = [color for color in named if labels.matching(color, found.colors) is None]
+        if lonely or not named:
             raise UsageError(
                 f"{drawn.subject}: expected colors that content_masks have as well ({labels.described(found.colors)}), "
                 f"got {labels.described(lonely or style.colors)} without a partner; paint black what shall not count"

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neural_style.compute.masks import Masks
 from neural_style.config.config import Config
 from neural_style.config.defaults import STARTS
 from neural_style.config.options.pictures import PictureSource
@@ -20,10 +20,10 @@ from neural_style.images.folders import is_folder
 from neural_style.images.picture import Picture, Source, blank, describe, is_blank, resize, scaled_height
 from neural_style.images.proofing import Proof, read_proof
 from neural_style.images.reading import read_image
-from neural_style.images.regions import MaskSource, Regions, read_content_mask, read_regions
+from neural_style.images.regions import MaskSource, Regions, read_color_mask, read_gray_mask, read_regions
 from neural_style.images.style_sizes import Size
 from neural_style.runs import pyramid
-from neural_style.runs.matched_colors import MatchedColors, matching_of, read_mask_at, seen_by_the_loss
+from neural_style.runs.matched_colors import MatchedColors, matching_of, seen_by_the_loss
 from neural_style.runs.style_pictures import (
     ROLE,
     Examples,
@@ -37,6 +37,9 @@ from neural_style.runs.style_pictures import (
     sources_of,
 )
 from neural_style.vgg19_spec import MIN_SIDE
+
+if TYPE_CHECKING:
+    from neural_style.compute.masks import Masks
 
 _LEAST_COVER = 0.05
 """Least sum of masks at every pixel of a texture, which has no photo that could stay there."""
@@ -126,17 +129,20 @@ class Inputs:
         masks = [None] * len(styles) if self.regions is None else self.regions.styles
         return [Examples(self.of_style(style), rotations or (), masks[style]) for style in styles]
 
-    def masks(self, eroded: bool) -> Masks:
+    def masks(self, eroded: bool, wraps: bool = False) -> Masks:
         """Return the masks at the size of the content.
 
         Args:
             eroded: as `Config.mask_erosion`.
+            wraps: as `Config.seamless`.
         """
+        from neural_style.compute.masks import Masks
+
         size = self.content.width, self.content.height
         content = None if self.content_mask is None else self.content_mask.at(*size)
         if self.regions is None:
             return Masks(content=content)
-        return Masks(self.regions.content.at(*size), self.regions.members, content, eroded)
+        return Masks(self.regions.content.at(*size), self.regions.members, content, eroded, wraps)
 
     @property
     def region_count(self) -> int:
@@ -202,7 +208,7 @@ def read_inputs(config: Config) -> Inputs:
         tuple(places),
         regions=regions,
         content_mask=content_mask,
-        color_mask=read_mask_at((content.width, content.height), config.color_mask, limit),
+        color_mask=read_color_mask(config.color_mask, (content.width, content.height), limit),
         proof=proof,
     )
 
@@ -218,7 +224,9 @@ def _read_masks(
         styles: the style pictures as read.
     """
     size, limit = (content.width, content.height), config.max_pixels
-    of_content = None if config.content_mask is None else read_content_mask(config.content_mask, size, limit)
+    of_content = (
+        None if config.content_mask is None else read_gray_mask("content_mask", config.content_mask, size, limit)
+    )
     if config.content_masks is config.style_masks is None:
         return None, of_content
     folder = next((style for style in config.styles if is_folder(style)), None)

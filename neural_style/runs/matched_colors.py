@@ -9,10 +9,8 @@ import numpy as np
 
 from neural_style.config.config import Config
 from neural_style.images.color_matching import ColorMap, ColorMatching, Statistics, added, apply
-from neural_style.images.masks import is_stretched, read_mask, resize_mask
-from neural_style.images.picture import Picture, Source, describe
+from neural_style.images.picture import Picture
 from neural_style.images.row_bands import row_bands
-from neural_style.images.style_sizes import Size
 from neural_style.runs.style_pictures import PictureOnDisk, StylePicture
 
 _log = logging.getLogger("neural_style")
@@ -89,27 +87,3 @@ def seen_by_the_loss(config: Config, picture: Picture) -> Picture:
     if matching is None or matching.kind != "luminance" or not config.recolors_styles:
         return picture
     return Picture(matching.gray(picture.rgb), picture.alpha)
-
-
-def read_mask_at(size: Size, source: Source | None, max_pixels: int) -> np.ndarray | None:
-    """Read a `Config.color_mask` and stretch it to the size of the result; None without one.
-
-    Args:
-        size: width and height of the result in pixels.
-        source: the mask.
-        max_pixels: as `Config.max_pixels`.
-
-    Returns:
-        Uint8 (height, width): 255 where colors are kept, 0 where not.
-
-    Raises:
-        ImageError: see `masks.read_mask`.
-    """
-    if source is None:
-        return None
-    mask = read_mask(source, "color mask", max_pixels)
-    height, width = mask.shape
-    if is_stretched((width, height), size):
-        sizes = (width, height, *size)
-        _log.warning("color mask %s has %d×%d px and is stretched to %d×%d px", describe(source), *sizes)
-    return np.rint(resize_mask(mask, *size) * 255).astype(np.uint8)

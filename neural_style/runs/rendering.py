@@ -49,7 +49,8 @@ def finish_of(config: ResolvedConfig, inputs: Inputs) -> Finish | None:
         config: the run.
         inputs: its pictures, at the size of the result.
     """
-    content, of_regions = inputs.content, covered_by(inputs.masks(eroded=False).regions)
+    content = inputs.content
+    of_regions = None if config.content is None else covered_by(inputs.masks(eroded=False).regions)
     matching = finishing_of(config, content.rgb)
     needs_photo = config.preserve_colors or matching is not None or config.opacity < 1 or of_regions is not None
     if not needs_photo and inputs.proof is None:

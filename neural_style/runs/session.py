@@ -171,7 +171,7 @@ class Session:
         styles = scaled.examples(self.config.style_rotations)
         check = functools.partial(_check, self._stop)  # not a method, so that the session does not refer to itself
         config = self._corrected(self.config)
-        masks = scaled.masks(config.mask_erosion)
+        masks = scaled.masks(config.mask_erosion, config.seamless)
         styles_of = functools.partial(self._stylizer.style_targets, members=masks.members, eroded=masks.eroded)
         targets = functools.partial(styles_of, self._style_graphs, styles, check=check)
         objective = PlannedObjective(

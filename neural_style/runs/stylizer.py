@@ -210,7 +210,7 @@ class Stylizer:
         edges could only have as lines in its middle.
         """
         if config.seamless:
-            config = dataclasses.replace(config, seamless=False, padding="reflect")
+            config = dataclasses.replace(config, seamless=False, padding="reflect", padding_layers="all")
         return self.graphs(config, network, regions)
 
     def style_targets(
@@ -284,7 +284,7 @@ class Stylizer:
 
 def _of_size(moments: _OfExample, size: int) -> list[dict[str, MeanMoments]]:
     """Return layer -> moments at one size, of each region."""
-    count = 1 + max(region for _, region, _ in moments)
+    count = 1 + max((region for _, region, _ in moments), default=0)
     by_region: list[dict[str, MeanMoments]] = [{} for _ in range(count)]
     for (at, region, layer), of_layer in moments.items():
         if at == size:

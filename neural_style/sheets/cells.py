@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from neural_style.config import presets
+from neural_style.config import checks, presets
 from neural_style.config.config import Config
 from neural_style.config.fields import words
 from neural_style.errors import UsageError
@@ -60,6 +60,7 @@ def cells_of(values: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> li
         options = {**values, **changes}
         with named_in_errors(flags):
             cell = Cell(number, config_of(options), changes, options=options)
+            checks.check_use(cell.config)
         if (before := seen.setdefault(cell.config, cell)) is not cell:
             raise UsageError(f"expected cells that differ, got {before.flags} and {flags}, which are the same run")
         cells.append(cell)

@@ -129,8 +129,8 @@ def test_contradictions_of_a_reconstruction():
     assert refused(reconstruction, strength=0.5).startswith("strength: expected style_weight above 0")
     both = Config("a", ["b"], style_weight=0)
     with pytest.raises(UsageError, match=r"^styles: expected none beside --style_weight 0"):
-        checks.check_use_of_styles(both)
-    checks.check_use_of_styles(Config("a", ["b"], style_weight=0, init="style_colors"))
+        checks.check_use(both)
+    checks.check_use(Config("a", ["b"], style_weight=0, init="style_colors"))
 
 
 def test_units_of_seamless_sizes():
