@@ -37,7 +37,7 @@ WIDTH = 256
 """Width of the cells in pixels, unless another is asked for."""
 
 FULL_WIDTH = 1024
-"""Width in pixels of the full run that a sheet suggests, or less if the photo is smaller."""
+"""Width in pixels of the full run that a sheet suggests, or more if the cells are wider."""
 
 _DRAFT, _NORMAL = "draft", OPTIONS["quality"].default
 

@@ -113,7 +113,7 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
     settings = {**LEFT_TO_NETWORK, **(settings or {})}
     given = {field.name: config.asked(field.name) for field in dataclasses.fields(Config)}
     plain = Config(**given)
-    values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer]}
+    values: dict[str, Any] = {**settings, **LEFT_TO_OPTIMIZER[config.optimizer], "style_fit": plain.usual_fit}
     loss = given["loss"] or values["loss"]
     is_open = plain.init is plain.initial is None
     if not is_open or plain.start != "content":
@@ -128,7 +128,6 @@ def resolve(config: Config, settings: Mapping[str, Any] | None = None) -> Resolv
         **usual_lengths(config.optimizer, config.quality, from_photo=from_photo),
         **usual_values(loss, given["strength"]),
         "tolerance": usual_tolerance(config.optimizer, loss, config.quality),
-        "style_fit": plain.usual_fit,
     }
     units = config.pixel_range / 255  # as `rates_of` undoes them
     values["learning_rate"] = SGD_RATE * units**2 if config.optimizer == "sgd" else values["learning_rate"] * units

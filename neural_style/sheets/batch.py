@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MOST_PICTURE_BYTES = 1_000_000_000
 """Most bytes of pictures that are kept for later cells. Others are read again."""
 
-WORKERS = 2
-"""How many cells are painted at once. Operations on small pictures do not keep several cores busy."""
+WORKERS = 1
+"""How many cells are painted at once. Each run keeps all cores busy, and plans with all memory."""
 
 _OF_PICTURES = [name for name, option in OPTIONS.items() if option.group in ("Pictures", "Masks", "Colors")]
 """Options that decide what `read_inputs` returns, and some that do not."""

@@ -112,7 +112,7 @@ BAD = [
     ),
     ("--style-layers-of=all relu4_2", "got 'relu4_2': --style_layers has no 'relu4_2'"),
     ("--strength=0.3 --content-weight=0", "--strength: expected --content_weight above 0 beside it, got 0"),
-    ("--style-fit=height", "--style_fit: expected one of width, longest, stretch, got 'height'"),
+    ("--style-fit=height", "--style_fit: expected one of width, longest, stretch, original, got 'height'"),
     ("--noise-scale=-1", "--noise_scale: expected a number >= 0, got -1.0"),
     ("--iterations=0", "--iterations: expected a whole number >= 1, got 0"),
     ("--width=31", "--width: expected a whole number >= 32, got 31"),

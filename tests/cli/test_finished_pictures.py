@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
     mask = np.zeros((24, 32), np.uint8)
     mask[:, 16:] = 255
     Image.fromarray(mask).save("mask.png")
-    Image.new("L", (9, 9)).save("black.png")
+    Image.new("L", (64, 48)).save("black.png")
     return tmp_path
 
 
@@ -135,7 +135,7 @@ def test_orientation_is_applied_to_the_photo(folder):
         ([*BLEND, "--output=painted.png", "--overwrite"], "'painted.png' is one of the files to work from"),
         ([*RECOLOR, "--color_mask=mask.png", "--output=mask.png", "--overwrite"], "'mask.png' is one of the files"),
         ([*RECOLOR, "--color_mask=black.png"], "black everywhere"),
-        ([*RECOLOR, "--color_mask=no.png"], "color mask 'no.png' does not exist"),
+        ([*RECOLOR, "--color_mask=no.png"], "color_mask 'no.png' does not exist"),
         (["blend", "no.png", *BLEND[2:]], "finished picture 'no.png' does not exist"),
         ([*RECOLOR, "--output=x.gif"], "expected a name that ends in one of"),
     ],

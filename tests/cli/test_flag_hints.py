@@ -70,5 +70,5 @@ def test_other_names_lead_to_the_nearest_spelling():
 
 
 def test_where_there_is_nothing_like_it_the_help_is_named():
-    for flag in ("zzzzzzzz", "style_mask", "video", "temporal_weight"):
+    for flag in ("zzzzzzzz", "video", "temporal_weight"):
         assert flag_hints.hint(flag, KNOWN) == "--help lists all flags"

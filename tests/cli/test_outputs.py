@@ -332,7 +332,7 @@ def test_embedded_settings_are_all_that_shape_the_picture_and_no_more():
     }
     unset = {name for name, option in OPTIONS.items() if option.default is None}
     unset -= {"content", "styles", "initial", "tolerance", *LEFT_TO_NETWORK, *LEFT_TO_OPTIMIZER["lbfgs"]}
-    unset -= {"strength", *FAMILIES["balanced"]}
+    unset -= {"strength", "style_fit", *FAMILIES["balanced"]}
     assert {*settings} == {*OPTIONS} - of_no_effect - unset
 
 

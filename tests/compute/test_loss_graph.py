@@ -235,7 +235,7 @@ def test_a_formula_may_prepare_its_targets(monkeypatch):
 def one_weight_for_all(monkeypatch):
     """Terms of any names, weighted so that each counts."""
 
-    def all_alike(config, graph, size, content, styles, halvings=0):
+    def all_alike(config, graph, size, content, styles, halvings=0, masks=None):
         count = len(config.styles)
         return {
             term.name: {

@@ -289,6 +289,7 @@ def test_the_choice_is_a_type_that_this_machine_computes_in():
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the limit is one of x86 CPUs, as Linux has them"
 )
+@pytest.mark.skipif("avx512f" not in (precision.cpu_features() or ()), reason="this CPU cannot be held back to AVX2")
 def test_a_cpu_held_back_to_avx2_computes_in_float32(tmp_path):
     script = (
         "from neural_style.compute import precision\n"

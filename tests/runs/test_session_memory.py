@@ -74,7 +74,7 @@ def test_targets_without_memory(run, evaluations, monkeypatch, notes):
     evaluations.clear()
     real, asked = stylizers.style_moments, []
 
-    def style_moments(graphs, style, tile_size, check):
+    def style_moments(graphs, style, tile_size, check, *masks):
         asked.append(tile_size)
         if tile_size != 128:
             raise EXHAUSTED

@@ -233,7 +233,7 @@ def means_of(stylizer, config, examples):
     graphs = stylizer.graphs(config, stylizers.weights.load("builtin", config.layers))
     sums, positions = {}, {}
     for each in examples:
-        for layer, means in style_moments(graphs, np.float32(each), None).items():
+        for layer, means in style_moments(graphs, np.float32(each), None)[0].items():
             stride = {"relu1_1": 1, "relu2_1": 2}[layer]
             here = -(-each.shape[0] // stride) * -(-each.shape[1] // stride)
             sums[layer] = sums.get(layer, 0) + here * np.float64(means.second)
