@@ -50,6 +50,9 @@ PROOF_BYTES = 80 * 10**6
 """Bytes that a band of rows takes while it is proofed. In addition, there is the printed image, and outside of tiles a
 second gradient and the bands before they are joined."""
 
+MASKED_COPIES = 1.5
+"""Copies of the largest style map that the moments of a region take, one region after the other."""
+
 FORWARD_FACTOR = 0.6
 """The same factor for a forward pass alone, which stores no feature maps for a backward pass."""
 
@@ -108,6 +111,7 @@ class CostModel:
         if plan.in_place:
             optimizing += 1.5 * moments  # both, and a tensor of the one that is resized, while there is no gradient yet
         work = self._whole_work(width, height) if tile_size is None else self._tile_work(width, height, tile_size)
+        work += self._masked_bytes(area if tile_size is None else min(area, tile_size**2))
         finish = self.photo_bytes(width, height) + CHANNEL_BYTES * area * self._has_alpha
         return int(process + self._weight_bytes() + finish + max(optimizing, reading) + work)
 
@@ -118,6 +122,11 @@ class CostModel:
         is_kept = config.preserve_colors or config.color != "none" or config.opacity < 1 or has_regions
         masks = 2 * has_regions + (config.color_mask is not None)
         return width * height * (3 * config.bit_depth // 8 * is_kept + masks)
+
+    def _masked_bytes(self, pixels: int) -> float:
+        """Return the bytes of the masked copy of the largest style map, of a picture or tile with so many pixels."""
+        most = max(map(_values_per_pixel, self._config.style_terms), default=0.0)
+        return MASKED_COPIES * self._value_bytes * most * pixels * (self._masks > 0)
 
     def _example_bytes(self, area: int, reduced: int) -> float:
         """Return the bytes beside the style pictures: of one that is read; or of a turned copy, and of its reductions.

@@ -276,3 +276,12 @@ def test_smaller_tiles_take_longer():
     factors = [cost_model.evaluation_factor(plan, config_of()) for plan in plans]
     assert factors == sorted(factors)
     assert factors[1] < 2 < factors[-1] < 5
+
+
+def test_masks_take_memory():
+    """Two bytes of each mask as it was made, about three in the layers, and a masked copy of the largest map."""
+    plan = Plan(1000, 1000, None, True, "lbfgs", 10)
+    without, one, three = (CostModel(config_of(), "float32", [1.0], masks=masks).peak(plan) for masks in (0, 1, 3))
+    assert three - one == pytest.approx(2 * cost_model.MASK_BYTES * 10**6, abs=10)
+    copies = cost_model.MASKED_COPIES * 4 * 64
+    assert one - without == pytest.approx((cost_model.MASK_BYTES + copies) * 10**6, abs=10)
