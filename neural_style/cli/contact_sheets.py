@@ -39,7 +39,7 @@ WIDTH = 256
 FULL_WIDTH = 1024
 """Width in pixels of the full run that a sheet suggests, or more if the cells are wider."""
 
-_DRAFT, _NORMAL = "draft", OPTIONS["quality"].default
+_DRAFT, _NORMAL = "sketch", OPTIONS["quality"].default
 
 _THUMBNAIL = 160  # side in pixels of the pictures in headings
 
@@ -65,7 +65,7 @@ class Request:
         for name in _ELSEWHERE:
             if given.pop(name, OPTIONS[name].default) != OPTIONS[name].default:
                 raise UsageError(
-                    f"--{name}: expected flags that affect the picture, got one of what a single run writes or prints; "
+                    f"--{name}: expected flags that affect the picture, got one that is for single runs alone; "
                     f"leave it out of {command}"
                 )
         for name, value in given.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,15 @@ def parse(command: str, usage: str, arguments: Sequence[str], own: Sequence[Opti
         UsageError: no picture is named first, a flag is unknown, missing or needs another value.
     """
     options = {option.name: option for option in (*own, *(OPTIONS[name] for name in SHARED))}
+    if any(re.fullmatch("(--?[a-z_-]+=)?-", argument) for argument in arguments):
+        raise UsageError(
+            f"{command}: expected names of files, got '-'; {command} does not use standard input or output"
+        )
+    if len(arguments) > 1 and not arguments[1].startswith("-"):
+        raise UsageError(f"{command}: expected one finished picture, got {arguments[1]!r} as well; write {usage}")
     if not arguments or arguments[0].startswith("-"):
         got = repr(arguments[0]) if arguments else "nothing"
         raise UsageError(f"{command}: expected a finished picture first, got {got}; write {usage}")
-    if "-" in (arguments[0], *arguments):
-        raise UsageError(f"{command}: expected pictures with names, got standard input; save it to a file")
     values = {name: option.default for name, option in options.items()} | {"bit_depth": None}  # that of the picture
     values |= flags.parse_only(arguments[1:], options, command)
     for name, option in options.items():

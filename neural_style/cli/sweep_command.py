@@ -17,7 +17,7 @@ from neural_style.images.picture import describe
 from neural_style.sheets.cells import cells_of, shown_value
 
 _FLAG = "vary"
-_EXAMPLE = f"--{_FLAG} style_weight=100,500,2500"
+_EXAMPLE = f"--{_FLAG} strength=0.25,0.5,0.75"
 
 
 def run(arguments: Sequence[str]) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _values(specification: str) -> tuple[str, list[Any]]:
             "does not"
         )
     texts = _texts(text)
-    if not all(texts):
+    if not texts or not all(texts):
         raise UsageError(f"--{_FLAG} {name}: expected values with a comma between them, got {text!r}")
     is_list = name != presets.FLAG and OPTIONS[name].is_list
     values = []

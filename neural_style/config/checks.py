@@ -138,8 +138,8 @@ def _check_reconstruction(config: Config) -> None:
         raise UsageError(f"init: expected a start without style, since there are no --styles, got {config.init}")
     if not config.is_reconstruction:
         raise UsageError(
-            "styles: expected some, or a content that is rebuilt, got neither; give --styles FILE, or leave "
-            "--content_weight out"
+            "styles: expected some, or a content that is rebuilt, got neither; give --styles FILE without "
+            "--style_weight 0, or a --content_weight above 0"
         )
     where = "beside --style_weight 0, which leaves no style to count"
     _refuse_given(config, kinds.OF_STYLE, where, "leave it out")
@@ -177,7 +177,9 @@ def _refuse_given(config: Config, names: Sequence[str], where: str, remedy: str)
         if given is not None and serialize.hashable(given) != serialize.hashable(defaults[name]):
             values = given if isinstance(given, tuple) else (given,)
             shown = words("an array" if hasattr(type(each), "__array_interface__") else each for each in values)
-            raise UsageError(f"{name}: expected nothing {where}, got {shown}; {remedy}")
+            raise UsageError(
+                f"{name}: expected nothing {where}, got {f'--{name}' if given is True else shown}; {remedy}"
+            )
 
 
 def _check_seamless(config: Config) -> None:

@@ -57,19 +57,22 @@ class Quality(NamedTuple):
     """How long a run goes on, relative to a usual run."""
 
     iterations: float
-    """Factor on the default numbers of iterations."""
+    """Factor on the default `iterations`."""
+    scale_iterations: float
+    """Factor on the default `scale_iterations`."""
     tolerance: float
     """Factor on the default tolerance."""
 
-    def length(self, iterations: int) -> int:
-        """Return a number of iterations, times the factor."""
-        return max(1, round(iterations * self.iterations))
+    def length(self, iterations: int, name: str = "iterations") -> int:
+        """Return a number of iterations, times the factor of an option by name."""
+        return max(1, round(iterations * getattr(self, name)))
 
 
 QUALITIES: Mapping[str, Quality] = {
-    "draft": Quality(iterations=0.5, tolerance=2.5),
-    "normal": Quality(iterations=1.0, tolerance=1.0),
-    "best": Quality(iterations=2.0, tolerance=0.125),
+    "sketch": Quality(iterations=0.04, scale_iterations=0.5, tolerance=2.5),
+    "draft": Quality(iterations=0.5, scale_iterations=0.5, tolerance=2.5),
+    "normal": Quality(iterations=1.0, scale_iterations=1.0, tolerance=1.0),
+    "best": Quality(iterations=2.0, scale_iterations=2.0, tolerance=0.125),
 }
 """Choice of `Config.quality` -> what it changes."""
 
@@ -136,10 +139,10 @@ def usual_lengths(optimizer: str, quality: str, *, from_photo: bool) -> dict[str
         from_photo: whether the run begins with the photo at its coarsest size, without a preview.
     """
     iterations, elsewhere = (LEFT_TO_OPTIMIZER[optimizer][name] for name in ("iterations", "scale_iterations"))
-    length = QUALITIES[quality].length
+    length, of_scale = QUALITIES[quality].length, "scale_iterations"
     return {
         "iterations": length(iterations),
-        "scale_iterations": min(length(elsewhere), elsewhere) if from_photo else length(ELSEWHERE),
+        "scale_iterations": min(length(elsewhere, of_scale), elsewhere) if from_photo else length(ELSEWHERE, of_scale),
     }
 
 

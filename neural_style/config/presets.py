@@ -146,9 +146,13 @@ def _of_quality(found: Mapping[str, Any], name: Any) -> dict[str, Any]:
     changed = dict(found)
     for option in ("iterations", "scale_iterations"):
         if option in found:
-            changed[option] = quality.length(found[option])
+            changed[option] = quality.length(found[option], option)
     if "iterations_by_scale" in found:
-        changed["iterations_by_scale"] = tuple(map(quality.length, found["iterations_by_scale"]))
+        *coarse, finest = found["iterations_by_scale"]
+        changed["iterations_by_scale"] = (
+            *(quality.length(each, "scale_iterations") for each in coarse),
+            quality.length(finest),
+        )
     if "tolerance" in found:
         changed["tolerance"] = found["tolerance"] * quality.tolerance
     return changed

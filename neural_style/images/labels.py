@@ -21,11 +21,14 @@ MOST_LABELS = 64
 _FLAT = 32.0
 """Most that pixels of a flat area differ from their neighbors in a channel. Noise of JPEG files differs less."""
 
-_LEAST_SHARE = 5e-4
+_LEAST_SHARE = 1e-3
 """Share of the flat areas of an image that a label has at least."""
 
 _LONGEST = 2048
 """Longer side in pixels to which larger label images are reduced before their labels are found."""
+
+_MOST_NAMED = 6
+"""Most colors that a message names."""
 
 _CELL = 8
 """Side in gray levels of the cells in which colors are counted."""
@@ -130,5 +133,7 @@ def is_colored(rgb: np.ndarray) -> bool:
 
 
 def described(colors: Iterable[np.ndarray]) -> str:
-    """Return colors in words for messages, such as "#ff0000 and #00ff00"."""
-    return " and ".join("#" + "".join(f"{round(float(value)):02x}" for value in color) for color in colors)
+    """Return colors in words for messages, such as "#ff0000, #00ff00"; of many, the first."""
+    names = ["#" + "".join(f"{round(float(value)):02x}" for value in color) for color in colors]
+    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + rest

@@ -115,7 +115,9 @@ def read_gray_mask(role: str, source: Source, size: Size, max_pixels: int) -> Gr
         UsageError: it has colors.
     """
     (drawn,) = _read(role, [source], [size], max_pixels)
-    return GrayMasks([_gray(drawn)])
+    mask = GrayMasks([_gray(drawn)])
+    _note_stretched([drawn])
+    return mask
 
 
 def read_color_mask(source: Source | None, size: Size, max_pixels: int) -> np.ndarray | None:
@@ -152,18 +154,23 @@ def read_regions(
     """
     of_content = _read("content_masks", content_masks or (), itertools.repeat(content), max_pixels)
     of_styles = _read("style_masks", style_masks or (), styles, max_pixels)
-    if len(of_content) == 1 and (len(styles) > 1 or labels.is_colored(of_content[0].picture.rgb)):
-        return _of_labels(of_content[0], of_styles, len(styles))
+    regions = _paired(of_content, of_styles, len(styles))
+    _note_stretched([*of_content, *of_styles])
+    return regions
+
+
+def _paired(of_content: Sequence[_Drawn], of_styles: Sequence[_Drawn], count: int) -> Regions:
+    """Return the regions of masks, for a number of styles; `read_regions` explains them."""
+    if len(of_content) == 1 and (count > 1 or labels.is_colored(of_content[0].picture.rgb)):
+        return _of_labels(of_content[0], of_styles, count)
     if not of_content:
-        return Regions(
-            (tuple(range(len(styles))),), Everything(), tuple(GrayMasks([_gray(each)]) for each in of_styles)
-        )
+        return Regions((tuple(range(count)),), Everything(), tuple(GrayMasks([_gray(each)]) for each in of_styles))
 
     def of_own_region(style: int) -> MaskSource:
-        return GrayMasks([_gray(of_styles[style]) if region == style else None for region in range(len(styles))])
+        return GrayMasks([_gray(of_styles[style]) if region == style else None for region in range(count)])
 
-    masks = tuple(of_own_region(style) if of_styles else None for style in range(len(styles)))
-    return Regions(tuple((style,) for style in range(len(styles))), GrayMasks(list(map(_gray, of_content))), masks)
+    masks = tuple(of_own_region(style) if of_styles else None for style in range(count))
+    return Regions(tuple((style,) for style in range(count)), GrayMasks(list(map(_gray, of_content))), masks)
 
 
 class _Drawn(NamedTuple):
@@ -172,18 +179,24 @@ class _Drawn(NamedTuple):
     subject: str
     """What it is, for messages."""
     picture: Picture
+    size: Size
+    """Width and height of the picture that it belongs to."""
 
 
 def _read(role: str, sources: Sequence[Source], sizes: Iterable[Size], max_pixels: int) -> list[_Drawn]:
-    """Read masks or label images; say so if one has another aspect ratio than its picture, of a width and height."""
-    drawn = []
-    for source, (width, height) in zip(sources, sizes, strict=False):
-        picture, subject = read_image(source, role, max_pixels), f"{role} {describe(source)}"
-        if is_stretched((picture.width, picture.height), (width, height)):
-            both = picture.width, picture.height, width, height
+    """Read masks or label images, each for a picture of a width and height."""
+    return [
+        _Drawn(f"{role} {describe(source)}", read_image(source, role, max_pixels), size)
+        for source, size in zip(sources, sizes, strict=False)
+    ]
+
+
+def _note_stretched(masks: Sequence[_Drawn]) -> None:
+    """Say which masks have other proportions than their pictures, now that all of them are accepted."""
+    for subject, picture, size in masks:
+        if is_stretched((picture.width, picture.height), size):
+            both = picture.width, picture.height, *size
             _log.warning("%s: its %d×%d px are stretched to the proportions of its picture, %d×%d", subject, *both)
-        drawn.append(_Drawn(subject, picture))
-    return drawn
 
 
 def _gray(drawn: _Drawn) -> np.ndarray:
@@ -207,10 +220,10 @@ def _of_labels(content: _Drawn, styles: Sequence[_Drawn], count: int) -> Regions
     Black stands for none on both sides. Every other color must have a partner.
     """
     if not styles:
+        needed = f"{count} gray masks, one for each style, or " if count > 1 else ""
         raise UsageError(
-            f"{content.subject}: expected --style_masks beside a label image, whose colors pair regions of the styles "
-            f"with its own, got none; give {count} label image(s) as --style_masks, or {count} gray mask(s) as "
-            "--content_masks, one for each style"
+            f"{content.subject}: expected {needed}--style_masks beside a label image, one for each style, whose colors "
+            "pair their regions with its own, got it alone; give --style_masks, or gray masks"
         )
     found = labels.read_labels(content.picture.rgb, content.subject)
     of_styles = [labels.read_labels(each.picture.rgb, each.subject) for each in styles]

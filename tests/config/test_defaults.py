@@ -22,6 +22,8 @@ def test_a_quality_ends_a_run_sooner_or_later():
     tolerances = [defaults.usual_tolerance("lbfgs", "balanced", quality) for quality in ("draft", "normal", "best")]
     assert tolerances == [0.2, 0.08, 0.01]
     assert defaults.usual_lengths("adam", "draft", from_photo=True)["iterations"] == 500
+    sketch = defaults.usual_lengths("lbfgs", "sketch", from_photo=True)
+    assert sketch == {"iterations": 12, "scale_iterations": 12}
     assert defaults.usual_lengths("lbfgs", "normal", from_photo=False) == {"iterations": 300, "scale_iterations": 60}
     assert set(defaults.QUALITIES) == set(OPTIONS["quality"].choices)
 

@@ -79,7 +79,7 @@ def test_a_photograph_is_no_label_image():
 
 
 def test_colors_in_words():
-    assert described(np.array([(255, 0, 0), (0, 127.6, 0)])) == "#ff0000 and #008000"
+    assert described(np.array([(255, 0, 0), (0, 127.6, 0)])) == "#ff0000, #008000"
     assert is_black(np.array([5.0, 9, 4])) and not is_black(np.array([60.0, 0, 0]))
 
 

@@ -168,7 +168,7 @@ def test_a_style_without_a_region_is_refused():
 
 
 def test_a_label_image_needs_those_of_the_styles():
-    with pytest.raises(UsageError, match="expected --style_masks beside a label image"):
+    with pytest.raises(UsageError, match="expected --style_masks beside a label image, one for each style"):
         regions_of([halves(RED, GREEN)], styles=1)
 
 

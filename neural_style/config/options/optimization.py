@@ -26,7 +26,10 @@ def _by_optimizer(name: str) -> str:
 
 def _by_quality() -> str:
     """Describe `QUALITIES` in words."""
-    return ", ".join(f"by {each.iterations:g} and {each.tolerance:g} for {name}" for name, each in QUALITIES.items())
+    return ", ".join(
+        f"by {each.iterations:g}, {each.scale_iterations:g} and {each.tolerance:g} for {name}"
+        for name, each in QUALITIES.items()
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,10 +42,11 @@ class Optimization:
         "gradient descent without momentum.",
         "lbfgs",
     )
-    quality: Literal["draft", "normal", "best"] = option(
+    quality: Literal["sketch", "draft", "normal", "best"] = option(
         "Optimization",
-        "How long a run goes on: draft ends sooner, and best later. It multiplies the numbers of iterations and the "
-        f"tolerance that are the default, or a preset's: {_by_quality()}. What is given stays as it is.",
+        "How long a run goes on: draft ends sooner, and best later. sketch, for contact sheets, ends as soon as it "
+        "shows what to expect. It multiplies the --iterations, --scale_iterations and --tolerance that are the default, or a "
+        f"preset's: {_by_quality()}. What is given stays as it is.",
         "normal",
     )
     variables: Literal["pixels", "frequencies"] | None = option(
