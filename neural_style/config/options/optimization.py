@@ -45,8 +45,8 @@ class Optimization:
     quality: Literal["sketch", "draft", "normal", "best"] = option(
         "Optimization",
         "How long a run goes on: draft ends sooner, and best later. sketch, for contact sheets, ends as soon as it "
-        "shows what to expect. It multiplies the --iterations, --scale_iterations and --tolerance that are the default, "
-        f"or a preset's: {_by_quality()}. What is given stays as it is.",
+        "shows what to expect. It multiplies the --iterations, --scale_iterations and --tolerance that are the "
+        f"default, or a preset's: {_by_quality()}. What is given stays as it is.",
         "normal",
     )
     variables: Literal["pixels", "frequencies"] | None = option(
