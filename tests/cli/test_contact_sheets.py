@@ -17,6 +17,7 @@ from neural_style.errors import DivergenceError
 from neural_style.runs.session import Session
 
 FAST = [*TINY, "--iterations=2", "--optimizer=adam", "--scales=1", "--width=48"]
+PLAIN = ["--weights=builtin", "--style-layers=relu1_1", "--precision=float32"]
 PAIR = ["--content=photo.png", "--styles=style.png", *FAST]
 SWEEP = ["sweep", *PAIR, "--output=sheet.png"]
 
@@ -241,3 +242,32 @@ def test_the_figure_refuses_what_it_decides(folder, capsys):
     figure = ["figure", "--content=photo.png", "--styles=style.png", "--weights=builtin"]
     assert "--style_weight: expected nothing" in refused(capsys, [*figure, "--style-weight=5"])
     assert "expected one painting" in refused(capsys, [*figure, "--styles=other.jpg"])
+
+
+def test_the_flag_file_of_a_cell_can_be_varied_again(folder):
+    assert cli.main([*SWEEP, "--vary", "seed=1,2"]) == 0
+    again = ["sweep", "--flagfile=sheet/cell-01.cfg", "--vary", "seed=3,4", "--output=again.png"]
+    assert cli.main(again) == 0
+    assert Path("again/cell-02.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("varied", "said"),
+    [
+        ("strength=", "expected values with a comma between them"),
+        ("style_weight=0,100", "styles: expected none beside --style_weight 0"),
+    ],
+)
+def test_values_that_make_no_cell_are_refused(folder, capsys, varied, said):
+    assert said in refused(capsys, [*SWEEP, "--vary", varied])
+
+
+def test_standard_input_is_refused(folder, capsys):
+    said = refused(capsys, ["sweep", "--content=-", "--styles=style.png", *FAST, "--vary=seed=1,2"])
+    assert "expected pictures with names" in said
+
+
+def test_textures_can_be_varied(folder):
+    texture = ["--size=48x48", "--styles=style.png", *PLAIN, "--iterations=1", "--scales=1"]
+    assert cli.main(["sweep", *texture, "--vary=seed=1,2", "--output=sheet.png"]) == 0
+    assert "--size=1008x1008" in Path("sheet.html").read_text(encoding="utf-8")

@@ -12,6 +12,9 @@ from neural_style.cli import run_report, signals
 from neural_style.errors import DivergenceError, OutOfMemoryError, UsageError
 from neural_style.networks import weights
 
+PLAIN = ["--weights=builtin", "--style-layers=relu1_1", "--precision=float32"]
+"""Flags of a small texture."""
+
 MISSING = object()
 
 
@@ -174,3 +177,9 @@ def test_too_little_memory_is_told_as_by_the_program():
     assert run_report.error_text(MemoryError()) == run_report.TOO_LITTLE_MEMORY
     assert run_report.exit_code_of(MemoryError()) == 1
     assert run_report.exit_code_of(UsageError("x")) == 2
+
+
+def test_a_texture_has_no_content(folder, capsys):
+    texture = ["--size=48x48", "--styles=style.png", *PLAIN, "--iterations=1", "--scales=1", "--json"]
+    assert cli.main([*texture, "--output=texture.png"]) == 0
+    assert strict(capsys.readouterr().out)["content"] is None

@@ -248,3 +248,23 @@ def test_a_name_is_needed(given):
 
 def test_the_last_of_several_counts():
     assert flags.parse([*ARGUMENTS, "--preset=keras", "--preset=athalye"]) == Config.of_preset("athalye", **PICTURES)
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "stays"),
+    [
+        ({"size": "64x64", "init": "noise", "style_fit": "width"}, {"size": "128x128"}, {"init", "style_fit"}),
+        ({"content": "a.jpg", "width": 64, "init": "recolored", "seed": 3}, {"size": "128x128"}, {"seed"}),
+        (
+            {"styles": ("a.jpg",), "style_masks": ("m.png",), "mask_erosion": True},
+            {"styles": ("b.jpg", "c.jpg")},
+            set(),
+        ),
+        ({"styles": ("a.jpg",), "style_masks": ("m.png",)}, {"style_weight": 0.0}, set()),
+        ({"color": "match", "color_transfer": "pca", "color_space": "lab"}, {"color": "luminance"}, set()),
+        ({"color": "match", "color_mask": "m.png"}, {"preserve_colors": True}, {"color_mask"}),
+        ({"color": "match", "color_mask": "m.png"}, {"color": "none"}, set()),
+    ],
+)
+def test_what_belongs_to_pictures_and_colors_goes_with_them(below, above, stays):
+    assert {*presets.kept(below, above, OPTIONS)} == stays

@@ -8,6 +8,7 @@ from small_runs import LARGE, SMALL, assert_same, smooth, totals
 
 from neural_style import Config
 from neural_style.compute.halving import halved
+from neural_style.compute.masks import layer_masks
 from neural_style.compute.style_targets import style_moments
 from neural_style.config.resolve import resolve
 from neural_style.errors import UsageError
@@ -160,3 +161,27 @@ def test_the_content_mask_frees_what_is_black(painted, pictures):
     settings = {"content_masks": None, "optimizer": "lbfgs", "iterations": 12, "strength": 0.5}
     changes = np.abs(painted(content_mask=LEFT, **settings) - photo).mean(-1)
     assert changes[:, 36:].mean() > changes[:, :28].mean()
+
+
+def test_masks_stay_while_a_weight_is_0(config_of, stylizer):
+    with stylizer.session(config_of(content_mask=LEFT)) as session:
+        session.step()
+        session.set_weights(style_weight=0)
+        assert session.step().losses["style"] == 0
+
+
+def test_gray_masks_do_not_fade_a_texture(stylizer):
+    """There is no photo that could stay where masks are gray."""
+    gray = np.full((48, 48), 128, np.uint8)
+    config = Config(None, STYLES[:1], content_masks=[gray], size=(48, 48), **{**SMALL, "content_layers": None})
+    with stylizer.session(config) as session:
+        assert session._finish is None
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+def test_erosion_sees_across_the_edges_of_a_seamless_texture(wraps):
+    halves = np.zeros((32, 64, 2), np.float32)
+    halves[:, :32, 0], halves[:, 32:, 1] = 1, 1
+    eroded = layer_masks(halves, ["relu1_1"], "up", eroded=True, wraps=wraps)["relu1_1"]
+    assert (eroded[:, 0, 0].max() == 0) == (eroded[:, 63, 1].max() == 0) == wraps
+    assert eroded[:, 31, 0].max() == 0
