@@ -7,8 +7,7 @@ from PIL import Image
 
 from neural_style.errors import ImageError
 from neural_style.images.color_transfer import luma
-from neural_style.images.picture import Picture, Source, describe
-from neural_style.images.reading import MAX_PIXELS, read_image
+from neural_style.images.picture import Picture
 from neural_style.images.style_sizes import Size
 
 MOST_STRETCH = 0.02
@@ -18,29 +17,18 @@ LEAST_WHITE = 1e-3
 """Share of white that a mask needs on average. A mask below it counts as black everywhere."""
 
 
-def read_mask(source: Source, role: str = "mask", max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read a picture as a mask. Its lightness counts, and where it is transparent it is black.
+def mask_of(picture: Picture, subject: str) -> np.ndarray:
+    """Return a picture as a mask. Its lightness counts, and where it is transparent it is black.
 
     Args:
-        source: as for `reading.read_image`.
-        role: what the mask is for; errors begin with it.
-        max_pixels: as for `reading.read_image`.
+        picture: the picture.
+        subject: what it is; errors begin with it.
 
     Returns:
         Float32 (height, width), 0 (black) to 1 (white).
 
     Raises:
-        ImageError: see `reading.read_image`; or the mask is black everywhere.
-    """
-    return mask_of(read_image(source, role, max_pixels), f"{role} {describe(source)}")
-
-
-def mask_of(picture: Picture, subject: str) -> np.ndarray:
-    """Return a picture as a mask; see `read_mask`.
-
-    Args:
-        picture: the picture.
-        subject: what it is, for messages.
+        ImageError: the mask is black everywhere.
     """
     mask = luma(picture.rgb)[..., 0] / np.float32(255)
     if picture.alpha is not None:

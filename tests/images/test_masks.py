@@ -5,7 +5,13 @@ import pytest
 from PIL import Image
 
 from neural_style.errors import ImageError
-from neural_style.images.masks import is_stretched, read_mask, resize_mask
+from neural_style.images.masks import is_stretched, mask_of, resize_mask
+from neural_style.images.picture import describe
+from neural_style.images.reading import read_image
+
+
+def read_mask(source, role="mask"):
+    return mask_of(read_image(source, role), f"{role} {describe(source)}")
 
 
 def gray(*rows):
