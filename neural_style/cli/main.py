@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neural_style import __version__
-from neural_style.cli import flags, help_text, painting, run_report, signals
+from neural_style.cli import flags, help_text, painting, resuming, run_report, signals
 from neural_style.cli.console import Console, say, with_dashes
 from neural_style.config import presets
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
@@ -77,8 +77,10 @@ def _dispatch(arguments: Sequence[str]) -> int:
             print(line, flush=True)
         return 0
     try:
-        config = flags.parse(arguments)
+        values = flags.given(arguments)
+        resumed = resuming.resumed(values) if flags.RESUME in values else None
+        config = flags.parse(arguments) if resumed is None else resumed.state.config
     except UsageError as error:
         run_report.print_refusal(arguments, error)
         raise
-    return painting.paint(config)
+    return painting.paint(config, resumed)
