@@ -14,11 +14,12 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from neural_style.cli.flags import RESUME
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 
 _QUOTED = r"(?<!\w)'[^']*'|(?<!\w)\"[^\"]*\""
-_AT_START = "|".join([*OPTIONS, presets.FLAG])
+_AT_START = "|".join([*OPTIONS, presets.FLAG, RESUME])
 _ANYWHERE = "|".join(name for name in OPTIONS if "_" in name)
 _OPTION_NAMES = re.compile(
     rf"{_QUOTED}|(?:^|(?<=': ))(?:{_AT_START})(?=: )|(?<![\w./\\-])(?:{_ANYWHERE})(?![\w/\\-]|\.\w)"

@@ -43,8 +43,6 @@ def parse(arguments: Sequence[str], complete: Callable[[dict[str, Any]], dict[st
             `Config` refuses a value.
     """
     values = given(arguments)
-    if RESUME in values:
-        raise UsageError(f"--{RESUME}: expected a run that paints one picture, got another command; leave it out")
     if complete is not None:
         values = {**complete(values), **values}
     config = Config(**with_preset(values))
@@ -94,13 +92,16 @@ def parse_only(arguments: Sequence[str], options: Mapping[str, Option], command:
     return values
 
 
-def given(arguments: Sequence[str]) -> dict[str, Any]:
+def given(arguments: Sequence[str], *, may_resume: bool = False) -> dict[str, Any]:
     """Return the values that command-line arguments give for options, and for `--preset` and `--resume`, by name.
 
     Raises:
-        UsageError: as for `parse`, but for what `Config` refuses.
+        UsageError: as for `parse`, but for what `Config` refuses; or a run is to be resumed that cannot be.
     """
-    return _gather(arguments, folder=None, files=())
+    values = _gather(arguments, folder=None, files=())
+    if RESUME in values and not may_resume:
+        raise UsageError(f"--{RESUME}: expected a run that paints one picture, got another command; leave it out")
+    return values
 
 
 def named(flag: str) -> str:

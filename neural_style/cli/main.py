@@ -77,7 +77,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
             print(line, flush=True)
         return 0
     try:
-        values = flags.given(arguments)
+        values = flags.given(arguments, may_resume=True)
         resumed = resuming.resumed(values) if flags.RESUME in values else None
         config = flags.parse(arguments) if resumed is None else resumed.state.config
     except UsageError as error:

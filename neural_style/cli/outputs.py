@@ -60,7 +60,8 @@ class Outputs:
                 it is continued.
         """
         self._folder = folder
-        self._config = config
+        self.config = config
+        """The run; metadata and flag files say what it holds when they are written."""
         self._size = size
         self._stream = stream
         self._to_stream = standard_streams.is_output(config)
@@ -78,12 +79,12 @@ class Outputs:
             OutputError: a file exists and must not be replaced, is an input of the run, is asked for twice, or cannot
                 be written.
         """
-        if self._config.progress_plot:
+        if self.config.progress_plot:
             loss_history.check_can_plot()
-        if self._config.save_flags is not None:
-            list(flag_files.lines_that_repeat(self._config, {}))  # raises for what no flag file can hold
+        if self.config.save_flags is not None:
+            list(flag_files.lines_that_repeat(self.config, {}))  # raises for what no flag file can hold
         sources = self._sources()
-        folders = {os.path.realpath(style) for style in self._config.styles if is_folder(style)}
+        folders = {os.path.realpath(style) for style in self.config.styles if is_folder(style)}
         seen: set[str] = set()
         for option, path in self._planned():
             real = os.path.realpath(path)
@@ -99,7 +100,7 @@ class Outputs:
             seen.add(real)
             files.check_writable(path, option, overwrite=self._may_replace(path))
             if option in ("output", "checkpoint_output"):
-                writing.check_format(path, option, self._size, self._config.bit_depth)
+                writing.check_format(path, option, self._size, self.config.bit_depth)
 
     def write_result(self, step: Step, network: VGGWeights) -> Path | None:
         """Write a step's image as the result. If that fails, write it elsewhere, without replacing anything.
@@ -112,7 +113,7 @@ class Outputs:
         """
         if self._stream is not None:
             try:
-                settings = _settings(self._config, network)
+                settings = _settings(self.config, network)
                 writing.write_png(self._stream, step.image_with_alpha, settings=settings)
                 self._stream.flush()
             except OSError as error:
@@ -133,7 +134,7 @@ class Outputs:
     def write_checkpoint(self, iteration: int, best: Step, network: VGGWeights) -> None:
         """Write the best image so far as an iteration's checkpoint. A failure is logged and does not end the run."""
         try:
-            path = Path(self._config.checkpoint_path(iteration))
+            path = Path(self.config.checkpoint_path(iteration))
             self._write_image("checkpoint_output", path, best, network, self._may_replace(path))
         except OutputError as error:
             _log.error("%s", error)
@@ -159,17 +160,17 @@ class Outputs:
         Raises:
             OutputError: it cannot be written.
         """
-        if self._config.save_flags is None:
+        if self.config.save_flags is None:
             return
-        config = resolve(self._config, network.settings)
+        config = resolve(self.config, network.settings)
         lines = flag_files.lines_that_repeat(config, {"weights": network.reference})
         data = "".join(f"{line}\n" for line in (f"# neural-style {__version__}", *lines)).encode()
-        path = Path(self._config.save_flags)
+        path = Path(self.config.save_flags)
         self._write("save_flags", path, lambda file: file.write_bytes(data), self._may_replace(path))
 
     def _may_replace(self, path: Path) -> bool:
         """Return whether a file may be replaced: as the user says, or since the run itself wrote it."""
-        return self._config.overwrite or (self._folder is not None and self._folder.has_written(path))
+        return self.config.overwrite or (self._folder is not None and self._folder.has_written(path))
 
     @property
     def _note(self) -> Callable[[Path], None] | None:
@@ -177,7 +178,7 @@ class Outputs:
 
     def _planned(self) -> Iterator[tuple[str, Path]]:
         """Yield each file that may be written, with its option; of very many checkpoints only the first."""
-        config = self._config
+        config = self.config
         if not self._to_stream:
             yield "output", self.result
         yield from self._progress_files(self.result)
@@ -191,14 +192,14 @@ class Outputs:
 
     def _progress_files(self, result: Path) -> Iterator[tuple[str, Path]]:
         stem = result.with_suffix("")
-        if self._config.progress_write:
+        if self.config.progress_write:
             yield "progress_write", Path(f"{stem}-progress.txt")
-        if self._config.progress_plot:
+        if self.config.progress_plot:
             yield "progress_plot", Path(f"{stem}-progress.png")
 
     def _sources(self) -> set[str]:
         """Return the files that the run reads, with all links resolved."""
-        config = self._config
+        config = self.config
         folders = [path for style in config.styles if is_folder(style) for path in pictures_in(style, "style folder")]
         values = [getattr(config, name) for name, option in OPTIONS.items() if option.is_picture and name != "init"]
         pictures = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
@@ -213,7 +214,7 @@ class Outputs:
         self.written[option] = str(written)
 
     def _write_image(self, option: str, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
-        settings = _settings(self._config, network)
+        settings = _settings(self.config, network)
         picture, note = step.image_with_alpha, self._note
         written = writing.write_image(path, picture, settings=settings, overwrite=overwrite, before_placing=note)
         _note_new_name(option, path, written)

@@ -214,7 +214,8 @@ def _prepare(config: Config, resumed: Resumed | None, folder: WorkFolder | None,
         if folder is not None and not standard_streams.is_output(config):
             kept = dataclasses.replace(config, output=str(outputs.result.absolute()))  # the same when it goes on
         session = stylizer.session(kept, inputs, network)
-    config, largest = session.config, session.plans[-1]
+    outputs.config = config = session.config
+    largest = session.plans[-1]
     description: tuple[str, ...] = (
         f"{_described_aim(config, inputs)}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in session.scales)} px, "
@@ -310,13 +311,19 @@ class _Results:
             if self._lacks_flags:
                 outputs.write_flags(self._job.session.network)
         except OutputError as error:
-            say(f"error: {with_dashes(str(error))}")
+            say(f"error: {with_dashes(str(error))}{self._where_else}")
             self.report.fail(error)
             return NeuralStyleError.exit_code
         if outputs.stream_failure is not None:
             self.report.fail(outputs.stream_failure)
             return NeuralStyleError.exit_code
         return 0
+
+    @property
+    def _where_else(self) -> str:
+        """The end of a message about a result that cannot be written: where the image is."""
+        how = self.how_to_go_on
+        return how and f"; the best image is in the checkpoint{how.removesuffix('goes on')}writes it"
 
     @property
     def how_to_go_on(self) -> str:

@@ -13,6 +13,7 @@ from neural_style.compute.device import circumstances
 from neural_style.config import checks
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
+from neural_style.config.fields import words
 from neural_style.config.resolve import ResolvedConfig, resolve
 from neural_style.errors import CheckpointError
 from neural_style.images.picture import printable
@@ -88,7 +89,7 @@ def resumed(values: Mapping[str, Any]) -> Resumed:
         UsageError: an option has an invalid value.
     """
     values = flags.with_preset(values)
-    folder = WorkFolder(values.pop(flags.RESUME), flags.RESUME)
+    folder = WorkFolder(values.pop(flags.RESUME), flags.RESUME, make=False)
     try:
         if "workdir" in values:
             raise CheckpointError(
@@ -135,8 +136,8 @@ def _differs(name: str, before: ResolvedConfig, now: ResolvedConfig) -> bool:
         return False
     old, new = getattr(before, name), getattr(now, name)
     if is_input(name):  # pictures are compared by their hashes
-        words = [value if isinstance(value, str) and value in STARTS else None for value in (old, new)]
-        return _count(old) != _count(new) or words[0] != words[1]
+        starts = [value if isinstance(value, str) and value in STARTS else None for value in (old, new)]
+        return _count(old) != _count(new) or starts[0] != starts[1]
     return old != new and not (name in dict(before.chosen) and new == OPTIONS[name].default)
 
 
@@ -152,4 +153,4 @@ def _described(name: str, before: Config, now: Config) -> str:
 
 
 def _words(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return words(value if isinstance(value, tuple) else (value,))

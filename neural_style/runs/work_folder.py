@@ -44,20 +44,23 @@ class WorkFolder:
         path: the folder, absolute.
     """
 
-    def __init__(self, path: PathLike, option: str = "workdir"):
-        """Make the folder if it is missing, and take it.
+    def __init__(self, path: PathLike, option: str = "workdir", *, make: bool = True):
+        """Take the folder.
 
         Args:
             path: the folder.
             option: the option that asked for it; errors begin with it.
+            make: whether to make it if it is missing.
 
         Raises:
-            CheckpointError: another run is using it.
+            CheckpointError: another run is using it; or it is missing, and not to be made.
             OutputError: it cannot be made or written to.
         """
         self.path = Path(os.path.abspath(path))
         self._option = option
         self._written: set[str] | None = None
+        if not make and not os.path.lexists(self.path):
+            raise self._lacking()
         self._lock = self._taken()
         files.remove_leftovers(self.path)
 
@@ -143,7 +146,10 @@ class WorkFolder:
             return state
         if failed is not None:
             raise CheckpointError(f"{self._option}: {failed}") from failed
-        raise CheckpointError(
+        raise self._lacking()
+
+    def _lacking(self) -> CheckpointError:
+        return CheckpointError(
             f"{self._option}: expected a folder with a checkpoint, got {printable(str(self.path))!r} without any; "
             "begin a run with --workdir"
         )

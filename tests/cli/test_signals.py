@@ -40,7 +40,7 @@ def test_a_signal_that_native_code_takes_for_its_own_failure(folder, at_iteratio
 
 
 def test_a_signal_before_the_first_image_writes_nothing(folder, monkeypatch, capsys):
-    monkeypatch.setattr(painting, "import_tensorflow", lambda: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(painting, "import_tensorflow", lambda **_: os.kill(os.getpid(), signal.SIGINT))
     before = tree(folder)
     assert cli.main([*RUN, "--output=out.png"]) == 130
     assert tree(folder) == before
@@ -86,7 +86,7 @@ def test_a_signal_after_the_last_iteration_costs_nothing(folder, monkeypatch):
     assert size("out.png") == (64, 48)
 
 
-def test_a_signal_in_a_checkpoint_leaves_no_half_file(folder, monkeypatch):
+def test_a_signal_while_a_checkpoint_is_written_lets_it_be_written_to_its_end(folder, monkeypatch):
     save = Image.Image.save
 
     def interrupted(self, path, *arguments, **options):
@@ -98,8 +98,8 @@ def test_a_signal_in_a_checkpoint_leaves_no_half_file(folder, monkeypatch):
     before = tree(folder)
     options = ["--checkpoint-output=c_{}.png", "--checkpoint-iterations=1", "--output=out.png"]
     assert cli.main([*RUN, *options]) == 130
-    assert new_files(folder, before) == {"out.png"}
-    assert size("out.png") == (64, 48)
+    assert new_files(folder, before) == {"out.png", "c_1.png"}
+    assert size("out.png") == size("c_1.png") == (64, 48)
 
 
 def test_a_signal_that_was_to_be_ignored_stays_ignored(folder, at_iteration):
