@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from neural_style import vgg19_spec
 from neural_style.bench import options as bench_options
 from neural_style.bench.sections import SECTIONS
-from neural_style.cli import finished_pictures, flag_files, main, recolor_command
+from neural_style.cli import finished_pictures, flag_files, flags, main, recolor_command
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.config.defaults import STARTS, STYLE_ROTATIONS
@@ -121,6 +121,7 @@ def flags_of_run() -> list[Flag]:
         *own,
         Flag(_dashed(presets.FLAG), "Begin with the options of a preset.", (*presets.names(), "help")),
         Flag(_dashed(flag_files.FLAG), "Read flags from a file.", takes_files=True),
+        Flag(_dashed(flags.YES), "Let a flag file name outputs outside of the current folder.", is_switch=True),
         Flag("--help", "Show the help.", is_switch=True),
         Flag("--version", "Show the version.", is_switch=True),
     ]
@@ -391,8 +392,8 @@ def _fish() -> str:
         f"complete -c {PROGRAM} -n '__neural_style_so_far \"{pattern}\"' -a '{' '.join(words)}'"
         for pattern, words in words_of_commands().items()
     ]
-    for where, flags in [*own.items(), (" ".join(others), flags_of_run())]:
-        lines += [line for flag in flags for line in _lines_of_fish(where, flag)]
+    for where, of in [*own.items(), (" ".join(others), flags_of_run())]:
+        lines += [line for flag in of for line in _lines_of_fish(where, flag)]
     return _FISH.format(program=PROGRAM, version=__version__, commands=" ".join(commands()), lines="\n".join(lines))
 
 
