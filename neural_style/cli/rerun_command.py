@@ -91,7 +91,8 @@ def _places(recipe: Recipe, given: dict[str, Any], folders: Sequence[str]) -> It
 def _work(config: Config) -> str:
     """Return what decides how long a run takes and how much memory."""
     size = config.size or (f"{config.width} px wide" if config.width else "as large as the content")
-    lengths = config.iterations_by_scale or [each for each in (config.scale_iterations, config.iterations) if each]
+    coarse = None if config.scales == "1" else config.scale_iterations
+    lengths = config.iterations_by_scale or [each for each in (coarse, config.iterations) if each]
     iterations = f"at most {' then '.join(map(str, lengths))} iterations" if lengths else "the usual iterations"
     count = len(config.styles)
     return (

@@ -123,7 +123,9 @@ def recipe_of(picture: PathLike, folders: Sequence[PathLike], changes: Mapping[s
             below[option] = paths if is_several else paths[0]
     kept = presets.kept(below, changes, OPTIONS)
     files_left = tuple(file for file in found if file.option in kept or file.option == "weights")
-    return Recipe({**kept, **changes}, files_left, accepted.left_out, accepted.later, name)
+    values = {**kept, **changes}
+    ordered = {option: values[option] for option in OPTIONS if option in values}
+    return Recipe(ordered, files_left, accepted.left_out, accepted.later, name)
 
 
 def config_from_picture(picture: PathLike, folders: Sequence[PathLike] | None = None, **changes: Any) -> Config:

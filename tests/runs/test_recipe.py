@@ -124,7 +124,7 @@ def test_errors_name_the_picture(place):
     with pytest.raises(UsageError, match=r"^in 'y\.png': content: expected the name of a file without a folder"):
         config_from_picture(painted(place / "here" / "y.png", content="/x/y.png"))
     assert config_from_picture(place / "here" / "y.png", content="photo.png").content == "photo.png"
-    with pytest.raises(UsageError, match="^expected options of this version, got colour"):
+    with pytest.raises(UsageError, match=r"^expected options of this version, got colour; leave them out$"):
         config_from_picture(path, colour=3)
 
 
