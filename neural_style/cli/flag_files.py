@@ -42,7 +42,7 @@ def locate(named: str, folder: Path | None) -> Path:
         resolved = Path(os.path.realpath(place))
     except ValueError as error:  # a NUL character, or letters that the encoding of file names lacks
         raise _unreadable(named, "it is not a possible file name") from error
-    return resolved if resolved.exists() else place  # an open pipe has no other name
+    return resolved if os.path.exists(resolved) else place  # an open pipe has no other name
 
 
 class Reader:
@@ -67,7 +67,7 @@ class Reader:
             raise UsageError(f"--{FLAG}: {named!r} includes itself; take the line out")
         if len(outer) >= DEEPEST:
             raise UsageError(f"--{FLAG}: expected files that name others at most {DEEPEST} deep, got {named!r}")
-        if outer and path.exists() and not path.is_file():
+        if outer and os.path.exists(path) and not os.path.isfile(path):
             raise _unreadable(named, "a flag file may only name regular files")
         self._left -= 1
         if self._left < 0:

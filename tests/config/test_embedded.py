@@ -2,6 +2,8 @@ import json
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neural_style.config import embedded
 from neural_style.config.config import OPTIONS, Config
@@ -146,3 +148,27 @@ def test_no_option_that_is_taken_says_where_to_write():
     for name, option in OPTIONS.items():
         assert not (embedded.is_embedded(name) and option.is_output)
     assert os.name == "nt" or embedded.accept({"content": "12:30.png"}).values == {"content": "12:30.png"}
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["auto", "a.png"])
+)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from([*OPTIONS, "recolored", "\x1b"]), JSON, max_size=4))
+def test_any_settings_are_taken_or_refused_in_one_line(found):
+    try:
+        accepted = embedded.accept({**PICTURES, **found})
+        made = Config(**accepted.values)
+    except UsageError as error:
+        assert "\n" not in str(error) and embedded.is_plain(str(error))
+        return
+    names = [made.content, *made.styles, *(made.content_masks or ()), made.init, made.initial, made.proof]
+    assert not any(set("/\\") & set(name) for name in names if name)
+    for name in OPTIONS:
+        if not embedded.is_embedded(name):
+            assert getattr(made, name) == OPTIONS[name].default
