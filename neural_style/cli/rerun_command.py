@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> Generator[str, None, int]:
         run_report.print_refusal(arguments, error)
         raise
     command = command_words.command(recipe.values)
-    facts = [*_places(recipe, given, folders), _work(config), *_left_out(recipe)]
+    facts = [*_places(recipe, given, folders), _work(recipe, config), *_left_out(recipe)]
     if flags.has_yes(arguments):
         for line in (command, *facts):
             say(line)
@@ -88,16 +88,15 @@ def _places(recipe: Recipe, given: dict[str, Any], folders: Sequence[str]) -> It
             yield f"{name}: given by --{name}"
 
 
-def _work(config: Config) -> str:
+def _work(recipe: Recipe, config: Config) -> str:
     """Return what decides how long a run takes and how much memory."""
     size = config.size or (f"{config.width} px wide" if config.width else "as large as the content")
     coarse = None if config.scales == "1" else config.scale_iterations
     lengths = config.iterations_by_scale or [each for each in (coarse, config.iterations) if each]
     iterations = f"at most {' then '.join(map(str, lengths))} iterations" if lengths else "the usual iterations"
     count = len(config.styles)
-    return (
-        f"work: {size}, {iterations} of {config.optimizer}, {count} style{'s' * (count != 1)}, weights {config.weights}"
-    )
+    weights = f", weights {config.weights}" if "weights" in recipe.values else ""
+    return f"work: {size}, {iterations} of {config.optimizer}, {count} style{'s' * (count != 1)}{weights}"
 
 
 def _left_out(recipe: Recipe) -> Iterator[str]:

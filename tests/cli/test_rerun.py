@@ -168,7 +168,8 @@ def test_weights_and_profiles_are_asked_for(folder, capsys):
     out = capsys.readouterr().out
     assert "# weights: made with 'mine.npz'; a picture may not choose that file: give --weights\n" in out
     assert "# proof: made with 'p.icc'; a picture may not choose that file: give --proof\n" in out
-    assert "weights auto" not in out.splitlines()[0]
+    assert "--weights" not in out.splitlines()[0]
+    assert "# work: 64 px wide, the usual iterations of lbfgs, 1 style\n" in out
     assert cli.main(["rerun", "x.png", "--yes"]) == 2
     assert "give --proof FILE and --weights FILE" in capsys.readouterr().err
 
