@@ -32,6 +32,10 @@ class WeightsError(UsageError):
     """Network weights are missing, damaged, do not fit VGG19, or cannot be downloaded."""
 
 
+class CheckpointError(UsageError):
+    """A checkpoint is damaged or of another version, does not fit the run, or another run is using its folder."""
+
+
 class DivergenceError(NeuralStyleError):
     """Loss or gradient stopped being finite, and going back to the best image did not help."""
 

@@ -1,13 +1,20 @@
 """Write files of any kind so that each one appears whole or not at all, and no existing file is lost.
 
 A symbolic link stands for the file that it leads to. A file that replaces another takes over its permissions.
+
+A file is written under a hidden name in its folder, brought to the disk, and then renamed. So a crash or a loss of
+power leaves the old file or the new one. A process that is killed may leave the hidden file; the next one that writes
+into the folder removes it.
 """
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import os
+import re
 import secrets
+import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +23,9 @@ from pathlib import Path
 from neural_style.errors import OutputError
 
 PathLike = str | os.PathLike[str]
+
+_HIDDEN = ".neural-style-"
+"""What the names of temporary files begin with."""
 
 
 def check_writable(path: PathLike, option: str, *, overwrite: bool) -> None:
@@ -55,7 +65,12 @@ def numbered(path: PathLike) -> Path:
 
 
 def write_atomically(
-    path: PathLike, write: Callable[[Path], object], *, overwrite: bool, option: str = "output"
+    path: PathLike,
+    write: Callable[[Path], object],
+    *,
+    overwrite: bool,
+    option: str = "output",
+    before_placing: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write a file of any kind so that it appears whole or not at all.
 
@@ -66,6 +81,7 @@ def write_atomically(
             permissions of the one it replaces, and its owner where the system allows it. Otherwise the new file gets a
             numbered name beside an existing one.
         option: the option that asked for it; errors begin with it.
+        before_placing: called with the path of the whole file before it gets its name.
 
     Returns:
         Path of the file written: `path`, or a numbered one.
@@ -80,20 +96,47 @@ def write_atomically(
         path.parent.mkdir(parents=True, exist_ok=True)
         target = _target(path, option) if overwrite else path
         replaced = target.stat() if overwrite and _exists(target) else None
+        remove_leftovers(target.parent)
         temporary = _temporary(target.parent, path.suffix)
         try:
             _create(temporary, 0o600 if replaced else 0o666)
             write(temporary)
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
+            if before_placing is not None:
+                before_placing(temporary)
             if not overwrite:
-                return _place(temporary, path)
-            if replaced:
-                _take_over_permissions(temporary, replaced)
-            os.replace(temporary, target)
+                path = _place(temporary, path)
+            else:
+                if replaced:
+                    _take_over_permissions(temporary, replaced)
+                os.replace(temporary, target)
+            sync_folder(target.parent)
         finally:
             _remove(temporary)
     return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can do that."""
+    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems do not sync them
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes of this machine that have ended."""
+    import psutil
+
+    pattern = re.compile(re.escape(f"{_HIDDEN}{_machine()}-") + r"(\d{1,9})-[0-9a-f]{16}(\.|$)")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            found = pattern.match(name)
+            if found and not psutil.pid_exists(int(found[1])):
+                _remove(folder / name)
 
 
 @contextlib.contextmanager
@@ -156,7 +199,12 @@ def _exists(path: Path) -> bool:
 
 def _temporary(folder: Path, suffix: str) -> Path:
     """Return a hidden path in `folder` that nobody else uses, with the suffix, which tells Pillow the format."""
-    return folder / f".neural-style-{secrets.token_hex(8)}{suffix}"
+    return folder / f"{_HIDDEN}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}{suffix}"
+
+
+def _machine() -> str:
+    """Return a few letters that tell this machine from others that share a folder."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
 def _create(path: Path, mode: int = 0o666) -> None:

@@ -122,6 +122,7 @@ def flags_of_run() -> list[Flag]:
         Flag(_dashed(presets.FLAG), "Begin with the options of a preset.", (*presets.names(), "help")),
         Flag(_dashed(flag_files.FLAG), "Read flags from a file.", takes_files=True),
         Flag(_dashed(flags.YES), "Let a flag file name outputs outside of the current folder.", is_switch=True),
+        Flag(_dashed(flags.RESUME), "Go on with the run in a folder.", takes_files=True),
         Flag("--help", "Show the help.", is_switch=True),
         Flag("--version", "Show the version.", is_switch=True),
     ]
@@ -392,8 +393,8 @@ def _fish() -> str:
         f"complete -c {PROGRAM} -n '__neural_style_so_far \"{pattern}\"' -a '{' '.join(words)}'"
         for pattern, words in words_of_commands().items()
     ]
-    for where, of in [*own.items(), (" ".join(others), flags_of_run())]:
-        lines += [line for flag in of for line in _lines_of_fish(where, flag)]
+    for where, known in [*own.items(), (" ".join(others), flags_of_run())]:
+        lines += [line for flag in known for line in _lines_of_fish(where, flag)]
     return _FISH.format(program=PROGRAM, version=__version__, commands=" ".join(commands()), lines="\n".join(lines))
 
 

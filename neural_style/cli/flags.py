@@ -8,6 +8,7 @@ flag or to a preset that is replaced goes with it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from neural_style.errors import UsageError
 
 YES = "yes"
 """Name of the switch that agrees to what a flag file or the metadata of a picture ask for."""
+RESUME = "resume"
+"""Name of the flag that goes on with a run. It is read before all others."""
 
 _NAMES = {name: option for option in OPTIONS.values() for name in (option.name, option.alias) if name}
 _SWITCHES = {f"no{name}": option for name, option in OPTIONS.items() if option.type is bool} | {
@@ -43,12 +46,20 @@ def parse(arguments: Sequence[str], complete: Callable[[dict[str, Any]], dict[st
             `Config` refuses a value.
     """
     values = given(arguments)
-    preset = values.pop(presets.FLAG, None)
+    if RESUME in values:
+        raise UsageError(f"--{RESUME}: expected a run that paints one picture, got another command; leave it out")
     if complete is not None:
         values = {**complete(values), **values}
-    config = Config(**({} if preset is None else presets.values(preset, OPTIONS, values)) | values)
+    config = Config(**with_preset(values))
     checks.check_use(config)
     return config
+
+
+def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of options by name, from values among which `--preset` may be."""
+    values = dict(values)
+    preset = values.pop(presets.FLAG, None)
+    return ({} if preset is None else presets.values(preset, OPTIONS, values)) | values
 
 
 def parse_only(arguments: Sequence[str], options: Mapping[str, Option], command: str) -> dict[str, Any]:
@@ -87,7 +98,7 @@ def parse_only(arguments: Sequence[str], options: Mapping[str, Option], command:
 
 
 def given(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the values that command-line arguments give for options, and for `--preset`, by name.
+    """Return the values that command-line arguments give for options, and for `--preset` and `--resume`, by name.
 
     Raises:
         UsageError: as for `parse`, but for what `Config` refuses; or a flag file names a place to write that is not in
@@ -158,6 +169,7 @@ def _gather(
     """
     own: dict[str, list[str]] = {}
     preset: dict[str, str] = {}
+    resume: dict[str, str] = {}
     nested: dict[str, Any] = {}
     for flag, given in _flags_of(tokens, in_file=folder is not None):
         if flag == flag_files.FLAG:
@@ -172,12 +184,17 @@ def _gather(
             presets.lines(given[0])  # raises for an unknown name
             preset = {flag: given[0]}
             continue
+        if flag == RESUME and folder is None:
+            if len(given) != 1:
+                raise UsageError(f"--{flag}: expected one folder after it, got {' '.join(given) or 'nothing'}")
+            resume = {flag: os.path.expanduser(given[0])}
+            continue
         option, texts = _recognized(flag, given, in_file=folder is not None)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
             own[option.name] = texts
-    values = _over(_values(own) | preset, nested)
+    values = _over(_values(own) | preset | resume, nested)
     return values, {name for name in values if name in nested and name not in own and name in OPTIONS}
 
 
@@ -258,12 +275,12 @@ def _read_flagfile(
 
 def _recognized(flag: str, texts: list[str], *, in_file: bool) -> tuple[Option, list[str]]:
     """Return the option of a flag, and its texts; `--nooverwrite` becomes `overwrite` with "false"."""
-    if flag == YES and in_file:
-        raise UsageError(f"--{YES}: expected on the command line alone, got it in a flag file; take the line out")
+    if flag in (YES, RESUME) and in_file:
+        raise UsageError(f"--{flag}: expected on the command line alone, got it in a flag file; take the line out")
     if flag in _SWITCHES and not texts:
         return _SWITCHES[flag], ["false"]
     if flag not in _NAMES:
-        known = [*_NAMES, flag_files.FLAG, presets.FLAG, YES, "help", "version"]
+        known = [*_NAMES, flag_files.FLAG, presets.FLAG, RESUME, YES, "help", "version"]
         if flag in known or flag in _SWITCHES:
             raise UsageError(f"--{flag}: expected nothing after it, got {' '.join(texts)!r}")
         raise UsageError(f"unknown flag --{flag}; {flag_hints.hint(flag, known)}")

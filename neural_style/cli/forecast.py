@@ -40,6 +40,16 @@ class Forecast:
         """Whether what it tells is a limit: without a tolerance, only a scale that cannot improve ends sooner."""
         return not self._tolerance
 
+    def recall(self, iteration: int, scale: Scale, losses: Sequence[float]) -> None:
+        """Begin in the middle of a run.
+
+        Args:
+            iteration: number of the last step.
+            scale: the size that comes next.
+            losses: the total losses at that size so far.
+        """
+        self._iteration, self._scale, self._losses = iteration, self._scales.index(scale), list(losses)
+
     def update(self, iteration: int, size: tuple[int, int], loss: float, now: float) -> None:
         """Count a step.
 
@@ -51,10 +61,12 @@ class Forecast:
         """
         sizes = [(scale.width, scale.height) for scale in self._scales]
         self._iteration = iteration
-        if self._first is None or size != sizes[self._scale]:
+        is_next = size != sizes[self._scale]
+        if self._first is None or is_next:
             self._scale = sizes.index(size, self._scale)
             self._first = iteration, now
-            self._losses.clear()
+            if is_next:
+                self._losses.clear()
         else:
             first, began = self._first
             self._seconds_per_work = (now - began) / ((iteration - first) * _work(self._scales[self._scale]))

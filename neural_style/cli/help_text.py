@@ -15,6 +15,8 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
            Paint a photo in the style of one or more paintings.
        {program} --size 1024x1024 --styles PAINTING [PAINTING ...] [--seamless] [flags]
            Make a texture without a photo.
+       {program} --resume FOLDER [flags]
+           Go on with a run that keeps its checkpoints in a --workdir. Length, outputs and reports may change.
        {program} sweep --content PHOTO --styles PAINTING --vary NAME=V1,V2,... [--vary ...] [flags]
            Paint every combination of some options, small, on one labeled contact sheet.
        {program} sheet --content PHOTO [PHOTO ...] --styles PAINTING [PAINTING ...] [flags]

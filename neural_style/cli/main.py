@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from neural_style import __version__
-from neural_style.cli import command_words, flags, help_text, painting, run_report, signals
+from neural_style.cli import command_words, flags, help_text, painting, resuming, run_report, signals
 from neural_style.cli.console import Console, say, with_dashes
 from neural_style.config import presets
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
@@ -74,11 +74,13 @@ def _dispatch(arguments: Sequence[str]) -> int:
         command = importlib.import_module(f"neural_style.cli.{_COMMANDS[arguments[0]]}")
         return _print_lines(command.run(arguments[1:]))
     try:
-        config = flags.parse(arguments)
+        values = flags.given(arguments)
+        resumed = resuming.resumed(values) if flags.RESUME in values else None
+        config = flags.parse(arguments) if resumed is None else resumed.state.config
     except UsageError as error:
         run_report.print_refusal(arguments, error)
         raise
-    return painting.paint(config)
+    return painting.paint(config, resumed)
 
 
 def _print_lines(lines: Iterator[str]) -> int:

@@ -25,6 +25,7 @@ from neural_style.images.picture import Source, describe
 from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
 from neural_style.runs.step import Step
+from neural_style.runs.work_folder import WorkFolder
 
 _log = logging.getLogger("neural_style")
 
@@ -39,14 +40,23 @@ _STEM_BYTES = 200
 class Outputs:
     """Every file that a run may write."""
 
-    def __init__(self, config: Config, size: tuple[int, int], stream: IO[bytes] | None = None):
+    def __init__(
+        self,
+        config: Config,
+        size: tuple[int, int],
+        stream: IO[bytes] | None = None,
+        folder: WorkFolder | None = None,
+    ):
         """Choose the names. Nothing is written.
 
         Args:
             config: the run.
             size: width and height of the result in pixels.
             stream: standard output, if the result is to be written there. If that fails, it is written to a file.
+            folder: where the run keeps its checkpoints. It notes what the run writes, so that it may replace that when
+                it is continued.
         """
+        self._folder = folder
         self._config = config
         self._size = size
         self._stream = stream
@@ -84,7 +94,7 @@ class Outputs:
                     f"picture, got {str(path)!r}; give another folder"
                 )
             seen.add(real)
-            files.check_writable(path, option, overwrite=self._config.overwrite)
+            files.check_writable(path, option, overwrite=self._may_replace(path))
             if option in ("output", "checkpoint_output"):
                 writing.check_format(path, option, self._size, self._config.bit_depth)
 
@@ -109,7 +119,7 @@ class Outputs:
                 self.written["output"] = standard_streams.DASH
                 return None
         name = self.result.name
-        overwrite_result = self._config.overwrite and not self._to_stream
+        overwrite_result = self._may_replace(self.result) and not self._to_stream
         for place, overwrite in ((self.result, overwrite_result), (Path(name), False)):
             try:
                 return self._write_image("output", place, step, network, overwrite)
@@ -121,7 +131,7 @@ class Outputs:
         """Write the best image so far as an iteration's checkpoint. A failure is logged and does not end the run."""
         try:
             path = Path(self._config.checkpoint_path(iteration))
-            self._write_image("checkpoint_output", path, best, network, self._config.overwrite)
+            self._write_image("checkpoint_output", path, best, network, self._may_replace(path))
         except OutputError as error:
             _log.error("%s", error)
 
@@ -137,7 +147,7 @@ class Outputs:
         """
         for option, path in self._progress_files(result):
             write = loss_history.write_loss_table if option == "progress_write" else loss_history.write_loss_plot
-            overwrite = self._config.overwrite and result == self.result  # only what was checked before the run
+            overwrite = self._may_replace(path) and result == self.result  # only what was checked before the run
             self._write(option, path, functools.partial(write, history=history), overwrite)
 
     def write_flags(self, network: VGGWeights) -> None:
@@ -152,7 +162,15 @@ class Outputs:
         lines = flag_files.lines_that_repeat(config, {"weights": network.reference})
         data = "".join(f"{line}\n" for line in (f"# neural-style {__version__}", *lines)).encode()
         path = Path(self._config.save_flags)
-        self._write("save_flags", path, lambda file: file.write_bytes(data), self._config.overwrite)
+        self._write("save_flags", path, lambda file: file.write_bytes(data), self._may_replace(path))
+
+    def _may_replace(self, path: Path) -> bool:
+        """Return whether a file may be replaced: as the user says, or since the run itself wrote it."""
+        return self._config.overwrite or (self._folder is not None and self._folder.has_written(path))
+
+    @property
+    def _note(self) -> Callable[[Path], None] | None:
+        return None if self._folder is None else self._folder.note
 
     def _planned(self) -> Iterator[tuple[str, Path]]:
         """Yield each file that may be written, with its option; of very many checkpoints only the first."""
@@ -186,13 +204,15 @@ class Outputs:
         return {os.path.realpath(source) for source in (*named, os.path.expanduser(without_hash(config.weights)))}
 
     def _write(self, option: str, path: Path, write: Callable[[Path], object], overwrite: bool) -> None:
-        written = files.write_atomically(path, write, overwrite=overwrite, option=option)
+        note = self._note
+        written = files.write_atomically(path, write, overwrite=overwrite, option=option, before_placing=note)
         _note_new_name(option, path, written)
         self.written[option] = str(written)
 
     def _write_image(self, option: str, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
         settings = _settings(self._config, network)
-        written = writing.write_image(path, step.image_with_alpha, settings=settings, overwrite=overwrite)
+        picture, note = step.image_with_alpha, self._note
+        written = writing.write_image(path, picture, settings=settings, overwrite=overwrite, before_placing=note)
         _note_new_name(option, path, written)
         if option == "checkpoint_output":
             self.written.setdefault(option, []).append(str(written))

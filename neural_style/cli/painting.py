@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import threading
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from neural_style.cli import signals, standard_streams
+from neural_style.cli import flags, signals, standard_streams
 from neural_style.cli.console import say, show_notes, with_dashes
 from neural_style.cli.outputs import Outputs
 from neural_style.cli.reporter import Reporter
+from neural_style.cli.resuming import Resumed
 from neural_style.cli.run_report import RunReport, exit_code_of
+from neural_style.cli.saving import Saver
 from neural_style.cli.tensorflow_import import import_tensorflow
-from neural_style.config import byte_sizes
+from neural_style.config import byte_sizes, durations
 from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
-from neural_style.errors import NeuralStyleError, OutputError, WeightsError
+from neural_style.errors import CheckpointError, NeuralStyleError, OutputError, WeightsError
 from neural_style.images.folders import is_folder
-from neural_style.images.picture import describe
+from neural_style.images.picture import describe, printable
 from neural_style.networks import weights
 from neural_style.runs import pyramid
 from neural_style.runs.inputs import Inputs, read_inputs, suited
+from neural_style.runs.session_state import understood
+from neural_style.runs.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from neural_style.runs.session import Session
     from neural_style.runs.step import Step
 
 
-def paint(config: Config) -> int:
+def paint(config: Config, resumed: Resumed | None = None) -> int:
     """Make one run: read the inputs, check every output file, paint, and write.
+
+    Args:
+        config: the run.
+        resumed: its last state if it goes on, with `config` as its configuration.
 
     Returns:
         The exit code: 0, or that of an error or a signal after which the best image so far was written.
@@ -42,13 +52,21 @@ def paint(config: Config) -> int:
     """
     show_notes()
     report = RunReport(config)
+    with contextlib.ExitStack() as held:
+        if resumed is not None:
+            held.enter_context(resumed.folder)
+        return _reported(config, resumed, report)
+
+
+def _reported(config: Config, resumed: Resumed | None, report: RunReport) -> int:
+    """Make the run of `paint`, and print the facts of it."""
     try:
         standard_streams.check(config)
         is_piped = standard_streams.is_output(config)
         with standard_streams.output_alone() if is_piped else contextlib.nullcontext() as stream:
             config = standard_streams.with_input(config)
             report.begin(config)
-            exit_code = _paint(config, stream, report)
+            exit_code = _in_folder(config, resumed, stream, report)
     except BaseException as error:
         report.fail(error)
         report.print(exit_code_of(error))
@@ -57,27 +75,100 @@ def paint(config: Config) -> int:
     return exit_code
 
 
-def _paint(config: Config, stream: IO[bytes] | None, report: RunReport) -> int:
+def _in_folder(config: Config, resumed: Resumed | None, stream: IO[bytes] | None, report: RunReport) -> int:
+    """Make the run of `paint`, with a work folder if it has one."""
+    if resumed is not None:
+        return _paint(config, resumed, resumed.folder, stream, report)
+    if config.workdir is None:
+        return _paint(config, None, None, stream, report)
+    with WorkFolder(config.workdir) as folder:
+        if folder.checkpoints() and not config.overwrite:
+            raise CheckpointError(
+                f"workdir: expected a folder without checkpoints, got {printable(config.workdir)!r}, which has those "
+                f"of a run; give --{flags.RESUME} {printable(config.workdir)} to go on with it, another folder, or "
+                "--overwrite to begin anew"
+            )
+        return _paint(config, None, folder, stream, report)
+
+
+def _paint(
+    config: Config,
+    resumed: Resumed | None,
+    folder: WorkFolder | None,
+    stream: IO[bytes] | None,
+    report: RunReport,
+) -> int:
     """Make the run of `paint`, and write the result to a stream if there is one."""
-    job = _prepare(config, stream)
+    job = _prepare(config, resumed, folder, stream)
     for line in job.description:
         say(line)
-    results = _Results(job, report)
     report.start(job.session, job.device)
-    session, most = job.session, pyramid.total_iterations(job.session.scales)
-    tolerance = session.config.tolerance_of(session.plans[-1].optimizer)
+    results = _Results(job, report)
+    session = job.session
     try:
-        with session, Reporter(session.scales, config.print_iterations, tolerance=tolerance) as reporter:
+        with session:
+            is_early = _go_through(job, results, report.seconds)
+    except Exception as error:
+        return _rescue(results, error)
+    if signals.Interrupted.latest is not None:
+        return _rescue(results, signals.Interrupted.latest)
+    if is_early:
+        say(f"the time of --max_time {config.max_time} is over; writing the best image so far{results.how_to_go_on}")
+        if results.best is None:
+            raise NeuralStyleError(f"max_time: expected time for one evaluation, got {config.max_time}; give more")
+        report.stop("max_time")
+        return results.write()
+    most = pyramid.total_iterations(session.scales)
+    if session.iteration < most:
+        say(f"done after {session.iteration} of at most {most} iterations: the loss hardly falls any more")
+    return results.write()
+
+
+def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
+    """Make the steps of a run, up to its end or a signal, and keep its checkpoints.
+
+    Args:
+        job: the run.
+        results: what takes the steps.
+        seconds: time since the command began.
+
+    Returns:
+        Whether its time was over before it was done.
+    """
+    session, config = job.session, job.session.config
+    before = (session.iteration, session.scale, session.totals) if session.iteration >= 0 else None
+    tolerance = config.tolerance_of(session.plans[-1].optimizer)
+    limit = math.inf if config.max_time is None else durations.parse(config.max_time, "max_time") - seconds
+    over = threading.Event()
+
+    def end_in_time() -> None:
+        over.set()
+        session.cancel()
+
+    def stop() -> None:
+        session.cancel()
+        with contextlib.suppress(RuntimeError):  # the message came in the middle of another one
+            say("stopping after this tile or evaluation; once more ends at once, without a picture")
+
+    timer = threading.Timer(max(limit, 0), end_in_time)
+    timer.daemon = True
+    with (
+        signals.canceling(stop),
+        Reporter(session.scales, config.print_iterations, tolerance=tolerance, before=before) as reporter,
+    ):
+        if limit < math.inf:
+            timer.start()
+        try:
             for step in session:
                 results.take(step)
                 reporter.update(step)
-        signals.ignore()
-    except (Exception, signals.Interrupted) as error:
-        signals.ignore()
-        return _rescue(results, error)
-    if step.iteration < most:
-        say(f"done after {step.iteration} of at most {most} iterations: the loss hardly falls any more")
-    return results.write()
+                if job.saver is not None and not session.is_canceled:
+                    job.saver.save_if_due()
+        finally:
+            timer.cancel()
+        if job.saver is not None and session.is_canceled and session.best is not None:
+            job.saver.save()
+    return over.is_set() and signals.Interrupted.latest is None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,39 +177,56 @@ class _Job:
 
     session: Session
     outputs: Outputs
+    folder: WorkFolder | None
+    """Where its checkpoints are kept."""
+    saver: Saver | None
     device: str
     """The device, as TensorFlow names it."""
     description: Sequence[str]
     """Lines of text that say what is about to be done."""
 
 
-def _prepare(config: Config, stream: IO[bytes] | None) -> _Job:
-    """Read the inputs, check the outputs and plan the run.
+def _prepare(config: Config, resumed: Resumed | None, folder: WorkFolder | None, stream: IO[bytes] | None) -> _Job:
+    """Read the inputs, check the outputs and plan the run, or go on with one.
 
     Raises:
         NeuralStyleError: the run cannot start.
     """
     inputs = read_inputs(config)
     size = inputs.content.width, inputs.content.height
-    Outputs(config, size).check()
+    if resumed is not None:
+        resumed.check_inputs()
+    outputs = Outputs(config, size, stream, folder)
+    outputs.check()
     network = load_weights(config, progress=True)
     resolved = resolve(config, network.settings)
     pyramid.scales_of(resolved, *inputs.plan_size)  # this and the next line raise errors before TensorFlow is loaded
     inputs = suited(inputs, resolved)
-    import_tensorflow()
+    import_tensorflow(threads=None if resumed is None else resumed.threads)
     from neural_style.runs.stylizer import Stylizer
 
     stylizer = Stylizer.of(config)
-    session = stylizer.session(config, inputs, network)
+    if resumed is not None:
+        session = understood(resumed.folder.path, lambda: stylizer.restore(resumed.state, inputs))
+        resumed.note_circumstances(stylizer.device)
+    else:
+        kept = config
+        if folder is not None and not standard_streams.is_output(config):
+            kept = dataclasses.replace(config, output=str(outputs.result.absolute()))  # the same when it goes on
+        session = stylizer.session(kept, inputs, network)
     config, largest = session.config, session.plans[-1]
-    description = (
+    description: tuple[str, ...] = (
         f"{_described_aim(config, inputs)}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in session.scales)} px, "
         f"at most {' + '.join(str(scale.iterations) for scale in session.scales)} iterations of {config.optimizer}, "
         f"weights {network.name}, on {stylizer.device} in {config.precision} ({stylizer.precision.reason})",
         f"memory: {largest.described(config)}; about {byte_sizes.describe(largest.peak)} at most, of {config.memory}",
     )
-    return _Job(session, Outputs(config, size, stream), stylizer.device, description)
+    if resumed is not None:
+        described = printable(str(resumed.folder.path))
+        description = (f"going on with the run in {described} after iteration {session.iteration}", *description)
+    saver = None if folder is None else Saver(session, folder, config.checkpoint_minutes)
+    return _Job(session, outputs, folder, saver, stylizer.device, description)
 
 
 def _described_aim(config: Config, inputs: Inputs) -> str:
@@ -161,22 +269,30 @@ class _Results:
     def __init__(self, job: _Job, report: RunReport):
         self._job = job
         self.report = report
+        self._lacks_flags = False
         report.files = job.outputs.written
-        self._history: dict[int, Mapping[str, float]] = {}
-        self.best: Step | None = None
+        self.best = report.best = job.session.best
 
     def take(self, step: Step) -> None:
         """Keep a step if it is the best. Write the flag file at the first step, and a checkpoint when one is due."""
         job = self._job
         if step.iteration == 0:
-            job.outputs.write_flags(job.session.network)
-        self._history[step.iteration] = step.losses
+            self._write_flags()
         if step.best:
             self.best = self.report.best = step
         self.report.take(step)
         assert self.best is not None  # the first step is always the best so far
         if job.session.config.checkpoint_at(step.iteration):
             job.outputs.write_checkpoint(step.iteration, self.best, job.session.network)
+
+    def _write_flags(self) -> None:
+        """Write the flag file. If that fails, the run goes on, and the end tries again."""
+        outputs = self._job.outputs
+        try:
+            outputs.write_flags(self._job.session.network)
+        except OutputError as error:
+            say(f"error: {with_dashes(str(error))}; trying again at the end")
+        self._lacks_flags = self._job.session.config.save_flags is not None and "save_flags" not in outputs.written
 
     def write(self) -> int:
         """Write the best image and the progress files.
@@ -190,7 +306,9 @@ class _Results:
             path = outputs.write_result(self.best, self._job.session.network)
             self._tell(path)
             if path is not None:
-                outputs.write_progress(self._history, path)
+                outputs.write_progress(self._job.session.history, path)
+            if self._lacks_flags:
+                outputs.write_flags(self._job.session.network)
         except OutputError as error:
             say(f"error: {with_dashes(str(error))}")
             self.report.fail(error)
@@ -199,6 +317,14 @@ class _Results:
             self.report.fail(outputs.stream_failure)
             return NeuralStyleError.exit_code
         return 0
+
+    @property
+    def how_to_go_on(self) -> str:
+        """The end of a message about a run that was stopped: how to go on with it, if that is possible."""
+        folder = self._job.folder
+        if folder is None or not folder.checkpoints():
+            return ""
+        return f"; --{flags.RESUME} {printable(str(folder.path))} goes on"
 
     def _tell(self, path: Path | None) -> None:
         """Say where the result was written: on standard output, unless that has the picture or the line of JSON."""
@@ -215,7 +341,7 @@ class _Results:
 
 
 def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
-    """Write the best image so far after an error.
+    """Write the best image so far after an error, or a signal.
 
     Returns:
         The exit code.
@@ -223,23 +349,18 @@ def _rescue(results: _Results, error: Exception | signals.Interrupted) -> int:
     Raises:
         BaseException: the error, if there is no image or if it is an error of the program itself.
     """
-    cause: BaseException = error
-    if not isinstance(error, (NeuralStyleError, signals.Interrupted)) and signals.Interrupted.latest is not None:
-        cause = signals.Interrupted.latest  # native code was interrupted and raised an error of its own
-    if results.best is None and cause is error:
-        raise error
     if results.best is None:
-        raise cause from error
+        raise error
     _release_frames(error)
-    if isinstance(cause, (NeuralStyleError, signals.Interrupted)):
-        kind = "stopped" if isinstance(cause, signals.Interrupted) else "error"
-        say(f"{kind}: {with_dashes(str(cause))}; writing the best image so far")
-        exit_code = results.write() or cause.exit_code
-        results.report.fail(cause)
+    if isinstance(error, (NeuralStyleError, signals.Interrupted)):
+        kind = "stopped" if isinstance(error, signals.Interrupted) else "error"
+        say(f"{kind}: {with_dashes(str(error))}; writing the best image so far{results.how_to_go_on}")
+        exit_code = results.write() or error.exit_code
+        results.report.fail(error)
         return exit_code
-    say("error: the run failed, as shown below; writing the best image so far")
+    say(f"error: the run failed, as shown below; writing the best image so far{results.how_to_go_on}")
     results.write()
-    raise cause
+    raise error
 
 
 def _release_frames(error: BaseException | None) -> None:

@@ -26,7 +26,15 @@ class Reporter:
     With a tolerance, it shows about how many iterations and how much time are left, or else how many at most.
     """
 
-    def __init__(self, scales: Sequence[Scale], print_iterations: int | None, file=None, *, tolerance: float = 0.0):
+    def __init__(
+        self,
+        scales: Sequence[Scale],
+        print_iterations: int | None,
+        file=None,
+        *,
+        tolerance: float = 0.0,
+        before: tuple[int, Scale, Sequence[float]] | None = None,
+    ):
         """Prepare.
 
         Args:
@@ -34,8 +42,11 @@ class Reporter:
             print_iterations: how often to print the losses, in iterations; None for only the bar or some lines.
             file: where to write; None for standard error.
             tolerance: what ends a scale, as for `pyramid.has_converged`.
+            before: what was done before, as for `Forecast.recall`; None if the run begins.
         """
         self._forecast = Forecast(scales, tolerance)
+        if before is not None:
+            self._forecast.recall(*before)
         self._about = "at most" if self._forecast.is_limit else "about"
         self._file = file or sys.stderr
         self._on_terminal = self._file.isatty()

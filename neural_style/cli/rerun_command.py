@@ -67,6 +67,8 @@ def _read(arguments: Sequence[str]) -> tuple[Recipe, dict[str, Any], list[str]]:
             f"rerun: expected no --{presets.FLAG}, since the picture says the value of every option, got "
             f"{given[presets.FLAG]}; give the options to change, or paint with the preset without rerun"
         )
+    if flags.RESUME in given:
+        raise UsageError(f"rerun: expected no --{flags.RESUME}, got one; resume the run without rerun")
     picture = os.path.expanduser(arguments[0])
     folders = list(dict.fromkeys(["", os.path.dirname(picture)]))
     return recipe_of(picture, folders, given), given, folders

@@ -75,6 +75,15 @@ class RunReport:
         self._status = STOPPED if isinstance(error, signals.Interrupted) else FAILED
         self._error = error_text(error)
 
+    def stop(self, reason: str) -> None:
+        """Take what ended the run in good order before it was done: the name of an option."""
+        self._status, self._error = STOPPED, f"stopped by --{reason}"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
     def print(self, exit_code: int) -> None:
         """Print the line, if it is asked for."""
         if self._config.json:
@@ -135,7 +144,7 @@ class RunReport:
         if evaluations:
             seconds["run"] = self._marks["run"] - self._marks["start"]
             seconds["per_evaluation"] = seconds["run"] / evaluations
-        seconds["total"] = time.monotonic() - self._began
+        seconds["total"] = self.seconds
         return {name: round(value, 4) for name, value in seconds.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,36 @@ def _usable_cpus() -> Sequence[int]:
     with contextlib.suppress(AttributeError, OSError, psutil.Error):
         return psutil.Process().cpu_affinity() or [0]
     return range(os.cpu_count() or 1)
+
+
+def circumstances(device: str) -> dict[str, str | int]:
+    """Return what decides the last bits of a run besides its settings, by name.
+
+    Args:
+        device: the device, as TensorFlow names it.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    found: dict[str, str | int] = {
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+        "processor": _processor(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+    }
+    if device.startswith("GPU:"):
+        gpu = tf.config.list_physical_devices("GPU")[int(device.partition(":")[2])]
+        found["GPU"] = str(tf.config.experimental.get_device_details(gpu).get("device_name", "unknown"))
+    return found
+
+
+def _processor() -> str:
+    """Return the name of the processor, as far as the system tells."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def configure_process(

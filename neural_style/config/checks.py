@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
-from neural_style.config import byte_sizes, kinds, serialize
+from neural_style.config import byte_sizes, durations, kinds, serialize
 from neural_style.config.defaults import BALANCED_BLOCKS, STEPPING, STYLE_ROTATIONS
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.fields import words
@@ -51,6 +51,8 @@ def check(config: Config) -> None:
             "clip: expected pixels as variables, got frequencies, which have no range; give --noclip, or "
             "--variables pixels"
         )
+    if config.max_time is not None:
+        durations.parse(config.max_time, "max_time")  # raises UsageError unless it is a time
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device):
         raise UsageError(f"device: expected auto, cpu, gpu or gpu:<number>, got {config.device!r}")

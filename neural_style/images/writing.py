@@ -91,7 +91,14 @@ def check_format(path: PathLike, option: str, size: tuple[int, int], bit_depth: 
     return output_format
 
 
-def write_image(path: PathLike, image: np.ndarray, *, settings: Mapping[str, object], overwrite: bool) -> Path:
+def write_image(
+    path: PathLike,
+    image: np.ndarray,
+    *,
+    settings: Mapping[str, object],
+    overwrite: bool,
+    before_placing: Callable[[Path], object] | None = None,
+) -> Path:
     """Write a picture in the format of its extension, with an sRGB profile and the settings that made it.
 
     The same picture and settings always give the same bytes. JPEG and BMP cannot be transparent, so the picture is put
@@ -102,6 +109,7 @@ def write_image(path: PathLike, image: np.ndarray, *, settings: Mapping[str, obj
         image: uint8, or uint16 (0-65535) for PNG and TIFF: (height, width, 3) or, with alpha, (height, width, 4).
         settings: what `read_settings` will return, in types of JSON. BMP cannot hold them.
         overwrite: whether an existing file is replaced. Otherwise the picture gets a numbered name beside it.
+        before_placing: as for `files.write_atomically`.
 
     Returns:
         Path of the written file.
@@ -113,7 +121,8 @@ def write_image(path: PathLike, image: np.ndarray, *, settings: Mapping[str, obj
     path = Path(path)
     bit_depth = 8 * image.itemsize
     output_format = check_format(path, "output", (image.shape[1], image.shape[0]), bit_depth)
-    return files.write_atomically(path, _writer(path, image, bit_depth, output_format, settings), overwrite=overwrite)
+    write = _writer(path, image, bit_depth, output_format, settings)
+    return files.write_atomically(path, write, overwrite=overwrite, before_placing=before_placing)
 
 
 def write_png(stream: IO[bytes], image: np.ndarray, *, settings: Mapping[str, object]) -> None:

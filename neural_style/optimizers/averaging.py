@@ -58,8 +58,11 @@ class Average:
         self.image, self.count = None, 0
 
     def to_arrays(self) -> Arrays:
-        """Return the average as arrays, with the number of images; none before the first image."""
-        return {} if self.image is None else {"image": np.array(self.image), "count": np.array(self.count)}
+        """Return the average as arrays, with the number of images; none before the first image.
+
+        The next image may change what is returned.
+        """
+        return {} if self.image is None else {"image": self.image, "count": np.array(self.count)}
 
     def take_arrays(self, arrays: Arrays, *, in_place: bool) -> None:
         """Continue where `to_arrays` was called.

@@ -6,15 +6,13 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-
 from neural_style.optimizers.vectors import Image, is_finite
 
 ValueAndGrad: TypeAlias = Callable[[Any], tuple[Any, Any]]
 """Takes an image; returns the loss's terms, whose `total` is a scalar, and its gradient, shaped as the image."""
 
-Arrays: TypeAlias = dict[str, np.ndarray]
-"""A state as arrays by name. `numpy.savez` writes it as it is."""
+Arrays: TypeAlias = dict[str, Any]
+"""A state as arrays or tensors by name. `numpy.savez` writes it as it is."""
 
 S = TypeVar("S")
 
@@ -63,7 +61,7 @@ class Optimizer(Protocol[S]):
         """
 
     def to_arrays(self, state: S) -> Arrays:
-        """Return the state as arrays that nothing changes later."""
+        """Return the state as arrays. They are the state's own, so the next `tell` may change them."""
 
     def from_arrays(self, arrays: Arrays) -> S:
         """Return the state that `to_arrays` made the arrays of. It continues to the bit, but for SciPy's."""

@@ -136,7 +136,7 @@ class CurvaturePairs:
 
     def to_arrays(self) -> Arrays:
         """Return the pairs as arrays: the blocks as they are, since sums round otherwise in other blocks."""
-        blocks = {_BLOCK_NAME.format(index): block.numpy() for index, block in enumerate(self.blocks)}
+        blocks: Arrays = {_BLOCK_NAME.format(index): block for index, block in enumerate(self.blocks)}
         return {**blocks, "pair_products": self.products.copy(), "curvature": np.array(self.curvature)}
 
     @classmethod

@@ -117,13 +117,13 @@ class LBFGS:
     def to_arrays(self, state: LBFGSState) -> Arrays:
         """Return the state as arrays, the curvature pairs included."""
         numbers = [state.scale, state.lowest, state.idle, state.done, state.failed]
-        arrays = {"image": np.array(state.image), "numbers": np.array(numbers, np.float64), **state.pairs.to_arrays()}
+        arrays = {"image": state.image, "numbers": np.array(numbers, np.float64), **state.pairs.to_arrays()}
         for name, point in (("base", state.base), ("best", state.best)):
             if point is not None:
-                arrays |= {f"{name}_image": point.image.numpy(), f"{name}_gradient": point.gradient.numpy()}
+                arrays |= {f"{name}_image": point.image, f"{name}_gradient": point.gradient}
                 arrays[f"{name}_value"] = np.array(point.value)
         if state.search is not None and state.direction is not None:
-            arrays |= {"direction": state.direction.numpy(), "search": state.search.to_array()}
+            arrays |= {"direction": state.direction, "search": state.search.to_array()}
         return arrays
 
     def from_arrays(self, arrays: Arrays) -> LBFGSState:

@@ -101,7 +101,7 @@ class ScipyLBFGS:
 
     def to_arrays(self, state: ScipyState) -> Arrays:
         """Return the image to evaluate next, and nothing else, since SciPy keeps its curvature pairs to itself."""
-        return {"image": np.array(state.image)}
+        return {"image": state.image}
 
     def from_arrays(self, arrays: Arrays) -> ScipyState:
         """Return a state that begins anew from the image."""

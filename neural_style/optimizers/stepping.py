@@ -133,5 +133,5 @@ def chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def images_to_arrays(**images: Image | None) -> Arrays:
-    """Return copies of those images that are there, by name."""
-    return {name: np.array(image) for name, image in images.items() if image is not None}
+    """Return those images that are there, by name."""
+    return {name: image for name, image in images.items() if image is not None}

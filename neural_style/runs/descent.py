@@ -105,6 +105,7 @@ class Descent:
         objective: what is minimized.
         best_image: the image with the lowest loss; the last image if the optimizer overwrites it.
         best_total: its loss; infinite before the first evaluation.
+        totals: losses so far, since the loss weights changed.
 
     If the iterates are averaged, it yields their averages, each as the best one. Losses are those of the iterates.
     """
@@ -132,7 +133,7 @@ class Descent:
         self._config, self._iterations, self._noise, self._before = config, iterations, noise, before
         self.best_image: Any = start if objective.plan.in_place else tf.constant(start)
         self.best_total = math.inf
-        self._totals: list[float] = []
+        self.totals: list[float] = []
         self._done = 0  # evaluations that were yielded, including that of the start image
         self._lives = list(STEP_SCALES)
         self._told: tuple[float, Any] | None = None  # loss and gradient that the optimizer has not taken yet
@@ -172,7 +173,7 @@ class Descent:
     @property
     def is_over(self) -> bool:
         """Whether the descent has converged, has used up its iterations, or can find no better image."""
-        if pyramid.has_converged(self._totals, self._config.tolerance_of(self.objective.plan.optimizer)):
+        if pyramid.has_converged(self.totals, self._config.tolerance_of(self.objective.plan.optimizer)):
             return True
         return self._done > self._iterations or (self._told is None and self._optimizer.is_done(self._state))
 
@@ -215,7 +216,7 @@ class Descent:
 
     def _kept(self, image: Any, terms: LossTerms, total: float) -> Evaluation:
         self._done += 1
-        self._totals.append(total)
+        self.totals.append(total)
         is_best = total < self.best_total
         if is_best:
             self.best_image, self.best_total = image, total
@@ -324,7 +325,7 @@ class Descent:
         self._config = config
         self.objective.set_weights(config)
         has_best = self.best_total < math.inf and not self._in_place
-        self.best_total, self._totals, self._is_known = math.inf, [], False
+        self.best_total, self.totals, self._is_known = math.inf, [], False
         failed: Exception | None = None
         try:
             if not has_best:
@@ -339,7 +340,7 @@ class Descent:
             self._average.restart()
 
     def settle(self) -> None:
-        """Tell the optimizer about the last evaluation if it does not know it yet, so that its state is complete."""
+        """Tell the optimizer about the last evaluation if it does not know it yet."""
         if self._told is not None and not self.is_over:
             self._take_step()
 
@@ -350,14 +351,22 @@ class Descent:
             self.best_image = self.result
         self.objective.release()
 
-    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return all that is needed to continue: arrays, and values that JSON can hold."""
-        self.settle()
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return all that is needed to continue: arrays or tensors, and values that JSON can hold.
+
+        The arrays are shared with the descent, whose next evaluation may change them.
+        """
+        if isinstance(self._optimizer, ScipyLBFGS):  # which begins anew, so its image is the one that is due
+            self.settle()
         arrays = {f"optimizer/{name}": value for name, value in self._optimizer.to_arrays(self._state).items()}
         if not self._in_place:
-            arrays["best_image"] = np.asarray(self.best_image)
+            arrays["best_image"] = self.best_image
             if isinstance(self._variables, Frequencies):
-                arrays["origin"] = np.asarray(self._variables.origin)
+                arrays["origin"] = self._variables.origin
+        told, is_array = None, False
+        if self._told is not None:
+            told, arrays["gradient"] = self._told
+            is_array = isinstance(arrays["gradient"], np.ndarray)
         if self._average is not None:
             arrays |= {f"average/{name}": value for name, value in self._average.to_arrays().items()}
         numbers = {
@@ -365,10 +374,12 @@ class Descent:
             "in_place": self._in_place,
             "before": self._before,
             "best_total": self.best_total if math.isfinite(self.best_total) else None,
-            "totals": list(self._totals),
+            "totals": list(self.totals),
             "done": self._done,
             "lives": list(self._lives),
             "is_known": self._is_known,
+            "told": told,
+            "gradient_is_array": is_array,
         }
         return arrays, numbers
 
@@ -379,8 +390,11 @@ class Descent:
         self._optimizer = self._optimizer_of(self.objective.plan)
         self._state = self._optimizer.from_arrays(of_optimizer)
         self.best_total = math.inf if numbers["best_total"] is None else numbers["best_total"]
-        self._totals = list(numbers["totals"])
+        self.totals = list(numbers["totals"])
         self._done, self._is_known, self._told = numbers["done"], numbers["is_known"], None
+        if numbers["told"] is not None:
+            gradient = arrays["gradient"]
+            self._told = numbers["told"], np.array(gradient) if numbers["gradient_is_array"] else tf.constant(gradient)
         if self._average is not None:
             self._average.take_arrays(_within(arrays, "average/"), in_place=self._in_place)
         if self._in_place:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from neural_style import __version__
 from neural_style.compute import precision
+from neural_style.compute.device import circumstances
 from neural_style.compute.fallback import PlannedObjective, computing_on
 from neural_style.compute.ledger import Reservation
 from neural_style.compute.loss_weights import loss_spec
@@ -26,11 +27,18 @@ from neural_style.errors import NeuralStyleError
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
 from neural_style.runs.descent import Descent, Evaluation
+from neural_style.runs.input_files import digests_of
 from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.matched_colors import seen_by_the_loss
 from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
-from neural_style.runs.session_state import SessionState, numbers_of, step_from
+from neural_style.runs.session_state import (
+    SessionState,
+    history_from_array,
+    history_to_array,
+    numbers_of,
+    step_from,
+)
 from neural_style.runs.start import details_of, enlarged, is_from_photo, start_image
 from neural_style.runs.step import Result, Step, losses_of
 
@@ -99,6 +107,10 @@ class Session:
         self._new_config: ResolvedConfig | None = None
         self._carried: dict[str, np.ndarray] = {}  # Adam's moments at the end of the previous size
         self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
+        self._history: dict[int, Mapping[str, float]] = {}
+        self._input_digests: Mapping[str, str] | None = None
+        self.at_end_of_scale: Callable[[], object] | None = None
+        """Called after the last step of each size, while the session can still give its `state`."""
         self._stop = threading.Event()
         self._lock = threading.RLock()  # held while a step is made
         self._weights_lock = threading.Lock()  # never held for long
@@ -156,6 +168,8 @@ class Session:
             if evaluation is not None:
                 self._iteration += 1
                 return evaluation
+            if self.at_end_of_scale is not None and self._best is not None:
+                self.at_end_of_scale()
             self._end_scale()
         self.close()
         return None
@@ -244,6 +258,7 @@ class Session:
             _ = step.image  # make it now, because the optimizer overwrites the array
         if step.best:
             self._best, self._best_config = step, self.config
+        self._history[step.iteration] = step.losses
         return step
 
     def _set_plan(self, plan: Plan) -> None:
@@ -290,6 +305,21 @@ class Session:
         return self._iteration
 
     @property
+    def history(self) -> Mapping[int, Mapping[str, float]]:
+        """Number of each step so far -> its weighted losses by name, those before a restore included."""
+        return self._history
+
+    @property
+    def scale(self) -> pyramid.Scale:
+        """The size of the next step; the last one if the run is over."""
+        return self.scales[min(self._at, len(self.scales) - 1)]
+
+    @property
+    def totals(self) -> Sequence[float]:
+        """Total losses of the steps at the size of the next step, since the loss weights changed."""
+        return () if self._descent is None else tuple(self._descent.totals)
+
+    @property
     def best(self) -> Step | None:
         """The best step at the finest size reached so far; None before the first step."""
         return self._best
@@ -331,28 +361,37 @@ class Session:
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
-    def state(self) -> SessionState:
+    def state(self, *, copy: bool = True) -> SessionState:
         """Return all that `Stylizer.restore` needs to continue the run to the bit.
 
         SciPy's L-BFGS is an exception. It does not give its curvature pairs away, so a restored run starts without any.
 
+        Args:
+            copy: False to share the arrays, some of which are tensors, with the session. They take no memory then, and
+                the next step may change them: save the state before.
+
         Raises:
             NeuralStyleError: the run is over, or has not begun.
+            ImageError: a picture of the run is not there any more, at the first call.
         """
         with self._lock, tf.device(self._stylizer.device):
             if self._graphs is None or self._best is None:
                 got = "before its first step; call step()" if self._best is None else "that is over; use result()"
                 raise NeuralStyleError(f"expected a session between two steps, got one {got}")
             self._take_new_weights()
-            arrays: dict[str, np.ndarray] = {}
+            if self._input_digests is None:
+                self._input_digests = digests_of(self.config)
+            arrays: dict[str, Any] = {}
             descent: dict[str, Any] | None = None
             if self._descent is not None:
                 arrays, descent = self._descent.to_arrays()
             elif self._start is not None:
-                arrays["start"] = np.array(self._start)
+                arrays["start"] = self._start
                 arrays |= {f"carried/{name}": value for name, value in self._carried.items()}
             best = self._best
-            arrays["best_picture"] = np.array(best.image)
+            arrays |= {"best_picture": best.image, "history": history_to_array(self._history)}
+            if copy:
+                arrays = {name: np.array(values) for name, values in arrays.items()}
             numbers = {
                 "at": self._at,
                 "iteration": self._iteration,
@@ -370,6 +409,8 @@ class Session:
                 first_weights=self._first_weights,
                 best_weights=weights_of(self._best_config),
                 numbers=numbers,
+                inputs=self._input_digests,
+                made_with=circumstances(self._stylizer.device),
             )
 
     @classmethod
@@ -385,6 +426,8 @@ class Session:
         self._at, self._iteration = numbers["at"], numbers["iteration"]
         self._first_of_scale, self._correction = numbers["first_of_scale"], numbers["correction"]
         self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
+        self._history = history_from_array(state.arrays["history"])
+        self._input_digests = state.inputs
         self._start = state.arrays.get("start")
         carried = "carried/"
         self._carried = {

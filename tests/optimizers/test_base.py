@@ -188,7 +188,7 @@ def test_states_go_to_arrays_and_back_to_the_bit(name):
         state, image = step(optimizer, state, rosenbrock)
         np.testing.assert_array_equal(image, whole[index])
     arrays = optimizer.to_arrays(state)
-    kept = {key: array.copy() for key, array in arrays.items()}
+    kept = {key: np.array(array) for key, array in arrays.items()}
     for branch in range(2):  # each from the same arrays
         again = optimizer.from_arrays(arrays)
         for index in range(40, 44 + branch):

@@ -399,7 +399,7 @@ def test_new_weights_while_the_best_image_was_due_again(begin, exhausted):
     descent = begin("lbfgs", learning_rate=3)
     for _ in range(3):
         next(descent)
-    descent.to_arrays()  # takes the step for which there is no memory
+    descent.settle()  # takes the step for which there is no memory
     assert descent._is_known
     descent.set_weights(dataclasses.replace(descent._config, style_weight=10.0))
     assert next(descent).is_best

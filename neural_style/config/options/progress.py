@@ -23,6 +23,26 @@ class Progress:
     )
     progress_write: bool = option("Progress", "Write a table of all losses next to the output.", False)
     progress_plot: bool = option("Progress", "Plot the losses to a PNG next to the output.", False)
+    workdir: str | None = option(
+        "Progress",
+        "Folder for the checkpoints of the run, from which --resume goes on to the same picture after any end. One run "
+        "uses it at a time.",
+        None,
+        path=True,
+    )
+    checkpoint_minutes: float = option(
+        "Progress",
+        "Write a checkpoint to --workdir every so many minutes. One is also written at the start, at the end of each "
+        "size, and when the run is stopped.",
+        5.0,
+        bounds="> 0",
+    )
+    max_time: str | None = option(
+        "Progress",
+        "End the run after this time, such as 2h, 90m or 1h30m, and write the best image so far. It is counted from "
+        "the start of the command, and anew with each --resume.",
+        None,
+    )
     json: bool = option(
         "Progress",
         "Print the facts of the run as one line of JSON on standard output in place of the line that tells what was "

@@ -1,0 +1,200 @@
+"""The folder in which a run keeps its checkpoints.
+
+One process at a time uses a folder. The last two checkpoints are kept, so that one is whole even if the disk damages
+the other. Each appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neural_style import files
+from neural_style.errors import CheckpointError, OutputError
+from neural_style.files import PathLike
+from neural_style.hashing import file_hash
+from neural_style.images.picture import printable
+from neural_style.runs.checkpoint_file import SUFFIX
+from neural_style.runs.session_state import SessionState
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_log = logging.getLogger("neural_style")
+
+GENERATIONS = 2
+"""Checkpoints that are kept."""
+
+_LOCK = "lock"
+_WRITTEN = "written.json"
+"""Names of the other files in a folder: what tells that it is in use, and the hashes of files that the run wrote."""
+
+
+class WorkFolder:
+    """The folder of one run, for this process alone until it is closed.
+
+    Attributes:
+        path: the folder, absolute.
+    """
+
+    def __init__(self, path: PathLike, option: str = "workdir"):
+        """Make the folder if it is missing, and take it.
+
+        Args:
+            path: the folder.
+            option: the option that asked for it; errors begin with it.
+
+        Raises:
+            CheckpointError: another run is using it.
+            OutputError: it cannot be made or written to.
+        """
+        self.path = Path(os.path.abspath(path))
+        self._option = option
+        self._written: set[str] | None = None
+        self._lock = self._taken()
+        files.remove_leftovers(self.path)
+
+    def _taken(self) -> BaseFileLock:
+        import filelock  # takes a while
+
+        name = printable(str(self.path))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / _LOCK)
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise CheckpointError(
+                f"{self._option}: expected a folder that no run is using, got {name!r}, which another run is using "
+                "now; wait for it, or give another folder"
+            ) from error
+        except (OSError, NotImplementedError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(
+                f"{self._option}: expected a folder that can be written to, got {name!r} ({reason}); give another"
+            ) from error
+        return lock
+
+    def close(self) -> None:
+        """Let other runs use the folder."""
+        self._lock.release()
+
+    def __enter__(self) -> WorkFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- checkpoints --------------------------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[Path]:
+        """Return the checkpoints, the newest first."""
+        numbered = {number: path for number, path in self._numbered()}
+        return [numbered[number] for number in sorted(numbered, reverse=True)]
+
+    def save(self, state: SessionState) -> Path:
+        """Write a checkpoint, and remove those that are not needed any more.
+
+        If the disk is full, the older one of two goes first.
+
+        Returns:
+            Its path.
+
+        Raises:
+            CheckpointError: the folder was removed, and another run has taken one of the same name.
+            OutputError: it cannot be written. Nothing has changed, but for the older checkpoint if the disk is full.
+        """
+        if not (self.path / _LOCK).exists():  # somebody removed the folder
+            self._lock.release(force=True)
+            self._lock = self._taken()
+        path = self.path / f"checkpoint-{max((number for number, _ in self._numbered()), default=0) + 1:06}{SUFFIX}"
+        try:
+            state.save(path)
+        except OutputError as error:
+            is_full = getattr(error.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            if not is_full or not self._remove_all_but(GENERATIONS - 1):
+                raise
+            state.save(path)
+        self._remove_all_but(GENERATIONS)
+        return path
+
+    def load(self) -> SessionState:
+        """Read the newest checkpoint that is whole, and say so if it is not the newest of all.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        failed: CheckpointError | None = None
+        for path in self.checkpoints():
+            try:
+                state = SessionState.load(path)
+            except CheckpointError as error:
+                failed = failed or error
+                _log.warning("%s: %s", self._option, error)
+                continue
+            if failed is not None:
+                _log.warning("%s: going on from the checkpoint before it, %r", self._option, printable(path.name))
+            return state
+        if failed is not None:
+            raise CheckpointError(f"{self._option}: {failed}") from failed
+        raise CheckpointError(
+            f"{self._option}: expected a folder with a checkpoint, got {printable(str(self.path))!r} without any; "
+            "begin a run with --workdir"
+        )
+
+    def _numbered(self) -> Iterator[tuple[int, Path]]:
+        try:
+            names = os.listdir(self.path)
+        except OSError:
+            return
+        for name in names:
+            if found := re.fullmatch(r"checkpoint-(\d{1,9})" + re.escape(SUFFIX), name):
+                yield int(found[1]), self.path / name
+
+    def _remove_all_but(self, count: int) -> bool:
+        """Remove the oldest checkpoints; return whether there were any to remove."""
+        others = self.checkpoints()[count:]
+        for path in others:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return bool(others)
+
+    # --- files that the run wrote -------------------------------------------------------------------------------------
+
+    def note(self, path: Path) -> None:
+        """Note that the run writes a file with these contents, so that it may replace it when it is continued.
+
+        A failure to do so is logged.
+        """
+        try:
+            digest = file_hash(path, "sha256")
+            noted = self._noted()
+            if digest not in noted:
+                noted.add(digest)
+                text = json.dumps(sorted(noted)).encode()
+                target = self.path / _WRITTEN
+                files.write_atomically(target, lambda file: file.write_bytes(text), overwrite=True, option=self._option)
+        except (OSError, OutputError) as error:
+            _log.warning("%s", error)
+
+    def has_written(self, path: PathLike) -> bool:
+        """Return whether a file has the contents of one that the run wrote."""
+        try:
+            return file_hash(Path(path), "sha256") in self._noted()
+        except OSError:
+            return False
+
+    def _noted(self) -> set[str]:
+        if self._written is None:
+            try:
+                found = json.loads((self.path / _WRITTEN).read_text(encoding="utf-8"))
+                self._written = {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()
+            except (OSError, ValueError):
+                self._written = set()
+        return self._written
