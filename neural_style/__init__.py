@@ -16,6 +16,7 @@ _HOMES = {
     "Config": "config.config",
     "stylize": "runs.api",
     "render": "runs.api",
+    "config_from_picture": "runs.recipe",
     "Stylizer": "runs.stylizer",
     "Session": "runs.session",
     "SessionState": "runs.session_state",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from neural_style.errors import WeightsError as WeightsError
     from neural_style.runs.api import render as render
     from neural_style.runs.api import stylize as stylize
+    from neural_style.runs.recipe import config_from_picture as config_from_picture
     from neural_style.runs.session import Session as Session
     from neural_style.runs.session_state import SessionState as SessionState
     from neural_style.runs.step import Result as Result

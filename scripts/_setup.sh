@@ -48,13 +48,31 @@ python_of() {
   fi
 }
 
+# constraints_file: prints the file with the versions that are known to work together on the Python in $python and this
+# system. Prints nothing if there is none, or if NEURAL_STYLE_UNCONSTRAINED is set.
+constraints_file() {
+  local file
+  file=$(constraints_name)
+  if [ -z "${NEURAL_STYLE_UNCONSTRAINED:-}" ] && [ -f "$file" ]; then
+    echo "$file"
+  fi
+}
+
+# constraints_name: prints the path of that file, whether or not it is there.
+constraints_name() {
+  "$python" -c 'import platform, sys
+print("constraints/python%d.%d-%s-%s.txt" % (*sys.version_info[:2], sys.platform, platform.machine().lower()), end="")'
+}
+
 # setup [dev]: installs the project, with its tools for development if asked for, unless that is done already.
 setup() {
-  local extra="${1:-}"
+  local extra="${1:-}" constraints
   make_environment .venv
   if ! is_installed "$extra"; then
     echo "$0: installing TensorFlow and the other dependencies into .venv (2.5 GB; takes minutes)"
-    "$python" -m pip install --quiet --disable-pip-version-check --editable ".${extra:+[$extra]}"
+    constraints=$(constraints_file)
+    "$python" -m pip install --quiet --disable-pip-version-check ${constraints:+--constraint "$constraints"} \
+      --editable ".${extra:+[$extra]}"
     packaging_files > ".venv/installed-${extra:-core}"
   fi
 }
@@ -72,5 +90,7 @@ is_installed() {
 
 # Prints all that decides what is installed.
 packaging_files() {
-  cat setup.py setup.cfg pyproject.toml
+  local constraints
+  constraints=$(constraints_file)
+  cat setup.py setup.cfg pyproject.toml ${constraints:+"$constraints"}
 }

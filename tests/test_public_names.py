@@ -35,7 +35,7 @@ def test_help_and_mistakes_are_answered_before_anything_slow_is_loaded(module, u
 def test_public_names():
     assert set(neural_style.__all__) == {
         *{"__version__", "Config", "Step", "Result", "stylize", "render"},
-        *{"Stylizer", "Session", "SessionState", "configure_process"},
+        *{"Stylizer", "Session", "SessionState", "configure_process", "config_from_picture"},
         *{"NeuralStyleError", "UsageError", "ImageError", "OutputError", "WeightsError"},
         *{"DivergenceError", "OutOfMemoryError"},
     }

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from neural_style import vgg19_spec
 from neural_style.bench import options as bench_options
 from neural_style.bench.sections import SECTIONS
-from neural_style.cli import finished_pictures, flag_files, flags, main, recolor_command
+from neural_style.cli import finished_pictures, flag_files, main, recolor_command
+from neural_style.cli.flag_names import RESUME, YES
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.config.defaults import STARTS, STYLE_ROTATIONS
@@ -121,7 +122,8 @@ def flags_of_run() -> list[Flag]:
         *own,
         Flag(_dashed(presets.FLAG), "Begin with the options of a preset.", (*presets.names(), "help")),
         Flag(_dashed(flag_files.FLAG), "Read flags from a file.", takes_files=True),
-        Flag(_dashed(flags.RESUME), "Go on with the run in a folder.", takes_files=True),
+        Flag(_dashed(YES), "Let a flag file name outputs outside of the current folder.", is_switch=True),
+        Flag(_dashed(RESUME), "Go on with the run in a folder.", takes_files=True),
         Flag("--help", "Show the help.", is_switch=True),
         Flag("--version", "Show the version.", is_switch=True),
     ]

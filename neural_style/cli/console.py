@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from neural_style.cli.flags import RESUME
+from neural_style.cli.flag_names import RESUME
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 

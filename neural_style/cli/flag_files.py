@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from neural_style.cli.standard_streams import DASH
@@ -20,6 +20,9 @@ from neural_style.errors import UsageError
 
 FLAG = "flagfile"
 """Name of the flag that reads a flag file."""
+
+MOST_BYTES, MOST_LINES, MOST_FILES, DEEPEST = 1_000_000, 10_000, 100, 10
+"""Limits of flag files: bytes and lines of each, how many one command line reads, and how deep they name others."""
 
 
 def locate(named: str, folder: Path | None) -> Path:
@@ -33,11 +36,43 @@ def locate(named: str, folder: Path | None) -> Path:
     Raises:
         UsageError: no file can have that name.
     """
-    places = [place / os.path.expanduser(named) for place in (folder, Path()) if place is not None]
+    places = [Path(place) / os.path.expanduser(named) for place in (folder, Path()) if place is not None]
     try:
-        return Path(os.path.realpath(next((place for place in places if os.path.isfile(place)), places[-1])))
+        place = next((place for place in places if os.path.isfile(place)), places[-1])
+        resolved = Path(os.path.realpath(place))
     except ValueError as error:  # a NUL character, or letters that the encoding of file names lacks
         raise _unreadable(named, "it is not a possible file name") from error
+    return resolved if os.path.exists(resolved) else place  # an open pipe has no other name
+
+
+class Reader:
+    """Reads the flag files of one command line, which limits their number."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._left = MOST_FILES
+
+    def read(self, path: Path, named: str, outer: Sequence[Path]) -> list[str]:
+        """Return the lines of a flag file; see `read_lines`.
+
+        Args:
+            path: path of the file.
+            named: its name for messages.
+            outer: the flag files that name it, outermost first.
+
+        Raises:
+            UsageError: the file cannot be read, names itself or is not a regular file, or there are too many.
+        """
+        if path in outer:
+            raise UsageError(f"--{FLAG}: {named!r} includes itself; take the line out")
+        if len(outer) >= DEEPEST:
+            raise UsageError(f"--{FLAG}: expected files that name others at most {DEEPEST} deep, got {named!r}")
+        if outer and os.path.exists(path) and not os.path.isfile(path):
+            raise _unreadable(named, "a flag file may only name regular files")
+        self._left -= 1
+        if self._left < 0:
+            raise UsageError(f"--{FLAG}: expected at most {MOST_FILES} files to be read, got {named!r} as well")
+        return read_lines(path, named)
 
 
 def read_lines(path: Path, named: str) -> list[str]:
@@ -48,12 +83,21 @@ def read_lines(path: Path, named: str) -> list[str]:
         named: its name for messages.
 
     Raises:
-        UsageError: the file cannot be read, or is not UTF-8 text.
+        UsageError: the file cannot be read, is too large, or is not UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = data[:MOST_BYTES].decode("utf-8-sig") if len(data) <= MOST_BYTES else ""
     except (OSError, ValueError) as error:
         raise _unreadable(named, getattr(error, "strerror", None) or "it is not UTF-8 text") from error
+    if len(data) > MOST_BYTES:
+        raise _unreadable(named, f"it has more than {MOST_BYTES} bytes")
+    if "\0" in text:
+        raise _unreadable(named, "it is not text, since it has NUL characters")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(lines) > MOST_LINES:
+        raise _unreadable(named, f"it has more than {MOST_LINES} lines")
     return [_read_in_this_locale(line) for line in map(_without_comment, lines) if line]
 
 

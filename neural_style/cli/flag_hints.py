@@ -63,7 +63,7 @@ _MEANINGS: Mapping[str, str] = {
     "--progress_plot": "plot plot_loss",
     "--progress_write": "log loss_log log_file",
     "--flagfile FILE": "config config_file options flags",
-    "--overwrite": "force f y yes",
+    "--overwrite": "force f y",
 }
 """What to write -> names in other programs: anishathalye/neural-style, jcjohnson/neural-style,
 ProGamerGov/neural-style-pt, cysmith/neural-style-tf, crowsonkb/style-transfer-pytorch, lengstrom/fast-style-transfer,

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from neural_style.cli import flag_files, flag_hints
+from neural_style.cli import command_words, flag_files, flag_hints, places
+from neural_style.cli.console import say
+from neural_style.cli.flag_names import RESUME, YES
 from neural_style.config import checks, presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError
-
-RESUME = "resume"
-"""Name of the flag that goes on with a run. It is read before all others."""
 
 _NAMES = {name: option for option in OPTIONS.values() for name in (option.name, option.alias) if name}
 _SWITCHES = {f"no{name}": option for name, option in OPTIONS.items() if option.type is bool} | {
@@ -96,12 +95,36 @@ def given(arguments: Sequence[str], *, may_resume: bool = False) -> dict[str, An
     """Return the values that command-line arguments give for options, and for `--preset` and `--resume`, by name.
 
     Raises:
-        UsageError: as for `parse`, but for what `Config` refuses; or a run is to be resumed that cannot be.
+        UsageError: as for `parse`, but for what `Config` refuses; or a flag file names a place to write that is not in
+            the current folder, and `--yes` is not given; or a run is to be resumed that cannot be.
     """
-    values = _gather(arguments, folder=None, files=())
+    tokens = [argument for argument in arguments if not _is_yes(argument)]
+    values, from_files = _gather(tokens, None, (), flag_files.Reader())
     if RESUME in values and not may_resume:
         raise UsageError(f"--{RESUME}: expected a run that paints one picture, got another command; leave it out")
+    if not has_yes(arguments):
+        _check_places(values, from_files)
     return values
+
+
+def has_yes(arguments: Sequence[str]) -> bool:
+    """Return whether a command line has `--yes`, which no flag file can have."""
+    return any(map(_is_yes, arguments))
+
+
+def _is_yes(argument: str) -> bool:
+    return re.fullmatch(f"--?{YES}", argument) is not None
+
+
+def _check_places(values: Mapping[str, Any], from_files: Collection[str]) -> None:
+    """Raise UsageError if a flag file leads out of the current folder with what is written, and show the flags."""
+    for name in from_files:
+        if OPTIONS[name].is_output and not places.is_harmless(name, values[name]):
+            say(f"the flags are: {command_words.command(values)}")
+            raise UsageError(
+                f"--{name}: expected a visible file in the current folder from a flag file, got {values[name]!r}; "
+                f"add --{YES} to write there, or give --{name} on the command line"
+            )
 
 
 def named(flag: str) -> str:
@@ -126,13 +149,19 @@ def is_value(token: str) -> bool:
     return not token.startswith("-") or re.fullmatch(r"-(?:[\d./].*)?", token, re.DOTALL) is not None
 
 
-def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...]) -> dict[str, Any]:
+def _gather(
+    tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...], reader: flag_files.Reader
+) -> tuple[dict[str, Any], set[str]]:
     """Return the values given for options and for `--preset`, in tokens and in the flag files that they name.
 
     Args:
         tokens: command-line arguments, or the lines of a flag file.
         folder: folder of the flag file that the tokens come from; None for the command line.
         files: the flag files that are being read, outermost first.
+        reader: reads the flag files.
+
+    Returns:
+        The values by name, and the names of the options whose values are those of flag files in `tokens`.
     """
     own: dict[str, list[str]] = {}
     preset: dict[str, str] = {}
@@ -143,7 +172,7 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
             if not given:
                 raise UsageError(f"--{flag}: expected a file after it, got nothing")
             for path in given:
-                nested = _over(_read_flagfile(path, folder, files), nested)
+                nested = _over(_read_flagfile(path, folder, files, reader), nested)
             continue
         if flag == presets.FLAG:
             if len(given) != 1:
@@ -151,17 +180,18 @@ def _gather(tokens: Sequence[str], folder: Path | None, files: tuple[Path, ...])
             presets.lines(given[0])  # raises for an unknown name
             preset = {flag: given[0]}
             continue
-        if flag == RESUME:
+        if flag == RESUME and folder is None:
             if len(given) != 1:
                 raise UsageError(f"--{flag}: expected one folder after it, got {' '.join(given) or 'nothing'}")
             resume = {flag: os.path.expanduser(given[0])}
             continue
-        option, texts = _recognized(flag, given)
+        option, texts = _recognized(flag, given, in_file=folder is not None)
         if option.is_list:
             own.setdefault(option.name, []).extend(texts)
         else:
             own[option.name] = texts
-    return _over(_values(own) | preset | resume, nested)
+    values = _over(_values(own) | preset | resume, nested)
+    return values, {name for name in values if name in nested and name not in own and name in OPTIONS}
 
 
 def _over(above: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,24 +257,26 @@ def _values_after(name: str, tokens: Sequence[str]) -> list[str]:
     return values
 
 
-def _read_flagfile(named: str, folder: Path | None, files: tuple[Path, ...]) -> dict[str, Any]:
+def _read_flagfile(
+    named: str, folder: Path | None, files: tuple[Path, ...], reader: flag_files.Reader
+) -> dict[str, Any]:
     """Return the values that a flag file gives for options; the arguments are those of `_gather`."""
     path = flag_files.locate(named, folder)
-    if path in files:
-        raise UsageError(f"--{flag_files.FLAG}: {named!r} includes itself; take the line out")
-    lines = flag_files.read_lines(path, named)
+    lines = reader.read(path, named, files)
     try:
-        return _gather(lines, path.parent, (*files, path))
+        return _gather(lines, path.parent, (*files, path), reader)[0]
     except UsageError as error:
         raise UsageError(f"in {named!r}: {error}") from error
 
 
-def _recognized(flag: str, texts: list[str]) -> tuple[Option, list[str]]:
+def _recognized(flag: str, texts: list[str], *, in_file: bool) -> tuple[Option, list[str]]:
     """Return the option of a flag, and its texts; `--nooverwrite` becomes `overwrite` with "false"."""
+    if flag in (YES, RESUME) and in_file:
+        raise UsageError(f"--{flag}: expected on the command line alone, got it in a flag file; take the line out")
     if flag in _SWITCHES and not texts:
         return _SWITCHES[flag], ["false"]
     if flag not in _NAMES:
-        known = [*_NAMES, flag_files.FLAG, presets.FLAG, RESUME, "help", "version"]
+        known = [*_NAMES, flag_files.FLAG, presets.FLAG, RESUME, YES, "help", "version"]
         if flag in known or flag in _SWITCHES:
             raise UsageError(f"--{flag}: expected nothing after it, got {' '.join(texts)!r}")
         raise UsageError(f"unknown flag --{flag}; {flag_hints.hint(flag, known)}")

@@ -28,6 +28,8 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
            Give a finished picture the colors of its photo, without a run.
        {program} blend PAINTED --content PHOTO --amount X [--output RESULT] [--overwrite] [--bit_depth N]
            Lay a finished picture over its photo: X is the share of the picture, 0 to 1.
+       {program} rerun PAINTED [--yes] [flags]
+           Show the command that made a picture, from its metadata, changed by flags; run it with --yes.
        {program} doctor
            Show versions, devices and weights, and what is missing.
        {program} doctor --size 6000x4000 [flags]
@@ -55,6 +57,7 @@ Presets:
 
 Flag files:
   --flagfile FILE: Read flags from a file, one per line; flags on the command line take precedence.
+  --yes: Let a flag file name output files outside of the current folder. Only on the command line.
 """
 
 _END = """

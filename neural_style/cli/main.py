@@ -11,12 +11,12 @@ import contextlib
 import importlib
 import re
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from neural_style import __version__
-from neural_style.cli import flags, help_text, painting, resuming, run_report, signals
+from neural_style.cli import command_words, flags, help_text, painting, resuming, run_report, signals
 from neural_style.cli.console import Console, say, with_dashes
+from neural_style.cli.flag_names import RESUME
 from neural_style.config import presets
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 
@@ -29,9 +29,10 @@ _COMMANDS = {
     "figure": "figure_command",
     "recolor": "recolor_command",
     "blend": "blend_command",
+    "rerun": "rerun_command",
     "completion": "completion_command",
 }
-"""First argument -> module whose `run` yields lines of text for standard output."""
+"""First argument -> module whose `run` yields lines of text for standard output, and may return an exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     if {"--help", "-h", "--helpshort", "--helpfull"} & {*arguments}:
-        is_script = Path(sys.argv[0]).stem == "neural-style"
-        print(help_text.help_text("neural-style" if is_script else "python -m neural_style"), end="")
+        print(help_text.help_text(command_words.program()), end="")
         return 0
     if re.search(rf"(^| )--?{presets.FLAG}[= ]help( |$)", " ".join(arguments)):
         print(help_text.preset_list(), end="")
@@ -73,14 +73,22 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return 0
     if arguments and arguments[0] in _COMMANDS:
         command = importlib.import_module(f"neural_style.cli.{_COMMANDS[arguments[0]]}")
-        for line in command.run(arguments[1:]):
-            print(line, flush=True)
-        return 0
+        return _print_lines(command.run(arguments[1:]))
     try:
         values = flags.given(arguments, may_resume=True)
-        resumed = resuming.resumed(values) if flags.RESUME in values else None
+        resumed = resuming.resumed(values) if RESUME in values else None
         config = flags.parse(arguments) if resumed is None else resumed.state.config
     except UsageError as error:
         run_report.print_refusal(arguments, error)
         raise
     return painting.paint(config, resumed)
+
+
+def _print_lines(lines: Iterator[str]) -> int:
+    """Print the lines of a command, and return its exit code, 0 if it returns none."""
+    while True:
+        try:
+            line = next(lines)
+        except StopIteration as end:
+            return end.value or 0
+        print(line, flush=True)

@@ -15,6 +15,7 @@ from neural_style import __version__, files
 from neural_style.cli import flag_files, loss_history, standard_streams
 from neural_style.config import kinds
 from neural_style.config.config import OPTIONS, Config
+from neural_style.config.embedded import is_embedded
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.resolve import resolve
 from neural_style.errors import OutputError
@@ -27,10 +28,6 @@ from neural_style.runs.step import Step
 from neural_style.runs.work_folder import WorkFolder
 
 _log = logging.getLogger("neural_style")
-
-NOT_EMBEDDED = ("output", "overwrite", "max_pixels", "device", "memory", "tile_size")
-"""Options that do not affect the picture, so they are not in its metadata. Options of the group "Progress" are not
-either."""
 
 _CHECKED_CHECKPOINTS = 1000
 """How many checkpoints are checked before a run, so that it starts soon. Others do not replace files without being
@@ -236,7 +233,7 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
-        if option.group == "Progress" or name in (*NOT_EMBEDDED, *kinds.idle(config)) or value in (None, ()):
+        if not is_embedded(name) or name in kinds.idle(config) or value in (None, ()):
             continue
         if option.is_path:
             value = [describe(each) for each in value] if option.is_list else describe(value)

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from neural_style.cli import flags, signals, standard_streams
+from neural_style.cli import signals, standard_streams
 from neural_style.cli.console import say, show_notes, with_dashes
+from neural_style.cli.flag_names import RESUME
 from neural_style.cli.outputs import Outputs
 from neural_style.cli.reporter import Reporter
 from neural_style.cli.resuming import Resumed
@@ -85,7 +86,7 @@ def _in_folder(config: Config, resumed: Resumed | None, stream: IO[bytes] | None
         if folder.checkpoints() and not config.overwrite:
             raise CheckpointError(
                 f"workdir: expected a folder without checkpoints, got {printable(config.workdir)!r}, which has those "
-                f"of a run; give --{flags.RESUME} {printable(config.workdir)} to go on with it, another folder, or "
+                f"of a run; give --{RESUME} {printable(config.workdir)} to go on with it, another folder, or "
                 "--overwrite to begin anew"
             )
         return _paint(config, None, folder, stream, report)
@@ -331,7 +332,7 @@ class _Results:
         folder = self._job.folder
         if folder is None or not folder.checkpoints():
             return ""
-        return f"; --{flags.RESUME} {printable(str(folder.path))} goes on"
+        return f"; --{RESUME} {printable(str(folder.path))} goes on"
 
     def _tell(self, path: Path | None) -> None:
         """Say where the result was written: on standard output, unless that has the picture or the line of JSON."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from neural_style import __version__
 from neural_style.cli import flags
+from neural_style.cli.flag_names import RESUME
 from neural_style.compute.device import circumstances
 from neural_style.config import checks
 from neural_style.config.config import OPTIONS, Config
@@ -89,11 +90,11 @@ def resumed(values: Mapping[str, Any]) -> Resumed:
         UsageError: an option has an invalid value.
     """
     values = flags.with_preset(values)
-    folder = WorkFolder(values.pop(flags.RESUME), flags.RESUME, make=False)
+    folder = WorkFolder(values.pop(RESUME), RESUME, make=False)
     try:
         if "workdir" in values:
             raise CheckpointError(
-                f"workdir: expected --{flags.RESUME} alone, which keeps its folder, got both; leave one out"
+                f"workdir: expected --{RESUME} alone, which keeps its folder, got both; leave one out"
             )
         state = folder.load()
         config = _changed(state, values, folder)
@@ -112,7 +113,7 @@ def refuse(folder: WorkFolder, differences: list[str]) -> None:
     """
     if differences:
         raise CheckpointError(
-            f"{flags.RESUME}: expected what the run in {printable(str(folder.path))!r} began with, got other values of "
+            f"{RESUME}: expected what the run in {printable(str(folder.path))!r} began with, got other values of "
             f"{', '.join(differences)}; give those of the run, or begin another with --workdir"
         )
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from neural_style.cli import contact_sheets, flag_files, flags
-from neural_style.cli.outputs import NOT_EMBEDDED, pictures_of
+from neural_style.cli.outputs import pictures_of
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
+from neural_style.config.embedded import is_embedded
 from neural_style.errors import UsageError
 from neural_style.images.picture import describe
 from neural_style.sheets.cells import cells_of, shown_value
@@ -78,7 +79,7 @@ def _values(specification: str) -> tuple[str, list[Any]]:
             "(put values that have spaces in quotes)"
         )
     name = flags.named(named.lstrip("-"))
-    if name in NOT_EMBEDDED or (name != presets.FLAG and OPTIONS[name].group == "Progress"):
+    if name != presets.FLAG and not is_embedded(name):
         raise UsageError(
             f"--{_FLAG} {name}: expected an option that affects the picture, such as style_weight, got {name}, which "
             "does not"

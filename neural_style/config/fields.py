@@ -34,6 +34,7 @@ def option(
     alias: str | None = None,
     picture: bool = False,
     path: bool = False,
+    read: bool = False,
     required: str = "",
 ) -> Any:
     """Declare a field of `Config`.
@@ -45,11 +46,13 @@ def option(
         bounds: the limits of a number, written "> 0", ">= 1", "0 or >= 2", "0 to 1", "0 to < 1" or "> 0 to 1".
         alias: a second name of the flag.
         picture: whether the value is a picture or several, each a path or an object.
-        path: whether the value is the path of a file.
+        path: whether the value is the path of a file. Unless it is `read`, the run writes there.
+        read: whether the run reads that file.
         required: if runs need it, the words that say which; `checks` refuses a run that lacks it.
     """
     facts = {"group": group, "help": help, "bounds": bounds, "alias": alias, "required": required}
-    return dataclasses.field(default=default, metadata={**facts, "is_picture": picture, "is_path": picture or path})
+    kinds = {"is_picture": picture, "is_path": picture or path, "is_output": path and not (picture or read)}
+    return dataclasses.field(default=default, metadata={**facts, **kinds})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Option:
     alias: str | None
     is_picture: bool
     is_path: bool
+    is_output: bool
+    """Whether it is a path that the run writes to."""
 
     @classmethod
     def of(cls, field: dataclasses.Field, hint: Any) -> Option:

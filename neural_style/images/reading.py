@@ -92,7 +92,7 @@ def read_settings(path: PathLike) -> dict[str, Any] | None:
                 text = exif.get(ExifTags.Base.ImageDescription)
     try:
         settings = json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         return None
     return settings if isinstance(settings, dict) else None
 

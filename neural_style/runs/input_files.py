@@ -14,13 +14,10 @@ from neural_style.hashing import file_hash
 from neural_style.images.folders import is_folder, pictures_in
 from neural_style.images.picture import describe
 
-OTHER_FILES = ("proof",)
-"""Options that name files which are read, and are no pictures."""
-
 
 def is_input(name: str) -> bool:
     """Return whether an option names files that a run reads, besides the weights."""
-    return OPTIONS[name].is_picture or name in OTHER_FILES
+    return OPTIONS[name].is_path and not OPTIONS[name].is_output
 
 
 def digests_of(config: Config) -> dict[str, str]:

@@ -142,13 +142,13 @@ def test_zsh_and_fish_complete_a_value_after_an_equals_sign(offered):
 def test_what_is_offered_can_be_parsed():
     for flag in completion.flags_of_run():
         name = flag.name.removeprefix("--")
-        if name in ("size", "help", "version", "preset", "flagfile", "resume"):
+        if name in ("size", "help", "version", "yes", "preset", "flagfile", "resume"):
             continue
         for word in flag.words or [None]:
             if word is None and not flag.is_switch:
                 continue
             extra = [] if name != "style-layers-of" else ["--style-layers", *vgg19_spec.LAYERS]
-            values = flags._gather([flag.name, *([word] if word else []), *extra], None, ())
+            values = flags.given([flag.name, *([word] if word else []), *extra])
             option = OPTIONS[next(iter(values))]
             assert option.checked(values[option.name]) is not None
 

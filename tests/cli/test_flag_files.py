@@ -194,6 +194,154 @@ def test_a_flag_file_that_cannot_be_read_is_told(name, write):
         parse(f"--flagfile={name}")
 
 
+def bomb(write):
+    """Flag files of which each names the next a hundred times."""
+    for number in range(9):
+        write(f"{number}.cfg", *[f"--flagfile={number + 1}.cfg"] * 100)
+    write("9.cfg", "--width=64")
+
+
+def deep(write):
+    for number in range(20):
+        write(f"{number}.cfg", f"--flagfile={number + 1}.cfg")
+    write("20.cfg", "--width=64")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda write: write("0.cfg", "--width=64 #" + "x" * 10**6), "it has more than 1000000 bytes"),
+        (lambda write: write("0.cfg", *["#"] * 10**4), "it has more than 10000 lines"),
+        (lambda write: write("0.cfg").write_bytes(b"--width=64\n\0\0"), "it is not text, since it has NUL characters"),
+        (lambda write: write("0.cfg").write_bytes(bytes(range(256)) * 9), "it is not UTF-8 text"),
+        (lambda write: write("0.cfg", "--flagfile=/dev/zero"), "a flag file may only name regular files"),
+        (deep, "expected files that name others at most 10 deep, got '10.cfg'"),
+        (bomb, "expected at most 100 files to be read, got"),
+    ],
+    ids=["bytes", "lines", "NUL", "binary", "device", "depth", "number"],
+)
+def test_flag_files_have_limits(make, said, write):
+    make(write)
+    with pytest.raises(UsageError) as caught:
+        parse("--flagfile=0.cfg")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_flag_file_may_be_a_pipe(write):
+    reading, writing = os.pipe()
+    os.write(writing, b"--width=64\n")
+    os.close(writing)
+    assert parse(f"--flagfile=/dev/fd/{reading}").width == 64
+    os.close(reading)
+
+
+# --- places outside of the current folder -----------------------------------------------------------------------------
+
+CHECKPOINTS = "--checkpoint_iterations=5"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["--output=../a.png"],
+        ["--output=~/a.png"],
+        ["--output=link/a.png"],
+        ["--output=/a.png", "--width=64"],
+        ["--save_flags=../run.cfg"],
+        ["--save_flags=.bashrc"],
+        ["--save_flags=.git/hooks/pre-commit"],
+        ["--checkpoint_output=../{}.png", CHECKPOINTS],
+        ["--checkpoint_output={}/../../x.png", CHECKPOINTS],
+        ["--checkpoint_output={0:c}{0:c}/{0}.png", CHECKPOINTS],
+        ["--checkpoint_output={:/>9}.png", CHECKPOINTS],
+        ["--checkpoint_output=%c%c/%c.png", CHECKPOINTS],
+    ],
+    ids=lambda lines: lines[0],
+)
+def test_a_flag_file_that_writes_elsewhere_needs_consent(lines, write, tmp_path, capsys):
+    here = tmp_path / "here"
+    here.mkdir()
+    os.chdir(here)
+    (here / "link").symlink_to(tmp_path)
+    write("here/run.cfg", "--flagfile=inner.cfg")
+    write("here/inner.cfg", *lines)
+    option = re.match(r"--(\w+)", lines[0])[1]
+    with pytest.raises(UsageError, match=rf"^--{option}: expected a visible file in the current folder .* add --yes"):
+        flags.given(["--flagfile=run.cfg"])
+    assert f"the flags are: python -m neural_style --{option} " in capsys.readouterr().err
+    value = lines[0].partition("=")[2]
+    assert flags.given(["--yes", "--flagfile=run.cfg"])[option] == value
+    assert flags.given(["--flagfile=run.cfg", f"--{option}={value}"])[option] == value  # the user's own
+    assert flags.given([f"--{option}={value}"])[option] == value
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["--output=a.png"],
+        ["--output=sub/../a%d{}.png"],
+        ["--output=.hidden.png"],
+        ["--output=-"],
+        ["--save_flags=sub/run.cfg"],
+        ["--content=../photo.jpg", "--proof=/usr/a.icc", "--weights=/nets/vgg.h5"],
+        *(
+            [f"--checkpoint_output={name}", CHECKPOINTS]
+            for name in ("{}.png", "c_{:05}.png", "{0:03d}.png", "%05d.png")
+        ),
+        ["--checkpoint_output={{x}}/100%%/{}.png", CHECKPOINTS],
+    ],
+    ids=lambda lines: lines[0],
+)
+def test_a_flag_file_that_writes_here_needs_none(lines, write, capsys):
+    write("run.cfg", *lines)
+    assert flags.given(["--flagfile=run.cfg"])
+    write("absolute.cfg", *(re.sub("=([^/].*)$", rf"={os.getcwd()}/\1", lines[0]) if "{" not in lines[0] else "",))
+    if lines[0] != "--output=-":
+        flags.given(["--flagfile=absolute.cfg"])
+    assert capsys.readouterr().err == ""
+
+
+def test_every_path_that_is_not_known_to_be_read_is_an_output():
+    assert {name for name, option in OPTIONS.items() if option.is_path and not option.is_picture} == {
+        "proof",
+        *(name for name, option in OPTIONS.items() if option.is_output),
+    }
+    assert {"output", "checkpoint_output", "save_flags"} <= {name for name in OPTIONS if OPTIONS[name].is_output}
+
+
+def test_saved_flags_need_no_consent_in_the_same_folder(write):
+    made = parse("--output=sub/out.png", "--checkpoint-output=c_{}.png", "--checkpoint-iterations=5")
+    assert saved(made, write) == absolute_with(made, checkpoint_output=f"{os.getcwd()}/c_{{}}.png")
+    assert flags.parse(["--flagfile=saved.cfg"]) == saved(made, write)
+
+
+def absolute_with(config, **changes):
+    return Config(**{**vars(absolute(config)), **changes})
+
+
+@pytest.mark.parametrize("line", ["--yes", "--yes=true", "--yes true"])
+def test_a_flag_file_cannot_consent(line, write):
+    write("run.cfg", line, "--output=/a.png")
+    with pytest.raises(UsageError, match="--yes: expected on the command line alone, got it in a flag file"):
+        parse("--flagfile=run.cfg", "--yes")
+
+
+def test_yes_takes_no_value():
+    assert parse("--yes").content == "photo.jpg"
+    with pytest.raises(UsageError, match=r"^--yes: expected nothing after it, got 'false'$"):
+        parse("--yes=false")
+
+
+def test_the_flags_of_a_refused_file_hold_no_escape_sequences(write, capsys):
+    write("run.cfg", "--output=/a\x1b[2Jb.png", "--content=x\x9b.jpg")
+    with pytest.raises(UsageError) as caught:
+        flags.given(["--flagfile=run.cfg"])
+    shown = capsys.readouterr().err + str(caught.value)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+    assert r"$'/a\x1b[2Jb.png'" in shown
+
+
 def test_a_flagfile_flag_without_a_file_is_told():
     with pytest.raises(UsageError, match=r"^--flagfile: expected .* got nothing$"):
         parse("--flagfile")
@@ -205,7 +353,7 @@ def test_a_flagfile_flag_without_a_file_is_told():
 def saved(config, write, resolved=()):
     """What is read back from a saved flag file."""
     write("saved.cfg", *flag_files.lines_that_repeat(config, dict(resolved)))
-    return flags.parse(["--flagfile=saved.cfg"])
+    return flags.parse(["--flagfile=saved.cfg", "--yes"])
 
 
 def absolute(config):

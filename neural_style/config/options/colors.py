@@ -47,6 +47,7 @@ class Colors:
         "that can be printed.",
         None,
         path=True,
+        read=True,
     )
     proof_intent: Literal["relative", "perceptual", "saturation", "absolute"] = option(
         "Colors",
