@@ -8,10 +8,9 @@ from typing import IO, Any
 from PIL import Image, features
 
 from neural_style.errors import ImageError
+from neural_style.images import formats
 from neural_style.images.boxes import find_boxes
 
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf"}
-_AVIF_BRANDS = {b"avif", b"avis"}
 _JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_CODESTREAM = b"\xff\x0a"
 
@@ -25,29 +24,20 @@ def opener_for(stream: IO[bytes], subject: str) -> Callable[[IO[bytes]], Image.I
     Raises:
         ImageError: the package that reads this format is missing; the message says how to install it.
     """
-    match _format_of(stream):
-        case "HEIC":
-            return _heic_opener(subject)
-        case "JPEG XL":
-            return _jxl_opener(subject)
-        case "AVIF" if not _reads_avif():
-            raise _missing(subject, "an AVIF picture", "'pillow>=11.3'")
+    form = _format_of(stream)
+    if form is formats.HEIC:
+        return _heic_opener(subject)
+    if form is formats.JPEG_XL:
+        return _jxl_opener(subject)
+    if form is formats.AVIF and not _reads_avif():
+        raise _missing(subject, "an AVIF picture", "'pillow>=11.3'")
     return None
 
 
-def _format_of(stream: IO[bytes]) -> str | None:
-    """Return which of these formats a file has, by its first bytes; None for another format."""
+def _format_of(stream: IO[bytes]) -> formats.Format | None:
+    """Return the format of a file."""
     stream.seek(0)
-    head = stream.read(64)
-    if head.startswith((_JXL_CODESTREAM, _JXL_CONTAINER)):
-        return "JPEG XL"
-    if head[4:8] != b"ftyp":
-        return None
-    end = min(len(head), int.from_bytes(head[:4], "big"))
-    brands = {head[at : at + 4] for at in range(8, end, 4)}
-    if brands & _AVIF_BRANDS:
-        return "AVIF"
-    return "HEIC" if brands & _HEIC_BRANDS else None
+    return formats.format_of(stream.read(formats.HEAD))
 
 
 def _missing(subject: str, kind: str, requirement: str) -> ImageError:
@@ -88,8 +78,17 @@ def _jxl_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
 
 
 def _open_jxl(make: Any, stream: IO[bytes]) -> Image.Image:
-    """Open and decode a JPEG XL file."""
-    image = make(stream)
+    """Open and decode a JPEG XL file.
+
+    Raises:
+        OSError: the file is damaged.
+    """
+    try:
+        image = make(stream)
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise OSError(str(error)) from error
     if not image.jpeg:  # otherwise the file contains a JPEG file, which the decoder does not turn
         image.info.pop("exif", None)  # the decoder has turned the picture upright
     return image
@@ -101,7 +100,7 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
     They are needed before the plugin opens the file, because it decodes the whole file then. Section 6.1 of ISO/IEC
     18181-1: bits, from the least significant on, of `small`, height, ratio and, if the ratio is 0, width.
     """
-    if _format_of(stream) != "JPEG XL":
+    if _format_of(stream) is not formats.JPEG_XL:
         return None
     stream.seek(_jxl_start(stream))
     head = stream.read(14)
