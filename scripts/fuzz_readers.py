@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fuzzing.pool import Fuzzing, default_workers
-from fuzzing.targets import MODULES
+from fuzzing.targets import TARGETS
 
 _GOOD = ("read", "refused")
 
@@ -20,26 +20,26 @@ _GOOD = ("read", "refused")
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
-    parser.add_argument("target", nargs="?", default="all", choices=[*MODULES, "all"])
+    parser.add_argument("target", nargs="?", default="all", choices=[*TARGETS, "all"])
     parser.add_argument("--seconds", type=float, help="end after so many seconds (default: 60, or with --cases none)")
     parser.add_argument("--cases", type=int, help="end after so many cases of each target")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other cases (default: %(default)s)")
     parser.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="kinds of files (default: all)")
     parser.add_argument("--workers", type=int, default=default_workers(), help="processes (default: %(default)s)")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder of what broke")
-    parser.add_argument("--atheris", action="store_true", help="let atheris choose the damage, by which lines run")
+    parser.add_argument("--atheris", action="store_true", help="one target: find damage by which other lines run")
     return parser.parse_args()
 
 
 def main() -> int:
     """Run the program; return its exit code."""
     arguments = parse_args()
-    names = list(MODULES) if arguments.target == "all" else [arguments.target]
+    names = list(TARGETS) if arguments.target == "all" else [arguments.target]
     seconds = 60.0 if arguments.seconds is None and arguments.cases is None else arguments.seconds
     if arguments.atheris:
         from fuzzing.coverage_guided import run
 
-        return max(run(name, arguments.kinds, seconds, arguments.cases, arguments.seed) for name in names)
+        run(names[0], arguments.kinds, seconds, arguments.cases, arguments.findings)
     share = None if seconds is None else seconds / len(names)
     is_clean = True
     for name in names:

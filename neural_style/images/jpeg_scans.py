@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import IO, NamedTuple
 
-from neural_style.images.limits import MOST_CHUNKS, MOST_SCANS
+from neural_style.images.limits import MOST_CHUNKS, MOST_SCANS, ExcessError
 
 _SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of frames."""
@@ -35,14 +35,14 @@ def read_markers(stream: IO[bytes]) -> Jpeg:
     ITU-T T.81, annex B: a marker is 0xFF and a byte, and most are followed by a length of two bytes and data.
 
     Raises:
-        ValueError: there are more markers than in any picture.
+        ExcessError: there are more markers than in any picture.
     """
     width = height = scans = count = 0
     stream.seek(2, 1)
     while scans <= MOST_SCANS:
         count += 1
         if count > MOST_CHUNKS:
-            raise ValueError(f"more than {MOST_CHUNKS} markers")
+            raise ExcessError(f"more than {MOST_CHUNKS} markers")
         marker = _marker(stream)
         if marker is None or marker == _END:
             break

@@ -25,11 +25,15 @@ MOST_PAGES = 2**12
 MOST_SEGMENTS = 2**20
 """Strips or tiles of a TIFF page."""
 MOST_TAG = 2**26
-"""Bytes in one tag of a TIFF page."""
+"""Bytes in one tag of a TIFF page that holds numbers. Tags of bytes may be larger: some programs keep layers there."""
 MOST_TILE = 2**22
 """Pixels of a TIFF tile that is larger than its picture."""
 MOST_SCANS = 500
 """Scans of a JPEG file. A progressive one has about ten. Each is a pass over all pixels, however few bytes it has."""
+
+
+class ExcessError(ValueError):
+    """There is more of something in a file than in any picture. The message says of what."""
 
 
 def most_bytes(max_pixels: int) -> int:

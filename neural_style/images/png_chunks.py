@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
-from neural_style.images.limits import MOST_CHUNKS, MOST_PROFILE
+from neural_style.images.limits import MOST_CHUNKS, MOST_PROFILE, ExcessError
 from neural_style.images.row_bands import row_bands, rows_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -44,7 +44,7 @@ def find_chunks(stream: IO[bytes]) -> Iterator[Chunk]:
     """Yield the chunks of a PNG file up to its end, or up to where it is damaged.
 
     Raises:
-        ValueError: there are more than in any picture.
+        ExcessError: there are more than in any picture.
     """
     stream.seek(len(SIGNATURE))
     count = 0
@@ -53,7 +53,7 @@ def find_chunks(stream: IO[bytes]) -> Iterator[Chunk]:
         yield chunk
         count += 1
         if count > MOST_CHUNKS:
-            raise ValueError(f"more than {MOST_CHUNKS} chunks")
+            raise ExcessError(f"more than {MOST_CHUNKS} chunks")
         if chunk.kind == b"IEND":
             return  # whatever follows is not part of the picture
         stream.seek(chunk.start + chunk.length + 4)

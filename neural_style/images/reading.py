@@ -177,8 +177,10 @@ def _one_error(subject: str) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise ImageError(f"{subject} cannot be read by this user; change its permissions or give another") from error
+    except limits.ExcessError as error:
+        raise ImageError(f"{subject} holds {error}, and no picture needs them; save it again") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
-        reason = one_line(error)
+        reason = one_line((isinstance(error, UnidentifiedImageError) and error.__cause__) or error)
         raise ImageError(f"{subject} is damaged or truncated ({reason}); get a whole copy or save it again") from error
 
 
@@ -241,10 +243,10 @@ def _size_in_header(stream: IO[bytes], form: Format) -> tuple[int, int] | None:
 
 
 def _check_scans(stream: IO[bytes]) -> None:
-    """Raise ValueError if a JPEG file has so many scans that decoding would take hours."""
+    """Raise ExcessError if a JPEG file has so many scans that decoding would take hours."""
     stream.seek(0)
     if jpeg_scans.read_markers(stream).scans > limits.MOST_SCANS:
-        raise ValueError(f"more than {limits.MOST_SCANS} scans")
+        raise limits.ExcessError(f"more than {limits.MOST_SCANS} scans")
 
 
 def _read_pil_image(image: Image.Image, subject: str, max_pixels: int, *, is_ours: bool) -> PixelRows:
@@ -267,6 +269,7 @@ def _drop_large_exif(image: Image.Image) -> bool:
     if len(image.info.get("exif") or b"") <= limits.MOST_EXIF:
         return False
     del image.info["exif"]
+    image.getexif().clear()  # some plugins have read them
     return True
 
 

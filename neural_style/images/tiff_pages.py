@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from neural_style.errors import ImageError
 from neural_style.images import camera_raws, formats, jpeg2000, jpeg_scans, pillow_files, webp
 from neural_style.images.deep_formats import DeepFile
-from neural_style.images.limits import MOST_SCANS, MOST_TILE
+from neural_style.images.limits import MOST_SCANS, MOST_TILE, ExcessError
 from neural_style.images.optional_formats import jxl_size, needing_imagecodecs
 from neural_style.images.tiff_structure import check_structure
 
@@ -70,7 +70,7 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
 
     Raises:
         ImageError: the file is a camera raw, or cannot be decoded.
-        ValueError: there is more of anything than in any picture.
+        Exception: the pages form a loop, or there is more of anything than in any picture.
     """
     check_structure(stream)
     stream.seek(0)
@@ -200,7 +200,8 @@ def _size_of_segment(segment: IO[bytes], compression: int) -> tuple[int, int] | 
     """Return width and height that a strip or tile says it has; None if it says none.
 
     Raises:
-        ValueError: it has another compression than the file says, or as many scans as no picture has.
+        ExcessError: it has more scans than any picture.
+        ValueError: it has another compression than the file says.
     """
     head = segment.read(formats.HEAD)
     form = formats.format_of(head)
@@ -208,7 +209,7 @@ def _size_of_segment(segment: IO[bytes], compression: int) -> tuple[int, int] | 
         segment.seek(0)
         markers = jpeg_scans.read_markers(segment)
         if markers.scans > MOST_SCANS:
-            raise ValueError(f"more than {MOST_SCANS} scans")
+            raise ExcessError(f"more than {MOST_SCANS} scans")
         return markers.width, markers.height
     if form is formats.WEBP:
         return webp.size_of(segment)

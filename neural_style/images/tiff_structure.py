@@ -1,13 +1,16 @@
 """Check the structure of a TIFF file before a library follows it: loops of pages, endless pages, endless tags."""
 
+import os
 import struct
 from collections.abc import Sequence
 from typing import IO, Literal, NamedTuple
 
-from neural_style.images.limits import MOST_PAGES, MOST_SEGMENTS, MOST_TAG
+from neural_style.images.limits import MOST_PAGES, MOST_SEGMENTS, MOST_TAG, ExcessError
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_SIZES = {3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Type of a tag's values -> bytes of one."""
+_BYTES = (1, 2, 7)
+"""Types that are not numbers: bytes, text, and undefined."""
 _SUB_PAGES = 330
 _SEGMENTS = (273, 279, 324, 325)
 """Tags with a value for each strip or tile."""
@@ -21,6 +24,8 @@ class _Layout(NamedTuple):
     order: Literal["<", ">"]
     is_big: bool
     """Whether the file is BigTIFF."""
+    end: int
+    """Length of the file in bytes."""
 
     def form(self, letters: str) -> struct.Struct:
         """Return a format of these letters, of which O is an offset and N a number of tags."""
@@ -29,16 +34,21 @@ class _Layout(NamedTuple):
 
 
 def check_structure(stream: IO[bytes]) -> None:
-    """Raise ValueError if the pages of a TIFF file form a loop, or if there is more of anything than in any picture.
+    """Check that the pages of a TIFF file end, and that there is not more of anything than in any picture.
 
-    Otherwise damaged files pass: what reads them finds out.
+    Files that are damaged otherwise pass: what reads them finds out.
 
     Args:
         stream: a file that begins as TIFF or BigTIFF.
+
+    Raises:
+        ExcessError: there are more pages, strips, tiles or numbers in a tag.
+        ValueError: the pages form a loop.
     """
+    end = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     head = stream.read(16).ljust(16, b"\0")
-    layout = _Layout("<" if head.startswith(b"II") else ">", b"+" in head[2:4])
+    layout = _Layout("<" if head.startswith(b"II") else ">", b"+" in head[2:4], end)
     (following,) = layout.form("O").unpack_from(head, 8 if layout.is_big else 4)
     seen: set[int] = set()
     within: list[int] = []
@@ -58,14 +68,14 @@ def check_structure(stream: IO[bytes]) -> None:
 
 def _check_pages(count: int) -> None:
     if count > MOST_PAGES:
-        raise ValueError(f"more than {MOST_PAGES} pages")
+        raise ExcessError(f"more than {MOST_PAGES} pages")
 
 
 def _read_page(stream: IO[bytes], layout: _Layout, offset: int) -> tuple[list[int], int]:
     """Return the offsets of the sub-images of a page, and that of the next page, 0 for none."""
     number_form, offset_form = layout.form("N"), layout.form("O")
     entry = struct.Struct(layout.order + ("HHQ8s" if layout.is_big else "HHI4s"))
-    stream.seek(offset)
+    stream.seek(min(offset, layout.end))
     data = stream.read(number_form.size)
     count = number_form.unpack(data)[0] if len(data) == number_form.size else 0
     if not 0 < count <= _MOST_TAGS:
@@ -81,12 +91,12 @@ def _read_page(stream: IO[bytes], layout: _Layout, offset: int) -> tuple[list[in
 
 
 def _check_tag(code: int, kind: int, number: int) -> None:
-    if number * _SIZES.get(kind, 1) > MOST_TAG:
-        raise ValueError(f"more than {MOST_TAG >> 20} MiB in tag {code}")
+    if kind not in _BYTES and number * _SIZES.get(kind, 1) > MOST_TAG:
+        raise ExcessError(f"more than {MOST_TAG >> 20} MiB in tag {code}")
     if code in _SEGMENTS and number > MOST_SEGMENTS:
-        raise ValueError(f"more than {MOST_SEGMENTS} strips or tiles")
+        raise ExcessError(f"more than {MOST_SEGMENTS} strips or tiles")
     if code == _SUB_PAGES and number > MOST_PAGES:
-        raise ValueError(f"more than {MOST_PAGES} sub-images")
+        raise ExcessError(f"more than {MOST_PAGES} sub-images")
 
 
 def _offsets(stream: IO[bytes], layout: _Layout, kind: int, number: int, value: bytes) -> Sequence[int]:
@@ -96,6 +106,6 @@ def _offsets(stream: IO[bytes], layout: _Layout, kind: int, number: int, value: 
         return ()
     form = layout.form(letter * number)
     if form.size > len(value):
-        stream.seek(layout.form("O").unpack(value)[0])
+        stream.seek(min(layout.form("O").unpack(value)[0], layout.end))
         value = stream.read(form.size)
     return form.unpack_from(value) if len(value) >= form.size else ()

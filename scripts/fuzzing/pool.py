@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from fuzzing.mutations import mutated
-from fuzzing.targets import target
+from fuzzing.targets import TARGETS, target
 from fuzzing.worker import Answer, work
 
 SECONDS = 5.0
@@ -58,6 +58,7 @@ class Fuzzing:
         self.seed = seed
         self.folder = findings
         self.tallies: dict[str, Tally] = {}
+        self._module = TARGETS[name][0]
         self._target = target(name)
         made = self._target.seeds()
         self._seeds = {kind: made[kind] for kind in kinds or made}
@@ -95,7 +96,7 @@ class Fuzzing:
 
     def check_seeds(self, scratch: Path) -> list[str]:
         """Read the undamaged files; return what is wrong with them."""
-        worker, problems = Worker(self.name), []
+        worker, problems = Worker(self._module), []
         for index, (kind, data) in enumerate(self.seeds):
             answer = worker.read(_written(scratch, kind, data))
             if answer.outcome != "read":
@@ -104,7 +105,7 @@ class Fuzzing:
         return problems
 
     def _serve(self, cases: int | None, end: float, scratch: Path) -> None:
-        worker = Worker(self.name)
+        worker = Worker(self._module)
         while time.monotonic() < end:
             with self._lock:
                 number, self._next = self._next, self._next + 1
@@ -136,13 +137,13 @@ class Fuzzing:
 class Worker:
     """A process that reads files."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, module: str) -> None:
+        self._module = module
         self._start()
 
     def _start(self) -> None:
         self._connection, other = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=work, args=(self._name, other), daemon=True)
+        self._process = _SPAWN.Process(target=work, args=(self._module, other), daemon=True)
         self._process.start()
         other.close()
         self._connection.recv()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import logging
 import os
 import sys
@@ -37,12 +38,15 @@ class Answer:
     """Bytes by which the peak of the process's memory exceeds what it had at first."""
 
 
-def work(name: str, connection: Connection) -> None:
-    """Read the files whose paths come through a connection, and send an `Answer` about each. Ends with the parent."""
-    from fuzzing.targets import target
+def work(module: str, connection: Connection) -> None:
+    """Read the files whose paths come through a connection, and send an `Answer` about each. Ends with the parent.
 
+    Args:
+        module: name of the module of the target.
+        connection: to the parent.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries in C print what they think of damaged files
-    read, lines = target(name).read, _Lines()
+    read, lines = importlib.import_module(module).read, _Lines()
     logging.getLogger("neural_style").addHandler(lines)
     warnings.showwarning = lambda *_, **__: None
     baseline = psutil.Process().memory_info()
