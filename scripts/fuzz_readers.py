@@ -37,8 +37,11 @@ def main() -> int:
     names = list(TARGETS) if arguments.target == "all" else [arguments.target]
     seconds = 60.0 if arguments.seconds is None and arguments.cases is None else arguments.seconds
     if arguments.atheris:
-        from fuzzing.coverage_guided import run
-
+        try:
+            from fuzzing.coverage_guided import run
+        except ImportError:
+            print("--atheris: expected atheris, which is not installed; .venv/bin/pip install -e '.[fuzz]'")
+            return 2
         run(names[0], arguments.kinds, seconds, arguments.cases, arguments.findings)
     share = None if seconds is None else seconds / len(names)
     is_clean = True

@@ -14,6 +14,8 @@ from neural_style.images.boxes import find_boxes
 _JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_CODESTREAM = b"\xff\x0a"
 
+_JXL_HEAD = 14
+"""Bytes of the codestream that say the size."""
 _JXL_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 """Code of an aspect ratio in the header of a JPEG XL file -> width : height."""
 
@@ -102,8 +104,7 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
     """
     if _format_of(stream) is not formats.JPEG_XL:
         return None
-    stream.seek(_jxl_start(stream))
-    head = stream.read(14)
+    head = _jxl_head(stream)
     if not head.startswith(_JXL_CODESTREAM):
         return None
     bits = int.from_bytes(head[2:], "little")
@@ -124,12 +125,18 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
     return (height * across // down if ratio else side()), height
 
 
-def _jxl_start(stream: IO[bytes]) -> int:
-    """Return the offset of the codestream or of its first part; 0 for a bare codestream, or if there is none."""
+def _jxl_head(stream: IO[bytes]) -> bytes:
+    """Return the first bytes of the codestream, which may be spread over many boxes; none if there is no codestream."""
     stream.seek(0)
-    if stream.read(2) == _JXL_CODESTREAM:
-        return 0
-    for kind, start, _ in find_boxes(stream, len(_JXL_CONTAINER)):
+    head = stream.read(_JXL_HEAD)
+    if head.startswith(_JXL_CODESTREAM):
+        return head
+    head = b""
+    for kind, start, end in find_boxes(stream, len(_JXL_CONTAINER)):
         if kind in (b"jxlc", b"jxlp"):
-            return start if kind == b"jxlc" else start + 4  # after the number of the part
-    return 0
+            begin = start if kind == b"jxlc" else start + 4  # after the number of the part
+            stream.seek(begin)
+            head += stream.read(min(_JXL_HEAD - len(head), max(0, end - begin)))
+            if len(head) == _JXL_HEAD:
+                break
+    return head

@@ -190,6 +190,7 @@ def _one_error(subject: str) -> Iterator[None]:
 def _read_file(stream: IO[bytes], path: PathLike, subject: str, max_pixels: int) -> PixelRows:
     """Decode a file."""
     form = _format_of(stream, path, subject)
+    opener = optional_formats.opener_for(stream, subject)
     if size := _size_in_header(stream, form):
         _check_size(*size, subject, max_pixels)
     opened: DeepFile | Image.Image | None = None
@@ -205,7 +206,7 @@ def _read_file(stream: IO[bytes], path: PathLike, subject: str, max_pixels: int)
         _check_size(opened.width, opened.height, subject, max_pixels)
         return convert_to_srgb(opened, subject)
     try:
-        image = opened or pillow_files.open_with_pillow(stream, optional_formats.opener_for(stream, subject))
+        image = opened or pillow_files.open_with_pillow(stream, opener)
     except UnidentifiedImageError:
         if camera_raws.is_raw_name(path):
             raise camera_raws.refusal(subject) from None
@@ -233,13 +234,23 @@ def _format_of(stream: IO[bytes], path: PathLike, subject: str) -> Format:
 
 
 def _size_in_header(stream: IO[bytes], form: Format) -> tuple[int, int] | None:
-    """Return width and height of a picture whose decoder makes room for it when it opens the file; None for others."""
+    """Return width and height of a picture whose decoder makes room for it when it opens the file; None for others.
+
+    Raises:
+        ValueError: the header does not say them.
+    """
     if form is formats.JPEG_XL:
-        return optional_formats.jxl_size(stream)
-    if form is formats.WEBP:
-        return webp.size_of(stream)
-    header = jpeg2000.read_header(stream) if form is formats.JPEG_2000 else None
-    return header and (header.width, header.height)
+        size = optional_formats.jxl_size(stream)
+    elif form is formats.WEBP:
+        size = webp.size_of(stream)
+    elif form is formats.JPEG_2000:
+        header = jpeg2000.read_header(stream)
+        size = header and (header.width, header.height)
+    else:
+        return None
+    if size is None:
+        raise ValueError("no size in its header")
+    return size
 
 
 def _check_scans(stream: IO[bytes]) -> None:

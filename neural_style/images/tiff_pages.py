@@ -20,6 +20,7 @@ from neural_style.images import camera_raws, formats, jpeg2000, jpeg_scans, pill
 from neural_style.images.deep_formats import DeepFile
 from neural_style.images.limits import MOST_SCANS, MOST_TILE, ExcessError
 from neural_style.images.optional_formats import jxl_size, needing_imagecodecs
+from neural_style.images.picture import one_line
 from neural_style.images.tiff_structure import check_structure
 
 LOG = logging.getLogger("neural_style")
@@ -259,7 +260,7 @@ def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Ima
         if deep := _open_deep(page, subject):
             return deep
         bits = f"{tiff.samplesperpixel} samples of {tiff.bitspersample} bits"
-        kind = f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}"
+        kind = one_line(f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}")
         raise ImageError(
             f"{subject} is a TIFF file of an unsupported kind ({kind}); save it as RGB or gray of 8 or 16 bits"
         ) from error

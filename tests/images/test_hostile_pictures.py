@@ -74,6 +74,24 @@ def test_sizes_of_webp_are_those_of_the_decoder(tmp_path):
                 assert webp.size_of(stream) == size
 
 
+@pytest.mark.parametrize("sizes", [[0, 200], [2, 3, 200], [1] * 14 + [200], [200]])
+def test_jpeg_xl_whose_header_is_spread_over_parts(tmp_path, sizes):
+    pytest.importorskip("pillow_jxl")
+    stream = imagecodecs.jpegxl_encode(np.zeros((300, 700, 3), np.uint8), lossless=True)
+    data = b"\0\0\0\x0cJXL \r\n\x87\n" + struct.pack(">I4s4sI4s", 20, b"ftyp", b"jxl ", 0, b"jxl ")
+    for number, size in enumerate(sizes):
+        part, stream = (stream[:size], stream[size:]) if number < len(sizes) - 1 else (stream, b"")
+        order = number | (2**31 if number == len(sizes) - 1 else 0)
+        data += struct.pack(">I4sI", 12 + len(part), b"jxlp", order) + part
+    assert f"{TOO_LARGE}700×300;" in refusal(tmp_path / "a.jxl", data)
+    assert read_image(tmp_path / "a.jxl").width == 700
+
+
+@pytest.mark.parametrize("data", [b"RIFF\x40\0\0\0WEBPALPH" + bytes(50), b"\xff\x4f\xff\x51" + bytes(9)])
+def test_headers_without_a_size(tmp_path, data):
+    assert "(ValueError: no size in its header)" in refusal(tmp_path / "a", data)
+
+
 def test_jpeg_2000_whose_headers_differ(tmp_path):
     data = file_of(flat("RGB", (9, 8, 7)), "JPEG2000")
     start = data.index(b"\xff\x4f\xff\x51") + 8
@@ -153,6 +171,18 @@ def test_tile_that_is_larger_than_the_picture(tmp_path, kind):
 def test_a_compression_of_measurements_is_of_an_unsupported_kind(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4, 3), np.float32), photometric="rgb", compression="lerc")
     assert "is a TIFF file of an unsupported kind" in message_of(tmp_path / "a.tif")
+
+
+def test_tag_of_a_tiff_that_is_text_is_made_printable(tmp_path):
+    """Found by fuzzing: the photometric interpretation as text."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), bool), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        place = file.pages[0].tags[262].offset
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    data[place + 2 : place + 12] = struct.pack("<HI4s", 2, 2, b"\2\n\0\0")
+    assert "is a TIFF file of an unsupported kind (?, 1 samples of 1 bits, bool); save" in refusal(
+        tmp_path / "a.tif", data
+    )
 
 
 def test_pages_in_a_loop(tmp_path):
