@@ -109,6 +109,9 @@ def _all_pages(pages: Any, parent: _Page | None, seen: set[int]) -> Iterator[_Pa
     """Yield all pages of a file, each followed by its sub-pages (SubIFDs), except those whose offsets are in `seen`."""
     for index in range(len(pages)):
         tiff = pages.get(index, aspage=True)
+        sizes = (tiff.imagewidth, tiff.imagelength, tiff.tilewidth, tiff.tilelength)
+        if not all(isinstance(size, int) and 0 <= size < 2**32 for size in sizes):
+            continue  # several numbers, text or the like
         if tiff.offset in seen or not (tiff.imagewidth and tiff.imagelength):
             continue
         seen.add(tiff.offset)

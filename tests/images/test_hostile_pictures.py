@@ -185,6 +185,20 @@ def test_tag_of_a_tiff_that_is_text_is_made_printable(tmp_path):
     )
 
 
+@pytest.mark.parametrize(("width", "height"), [((3, 3, 8), (16, 1, 2**52)), ((16, 1, 2**52), (16, 1, 2**52))])
+def test_sizes_of_a_tiff_that_are_no_sizes(tmp_path, width, height):
+    """Found by fuzzing: three widths, which Python repeats as often as the height says."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((8, 8, 3), np.uint16), photometric="rgb", metadata=None, bigtiff=True)
+    data = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as opened:
+        tags = opened.pages[0].tags
+        for code, (kind, count, value) in {256: width, 257: height}.items():
+            place = tags[code].offset
+            data[place + 2 : place + 20] = struct.pack("<HQQ", kind, count, value)
+    assert TOO_LARGE in refusal(tmp_path / "a.tif", data)
+
+
 def test_pages_in_a_loop(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         for _ in range(120):
