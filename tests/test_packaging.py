@@ -87,7 +87,7 @@ def test_optional_parts_are_extras(requirements):
     }
 
 
-def test_developers_get_all_extras_but_that_for_gpus(requirements):
+def test_developers_get_all_extras_but_those_for_gpus_and_fuzzing(requirements):
     (ours,) = (name for name, extra in requirements if name.startswith("neural-style["))
     extras = {extra for _, extra in requirements}
     assert set(ours.partition("[")[2].strip("]").split(",")) == extras - {"", "dev", "gpu", "fuzz"}

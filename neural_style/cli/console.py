@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import re
 import sys
+import warnings
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -18,6 +20,7 @@ from neural_style.cli.flag_names import RESUME
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 
+_FORMAT_WARNING = warnings.formatwarning
 _QUOTED = r"(?<!\w)'[^']*'|(?<!\w)\"[^\"]*\""
 _AT_START = "|".join([*OPTIONS, presets.FLAG, RESUME])
 _ANYWHERE = "|".join(name for name in OPTIONS if "_" in name)
@@ -60,11 +63,23 @@ class LogHandler(logging.Handler):
 
 
 def show_notes() -> None:
-    """Print the library's log messages from now on."""
+    """Print the library's log messages from now on, and what Pillow says of damaged files, as single lines."""
     log = logging.getLogger("neural_style")
     log.handlers = [LogHandler()]
     log.setLevel(logging.INFO)
     log.propagate = False
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Format a warning of Pillow as one line, and others as usual."""
+    if os.path.basename(os.path.dirname(filename)) == "PIL":
+        from neural_style.images.picture import one_line
+
+        return f"neural_style: warning: {one_line(str(message))}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def say(text: str) -> None:

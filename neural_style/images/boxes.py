@@ -6,12 +6,16 @@ A box consists of a length of 4 bytes, a kind of 4 bytes, and data.
 from collections.abc import Iterator
 from typing import IO
 
+from neural_style.images.limits import MOST_CHUNKS
+
 _TO_THE_END = 2**63
 
 
 def find_boxes(stream: IO[bytes], at: int, end: int = _TO_THE_END) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, and start and end of the data, of each box between two offsets. End where the file is damaged."""
-    while at < end:
+    for _ in range(MOST_CHUNKS):
+        if at >= end:
+            return
         stream.seek(at)
         head = stream.read(16)
         if len(head) < 8:

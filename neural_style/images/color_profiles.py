@@ -11,6 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageCms
 
+from neural_style.images.limits import MOST_PROFILE
+from neural_style.images.picture import one_line
+
 LOG = logging.getLogger("neural_style")
 
 WHITE_16 = 2**16 - 1
@@ -49,7 +52,7 @@ def converter(mode: str, profile: bytes | None, subject: str) -> Callable[[Image
     """
     if mode == "LAB":
         return _transform(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), mode)
-    if profile:
+    if profile and not _is_too_large(profile, subject):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if mode == "L" and source.profile.xcolor_space == "RGB ":
@@ -68,8 +71,16 @@ def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> Callable[[Image.
     return transform.apply
 
 
-def _warn_unusable(subject: str, error: Exception) -> None:
-    LOG.warning("%s: its color profile is unusable and ignored, so colors may be off (%s)", subject, error)
+def _warn_unusable(subject: str, reason: Exception | str) -> None:
+    LOG.warning("%s: its color profile is unusable and ignored, so colors may be off (%s)", subject, one_line(reason))
+
+
+def _is_too_large(profile: bytes, subject: str) -> bool:
+    """Return whether a profile is larger than any device has; warn if so."""
+    if len(profile) <= MOST_PROFILE:
+        return False
+    _warn_unusable(subject, f"more than {MOST_PROFILE >> 20} MiB")
+    return True
 
 
 def gray_curves(profile: bytes | None, subject: str) -> np.ndarray | None:
@@ -93,7 +104,7 @@ def deep_converter(profile: bytes | None, subject: str) -> ToSrgb | None:
     Returns:
         The function; None if there is nothing to convert: no profile, our own sRGB profile, or an unusable profile.
     """
-    if not profile or profile == srgb_profile():
+    if not profile or profile == srgb_profile() or _is_too_large(profile, subject):
         return None
     try:
         import imagecodecs

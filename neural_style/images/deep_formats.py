@@ -12,6 +12,7 @@ from neural_style.errors import ImageError
 from neural_style.images import jpeg2000, pillow_files, png_chunks
 from neural_style.images.color_profiles import WHITE_16, apply_curves, deep_converter, gray_curves, lab_to_srgb
 from neural_style.images.optional_formats import needing_imagecodecs
+from neural_style.images.picture import one_line
 from neural_style.images.pixel_rows import PixelRows
 from neural_style.images.white_levels import white_of
 
@@ -60,7 +61,7 @@ def orientation_of(image: Image.Image, subject: str) -> int:
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception as error:  # damaged EXIF data can raise nearly anything
-        LOG.warning("%s: its EXIF data are damaged and ignored (%s)", subject, error)
+        LOG.warning("%s: its EXIF data are damaged and ignored (%s)", subject, one_line(error))
         return 1
 
 

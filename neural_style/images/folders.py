@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
 from typing import TypeGuard
 
-from PIL import Image
-
 from neural_style.errors import ImageError
 from neural_style.files import PathLike
+from neural_style.images import formats
 from neural_style.images.picture import describe, printable
-
-_NO_PICTURES = frozenset({"BUFR", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
-"""Formats that Pillow recognizes and does not decode as pictures on every system."""
-
-_OTHER_SUFFIXES = frozenset({".avif", ".heic", ".heics", ".heif", ".heifs", ".hif", ".jxl"})
-"""Suffixes of formats that other packages read. If a package is missing, reading says how to install it."""
 
 
 def is_folder(source: object) -> TypeGuard[PathLike]:
@@ -57,12 +49,4 @@ def pictures_in(folder: PathLike, role: str) -> list[Path]:
 def is_picture_name(path: str) -> bool:
     """Return whether `pictures_in` takes a file of this name for a picture."""
     name = os.path.basename(path)
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in _suffixes()
-
-
-@functools.cache
-def _suffixes() -> frozenset[str]:
-    """Return the suffixes of files that are pictures, in small letters."""
-    of_pillow = Image.registered_extensions()  # also loads Pillow's plugins
-    readable = {suffix for suffix, kind in of_pillow.items() if kind in Image.OPEN and kind not in _NO_PICTURES}
-    return frozenset(readable | _OTHER_SUFFIXES)
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in formats.SUFFIXES

@@ -8,13 +8,14 @@ from typing import IO, Any
 from PIL import Image, features
 
 from neural_style.errors import ImageError
+from neural_style.images import formats
 from neural_style.images.boxes import find_boxes
 
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf"}
-_AVIF_BRANDS = {b"avif", b"avis"}
 _JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_CODESTREAM = b"\xff\x0a"
 
+_JXL_HEAD = 14
+"""Bytes of the codestream that say the size."""
 _JXL_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 """Code of an aspect ratio in the header of a JPEG XL file -> width : height."""
 
@@ -25,29 +26,20 @@ def opener_for(stream: IO[bytes], subject: str) -> Callable[[IO[bytes]], Image.I
     Raises:
         ImageError: the package that reads this format is missing; the message says how to install it.
     """
-    match _format_of(stream):
-        case "HEIC":
-            return _heic_opener(subject)
-        case "JPEG XL":
-            return _jxl_opener(subject)
-        case "AVIF" if not _reads_avif():
-            raise _missing(subject, "an AVIF picture", "'pillow>=11.3'")
+    form = _format_of(stream)
+    if form is formats.HEIC:
+        return _heic_opener(subject)
+    if form is formats.JPEG_XL:
+        return _jxl_opener(subject)
+    if form is formats.AVIF and not _reads_avif():
+        raise _missing(subject, "an AVIF picture", "'pillow>=11.3'")
     return None
 
 
-def _format_of(stream: IO[bytes]) -> str | None:
-    """Return which of these formats a file has, by its first bytes; None for another format."""
+def _format_of(stream: IO[bytes]) -> formats.Format | None:
+    """Return the format of a file."""
     stream.seek(0)
-    head = stream.read(64)
-    if head.startswith((_JXL_CODESTREAM, _JXL_CONTAINER)):
-        return "JPEG XL"
-    if head[4:8] != b"ftyp":
-        return None
-    end = min(len(head), int.from_bytes(head[:4], "big"))
-    brands = {head[at : at + 4] for at in range(8, end, 4)}
-    if brands & _AVIF_BRANDS:
-        return "AVIF"
-    return "HEIC" if brands & _HEIC_BRANDS else None
+    return formats.format_of(stream.read(formats.HEAD))
 
 
 def _missing(subject: str, kind: str, requirement: str) -> ImageError:
@@ -88,8 +80,17 @@ def _jxl_opener(subject: str) -> Callable[[IO[bytes]], Image.Image]:
 
 
 def _open_jxl(make: Any, stream: IO[bytes]) -> Image.Image:
-    """Open and decode a JPEG XL file."""
-    image = make(stream)
+    """Open and decode a JPEG XL file.
+
+    Raises:
+        OSError: the file is damaged.
+    """
+    try:
+        image = make(stream)
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise OSError(str(error)) from error
     if not image.jpeg:  # otherwise the file contains a JPEG file, which the decoder does not turn
         image.info.pop("exif", None)  # the decoder has turned the picture upright
     return image
@@ -101,10 +102,9 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
     They are needed before the plugin opens the file, because it decodes the whole file then. Section 6.1 of ISO/IEC
     18181-1: bits, from the least significant on, of `small`, height, ratio and, if the ratio is 0, width.
     """
-    if _format_of(stream) != "JPEG XL":
+    if _format_of(stream) is not formats.JPEG_XL:
         return None
-    stream.seek(_jxl_start(stream))
-    head = stream.read(14)
+    head = _jxl_head(stream)
     if not head.startswith(_JXL_CODESTREAM):
         return None
     bits = int.from_bytes(head[2:], "little")
@@ -125,12 +125,18 @@ def jxl_size(stream: IO[bytes]) -> tuple[int, int] | None:
     return (height * across // down if ratio else side()), height
 
 
-def _jxl_start(stream: IO[bytes]) -> int:
-    """Return the offset of the codestream or of its first part; 0 for a bare codestream, or if there is none."""
+def _jxl_head(stream: IO[bytes]) -> bytes:
+    """Return the first bytes of the codestream, which may be spread over many boxes; none if there is no codestream."""
     stream.seek(0)
-    if stream.read(2) == _JXL_CODESTREAM:
-        return 0
-    for kind, start, _ in find_boxes(stream, len(_JXL_CONTAINER)):
+    head = stream.read(_JXL_HEAD)
+    if head.startswith(_JXL_CODESTREAM):
+        return head
+    head = b""
+    for kind, start, end in find_boxes(stream, len(_JXL_CONTAINER)):
         if kind in (b"jxlc", b"jxlp"):
-            return start if kind == b"jxlc" else start + 4  # after the number of the part
-    return 0
+            begin = start if kind == b"jxlc" else start + 4  # after the number of the part
+            stream.seek(begin)
+            head += stream.read(min(_JXL_HEAD - len(head), max(0, end - begin)))
+            if len(head) == _JXL_HEAD:
+                break
+    return head

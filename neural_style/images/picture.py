@@ -19,6 +19,9 @@ Source = PathLike | EncodedPicture | Image.Image | np.ndarray
 """What a picture can be read from: a path, the bytes of a file, a PIL image or an array."""
 
 
+_LONGEST_QUOTE = 300
+"""Letters of what a library says that are passed on."""
+
 _LANCZOS_REACH = 4
 """Pixels beyond a border that the filter sees where a picture is enlarged, or more."""
 
@@ -71,6 +74,16 @@ def printable(text: str) -> str:
         raw = text.encode(sys.getfilesystemencoding(), "surrogateescape" if os.name != "nt" else "surrogatepass")
         return raw.decode(sys.getfilesystemencoding(), "replace")
     return text
+
+
+def one_line(error: object) -> str:
+    """Return what a library says of a file in one line of letters that can be printed, shortened if it is long.
+
+    Libraries quote files, and files may hold anything, such as codes that change a terminal.
+    """
+    kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
+    words = " ".join(f"{kind}{error}"[:_LONGEST_QUOTE].split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def resize(picture: Picture, width: int, height: int) -> Picture:

@@ -3,26 +3,28 @@
 `Image.open` warns about a picture of more than `Image.MAX_IMAGE_PIXELS` and refuses one of twice that size. Our own
 limit is an option. So files are opened by the same plugins without that check, and threads can read at the same time.
 A few formats, such as WebP, check the limit themselves. For a picture that they refuse, it is lifted under a lock.
+
+Only the plugin of the file's own format sees a file. `Image.open` tries all of them, and some start other programs.
 """
 
 import contextlib
-import functools
+import importlib
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from neural_style.images import png_chunks
+from neural_style.images import formats, png_chunks
 
 Made = TypeVar("Made")
 
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""What TIFF and BigTIFF files begin with."""
+_MODULES = {"WEBP": "WebP", "BMP": "Bmp", "GIF": "Gif", "JPEG2000": "Jpeg2K", "PPM": "Ppm", "AVIF": "Avif"}
+"""Name of a plugin -> the beginning of its module's name."""
 
 _LIFTING = threading.Lock()
 """Held while `Image.MAX_IMAGE_PIXELS` is lifted."""
@@ -69,29 +71,20 @@ def _lifted_limit() -> Iterator[None]:
 
 def _open(stream: IO[bytes]) -> Image.Image:
     """Open a picture like `Image.open`, but without the limit, with large texts in PNG, and an MPO file as JPEG."""
-    for make in _makers(stream.read(16)):
-        stream.seek(0)
-        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # raised for files of other formats
-            return make(stream)
-    raise UnidentifiedImageError("no plugin of Pillow knows the file")
-
-
-def _makers(head: bytes) -> Iterator[Callable[[Any], Image.Image]]:
-    """Yield functions that may open a file that begins with these 16 bytes, in Pillow's order."""
-    if head.startswith(png_chunks.SIGNATURE):
-        yield _open_png
-        return
-    if head.startswith(b"\xff\xd8\xff"):
-        yield JpegImageFile  # `Image.open` would also follow the index of further pictures in the file
-        return
-    if head.startswith(TIFF_SIGNATURES):
-        yield _UnlimitedTiff
-    tried: set[str] = set()
-    for load_plugins in (Image.preinit, Image.init):
-        load_plugins()
-        for name in [name for name in Image.ID if name not in tried]:
-            tried.add(name)
-            yield functools.partial(_open_as, name)
+    form = formats.format_of(stream.read(formats.HEAD))
+    if form is None or form.plugin is None:
+        raise UnidentifiedImageError("no format that is opened here")
+    stream.seek(0)
+    try:
+        if form is formats.PNG:
+            return _open_png(stream)
+        if form is formats.JPEG:
+            return JpegImageFile(stream)  # `Image.open` would also follow the index of further pictures in the file
+        if form is formats.TIFF:
+            return _UnlimitedTiff(stream)
+        return _open_as(form.plugin, stream)
+    except (SyntaxError, IndexError, TypeError, KeyError, struct.error) as error:
+        raise UnidentifiedImageError(f"{type(error).__name__}: {error}") from error
 
 
 class _UnlimitedTiff(TiffImageFile):
@@ -104,17 +97,11 @@ class _UnlimitedTiff(TiffImageFile):
             super().load_prepare()
 
 
-def _open_as(name: str, stream: IO[bytes]) -> Image.Image:
-    """Open a file as one of Pillow's formats.
-
-    Raises:
-        SyntaxError: the file has another format.
-    """
-    make, accepts = Image.OPEN[name]
-    answer = accepts(stream.read(16)) if accepts else True
-    if not answer or isinstance(answer, str):  # a text says that Pillow was built without the format
-        raise SyntaxError("not of this format")
-    stream.seek(0)
+def _open_as(plugin: str, stream: IO[bytes]) -> Image.Image:
+    """Open a file with one of Pillow's plugins."""
+    if plugin not in Image.OPEN:
+        importlib.import_module(f"PIL.{_MODULES[plugin]}ImagePlugin")  # which registers it
+    make, _ = Image.OPEN[plugin]
     return make(stream, "")
 
 

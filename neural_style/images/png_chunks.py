@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
+from neural_style.images.limits import MOST_CHUNKS, MOST_PROFILE, ExcessError
 from neural_style.images.row_bands import row_bands, rows_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -29,8 +30,6 @@ _PILLOWS_LIMIT = 2**20
 """Most bytes that Pillow accepts in one compressed text or profile."""
 _MOST_TEXT = 2**25
 """Most bytes in all texts of a file that is passed to Pillow, which refuses 2**26."""
-_MOST_PROFILE = 2**26
-"""Most bytes of a profile; the rest of a longer one is ignored."""
 
 
 class Chunk(NamedTuple):
@@ -42,11 +41,19 @@ class Chunk(NamedTuple):
 
 
 def find_chunks(stream: IO[bytes]) -> Iterator[Chunk]:
-    """Yield the chunks of a PNG file up to its end, or up to where it is damaged."""
+    """Yield the chunks of a PNG file up to its end, or up to where it is damaged.
+
+    Raises:
+        ExcessError: there are more than in any picture.
+    """
     stream.seek(len(SIGNATURE))
+    count = 0
     while len(head := stream.read(8)) == 8:
         chunk = Chunk(head[4:], int.from_bytes(head[:4], "big"), stream.tell())
         yield chunk
+        count += 1
+        if count > MOST_CHUNKS:
+            raise ExcessError(f"more than {MOST_CHUNKS} chunks")
         if chunk.kind == b"IEND":
             return  # whatever follows is not part of the picture
         stream.seek(chunk.start + chunk.length + 4)
@@ -136,7 +143,7 @@ def _profile_of(stream: IO[bytes], chunks: list[Chunk]) -> bytes | None:
     if not profiles:
         return None
     with contextlib.suppress(zlib.error):
-        return zlib.decompressobj().decompress(profiles[-1].partition(b"\0")[2][1:], _MOST_PROFILE)
+        return zlib.decompressobj().decompress(profiles[-1].partition(b"\0")[2][1:], MOST_PROFILE)
     return None
 
 
@@ -214,6 +221,8 @@ def _decode(stream: IO[bytes], rawmode: str | None, out: np.ndarray) -> None:
     """Decode a PNG file into `out`, uint8 (height, width, channels), in another raw mode if one is given."""
     stream.seek(0)
     with PngImageFile(stream) as image:
+        if image.size != out.shape[1::-1]:
+            raise ValueError("two sizes")  # a second header
         if rawmode:
             image.tile = [(*image.tile[0][:3], rawmode)]  # type: ignore[list-item] # a plain tuple before Pillow 11
         image.load()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from PIL import Image, ImageCms
 from neural_style.errors import ImageError
 from neural_style.files import PathLike
 from neural_style.images.color_profiles import srgb_profile
-from neural_style.images.picture import describe
+from neural_style.images.limits import MOST_PROFILE, PictureFile
+from neural_style.images.picture import describe, one_line
 from neural_style.images.row_bands import row_bands
 
 STEP = 5
@@ -88,11 +90,18 @@ def read_proof(path: PathLike, intent: str) -> Proof:
     """
     subject = f"proof {describe(path)!r}"
     try:
-        with open(path, "rb") as file:
-            profile = file.read()
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError("not a regular file")  # some, such as pipes, may never end
+        with PictureFile(path) as file:
+            profile = file.read(MOST_PROFILE + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{subject} cannot be read ({reason}); give the path of an ICC profile") from error
+    if len(profile) > MOST_PROFILE:
+        raise ImageError(
+            f"{subject}: expected the ICC profile of a printer, got a file of more than {MOST_PROFILE >> 20} MiB; give "
+            "an .icc or .icm file"
+        )
     return _proof(profile, intent, subject)
 
 
@@ -104,7 +113,10 @@ def _proof(profile: bytes, intent: str, subject: str) -> Proof:
         printer = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     except (OSError, ImageCms.PyCMSError) as error:
         raise ImageError(f"{subject}: {expected}, got a file that is none; give an .icc or .icm file") from error
-    kind, colors = printer.profile.device_class.strip(), printer.profile.xcolor_space
+    try:
+        kind, colors = printer.profile.device_class.strip(), printer.profile.xcolor_space
+    except ValueError as error:  # letters that are none
+        raise ImageError(f"{subject}: {expected}, got a damaged one; get a whole copy") from error
     if kind in _NO_PRINTERS:
         raise ImageError(f"{subject}: {expected}, got one of {_NO_PRINTERS[kind]}; give that of the printer and paper")
     if colors not in _MODES:
@@ -118,8 +130,8 @@ def _proof(profile: bytes, intent: str, subject: str) -> Proof:
         to_srgb = ImageCms.buildTransform(printer, srgb, mode, "RGB", _INTENTS[back], _FLAGS)
     except (OSError, ValueError, ImageCms.PyCMSError) as error:
         raise ImageError(
-            f"{subject}: {expected} that converts colors to inks and back, got one that does not ({error}); give "
-            "another profile, or another --proof_intent"
+            f"{subject}: {expected} that converts colors to inks and back, got one that does not ({one_line(error)}); "
+            "give another profile, or another --proof_intent"
         ) from error
     return Proof(_table(to_inks, to_srgb))
 

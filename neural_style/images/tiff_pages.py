@@ -16,9 +16,12 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from neural_style.errors import ImageError
-from neural_style.images import camera_raws, pillow_files
+from neural_style.images import camera_raws, formats, jpeg2000, jpeg_scans, pillow_files, webp
 from neural_style.images.deep_formats import DeepFile
-from neural_style.images.optional_formats import needing_imagecodecs
+from neural_style.images.limits import MOST_SCANS, MOST_TILE, ExcessError
+from neural_style.images.optional_formats import jxl_size, needing_imagecodecs
+from neural_style.images.picture import one_line
+from neural_style.images.tiff_structure import check_structure
 
 LOG = logging.getLogger("neural_style")
 
@@ -28,8 +31,13 @@ _COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CIE_LAB: 3, _ICC_LAB:
 """Photometric interpretation that is decoded here -> number of its color samples."""
 _PILLOWS_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000})
 """None, CCITT, LZW, JPEG old and new, Deflate, PackBits, LZMA, Zstandard."""
+_DEEP_COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
+"""Those that fill the room that a strip or tile has, and no more: none, LZW, Deflate, PackBits, LZMA, Zstandard."""
+_PICTURE_COMPRESSIONS = frozenset({7, 33003, 33005, 34712, 50001, 50002, 52546})
+"""JPEG, JPEG 2000, WebP, JPEG XL. Each strip or tile is a picture that says its own size."""
 _MOST_EXTRA_SAMPLES = 4
 """Most samples besides the color; one of them is used, as alpha. Files with more hold measurements, not pictures."""
+_JPEG = 7
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 """Kinds of alpha: color is multiplied by it, or not."""
 _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
@@ -63,7 +71,9 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
 
     Raises:
         ImageError: the file is a camera raw, or cannot be decoded.
+        Exception: the pages form a loop, or there is more of anything than in any picture.
     """
+    check_structure(stream)
     stream.seek(0)
     tifffile = import_tifffile()
     try:
@@ -76,6 +86,8 @@ def open_tiff(stream: IO[bytes], subject: str) -> DeepFile | Image.Image | None:
     if not shown:
         return None
     page = max(shown, key=lambda page: page.tiff.imagewidth * page.tiff.imagelength)  # the first if several are equal
+    if page.tiff.tilewidth * page.tiff.tilelength > max(MOST_TILE, 4 * page.tiff.imagewidth * page.tiff.imagelength):
+        raise ValueError("tiles that are larger than the picture")
     if page is not pages[0]:
         size = f"{page.tiff.imagewidth}×{page.tiff.imagelength}"
         LOG.info("%s: reading the largest of its %d pages, %s", subject, len(pages), size)
@@ -97,6 +109,9 @@ def _all_pages(pages: Any, parent: _Page | None, seen: set[int]) -> Iterator[_Pa
     """Yield all pages of a file, each followed by its sub-pages (SubIFDs), except those whose offsets are in `seen`."""
     for index in range(len(pages)):
         tiff = pages.get(index, aspage=True)
+        sizes = (tiff.imagewidth, tiff.imagelength, tiff.tilewidth, tiff.tilelength)
+        if not all(isinstance(size, int) and 0 <= size < 2**32 for size in sizes):
+            continue  # several numbers, text or the like
         if tiff.offset in seen or not (tiff.imagewidth and tiff.imagelength):
             continue
         seen.add(tiff.offset)
@@ -134,6 +149,8 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
         ImageError: the samples are signed, so black and white are unknown.
     """
     tiff = page.tiff
+    if tiff.compression not in _DEEP_COMPRESSIONS | _PICTURE_COMPRESSIONS:
+        return None
     if not isinstance(tiff.bitspersample, int) or tiff.dtype is None or tiff.dtype.kind not in "uif":
         return None
     colors = _COLORS.get(tiff.photometric, 0)
@@ -151,6 +168,7 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
     is_open = tiff.dtype.kind == "f" or tiff.bitspersample >= 32
 
     def decode() -> tuple[np.ndarray, np.ndarray | None]:
+        _check_segments(tiff)
         with needing_imagecodecs(subject):
             pixels = tiff.asarray(squeeze=False)  # planes, depth, height, width, samples of a plane
         samples = pixels[0, 0] if len(pixels) == 1 else np.moveaxis(pixels[:, 0, :, :, 0], 0, -1)
@@ -167,6 +185,44 @@ def _open_deep(page: _Page, subject: str) -> DeepFile | None:
         is_inverted=tiff.photometric == _WHITE_IS_ZERO,
         to_lab=to_lab,
     )
+
+
+def _check_segments(tiff: Any) -> None:
+    """Raise ValueError if a strip or tile says that it is larger than its place. Its decoder would make room for it."""
+    if tiff.compression not in _PICTURE_COMPRESSIONS:
+        return
+    width, height = (tiff.tilewidth, tiff.tilelength) if tiff.is_tiled else (tiff.imagewidth, tiff.rowsperstrip)
+    for offset, size in zip(tiff.dataoffsets, tiff.databytecounts, strict=False):
+        tiff.parent.filehandle.seek(offset)
+        segment = io.BytesIO(tiff.parent.filehandle.read(size))
+        found = _size_of_segment(segment, tiff.compression)
+        if found is not None and (found[0] > width or found[1] > max(height, tiff.imagelength)):
+            raise ValueError(f"a strip or tile of {found[0]}×{found[1]} for a place of {width}×{height}")
+
+
+def _size_of_segment(segment: IO[bytes], compression: int) -> tuple[int, int] | None:
+    """Return width and height that a strip or tile says it has; None if it says none.
+
+    Raises:
+        ExcessError: it has more scans than any picture.
+        ValueError: it has another compression than the file says.
+    """
+    head = segment.read(formats.HEAD)
+    form = formats.format_of(head)
+    if compression == _JPEG:
+        segment.seek(0)
+        markers = jpeg_scans.read_markers(segment)
+        if markers.scans > MOST_SCANS:
+            raise ExcessError(f"more than {MOST_SCANS} scans")
+        return markers.width, markers.height
+    if form is formats.WEBP:
+        return webp.size_of(segment)
+    if form is formats.JPEG_XL:
+        return jxl_size(segment)
+    if form is formats.JPEG_2000:
+        header = jpeg2000.read_header(segment)
+        return header and (header.width, header.height)
+    raise ValueError(f"a strip or tile that is not of compression {compression}")
 
 
 def _lab_of_16_bits(samples: np.ndarray) -> np.ndarray:
@@ -207,7 +263,7 @@ def _open_with_pillow(stream: IO[bytes], page: _Page, subject: str) -> Image.Ima
         if deep := _open_deep(page, subject):
             return deep
         bits = f"{tiff.samplesperpixel} samples of {tiff.bitspersample} bits"
-        kind = f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}"
+        kind = one_line(f"{getattr(tiff.photometric, 'name', tiff.photometric)}, {bits}, {tiff.dtype}")
         raise ImageError(
             f"{subject} is a TIFF file of an unsupported kind ({kind}); save it as RGB or gray of 8 or 16 bits"
         ) from error

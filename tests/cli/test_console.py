@@ -1,9 +1,10 @@
 import io
 import logging
+import warnings
 
 import pytest
 
-from neural_style.cli.console import Console, LogHandler, with_dashes
+from neural_style.cli.console import Console, LogHandler, show_notes, with_dashes
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 
@@ -50,3 +51,16 @@ def test_a_stream_spells_out_what_its_encoding_lacks():
         stream.write("café \udcff")
         stream.flush()
         assert buffer.getvalue() == written
+
+
+def test_what_pillow_says_of_damaged_files_is_one_line(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    log = logging.getLogger("neural_style")
+    for name in ("handlers", "level", "propagate"):
+        monkeypatch.setattr(log, name, getattr(log, name))
+    show_notes()
+    text = warnings.formatwarning(
+        UserWarning("Corrupt EXIF data.  \n\x1b"), UserWarning, "/x/PIL/TiffImagePlugin.py", 7
+    )
+    assert text == "neural_style: warning: Corrupt EXIF data. ?\n"
+    assert "other.py:7: UserWarning: x" in warnings.formatwarning(UserWarning("x"), UserWarning, "/x/other.py", 7)

@@ -16,7 +16,7 @@ from neural_style.images import pillow_files
 from neural_style.images.reading import read_image, read_settings
 from neural_style.images.row_bands import rows_of
 
-ORDINARY = ["a.png", "a.jpg", "a.tif", "a.gif", "a.bmp", "a.ppm", "a.tga", "a.jp2", "a.pcx", "a.sgi", "a.ico", "a.avif"]
+ORDINARY = ["a.png", "a.jpg", "a.tif", "a.gif", "a.bmp", "a.ppm", "a.jp2", "a.avif"]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_pictures_beyond_the_limit_are_read_without_touching_it_and_without_a_wa
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             for size in ((9, 12), (20, 21)):
-                for name in [name for name in ORDINARY if name not in ("a.ico",)]:
+                for name in ORDINARY:
                     path = saved(tmp_path / name, flat("RGB", (90, 60, 30), size))
                     picture = read_image(path)
                     assert (picture.width, picture.height) == size, name

@@ -1,0 +1,1 @@
+"""Gives damaged files to what reads files, and looks for anything but a result or one clear line."""
