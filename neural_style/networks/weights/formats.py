@@ -11,6 +11,7 @@ with VGG19's before its values are read, and whatever else is read is limited in
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from neural_style.errors import WeightsError
+from neural_style.networks.weights.hdf5_process import open_apart
 from neural_style.networks.weights.keras_hdf5 import open_hdf5
 from neural_style.networks.weights.matconvnet import open_matlab
 from neural_style.networks.weights.npz import open_npz
@@ -69,6 +71,7 @@ def read(
     convs: Iterable[str] | None = None,
     channel_order: str | None = None,
     mean: Iterable[float] | None = None,
+    is_known: bool = False,
 ) -> Contents:
     """Read a weights file of any known layout.
 
@@ -77,12 +80,13 @@ def read(
         convs: the convolutions to read, such as `vgg19_spec.convs_up_to` returns; None for all in the file.
         channel_order: "RGB" or "BGR", to replace what the file or its layout says; None to keep that.
         mean: the mean pixel (RGB, 0-255), to replace what the file or its layout says; None to keep that.
+        is_known: whether the file's hash is published, so that it is certain to be undamaged.
 
     Raises:
         WeightsError: the file has no known layout, is damaged, lacks a convolution, does not fit VGG19, or holds NaN or
             infinity.
     """
-    with _opened(path) as file:
+    with _opened(path, is_known) as file:
         _check_fit(path, file.convs)
         wanted = tuple(file.convs if convs is None else convs)
         _check_depth(path, file.convs, wanted)
@@ -99,9 +103,9 @@ def read(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[OpenWeights]:
+def _opened(path: Path, is_known: bool) -> Iterator[OpenWeights]:
     """Open the file. Turn any error that a parser raises for damaged bytes, now or later, into a WeightsError."""
-    opener = _opener(path)
+    opener = _opener(path, is_known)
     try:
         with opener(path) as file:
             yield file
@@ -114,7 +118,7 @@ def _opened(path: Path) -> Iterator[OpenWeights]:
         raise WeightsError(f"{path}: damaged or cut off ({reason}); {REPLACE}") from error
 
 
-def _opener(path: Path) -> Callable[[Path], AbstractContextManager[OpenWeights]]:
+def _opener(path: Path, is_known: bool) -> Callable[[Path], AbstractContextManager[OpenWeights]]:
     """Choose the function that opens the layout, by the file's first bytes."""
     try:
         with open(path, "rb") as file:
@@ -123,7 +127,7 @@ def _opener(path: Path) -> Callable[[Path], AbstractContextManager[OpenWeights]]
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"{path}: cannot be read ({reason}); give a weights file that can be read") from error
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return open_hdf5
+        return open_hdf5 if is_known or not sys.executable else open_apart
     if head.startswith(b"PK\x03\x04"):
         return open_npz
     if head[126:128] in (b"IM", b"MI") and not head.startswith(b"MATLAB 7.3"):
