@@ -121,4 +121,3 @@ def _safetensors() -> dict[str, bytes]:
         tensors = {"features.0.weight": kernel, "features.0.bias": _bias().astype(floats)}
         files[f"torch {floats}.safetensors"] = save(tensors, {"format": "pt"})
     return files
-

@@ -101,9 +101,7 @@ class _Pace:
             self._since, self._bytes = time.monotonic(), 0
 
 
-def fetch(
-    url: str, target: Path, algorithm: str, digest: str, progress: bool = False, size: int | None = None
-) -> Path:
+def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = False, size: int | None = None) -> Path:
     """Download a file, unless it is there already, for example because another process has just downloaded it.
 
     The bytes received so far are in `<target>.part` until the file is complete and its hash is right. A part that an

@@ -4,8 +4,8 @@ In that form, kernels are float32 (height, width, in, out), and conv1_1 expects 
 content of the file, never by its extension. Layers are found by their names if the file names them as Keras or Caffe
 do, and otherwise by their order. Only the convolutions that are asked for are read.
 
-A file may come from a stranger. So nothing is allocated by what a file claims: every array's shape and type are compared
-with VGG19's before its values are read, and whatever else is read is limited in size, number and depth.
+A file may come from a stranger. So nothing is allocated by what a file claims: every array's shape and type are
+compared with VGG19's before its values are read, and whatever else is read is limited in size, number and depth.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from neural_style.networks.weights.safetensors_file import is_safetensors, open_
 from neural_style.networks.weights.torch_pickles import is_torch_pickle, torch_pickle
 from neural_style.vgg19_spec import CONV_LAYERS, IMAGENET_MEAN, kernel_shape
 
-
 SUFFIXES = {
     ".safetensors": "PyTorch .safetensors",
     ".h5": "Keras .h5",
@@ -48,9 +47,10 @@ class Contents:
     """What was read from a weights file.
 
     Attributes:
-        layout: `KERAS_LEGACY`, `KERAS_3`, `MATCONVNET`, `PYTORCH`, `SAFETENSORS` or `NPZ`, from the modules of these layouts.
+        layout: `KERAS_LEGACY`, `KERAS_3`, `MATCONVNET`, `PYTORCH`, `SAFETENSORS` or `NPZ`, from the modules of these
+            layouts.
         channel_order: "RGB" or "BGR", the order that conv1_1 expected in the file.
-        assumed: in words, the order and mean that are usual in this layout, if the file does not state them; else empty.
+        assumed: in words, the order and mean that are usual in this layout, if the file does not state them.
         kernels: float32 (3, 3, in, out) by convolution; conv1_1 expects RGB whatever the file held.
         biases: float32 (out,) by convolution.
         mean: float32 (3,), RGB, 0-255.

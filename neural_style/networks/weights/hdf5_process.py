@@ -1,8 +1,8 @@
 """Read HDF5 files of unknown origin in a process of their own.
 
-The HDF5 library is written in C. A file that was damaged or made on purpose can have it loop without end, crash, or take
-any amount of memory, and Python cannot stop it. So a second process opens the file. This process asks it for shapes and
-arrays, checks what comes, and ends it when it takes too long. Files with a published hash need no such care.
+The HDF5 library is written in C. A file that was damaged or made on purpose can have it loop without end, crash, or
+take any amount of memory, and Python cannot stop it. So a second process opens the file. This process asks it for
+shapes and arrays, checks what comes, and ends it when it takes too long. Files with a published hash need no such care.
 """
 
 from __future__ import annotations
@@ -160,8 +160,9 @@ def _send(row: dict[str, Any], data: bytes = b"") -> None:
 
 def _limit_memory() -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
-        import psutil
         import resource
+
+        import psutil
 
         most = psutil.Process().memory_info().vms + _MOST_MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

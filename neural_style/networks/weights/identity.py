@@ -71,7 +71,9 @@ def hash_or_refuse(path: Path, algorithm: str, remedy: str = "give a weights fil
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise WeightsError(f"{path}: expected a file, got a pipe or a device; {remedy}")
         if status.st_size > MOST_BYTES:
-            raise WeightsError(f"{path}: expected weights of at most {MOST_BYTES} bytes, got {status.st_size}; {remedy}")
+            raise WeightsError(
+                f"{path}: expected weights of at most {MOST_BYTES} bytes, got {status.st_size}; {remedy}"
+            )
         return cached_hash(path, algorithm)
     except WeightsError:
         raise

@@ -49,7 +49,9 @@ def open_hdf5(path: Path) -> Iterator[OpenWeights]:
             layout, arrays = KERAS_3, _keras_3_arrays(path, layers)
         else:
             raise WeightsError(f"{path}: expected an HDF5 file that Keras wrote, got another; {REPLACE}")
-        yield OpenWeights(layout, "BGR", IMAGENET_MEAN, "BGR with Keras's mean pixel", by_convolution(path, pair_up(arrays)))
+        yield OpenWeights(
+            layout, "BGR", IMAGENET_MEAN, "BGR with Keras's mean pixel", by_convolution(path, pair_up(arrays))
+        )
 
 
 def _legacy_arrays(path: Path, root: Any) -> list[tuple[str, UnreadArray]]:
@@ -175,7 +177,9 @@ class _StoredArray:
             if place.size > 2 * size:
                 raise WeightsError(f"{self._path}: expected a chunk of {size} bytes, got {place.size}; {REPLACE}")
             skipped, data = stored.read_direct_chunk(place.chunk_offset)
-            if not skipped & self._deflate and len(zlib.decompressobj().decompress(data, size + 5)) > size + 4:  # 4 are a checksum
+            if (
+                not skipped & self._deflate and len(zlib.decompressobj().decompress(data, size + 5)) > size + 4
+            ):  # 4 are a checksum
                 raise WeightsError(f"{self._path}: expected a chunk of {size} bytes, got a larger one; {REPLACE}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -147,7 +147,7 @@ class _Matrix:
         stored, start, size, _ = _tag(self._part, place, end, self._order)
         if kind == _CHAR:
             return self._part.read(start, min(size, _MOST_TEXT)).decode(self._encoding(stored), "replace")
-        dtype = np.dtype(_STORED[stored]).newbyteorder(self._order)
+        dtype = np.dtype(self._order + _STORED[stored])
         if count * dtype.itemsize != size:
             raise ValueError(f"{size} bytes for an array of shape {shape}")
         result = np.dtype("c16" if flags & _COMPLEX else _NUMERIC[kind])

@@ -89,7 +89,9 @@ class _Archive:
         names = [info.filename for info in infos]
         if not any(name.endswith(".npy") for name in names):
             if "model.weights.h5" in names:
-                raise WeightsError(f"{path}: expected weights, got a whole .keras model; save them with model.save_weights")
+                raise WeightsError(
+                    f"{path}: expected weights, got a whole .keras model; save them with model.save_weights"
+                )
             if any(name.endswith("/data.pkl") for name in names):
                 raise WeightsError(f"{path}: expected weights without code, got {torch_pickle(path)}")
             raise WeightsError(f"{path}: expected an .npz, got a ZIP of another kind; {REPLACE}")
@@ -117,7 +119,8 @@ class _Archive:
         shape, dtype = self.header(key)
         if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > SMALL_BYTES:
             raise WeightsError(
-                f"{self._path}: expected `{key}` to take at most {SMALL_BYTES} bytes, got {plain(dtype)} {shape}; {REPLACE}"
+                f"{self._path}: expected `{key}` to take at most {SMALL_BYTES} bytes, "
+                f"got {plain(dtype)} {plain(shape)}; {REPLACE}"
             )
         return self.read(key)
 
@@ -163,7 +166,9 @@ def _pairs(path: Path, archive: _Archive) -> Iterator[tuple[str, Pair]]:
         if "kernel" in stored:
             kernel = _StoredArray(archive, keys["kernel"])
         elif "index" in stored:
-            kernel = _PaletteKernel(path, conv, _StoredArray(archive, keys["index"]), _StoredArray(archive, keys["palette"]))
+            kernel = _PaletteKernel(
+                path, conv, _StoredArray(archive, keys["index"]), _StoredArray(archive, keys["palette"])
+            )
         else:
             kernel = _ScaledRandomKernel(conv, _StoredArray(archive, keys["scale"]))
         yield conv, (kernel, _StoredArray(archive, keys["bias"]))

@@ -55,7 +55,7 @@ class OpenWeights:
         layout: name of the layout.
         channel_order: "RGB" or "BGR", the order that conv1_1 expects in the file.
         mean: the mean pixel as stored: RGB, one pixel or one for each position; not checked yet.
-        assumed: in words, the order and mean that are usual in this layout, if the file does not state them; else empty.
+        assumed: in words, the order and mean that are usual in this layout, if the file does not state them.
         convs: kernel and bias by convolution, shallow to deep.
         settings: values of the options in `config.LEFT_TO_NETWORK` that suit the network, by name; checked.
     """

@@ -39,8 +39,8 @@ _TYPES = {"F16": "f2", "BF16": "f4", "F32": "f4", "F64": "f8"}
 
 _CAFFE_BIAS = (0.7301776, 0.06493629, 0.03428847, 0.8260386)
 _CAFFE_SIZE = 0.19138958
-"""The first biases of conv1_1, and the root mean square of its kernel, in the published VGG19 of Simonyan and Zisserman.
-Its conversions for PyTorch have PyTorch's names and expect Caffe's input: BGR of 0 to 255 minus the mean pixel."""
+"""The first biases of conv1_1, and the root mean square of its kernel, in the published VGG19 of Simonyan and
+Zisserman. Its conversions for PyTorch have PyTorch's names and expect Caffe's input: BGR of 0 to 255 minus the mean."""
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -166,7 +166,9 @@ _CONV_AT = {str(place): conv for place, conv in zip(_places(_COUNTS), CONV_LAYER
 """Place in PyTorch's `features` -> convolution."""
 
 _OTHERS = {"VGG11": (1, 1, 2, 2, 2), "VGG13": (2, 2, 2, 2, 2), "VGG16": (2, 2, 3, 3, 3)}
-_TORCH_NAME = re.compile(r"(?:(.*\.)?features\.)?(\d{1,3})\.(weight|bias|running_mean)|(.*\.)?(conv\d_\d)\.(weight|bias)")
+_TORCH_NAME = re.compile(
+    r"(?:(.*\.)?features\.)?(\d{1,3})\.(weight|bias|running_mean)|(.*\.)?(conv\d_\d)\.(weight|bias)"
+)
 
 
 def _torch_names(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
@@ -227,11 +229,15 @@ class _Tensor:
     def __init__(self, path: Path, file: Any, name: str, row: Mapping[str, Any], form: Callable[[Any], Any]) -> None:
         if row["dtype"] not in _TYPES:
             kinds = ", ".join(_TYPES)
-            raise WeightsError(f"{path}: expected {plain(name)} as one of {kinds}, got {plain(row['dtype'])}; {REPLACE}")
+            raise WeightsError(
+                f"{path}: expected {plain(name)} as one of {kinds}, got {plain(row['dtype'])}; {REPLACE}"
+            )
         self._file, self._name, self._form = file, name, form
         self.dtype = np.dtype(_TYPES[row["dtype"]])
         shape = tuple(row["shape"])
-        self.shape: tuple[int, ...] = shape if form is _as_is or len(shape) != 4 else tuple(shape[at] for at in (2, 3, 1, 0))
+        self.shape: tuple[int, ...] = (
+            shape if form is _as_is or len(shape) != 4 else tuple(shape[at] for at in (2, 3, 1, 0))
+        )
 
     def __getitem__(self, index: Any) -> Any:
         return self._form(self._file.get_tensor(self._name)).astype(self.dtype, copy=False)[index]
@@ -254,4 +260,5 @@ def _is_caffe(convs: Mapping[str, Pair]) -> bool:
     if kernel is None or bias is None or kernel.shape != (3, 3, 3, 64) or bias.shape != (64,):
         return False
     size = np.sqrt(np.mean(np.square(kernel[()], dtype=np.float64)))
-    return bool(np.allclose(bias[()][: len(_CAFFE_BIAS)], _CAFFE_BIAS, atol=0.01) and abs(size / _CAFFE_SIZE - 1) < 0.02)
+    first = bias[()][: len(_CAFFE_BIAS)]
+    return bool(np.allclose(first, _CAFFE_BIAS, atol=0.01) and abs(size / _CAFFE_SIZE - 1) < 0.02)

@@ -120,7 +120,8 @@ def test_answers_without_a_file(status, refused):
         request.end_headers()
 
     with serving(answer) as address:
-        refused(address, {204: "expected md5", 206: "resumed at the wrong place"}.get(status, f"HTTP {status} go [31maway"))
+        others = {204: "expected md5", 206: "resumed at the wrong place"}
+        refused(address, others.get(status, f"HTTP {status} go [31maway"))
 
 
 @pytest.mark.parametrize(
@@ -265,9 +266,11 @@ def test_a_trusted_certificate_and_a_redirect_that_leaves_tls(certificate, publi
         headers(request, Content_Length=str(len(published.body)))
         request.wfile.write(published.body)
 
-    with serving(good) as plain:
-        with serving_tls(certificate, lambda request: headers(request, 302, Location=plain)) as address:
-            refused(address, f"the server redirects from https to {plain}, which is not allowed")
+    with (
+        serving(good) as plain,
+        serving_tls(certificate, lambda request: headers(request, 302, Location=plain)) as address,
+    ):
+        refused(address, f"the server redirects from https to {plain}, which is not allowed")
     with serving_tls(certificate, good) as address:
         monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", address)
         assert fetching.download_entry(published.entry, tmp_path / "to").read_bytes() == published.body
