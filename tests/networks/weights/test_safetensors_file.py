@@ -3,6 +3,7 @@ import json
 import logging
 import shlex
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,6 +231,7 @@ def test_pickles_are_refused_with_the_command_that_converts_them(tmp_path):
     assert (python, flag, code) == ("python", "-c", torch_pickles.CONVERSION)
     assert (source, target) == (str(path), str(tmp_path / "my vgg19.safetensors"))
     ast.parse(code)
+    assert code in (Path(__file__).parents[3] / "docs" / "weights.md").read_text("utf-8")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("vgg19/data.pkl", b"\x80\x02}q\x00.")
     assert_refused(path, "to convert it: python -c", layers=SHALLOW)
