@@ -27,6 +27,7 @@ _NUMERIC = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13
 """Classes of arrays -> types of their values."""
 _COMPLEX = 0x800
 _BLOCK = 1 << 18
+_RECENT = 1 << 12
 _MOST_TEXT = 1 << 12
 _MOST_AXES = 8
 
@@ -227,7 +228,7 @@ class _Plain(_Part):
 
 
 class _Inflated(_Part):
-    """A compressed part of a file. It is unpacked from its beginning again if an earlier place is read."""
+    """A compressed part of a file. If a place is read that is long past, it is unpacked from its beginning again."""
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
         self._file, self._start, self._size = file, start, size
@@ -235,15 +236,17 @@ class _Inflated(_Part):
 
     def _restart(self) -> None:
         self._inflater, self._place, self._used = zlib.decompressobj(), 0, 0
+        self._recent = b""
 
     def read(self, place: int, count: int) -> bytes:
         if place + count > MOST_BYTES:
             raise ValueError(f"a part that unpacks to more than {MOST_BYTES} bytes")
-        if place < self._place:
+        if place < self._place - len(self._recent):
             self._restart()
         while self._place < place:
             self._take(min(place - self._place, _BLOCK))
-        return b"".join(self._pieces(count))
+        known = self._recent[len(self._recent) - (self._place - place) :][:count] if place < self._place else b""
+        return known + b"".join(self._pieces(count - len(known)))
 
     def _pieces(self, count: int) -> Iterator[bytes]:
         while count:
@@ -262,6 +265,7 @@ class _Inflated(_Part):
             data = self._inflater.decompress(packed, most)
             if data:
                 self._place += len(data)
+                self._recent = (self._recent + data[-_RECENT:])[-_RECENT:]
                 return data
             if self._inflater.eof or not packed:
                 raise ValueError("a compressed part that is cut off")

@@ -447,6 +447,22 @@ def test_mat_reads_what_scipy_writes(is_compressed, tmp_path):
         assert fields["four"].dtype.kind == "c"
 
 
+def test_a_compressed_mat_is_unpacked_twice_at_most(tmp_path, monkeypatch):
+    """Once to see what is in it, and once for the arrays, in order."""
+    cells = np.empty((1, 20), object)
+    cells[0, :] = [{"name": f"n{number}", "a": np.full(3000, number, "float32")} for number in range(20)]
+    savemat(tmp_path / "w.mat", {"layers": cells}, do_compression=True)
+    restarts = []
+    restart = matlab5._Inflated._restart
+    monkeypatch.setattr(matlab5._Inflated, "_restart", lambda part: restarts.append(1) or restart(part))
+    with open(tmp_path / "w.mat", "rb") as file:
+        layers = matlab5.read(file, ("layers",))["layers"].cells
+        for number, layer in enumerate(layers):
+            assert layer.fields["name"] == f"n{number}"
+            np.testing.assert_array_equal(layer.fields["a"][()].ravel(), np.full(3000, number))
+    assert len(restarts) == 2
+
+
 # --- damage of any kind -----------------------------------------------------------------------------------------------
 
 LAYOUTS = [layout for layout in WRITERS if not layout.endswith(".h5")]  # each of those takes a process
