@@ -10,13 +10,14 @@ import h5py
 import numpy as np
 import packages
 import pytest
+from safetensors.numpy import save_file
 from scipy.io import savemat
 
 from neural_style.errors import WeightsError
 from neural_style.networks import weights
 from neural_style.networks.weights import registry, rounded_file
 from neural_style.networks.weights.keras_hdf5 import KERAS_LEGACY
-from neural_style.vgg19_spec import convs_up_to, keras_name, kernel_shape
+from neural_style.vgg19_spec import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
 
 LAYERS = ("relu3_1",)
 CONVS = convs_up_to(LAYERS)
@@ -27,6 +28,8 @@ CHECKOUT = registry.weights_folder()
 ROUNDED_FILE = "vgg19_imagenet_8bit.npz"
 FAILURES = "failed-downloads.json"
 ZEROS = "0" * 64
+TORCH_PLACES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+"""Of the convolutions in torchvision's `vgg19().features`, as printing it shows."""
 
 
 def random_net(convs):
@@ -103,6 +106,27 @@ def write_mat(path, net, old=False, names=True, **variables):
     return path
 
 
+def write_torch(path, net, names="features.{}", floats="float32", stated=None):
+    """As a state dict of PyTorch's VGG19, kernels (out, in, height, width), under one of several names."""
+    tensors = {}
+    for conv, kernel in net[0].items():
+        name = f"{conv}" if names == "caffe" else names.format(TORCH_PLACES[CONV_LAYERS.index(conv)])
+        tensors[f"{name}.weight"] = np.ascontiguousarray(np.transpose(kernel, (3, 2, 0, 1))).astype(floats)
+        tensors[f"{name}.bias"] = net[1][conv].astype(floats)
+    save_file(tensors, path, stated)
+    return path
+
+
+def write_safetensors(path, net, stated=None):
+    """With the names of our own `.npz`, and the order and the mean as texts."""
+    usual = {"channel_order": "RGB", "mean": ", ".join(map(str, MEAN))}
+    arrays = {}
+    for conv, kernel, bias in in_file_order(net, "RGB"):
+        arrays |= {f"{keras_name(conv)}/kernel": np.ascontiguousarray(kernel), f"{keras_name(conv)}/bias": bias}
+    save_file(arrays, path, usual if stated is None else stated)
+    return path
+
+
 def mat_layer(name, kernel, bias, old):
     pair = np.empty((1, 2), object)
     pair[0, 0], pair[0, 1] = kernel, bias[None, :] if old else bias[:, None]
@@ -125,6 +149,7 @@ WRITERS = {
     "nameless.mat": lambda path, net: write_mat(path, net, names=False),
     "bgr.npz": write_npz,
     "rgb.npz": lambda path, net: write_npz(path, net, "RGB"),
+    "own.safetensors": write_safetensors,
 }
 
 

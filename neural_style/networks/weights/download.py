@@ -12,9 +12,12 @@ import logging
 import math
 import os
 import queue
+import re
+import ssl
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +27,7 @@ from typing import Any
 
 from neural_style.errors import WeightsError
 from neural_style.hashing import file_hash
+from neural_style.networks.weights.open_file import MOST_BYTES, plain
 
 _log = logging.getLogger("neural_style")
 
@@ -38,6 +42,11 @@ FIRST_RETRIES = 2
 
 BACKOFF = 0.5
 """Seconds before the first retry. Each further retry without a new byte waits twice as long."""
+
+SLOWEST = 1000.0
+"""Bytes per second, on average over `PATIENCE` seconds, below which a download is given up."""
+
+PATIENCE = 60.0
 
 NOTE = 10.0
 """Seconds between two log lines while waiting for another process."""
@@ -54,11 +63,45 @@ class _BrokenError(Exception):
     """
 
     def __init__(self, reason: object, transient: bool) -> None:
-        super().__init__(" ".join(str(reason).split()) or type(reason).__name__)
+        super().__init__(plain(reason, 400) or type(reason).__name__)
         self.transient = transient
 
 
-def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = False) -> Path:
+class _TooLongError(Exception):
+    """The server has more bytes than the file, so it has another file."""
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows at most ten redirects, to HTTPS, or from HTTP to HTTP."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """Return the request that follows a redirect."""
+        before, after = urllib.parse.urlsplit(req.full_url).scheme, urllib.parse.urlsplit(newurl).scheme
+        if after not in ("http", "https") or (before, after) == ("https", "http"):
+            raise _BrokenError(f"the server redirects from {before} to {newurl}, which is not allowed", transient=False)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Pace:
+    """Counts what arrives, over all connections, and gives up when it is hardly anything."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._since, self._bytes = url, time.monotonic(), 0
+
+    def add(self, count: int) -> None:
+        """Note that so many bytes have arrived, or raise WeightsError."""
+        self._bytes += count
+        seconds = time.monotonic() - self._since
+        if seconds > PATIENCE:
+            if self._bytes < SLOWEST * seconds:
+                raise WeightsError(
+                    f"cannot download {self._url}: expected at least {SLOWEST:g} bytes per second, "
+                    f"got {self._bytes} bytes in {seconds:.0f} seconds"
+                )
+            self._since, self._bytes = time.monotonic(), 0
+
+
+def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = False, size: int | None = None) -> Path:
     """Download a file, unless it is there already, for example because another process has just downloaded it.
 
     The bytes received so far are in `<target>.part` until the file is complete and its hash is right. A part that an
@@ -70,6 +113,7 @@ def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = 
         algorithm: name of the hash algorithm, such as "md5".
         digest: the hash, in hex, that the file must have.
         progress: whether to show a bar on standard error.
+        size: size of the file in bytes, if it is known. No more than that is received, or than any weights file has.
 
     Returns:
         `target`.
@@ -82,7 +126,7 @@ def fetch(url: str, target: Path, algorithm: str, digest: str, progress: bool = 
             return target
         part = target.with_name(f"{target.name}.part" if is_locked else f"{target.name}.{os.getpid()}.part")
         try:
-            _fetch_verified(url, part, algorithm, digest, progress)
+            _fetch_verified(url, part, algorithm, digest, progress, size or MOST_BYTES)
             os.replace(part, target)
         finally:
             if not is_locked:  # no other process will continue it
@@ -128,10 +172,14 @@ def _acquire(descriptor: int) -> bool:
         time.sleep(_POLL)
 
 
-def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool) -> None:
+def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress: bool, most: int) -> None:
     """Download `part` until it is complete and its hash is right. If the hash is wrong, start again once."""
     for _ in range(2):
-        _fetch_whole(url, part, progress)
+        try:
+            _fetch_whole(url, part, progress, most)
+        except _TooLongError as error:
+            part.unlink(missing_ok=True)
+            raise WeightsError(f"cannot use {url}: {error}, which is another file") from error
         got, size = file_hash(part, algorithm), _size(part)
         if got == digest:
             return
@@ -142,13 +190,14 @@ def _fetch_verified(url: str, part: Path, algorithm: str, digest: str, progress:
     )
 
 
-def _fetch_whole(url: str, part: Path, progress: bool) -> None:
+def _fetch_whole(url: str, part: Path, progress: bool, most: int) -> None:
     """Download `part` to its end, with as many connections as needed while new bytes arrive."""
+    pace = _Pace(url)
     start = best = _size(part)
     failures = 0
     while True:
         try:
-            return _fetch_rest(url, part, progress)
+            return _fetch_rest(url, part, progress, most, pace)
         except _BrokenError as broken:
             size = _size(part)
             failures = 1 if size > best else failures + 1
@@ -159,8 +208,14 @@ def _fetch_whole(url: str, part: Path, progress: bool) -> None:
         time.sleep(BACKOFF * 2 ** (failures - 1))
 
 
-def _fetch_rest(url: str, part: Path, progress: bool) -> None:
-    """Append to `part` what one connection delivers. If the server cannot resume, start the part again."""
+def _fetch_rest(url: str, part: Path, progress: bool, most: int, pace: _Pace) -> None:
+    """Append to `part` what one connection delivers. If the server cannot resume, start the part again.
+
+    Raises:
+        _BrokenError: the connection failed.
+        _TooLongError: the server announces or sends more than `most` bytes.
+        WeightsError: too little arrives in a minute.
+    """
     start = _size(part)
     headers = {"User-Agent": "neural-style", "Accept-Encoding": "identity"}
     if start:
@@ -174,10 +229,15 @@ def _fetch_rest(url: str, part: Path, progress: bool) -> None:
             part.unlink(missing_ok=True)
             raise _BrokenError("the server resumed at the wrong place", transient=True)
         start = start if resumed else 0
-        length = response.headers.get("Content-Length", "")
-        total = start + int(length) if length.isdigit() else None
+        length = re.fullmatch("[0-9]{1,18}", response.headers.get("Content-Length", ""))
+        total = start + int(length[0]) if length else None
+        if total is not None and total > most:
+            raise _TooLongError(f"expected at most {most} bytes, got {total}, as the server announces")
         with open(part, "ab" if resumed else "wb") as file, _bar(url, start, total, progress) as bar:
             for block in _blocks(response):
+                pace.add(len(block))
+                if file.tell() + len(block) > most:
+                    raise _TooLongError(f"expected at most {most} bytes, got more")
                 file.write(block)
                 bar.update(len(block))
     if total is not None and _size(part) < total:
@@ -191,7 +251,7 @@ def _size(path: Path) -> int:
 def _blocks(response: Any) -> Iterator[bytes]:
     while True:
         try:
-            block = response.read(_BLOCK)
+            block = response.read1(_BLOCK)  # what has arrived, without waiting for more
         except (OSError, http.client.HTTPException) as error:
             raise _BrokenError(error, transient=True) from error
         if not block:
@@ -217,7 +277,15 @@ def _open(url: str, headers: dict[str, str]) -> Any:
             return None
         busy = answer.code >= 500 or answer.code == HTTPStatus.TOO_MANY_REQUESTS
         raise _BrokenError(f"HTTP {answer.code} {answer.reason}", transient=busy)
+    if isinstance(answer, _BrokenError):
+        raise answer
     cause = answer.reason if isinstance(answer, urllib.error.URLError) else answer
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        raise _BrokenError(
+            f"the server's certificate is not trusted ({cause.verify_message}); if your network signs certificates "
+            "itself, set SSL_CERT_FILE to its root certificate",
+            transient=False,
+        )
     dropped = isinstance(cause, ConnectionError) and not isinstance(cause, ConnectionRefusedError)
     raise _BrokenError(cause, transient=dropped)
 
@@ -231,7 +299,8 @@ def _ask(url: str, headers: dict[str, str]) -> Any:
 
     def ask() -> None:
         try:
-            answers.put(urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT))
+            opener = urllib.request.build_opener(_Redirects)
+            answers.put(opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT))
         except Exception as error:
             answers.put(error)
 

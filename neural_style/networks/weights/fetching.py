@@ -196,7 +196,8 @@ def download_entry(entry: Entry, folder: Path, progress: bool = False) -> Path:
     failure: WeightsError | None = None
     for address in addresses:
         try:
-            return download.fetch(address, Path(folder) / entry.file, entry.algorithm, entry.digest, progress)
+            target = Path(folder) / entry.file
+            return download.fetch(address, target, entry.algorithm, entry.digest, progress, entry.bytes)
         except WeightsError as error:
             failure = error
     raise WeightsError(f"{failure or 'no address is known'}") from failure

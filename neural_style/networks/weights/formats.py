@@ -2,13 +2,16 @@
 
 In that form, kernels are float32 (height, width, in, out), and conv1_1 expects RGB. A layout is recognized by the
 content of the file, never by its extension. Layers are found by their names if the file names them as Keras or Caffe
-do, and otherwise by their order. Only the convolutions that are asked for are read, except from .mat files, which can
-only be read whole.
+do, and otherwise by their order. Only the convolutions that are asked for are read.
+
+A file may come from a stranger. So nothing is allocated by what a file claims: every array's shape and type are
+compared with VGG19's before its values are read, and whatever else is read is limited in size, number and depth.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +21,25 @@ from typing import Any
 import numpy as np
 
 from neural_style.errors import WeightsError
+from neural_style.networks.weights.hdf5_process import open_apart
 from neural_style.networks.weights.keras_hdf5 import open_hdf5
 from neural_style.networks.weights.matconvnet import open_matlab
 from neural_style.networks.weights.npz import open_npz
-from neural_style.networks.weights.open_file import REPLACE, OpenWeights, Pair, UnreadArray
+from neural_style.networks.weights.open_file import REPLACE, OpenWeights, Pair, UnreadArray, plain
+from neural_style.networks.weights.safetensors_file import is_safetensors, open_safetensors
+from neural_style.networks.weights.torch_pickles import is_torch_pickle, torch_pickle
 from neural_style.vgg19_spec import CONV_LAYERS, IMAGENET_MEAN, kernel_shape
+
+SUFFIXES = {
+    ".safetensors": "PyTorch .safetensors",
+    ".h5": "Keras .h5",
+    ".mat": "MatConvNet .mat",
+    ".npz": "our own .npz",
+}
+"""The usual file name suffixes of the layouts -> what such files are."""
+
+SUPPORTED = " or ".join(", ".join(SUFFIXES.values()).rsplit(", ", 1))
+"""The layouts in words, for messages."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +47,10 @@ class Contents:
     """What was read from a weights file.
 
     Attributes:
-        layout: `KERAS_LEGACY`, `KERAS_3`, `MATCONVNET` or `NPZ`, from the modules of these layouts.
+        layout: `KERAS_LEGACY`, `KERAS_3`, `MATCONVNET`, `PYTORCH`, `SAFETENSORS` or `NPZ`, from the modules of these
+            layouts.
         channel_order: "RGB" or "BGR", the order that conv1_1 expected in the file.
-        assumed: whether order and mean are those that are usual in this layout, because the file cannot state them.
+        assumed: in words, the order and mean that are usual in this layout, if the file does not state them.
         kernels: float32 (3, 3, in, out) by convolution; conv1_1 expects RGB whatever the file held.
         biases: float32 (out,) by convolution.
         mean: float32 (3,), RGB, 0-255.
@@ -41,7 +59,7 @@ class Contents:
 
     layout: str
     channel_order: str
-    assumed: bool
+    assumed: str
     kernels: Mapping[str, np.ndarray]
     biases: Mapping[str, np.ndarray]
     mean: np.ndarray
@@ -53,6 +71,7 @@ def read(
     convs: Iterable[str] | None = None,
     channel_order: str | None = None,
     mean: Iterable[float] | None = None,
+    is_known: bool = False,
 ) -> Contents:
     """Read a weights file of any known layout.
 
@@ -61,12 +80,13 @@ def read(
         convs: the convolutions to read, such as `vgg19_spec.convs_up_to` returns; None for all in the file.
         channel_order: "RGB" or "BGR", to replace what the file or its layout says; None to keep that.
         mean: the mean pixel (RGB, 0-255), to replace what the file or its layout says; None to keep that.
+        is_known: whether the file's hash is published, so that it is certain to be undamaged.
 
     Raises:
         WeightsError: the file has no known layout, is damaged, lacks a convolution, does not fit VGG19, or holds NaN or
             infinity.
     """
-    with _opened(path) as file:
+    with _opened(path, is_known) as file:
         _check_fit(path, file.convs)
         wanted = tuple(file.convs if convs is None else convs)
         _check_depth(path, file.convs, wanted)
@@ -79,13 +99,13 @@ def read(
         if order == "BGR" and "conv1_1" in kernels:
             kernels["conv1_1"] = np.ascontiguousarray(kernels["conv1_1"][:, :, ::-1])
         pixel = _mean_pixel(path, file.mean if mean is None else list(mean))
-        return Contents(file.layout, order, file.assumed and mean is None, kernels, biases, pixel, file.settings)
+        return Contents(file.layout, order, file.assumed if mean is None else "", kernels, biases, pixel, file.settings)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[OpenWeights]:
+def _opened(path: Path, is_known: bool) -> Iterator[OpenWeights]:
     """Open the file. Turn any error that a parser raises for damaged bytes, now or later, into a WeightsError."""
-    opener = _opener(path)
+    opener = _opener(path, is_known)
     try:
         with opener(path) as file:
             yield file
@@ -94,11 +114,11 @@ def _opened(path: Path) -> Iterator[OpenWeights]:
     except MemoryError as error:
         raise WeightsError(f"{path}: too large for this machine's memory, or damaged; {REPLACE}") from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = plain(error) or type(error).__name__
         raise WeightsError(f"{path}: damaged or cut off ({reason}); {REPLACE}") from error
 
 
-def _opener(path: Path) -> Callable[[Path], AbstractContextManager[OpenWeights]]:
+def _opener(path: Path, is_known: bool) -> Callable[[Path], AbstractContextManager[OpenWeights]]:
     """Choose the function that opens the layout, by the file's first bytes."""
     try:
         with open(path, "rb") as file:
@@ -107,12 +127,16 @@ def _opener(path: Path) -> Callable[[Path], AbstractContextManager[OpenWeights]]
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"{path}: cannot be read ({reason}); give a weights file that can be read") from error
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return open_hdf5
+        return open_hdf5 if is_known or not sys.executable else open_apart
     if head.startswith(b"PK\x03\x04"):
         return open_npz
     if head[126:128] in (b"IM", b"MI") and not head.startswith(b"MATLAB 7.3"):
         return open_matlab
-    raise WeightsError(f"{path}: expected VGG19 weights (Keras .h5, MatConvNet .mat or .npz), got {_kind(head)}")
+    if is_safetensors(head):
+        return open_safetensors
+    if is_torch_pickle(head):
+        raise WeightsError(f"{path}: expected weights without code, got {torch_pickle(path)}")
+    raise WeightsError(f"{path}: expected VGG19 weights ({SUPPORTED}), got {_kind(head)}")
 
 
 def _kind(head: bytes) -> str:
@@ -151,7 +175,7 @@ def _check_fit(path: Path, convs: Mapping[str, Pair]) -> None:
         for part, array, expected in zip(("kernel", "bias"), convs[conv], (shape, shape[3:]), strict=True):
             if tuple(array.shape) != expected:
                 raise WeightsError(
-                    f"{path}: expected {conv}'s {part} of shape {expected}, got {tuple(array.shape)}: "
+                    f"{path}: expected {conv}'s {part} of shape {expected}, got {plain(tuple(array.shape))}: "
                     f"this is not VGG19; {REPLACE}"
                 )
 
@@ -167,9 +191,9 @@ def _check_depth(path: Path, convs: Mapping[str, Pair], wanted: tuple[str, ...])
 
 def _floats(path: Path, what: str, unread: UnreadArray) -> np.ndarray:
     """Read an array as contiguous float32, and check that every value is finite."""
+    if unread.dtype.kind != "f":
+        raise WeightsError(f"{path}: expected {what} in floating point, got {plain(unread.dtype)}; {REPLACE}")
     array = np.asarray(unread[()])
-    if array.dtype.kind != "f":
-        raise WeightsError(f"{path}: expected {what} in floating point, got {array.dtype}; {REPLACE}")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, np.float32)
     broken = array.size - np.count_nonzero(np.isfinite(array))
@@ -188,7 +212,7 @@ def _mean_pixel(path: Path, values: Any) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.size == 0 or (array.size != 3 and array.shape[-1:] != (3,)):
         raise WeightsError(
-            f"{path}: expected a mean pixel of 3 numbers (RGB), got {array.dtype} {array.shape}; store three"
+            f"{path}: expected a mean pixel of 3 numbers (RGB), got {plain(array.dtype)} {array.shape}; store three"
         )
     pixel = array.reshape(-1, 3).mean(axis=0, dtype=np.float64)
     shown = ", ".join(f"{value:g}" for value in pixel)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from neural_style.errors import WeightsError
 from neural_style.hashing import cached_hash
+from neural_style.networks.weights.open_file import MOST_BYTES
 from neural_style.networks.weights.registry import Entry, all_entries
 
 
@@ -61,10 +64,19 @@ def hash_or_refuse(path: Path, algorithm: str, remedy: str = "give a weights fil
     """Return the hash of a file in hex, from the cache if the file has not changed.
 
     Raises:
-        WeightsError: the file cannot be read.
+        WeightsError: the file cannot be read, is a pipe or a device, or is too large for weights.
     """
     try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise WeightsError(f"{path}: expected a file, got a pipe or a device; {remedy}")
+        if status.st_size > MOST_BYTES:
+            raise WeightsError(
+                f"{path}: expected weights of at most {MOST_BYTES} bytes, got {status.st_size}; {remedy}"
+            )
         return cached_hash(path, algorithm)
+    except WeightsError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: the system does not allow such names
         raise WeightsError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); {remedy}") from error
 

@@ -275,6 +275,6 @@ def _log_unknown(path: Path, shown: str, contents: Contents) -> None:
     """Log that a file of unknown hash is used: as a warning if its name is published or something is assumed."""
     state = unknown_state(path, shown)
     if contents.assumed:
-        state += f"; assumed to be {contents.channel_order} with Keras's mean pixel, as usual in its layout"
+        state += f"; assumed to be {contents.assumed}, as usual in its layout"
     level = logging.WARNING if published_hashes(path) or contents.assumed else logging.INFO
     logger.log(level, "%s: %s; used, because it fits VGG19", path, state)

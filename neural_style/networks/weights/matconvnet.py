@@ -1,7 +1,8 @@
-"""MatConvNet's weights in MATLAB's .mat files, which can only be read whole. SciPy is imported on use."""
+"""MatConvNet's weights in MATLAB's .mat files."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from neural_style.errors import WeightsError
-from neural_style.networks.weights.open_file import REPLACE, OpenWeights, Pair, by_convolution, text
+from neural_style.networks.weights import matlab5
+from neural_style.networks.weights.matlab5 import Cells, Numbers
+from neural_style.networks.weights.open_file import REPLACE, SMALL_BYTES, OpenWeights, Pair, by_convolution, plain
 
 MATCONVNET = "MatConvNet"
 
@@ -22,29 +25,49 @@ def open_matlab(path: Path) -> Iterator[OpenWeights]:
     Raises:
         WeightsError: it is not a .mat file of MatConvNet.
     """
-    from scipy.io import loadmat
+    with open(path, "rb") as file:
+        data = matlab5.read(file, ("layers", "normalization", "meta"))
+        if "layers" not in data:
+            raise WeightsError(f"{path}: expected MatConvNet's variable `layers`, got a .mat without it; {REPLACE}")
+        layers = data["layers"].cells if isinstance(data["layers"], Cells) else []
+        named = [(_fields(layer).get("name"), _kernel_and_bias(layer)) for layer in layers]
+        found = [(name if isinstance(name, str) else "", pair) for name, pair in named if pair]
+        image = _average_image(path, data)
+        yield OpenWeights(MATCONVNET, "RGB", image, "", by_convolution(path, found))
 
-    data = loadmat(path, variable_names=["layers", "normalization", "meta"])
-    if "layers" not in data:
-        raise WeightsError(f"{path}: expected MatConvNet's variable `layers`, got a .mat without it; {REPLACE}")
-    layers = [_fields(cell) for cell in data["layers"].ravel()]
-    found = [(text(fields.get("name")), pair) for fields in layers if (pair := _kernel_and_bias(fields))]
-    yield OpenWeights(MATCONVNET, "RGB", _average_image(path, data), False, by_convolution(path, found))
+
+class _Kernel:
+    """A kernel (width, height, in, out) as (height, width, in, out)."""
+
+    def __init__(self, stored: Numbers) -> None:
+        width, height, *channels = stored.shape
+        self._stored, self.shape, self.dtype = stored, (height, width, *channels), stored.dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.transpose(self._stored[()], (1, 0, 2, 3))[index]
+
+
+class _Bias:
+    """A bias in a column or a row as (out,)."""
+
+    def __init__(self, stored: Numbers) -> None:
+        self._stored, self.shape, self.dtype = stored, (math.prod(stored.shape),), stored.dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.ravel(self._stored[()])[index]
 
 
 def _fields(struct: Any) -> dict[str, Any]:
-    """Return the fields of a 1×1 MATLAB struct by name; an empty dict for anything else."""
-    names = getattr(getattr(struct, "dtype", None), "names", None)
-    return {name: struct.ravel()[0][name] for name in names} if names and struct.size else {}
+    """Return the fields of a struct by name; an empty dict for anything else."""
+    return struct.fields if isinstance(struct, Cells) else {}
 
 
-def _kernel_and_bias(fields: dict[str, Any]) -> Pair | None:
+def _kernel_and_bias(layer: Any) -> Pair | None:
     """Return a layer's kernel and bias: a cell of two arrays in any field, the first (width, height, in, out)."""
-    for value in fields.values():
-        if isinstance(value, np.ndarray) and value.dtype == object and value.size == 2:
-            kernel, bias = value.ravel()
-            if np.ndim(kernel) == 4:
-                return np.transpose(kernel, (1, 0, 2, 3)), np.ravel(bias)
+    for value in _fields(layer).values():
+        match value:
+            case Cells(cells=[Numbers() as kernel, Numbers() as bias]) if len(kernel.shape) == 4:
+                return _Kernel(kernel), _Bias(bias)
     return None
 
 
@@ -53,6 +76,11 @@ def _average_image(path: Path, data: dict[str, Any]) -> Any:
     inner = _fields(data.get("meta")).get("normalization")
     for normalization in (data.get("normalization"), inner):
         image = _fields(normalization).get("averageImage")
-        if image is not None:
-            return image
+        if isinstance(image, Numbers):
+            if math.prod(image.shape) * image.dtype.itemsize > SMALL_BYTES:
+                raise WeightsError(
+                    f"{path}: expected an `averageImage` of at most {SMALL_BYTES} bytes, got one of "
+                    f"{plain(image.shape)}; {REPLACE}"
+                )
+            return image[()]
     raise WeightsError(f"{path}: expected MatConvNet's `averageImage`, got a .mat without it; {REPLACE}")

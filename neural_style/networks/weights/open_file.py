@@ -16,13 +16,29 @@ from neural_style.vgg19_spec import CONV_LAYERS
 REPLACE = "get the file again, or choose other weights"
 """What to do about a file that cannot be used."""
 
+MOST_BYTES = 1_200_000_000
+"""Size limit of a weights file, and of what it is unpacked to. VGG19 with its classifier in float64 is smaller."""
+
+SMALL_BYTES = 1 << 24
+"""Size limit of anything in a weights file that is not a kernel or a bias, such as a mean picture."""
+
+MOST_MEMBERS = 10_000
+"""Limit of how many arrays, groups or cells a weights file holds. VGG19 needs less than a hundred."""
+
+MOST_DEPTH = 32
+"""Limit of how deep they may be nested. Keras and MatConvNet need less than ten levels."""
+
 
 class UnreadArray(Protocol):
-    """A NumPy array, or an array in a file, which `[()]` reads."""
+    """A NumPy array, or an array in a file, which `[()]` reads. Nothing is allocated for it before that."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's shape, known without reading it."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its values, known without reading it."""
 
     def __getitem__(self, index: Any, /) -> Any: ...
 
@@ -39,7 +55,7 @@ class OpenWeights:
         layout: name of the layout.
         channel_order: "RGB" or "BGR", the order that conv1_1 expects in the file.
         mean: the mean pixel as stored: RGB, one pixel or one for each position; not checked yet.
-        assumed: whether order and mean are those that are usual in this layout, because the file cannot state them.
+        assumed: in words, the order and mean that are usual in this layout, if the file does not state them.
         convs: kernel and bias by convolution, shallow to deep.
         settings: values of the options in `config.LEFT_TO_NETWORK` that suit the network, by name; checked.
     """
@@ -47,7 +63,7 @@ class OpenWeights:
     layout: str
     channel_order: str
     mean: Any
-    assumed: bool
+    assumed: str
     convs: Mapping[str, Pair]
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +72,12 @@ def text(value: Any) -> str:
     """Return a text that a file stores as text, as bytes or in an array; empty for an empty array."""
     first = np.ravel(value)[0] if np.size(value) else ""
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+
+
+def plain(value: object, most: int = 200) -> str:
+    """Return a text that a file determines as part of a message: one line, printable, and not too long."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in str(value)[: 4 * most]).split())
+    return line if len(line) <= most else f"{line[:most]} …"
 
 
 # --- which array is which convolution ---------------------------------------------------------------------------------

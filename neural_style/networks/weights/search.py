@@ -11,6 +11,7 @@ from pathlib import Path
 from neural_style import paths
 from neural_style.errors import WeightsError
 from neural_style.networks.weights import package_index, registry
+from neural_style.networks.weights.formats import SUFFIXES
 from neural_style.networks.weights.identity import Identity, identify
 from neural_style.networks.weights.registry import EXACT, ROUNDED, Entry
 
@@ -64,7 +65,7 @@ def files_in(place: Path) -> list[Path]:
         names = sorted(os.listdir(place))
     except OSError:
         return []
-    return [place / name for name in names if name.endswith((".h5", ".mat", ".npz")) and os.path.isfile(place / name)]
+    return [place / name for name in names if name.endswith(tuple(SUFFIXES)) and os.path.isfile(place / name)]
 
 
 def published_files() -> dict[Entry, Path]:

@@ -53,12 +53,13 @@ class VGGWeights:
 
 
 class _Reading(NamedTuple):
-    """What determines the arrays that are read: the hash of the file, and how it is read."""
+    """What determines the arrays that are read: the hash of the file, whether it is published, and how it is read."""
 
     digest: str
     convs: tuple[str, ...] | None
     channel_order: str | None
     mean: tuple[float, ...] | None
+    is_known: bool
 
 
 _MOST = 64
@@ -85,7 +86,7 @@ def read_once(path: Path, identity: Identity, convs: tuple[str, ...] | None) -> 
     """
     entry = identity.entry
     order, mean = (entry.channel_order, entry.mean) if entry else (None, None)
-    reading = _Reading(identity.digest, convs, order, mean)
+    reading = _Reading(identity.digest, convs, order, mean, entry is not None)
     with _lock:
         contents = None
         if reading not in _facts:
@@ -103,7 +104,7 @@ def read_once(path: Path, identity: Identity, convs: tuple[str, ...] | None) -> 
 
 def _read(path: Path, reading: _Reading) -> Contents:
     """Read arrays, and share them if they are certain to have the hash. The caller holds the lock."""
-    contents = formats.read(path, reading.convs, reading.channel_order, reading.mean)
+    contents = formats.read(path, reading.convs, reading.channel_order, reading.mean, reading.is_known)
     for array in (*contents.kernels.values(), *contents.biases.values(), contents.mean):
         array.flags.writeable = False
     algorithm, _, digest = reading.digest.partition(":")
