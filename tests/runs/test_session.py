@@ -264,17 +264,17 @@ def test_a_picture_and_the_same_on_its_side_have_the_same_scales(begin):
 @ALL
 def test_a_large_picture_begins_with_the_preview_to_the_bit(run, evaluations, optimizer):
     """From the content; the preview itself is a run of one scale."""
-    look = {"optimizer": optimizer, "scales": "auto", "initial_noiseblend": 0, "preview_width": 45, "iterations": 5}
+    look = {"optimizer": optimizer, "scales": "auto", "initial_noiseblend": 0, "preview_width": 45, "iterations": 3}
     preview = run(width=45, **look)
     first = evaluations.at(45)
-    for width in (93, 190):
+    for width in (93, 190) if optimizer == "lbfgs" else (93,):
         evaluations.clear()
-        large = run(width=width, scale_iterations=2, **look)
-        for ours, theirs in zip(large[:6], preview, strict=True):
+        large = run(width=width, scale_iterations=1, **look)
+        for ours, theirs in zip(large[:4], preview, strict=True):
             assert ours.scale == (45, 34)
             assert ours.losses == theirs.losses
             assert ours.best == theirs.best
-        assert [step.scale for step in large[-3:]] == [(width, round(width * 0.75))] * 3
+        assert [step.scale for step in large[-2:]] == [(width, round(width * 0.75))] * 2
         np.testing.assert_array_equal(evaluations.at(45), first)
 
 
