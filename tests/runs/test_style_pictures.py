@@ -243,7 +243,7 @@ def means_of(stylizer, config, examples):
 
 @pytest.mark.parametrize("tile_size", [None, 64])
 def test_targets_are_the_moments_added(stylizer, works, tile_size):
-    config = stylizers.resolve(small_config(PHOTO, [works, SINGLE], width=128), {})
+    config = stylizers.resolve(small_config(PHOTO, [works, SINGLE], width=128, style_layers=("relu1_1", "relu2_1")), {})
     inputs = read_inputs(config)
     graphs = stylizer.graphs(config, stylizers.weights.load("builtin", config.layers))
     (targets,) = stylizer.style_targets(graphs, inputs.examples([90]), tile_size)
