@@ -213,8 +213,8 @@ def test_the_default_adds_a_quarter_of_the_wasserstein_distance_in_the_first_blo
     """Over the mean square of the style's features. In tiles it is the same, as far as its roots are exact."""
     layers = {"content_layers": ("relu1_2",), "style_layers": FIVE[:4]}
     both = resolved(style_loss=("gram", "mean_std", "wasserstein"), **USUAL, **layers), resolved(**layers)
-    assert both[0].style_statistics == Config("a", ["b"]).style_statistics
-    assert both[0].statistic_layers == Config("a", ["b"]).statistic_layers
+    assert both[0].style_statistics == Config("a", ["b"], **layers).style_statistics
+    assert both[0].statistic_layers == Config("a", ["b"], **layers).statistic_layers
     image = tf.constant(image_of(IMAGE))
     found, without = (float(whole_of(config, CONTENT, [STYLE]).terms(image).by_name["style"]) for config in both)
     network = reference.in_float64(reference.random_weights())
