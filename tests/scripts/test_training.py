@@ -44,6 +44,14 @@ def trainee(batches):
     return model
 
 
+@pytest.fixture(scope="module")
+def written(trainee, tmp_path_factory):
+    """The file of the network."""
+    path = tmp_path_factory.mktemp("written") / "net.npz"
+    export.write(trainee, path, examples()[:2])
+    return path
+
+
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
@@ -188,11 +196,9 @@ def test_training_moves_every_weight_and_lowers_the_loss(batches):
     )
 
 
-def test_the_file_is_the_network_in_balance(trainee, tmp_path):
-    path = tmp_path / "net.npz"
-    export.write(trainee, path, examples())
-    assert path.stat().st_size <= 12e6
-    loaded = formats.read(path)
+def test_the_file_is_the_network_in_balance(trainee, written):
+    assert written.stat().st_size <= 12e6
+    loaded = formats.read(written)
     assert tuple(loaded.kernels) == CONV_LAYERS
     assert loaded.channel_order == "RGB"
     np.testing.assert_array_equal(loaded.mean, [crops.MEAN] * 3)
@@ -210,17 +216,15 @@ def test_the_file_is_the_network_in_balance(trainee, tmp_path):
         np.testing.assert_allclose(ours[layer], theirs[layer] * factor, atol=0.02 * ours[layer].max())
 
 
-def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
+def test_every_layer_of_the_file_has_its_strength(written):
     import tensorflow as tf
 
     from neural_style.losses.moments import mean_moments, moments
     from neural_style.networks.vgg19 import build_vgg19
     from neural_style.networks.weights import load
 
-    path = tmp_path / "net.npz"
-    export.write(trainee, path, examples()[:2])
     styles = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    loaded = load(str(path), (*styles, "relu5_2"))
+    loaded = load(str(written), (*styles, "relu5_2"))
     model = build_vgg19(loaded, (*styles, "relu4_2", "relu5_2"))
     maps = [model((export._resized(picture) - loaded.mean)[np.newaxis]) for picture in examples()[:2]]
     for layer in styles:
@@ -233,10 +237,8 @@ def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
         assert strength == pytest.approx(export.CONTENT_STRENGTH, rel=0.05), layer
 
 
-def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, tmp_path):
-    path = tmp_path / "net.npz"
-    export.write(trainee, path, examples()[:1])
-    net = reference.in_float64(formats.read(path, convs_up_to(["relu4_2"])))
+def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, written):
+    net = reference.in_float64(formats.read(written, convs_up_to(["relu4_2"])))
     pictures = [export._resized(picture)[:64, :64] - crops.MEAN for picture in examples()[:2]]
     ours, theirs = (reference.features(net, picture, ["relu4_1", "conv4_2"]) for picture in pictures)
     kernel = np.asarray(trainee.seeing(), np.float64)
@@ -249,10 +251,9 @@ def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee
     np.testing.assert_allclose(distance / distance.mean(), expected / expected.mean(), rtol=0.02)
 
 
-def test_a_file_lacks_no_bias(trainee, tmp_path):
+def test_a_file_lacks_no_bias(written, tmp_path):
     path = tmp_path / "net.npz"
-    export.write(trainee, path, examples()[:1])
-    with np.load(path) as archive:
+    with np.load(written) as archive:
         kept = {name: archive[name] for name in archive.files if name != "block5_conv4/bias"}
     np.savez(path, **kept)
     with pytest.raises(WeightsError, match="expected conv5_4's bias beside its"):
