@@ -1,10 +1,14 @@
 """What all tests share: no network, no weights of the user's own, and small pictures to work on."""
 
+import gc
+import itertools
 import logging
 import os
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# As many processes as cores run tests, so one thread computes an operation. Operations still overtake each other.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
 import packages
@@ -30,11 +34,26 @@ def _as_text(content):
     return content.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def pytest_collection_finish():
+    """Have no garbage collection look through all that was imported; several tests collect garbage by themselves."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Names of folders that no test has had."""
+    root = tmp_path_factory.mktemp("isolated")
+    return (str(root / str(number)) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def isolated(tmp_path_factory, monkeypatch):
+def isolated(folders, monkeypatch):
     """Keep the user's weights out of sight, and have nothing fetched, unless a test wants it, from this machine."""
     for name in ("KERAS_HOME", "NEURAL_STYLE_CACHE"):
-        monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name)))
+        folder = next(folders)
+        os.mkdir(folder)
+        monkeypatch.setenv(name, folder)
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "1")
     monkeypatch.setenv("NEURAL_STYLE_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.delenv("NEURAL_STYLE_WEIGHTS", raising=False)

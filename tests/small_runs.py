@@ -10,8 +10,13 @@ from neural_style.compute.objective import WholeObjective
 from neural_style.compute.tiled_objective import TiledObjective
 from neural_style.config.config import Config
 
-SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
-"""Layers that cost little. Runs with these share one traced network."""
+SHALLOW = {"content_layers": ("relu1_1",), "style_layers": ("conv1_1", "relu1_1")}
+"""Layers of the first convolution, which cost little. Runs with these share one traced network.
+
+Deeper layers, and pooling between them, are tested where the losses of whole and of tiled pictures are."""
+
+POOLED = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1")}
+"""Layers around the first pooling, for runs that must not find a low loss at once."""
 
 SMALL = {
     "weights": "builtin",

@@ -32,6 +32,8 @@ SPEED_FILE = "bfloat16_speed.json"
 _measuring = threading.Lock()
 
 _TIMED_SIDE, _TIMED_CHANNELS, _TIMED_REPEATS = 96, 64, 5
+_TRIED_SIDE = 8
+"""Where nothing but the support of a type matters. CPUs without instructions for it take seconds for the other side."""
 
 
 class Choice(NamedTuple):
@@ -53,7 +55,7 @@ def choose(wanted: str, device: str) -> Choice:
     """
     if wanted == "auto":
         return _fastest_on_gpu(device) if device.startswith("GPU") else _fastest_on_cpu()
-    if wanted != "float32" and _seconds(wanted, device) is None:
+    if wanted != "float32" and _seconds(wanted, device, _TRIED_SIDE) is None:
         raise UsageError(
             f"precision: expected a type that {device} computes in, got {wanted}, for which it has no convolution; "
             "use --precision auto or float32"
@@ -133,13 +135,13 @@ def _read_speeds(path: Path) -> dict[str, float]:
 
 
 @functools.cache
-def _seconds(precision: str, device: str) -> float | None:
+def _seconds(precision: str, device: str, side: int = _TIMED_SIDE) -> float | None:
     """Return the shortest time that a small network's gradient took; None if the device does not support the type.
 
     It is measured once per process, because TensorFlow keeps everything that it traces.
     """
     with tf.device(device):
-        shape = (1, _TIMED_SIDE, _TIMED_SIDE, _TIMED_CHANNELS)
+        shape = (1, side, side, _TIMED_CHANNELS)
         image = tf.cast(tf.fill(shape, 0.5), precision)
         kernel = tf.cast(tf.fill((3, 3, _TIMED_CHANNELS, _TIMED_CHANNELS), 0.01), precision)
         bias = tf.cast(tf.zeros(_TIMED_CHANNELS), precision)

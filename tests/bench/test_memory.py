@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 from benchmarks import options, rows_of
+from command_line import TINY
 
 from neural_style.bench import memory, suite
 from neural_style.errors import NeuralStyleError, UsageError
@@ -48,8 +49,8 @@ def test_a_preset_is_planned_and_run_as_such(monkeypatch):
 
 @needs_wait4
 def test_peak_and_times_of_a_run(pictures, tmp_path):
-    command = [sys.executable, "-m", "neural_style", "--content", str(pictures / "photo.png"), "--iterations", "2"]
-    command += ["--styles", str(pictures / "style.png"), "--output", str(tmp_path / "out.jpg"), "--weights", "builtin"]
+    command = [sys.executable, "-m", "neural_style", "--content", str(pictures / "photo.png"), *TINY, "--iterations=2"]
+    command += ["--styles", str(pictures / "style.png"), "--output", str(tmp_path / "out.jpg")]
     marks, peak = memory.watch([*command, "--print_iterations", "1", "--scales", "1"])
     assert marks == sorted(marks)
     assert len(marks) == 3

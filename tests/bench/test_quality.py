@@ -14,16 +14,33 @@ from neural_style.networks.vgg19 import Network
 from neural_style.runs.inputs import read_inputs
 
 
-@pytest.fixture(autouse=True)
-def short_runs(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def short_runs(tmp_path_factory):
     """A classic run of a few iterations, which ours, as short, soon catches up with."""
-    monkeypatch.setattr(classic_run, "SETTINGS", {**classic_run.SETTINGS, "iterations": 3})
-    monkeypatch.setitem(LEFT_TO_OPTIMIZER, "lbfgs", {**LEFT_TO_OPTIMIZER["lbfgs"], "iterations": 12})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEURAL_STYLE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(classic_run, "SETTINGS", {**classic_run.SETTINGS, "iterations": 3})
+        patch.setitem(LEFT_TO_OPTIMIZER, "lbfgs", {**LEFT_TO_OPTIMIZER["lbfgs"], "iterations": 12})
+        yield
+
+
+@pytest.fixture(scope="module")
+def measured(short_runs, tmp_path_factory):
+    """Whether it is short -> rows, the folder of the pictures, and the networks that were built."""
+    made = {}
+    for short in (True, False):
+        forget_graphs()
+        folder, built, build = tmp_path_factory.mktemp("pictures"), [], Network.build.__func__
+        counted = classmethod(lambda cls, *given, built=built, build=build: built.append(given) or build(cls, *given))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Network, "build", counted)
+            made[short] = rows_of("quality", short=short, pictures=str(folder)), folder, built
+    return made
 
 
 @pytest.mark.parametrize("short", [True, False])
-def test_quality_is_the_time_to_the_loss_of_the_classic_run(tmp_path, short):
-    rows = rows_of("quality", short=short, pictures=str(tmp_path))
+def test_quality_is_the_time_to_the_loss_of_the_classic_run(measured, short):
+    rows, folder, _ = measured[short]
     assert [row["run"] for row in rows] == ["classic", *quality.RUNS]
     classic, row, *_ = rows
     assert row["px"] == "48×32"
@@ -34,16 +51,17 @@ def test_quality_is_the_time_to_the_loss_of_the_classic_run(tmp_path, short):
     assert row["to end sooner"] == pytest.approx(classic["to end s"] / row["to end s"])
     names = {f"{name}-48.png" for name in ("classic", *quality.RUNS, "equal-athalye")}
     also = {f"equal-{name}-48.png" for name in quality.RUNS}
-    assert names <= {path.name for path in tmp_path.iterdir()} <= names | also
+    assert names <= {path.name for path in folder.iterdir()} <= names | also
 
 
-def test_quality_judges_the_picture_at_the_end_of_each_run(tmp_path):
+def test_quality_judges_the_picture_at_the_end_of_each_run(measured):
     judge = Judge(weights.load("builtin", LAYERS))
-    given = options("quality", pictures=str(tmp_path))
+    rows, folder, _ = measured[True]
+    given = options("quality", pictures=str(folder))
     inputs = read_inputs(given.config(width=48))
     style, photo = to_uint8(inputs.styles[0].rgb), to_uint8(inputs.content.rgb)
-    for row in rows_of("quality", pictures=str(tmp_path)):
-        picture = np.asarray(Image.open(tmp_path / f"{row['run']}-48.png"))
+    for row in rows:
+        picture = np.asarray(Image.open(folder / f"{row['run']}-48.png"))
         assert {name: row[name] for name in MEASURES} == pytest.approx(judge.measure(picture, style, photo))
 
 
@@ -61,14 +79,9 @@ def test_a_style_of_one_color_is_told_before_the_classic_run(tmp_path, monkeypat
         rows_of("quality", style=str(tmp_path / "gray.png"))
 
 
-def test_every_run_traces_its_losses(monkeypatch):
+def test_every_run_traces_its_losses(measured):
     """So that none is timed with the graphs of the one before."""
-    forget_graphs()
-    built = []
-    build = Network.build.__func__
-    counted = classmethod(lambda cls, *given: built.append(given) or build(cls, *given))
-    monkeypatch.setattr(Network, "build", counted)
-    rows_of("quality", short=False)
+    *_, built = measured[False]
     assert len(built) == 1 + 1 + len(quality.RUNS)  # the yardstick, the classic run, and the others
 
 

@@ -6,7 +6,7 @@ from neural_style.errors import NeuralStyleError
 
 
 def test_startup_is_measured_in_a_new_process():
-    (row,) = rows_of("startup")
+    (row,) = rows_of("startup", preset="gatys")
     phases = [row[name] for name in ("import s", "network, targets, start s", "first step s")]
     assert all(phase > 0 for phase in phases)
     assert row["together s"] == pytest.approx(sum(phases))
@@ -30,5 +30,3 @@ def test_a_preset_starts_as_such(monkeypatch):
         startup.time_phases(0.0, "builtin", 48, preset)
     assert [config.pooling for config in seen] == ["avg", "max"]
     assert all((config.weights, config.scales) == ("builtin", "1") for config in seen)
-    (row,) = rows_of("startup", preset="gatys")
-    assert row["together s"] > 0

@@ -15,6 +15,7 @@ from neural_style.cli import main as cli
 from neural_style.config.resolve import resolve
 from neural_style.errors import DivergenceError
 from neural_style.runs.session import Session
+from neural_style.sheets import figure
 
 FAST = [*TINY, "--iterations=2", "--optimizer=adam", "--scales=1", "--width=48"]
 PLAIN = ["--weights=builtin", "--style-layers=relu1_1", "--precision=float32"]
@@ -67,7 +68,7 @@ def test_a_sheet_is_a_picture_a_page_and_a_folder(folder, capsys):
 
 
 def test_the_default_names_are_free_ones(folder):
-    sweep = ["sweep", *PAIR, "--vary=pooling=max,avg"]
+    sweep = ["sweep", *PAIR, "--vary=seed=1,2", "--init=noise"]
     assert cli.main(sweep) == 0
     before = tree(folder)
     assert cli.main(sweep) == 0
@@ -135,7 +136,7 @@ def test_wrong_input_is_refused_in_one_line(folder, capsys, arguments, message):
 def test_nothing_is_overwritten_unless_asked(folder, capsys, name):
     Path(name).parent.mkdir(exist_ok=True)
     Path(name).write_bytes(b"mine")
-    varied = [*SWEEP, "--vary=pooling=max,avg"]
+    varied = [*SWEEP, "--vary=seed=1,2", "--init=noise"]
     assert re.search(r"exists; give --overwrite", refused(capsys, varied))
     assert cli.main([*varied, "--overwrite"]) == 0
     assert Path(name).read_bytes() != b"mine"
@@ -227,15 +228,27 @@ def test_a_sheet_refuses_what_it_cannot_use(folder, capsys):
     assert "expected --styles" in refused(capsys, ["sheet", "--content=photo.png", *FAST])
 
 
-def test_the_figure_shows_each_layer(folder):
+def test_the_figure_has_a_cell_for_each_layer():
+    cells = figure.cells_of_figure({"content": "photo.png", "styles": ["style.png"]})
+    contents = [f"content of relu{layer}" for layer in ("1_2", "2_2", "3_2", "4_2", "5_2")]
+    styles = ["style of relu1_1", *(f"style of relu1_1 to relu{block}_1" for block in (2, 3, 4, 5))]
+    assert [cell.label for cell in cells] == contents + styles
+    assert [len(cell.config.style_layers) for cell in cells[5:]] == [1, 2, 3, 4, 5]
+    assert {cell.config.content_weight for cell in cells[5:]} == {cell.config.style_weight for cell in cells[:5]} == {0}
+
+
+def test_the_figure_shows_each_cell(folder, monkeypatch):
+    """Of two layers each."""
+    monkeypatch.setattr(figure, "CONTENT_LAYERS", figure.CONTENT_LAYERS[:2])
+    monkeypatch.setattr(figure, "STYLE_LAYERS", figure.STYLE_LAYERS[:2])
     few = ["--weights=builtin", "--iterations=1", "--width=48", "--precision=float32"]
     assert cli.main(["figure", "--content=photo.png", "--styles=style.png", *few, "--output=f.png"]) == 0
     page = Path("f.html").read_text(encoding="utf-8")
-    assert page.count("data:image/jpeg;base64,") == 12
-    for text in ("content of relu1_2", "content of relu5_2", "style of relu1_1<", "style of relu1_1 to relu5_1"):
+    assert page.count("data:image/jpeg;base64,") == 4 + 2
+    for text in ("content of relu1_2", "content of relu2_2", "style of relu1_1<", "style of relu1_1 to relu2_1"):
         assert text in page
-    config = flags.parse(["--flagfile=f/cell-10.cfg"])
-    assert (config.content_weight, len(config.style_layers), config.quality) == (0, 5, "normal")
+    config = flags.parse(["--flagfile=f/cell-04.cfg"])
+    assert (config.content_weight, len(config.style_layers), config.quality) == (0, 2, "normal")
 
 
 def test_the_figure_refuses_what_it_decides(folder, capsys):

@@ -14,10 +14,9 @@ from neural_style.compute.objective import Objective, WholeObjective
 from neural_style.compute.style_targets import style_targets
 from neural_style.losses.spec import LossTerms
 
-CONTENT, STYLES, IMAGE = picture(75, 99, 1), [picture(60, 77, 2), picture(91, 34, 3)], picture(75, 99, 4)
+CONTENT, STYLES, IMAGE = picture(67, 75, 1), [picture(60, 67, 2), picture(75, 34, 3)], picture(67, 75, 4)
 
 CASES = {
-    "defaults": {"pool_rounding": "up"},
     "both parts": {"content_layers": ("relu2_1", "relu4_1"), "style_layers": ("relu2_1", "relu4_1")},
     "two styles": {"styles": 2, "style_blend_weights": (1, 3), **SHALLOW},
     "sums": {
@@ -166,7 +165,7 @@ def test_tiles_are_exact(case, keep):
     settings = {**CASES[case], "loss_scales": 3}
     image = image_of(IMAGE)
     terms, slope = objective_of(**settings).value_and_grad(tf.constant(image))
-    for given in (image, tf.constant(image)):
+    for given in (image, tf.constant(image)) if keep else (image,):
         found, gradient = objective_of(32, keep, **settings).value_and_grad(given)
         assert isinstance(gradient, np.ndarray) == isinstance(given, np.ndarray)
         assert values(found) == pytest.approx(values(terms), rel=1e-5)
@@ -174,8 +173,7 @@ def test_tiles_are_exact(case, keep):
         assert np.abs(gradient - slope).max() < 1e-5 * np.abs(slope).max()
 
 
-@pytest.mark.parametrize("tile_size", [None, 32])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "tile_size"), [*((case, None) for case in CASES), ("both parts", 32), ("sums", 32)])
 def test_the_mean_of_runs_at_each_size(case, tile_size):
     """Each size counts like an objective of its own at that size, but for the total variation."""
     objective = objective_of(tile_size, **CASES[case], loss_scales=3)

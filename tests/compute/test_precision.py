@@ -54,7 +54,7 @@ def timing(monkeypatch):
     """Makes measurements those of a table, type -> seconds or None, and notes which are made."""
     made = SimpleNamespace(seconds={"float32": 3.0, "bfloat16": 1.0, "float16": None}, asked=[])
 
-    def seconds(wanted, device):
+    def seconds(wanted, device, side=None):
         made.asked.append((wanted, device))
         return made.seconds[wanted]
 

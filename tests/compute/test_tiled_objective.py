@@ -15,19 +15,26 @@ SHALLOW = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1"
 
 CASES = {
     "defaults": {},
-    "athalye": {"loss": "athalye"},
+    "athalye": {"loss": "athalye", **SHALLOW},
     "average pooling": {"pooling": "avg", "content_layers": ("relu4_1",), "style_layers": ("relu1_1", "relu3_1")},
     "l2 pooling": {
         "pooling": "l2",
         "pooling_scale": 1.56,
         "padding": "replicate",
-        "content_layers": ("relu4_2",),
-        "style_layers": ("relu2_1", "relu5_1"),
+        "content_layers": ("relu3_1",),
+        "style_layers": ("relu2_1", "relu4_1"),
     },
     "reflected": {"padding": "reflect", "content_layers": ("relu4_1",), "style_layers": ("relu1_2", "relu3_1")},
-    "first replicated": {"padding": "replicate", "padding_layers": "first", "pooling_scale": 2, "pooling": "avg"},
+    "first replicated": {
+        "padding": "replicate",
+        "padding_layers": "first",
+        "pooling_scale": 2,
+        "pooling": "avg",
+        "content_layers": ("relu4_1",),
+        "style_layers": ("relu1_1", "relu3_1"),
+    },
     "first part alone": {"content_layers": ("relu3_2",), "style_layers": ("relu1_1", "conv3_4", "relu3_4")},
-    "second part alone": {"content_layers": ("relu4_1",), "style_layers": ("relu4_4", "relu5_4"), "tv_weight": 0},
+    "second part alone": {"content_layers": ("relu4_1",), "style_layers": ("relu4_2", "relu5_1"), "tv_weight": 0},
     "content in both parts": {"content_layers": ("conv1_1", "relu3_3", "conv4_2"), "style_layers": ("conv1_2",)},
     "layers of both": {"content_layers": ("relu2_1", "relu4_1"), "style_layers": ("relu2_1", "relu4_1")},
     "two styles": {"styles": 2, "style_blend_weights": (1, 3), "style_layer_weight_exp": 2, **SHALLOW},
@@ -43,7 +50,7 @@ CASES = {
 RECOMPUTED = ("defaults", "first part alone", "content in both parts", "layers of both")
 """Cases whose content is tried both kept and recomputed."""
 
-ROUNDED_DOWN = ("content in both parts", "average pooling", "l2 pooling", "reflected")
+ROUNDED_DOWN = ("content in both parts", "l2 pooling", "reflected")
 """Cases that are tried with both ways of pooling odd rows and columns."""
 
 STYLES = [picture(60, 75, 2), picture(91, 34, 3)]
@@ -95,7 +102,7 @@ def test_pictures_of_any_size_in_tiles_of_any_size():
     """Whatever poolings leave at the ends: of every parity, narrower than a tile, and as large as one."""
     rng = np.random.default_rng(0)
     sizes = [(33, 130, 48), (130, 33, 48), (32, 32, 16), (65, 64, 64), (67, 95, 24), (97, 49, 48)]
-    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(4)]
+    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(2)]
     for index, (height, width, tile_size) in enumerate(sizes):
         case = ("two styles", "layers of both", "two styles", "reflected")[index % 4]
         config = config_of(case, "down" if index % 3 == 2 else "up")

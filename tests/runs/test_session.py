@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from small_runs import IN_PLACE, OPTIMIZERS, TWO_SCALES, are_best, assert_same, numbers_in, shown, smooth, totals
+from small_runs import (
+    IN_PLACE,
+    OPTIMIZERS,
+    POOLED,
+    TWO_SCALES,
+    are_best,
+    assert_same,
+    numbers_in,
+    shown,
+    smooth,
+    totals,
+)
 
 from neural_style.config.defaults import PATIENCE
 from neural_style.errors import DivergenceError, NeuralStyleError, OutOfMemoryError
@@ -44,7 +55,7 @@ def test_losses_by_layer_add_up_to_losses(run):
     for step in run(iterations=2, content_layers=None, content_weight_blend=0.5):
         assert {name: list(of_layers) for name, of_layers in step.losses_by_layer.items()} == {
             "content": ["relu4_2", "relu5_2"],
-            "style": ["relu1_1", "relu2_1"],
+            "style": ["conv1_1", "relu1_1"],
             "tv": ["image"],
         }
         for name, of_layers in step.losses_by_layer.items():
@@ -151,7 +162,7 @@ def test_start_images(run, pictures):
 
 
 def test_the_network_has_a_say_where_no_option_does(make_config, stylizer, pictures):
-    loaded = weights.load("builtin", ["relu2_1"])
+    loaded = weights.load("builtin", ["relu1_1"])
     wild = dataclasses.replace(loaded, settings={"initial_noiseblend": 1.0, "learning_rate": 4.0})
 
     def first_two(**changes):
@@ -264,17 +275,17 @@ def test_a_picture_and_the_same_on_its_side_have_the_same_scales(begin):
 @ALL
 def test_a_large_picture_begins_with_the_preview_to_the_bit(run, evaluations, optimizer):
     """From the content; the preview itself is a run of one scale."""
-    look = {"optimizer": optimizer, "scales": "auto", "initial_noiseblend": 0, "preview_width": 45, "iterations": 5}
+    look = {"optimizer": optimizer, "scales": "auto", "initial_noiseblend": 0, "preview_width": 45, "iterations": 3}
     preview = run(width=45, **look)
     first = evaluations.at(45)
-    for width in (93, 190):
+    for width in (93, 190) if optimizer == "lbfgs" else (93,):
         evaluations.clear()
-        large = run(width=width, scale_iterations=2, **look)
-        for ours, theirs in zip(large[:6], preview, strict=True):
+        large = run(width=width, scale_iterations=1, **look)
+        for ours, theirs in zip(large[:4], preview, strict=True):
             assert ours.scale == (45, 34)
             assert ours.losses == theirs.losses
             assert ours.best == theirs.best
-        assert [step.scale for step in large[-3:]] == [(width, round(width * 0.75))] * 3
+        assert [step.scale for step in large[-2:]] == [(width, round(width * 0.75))] * 2
         np.testing.assert_array_equal(evaluations.at(45), first)
 
 
@@ -469,7 +480,7 @@ def test_losses_too_large_for_their_type(run):
 @ALL
 @pytest.mark.parametrize("weight", [1e15, 1e18, 1e24])
 def test_weights_whose_squares_overflow_lower_the_loss(run, notes, optimizer, weight):
-    steps = run(optimizer=optimizer, style_weight=weight, initial_noiseblend=1, iterations=8)
+    steps = run(optimizer=optimizer, style_weight=weight, initial_noiseblend=1, iterations=8, **POOLED)
     assert min(totals(steps)) < 0.5 * totals(steps)[0]
     assert np.any(steps[-1].image != steps[0].image)
     assert notes() == []
@@ -485,7 +496,7 @@ def test_a_start_image_that_wins_is_told(run, evaluations, notes, count):
 
     evaluations.change = change
     settings = {"optimizer": "lbfgs"} if count == 1 else {"iterations": 2}
-    steps = run(**settings)
+    steps = run(**settings, **POOLED)
     assert [step.best for step in steps] == [True] + [False] * (count - 1)
     (note,) = notes()
     assert note.startswith("no step at 64×48 px lowered the loss, so its start image is the result there; ")
@@ -575,7 +586,7 @@ def test_memory_is_given_back_after_the_last_step(begin, reserved):
 
 
 def test_result_has_what_was_used(begin, make_config, network):
-    session = begin(iterations=9, learning_rate=120, initial_noiseblend=1, seed=5)
+    session = begin(iterations=9, learning_rate=120, initial_noiseblend=1, seed=5, **POOLED)
     steps = list(session)
     best = min(steps, key=lambda step: step.losses["total"])
     assert best is not steps[-1]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_runs import IN_PLACE, TWO_SCALES, totals
+from small_runs import IN_PLACE, POOLED, TWO_SCALES, totals
 
 from neural_style.errors import UsageError
 from neural_style.images.color_transfer import luma
@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize("settings", [TWO_SCALES, {**TWO_SCALES, "tile_siz
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_the_average_of_all_iterates_is_the_result(begin, evaluations, optimizer):
     rate = {"learning_rate": 1e-8} if optimizer == "sgd" else {}
-    with begin(optimizer=optimizer, average_iterates=0.5, iterations=5, **rate) as session:
+    with begin(optimizer=optimizer, average_iterates=0.5, iterations=5, **rate, **POOLED) as session:
         steps = list(session)
         result = session.result()
     shares = 0.5 ** np.arange(6)[::-1]

@@ -354,7 +354,7 @@ def test_another_precision_is_refused(begin, stylizer, reserved, monkeypatch):
 
 
 def test_other_weights_are_refused(begin, stylizer, tmp_path, reserved):
-    builtin = weights.load("builtin", ["relu2_1"])
+    builtin = weights.load("builtin", ["relu1_1"])
     kernels = {conv: kernel * 1.01 for conv, kernel in builtin.kernels.items()}
     path = write_npz(tmp_path / "own.npz", (kernels, builtin.biases), "RGB")
     session, _ = made(begin(), 2)

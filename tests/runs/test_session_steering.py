@@ -285,10 +285,10 @@ def test_weights_that_are_refused_change_nothing(begin, run, weights, said):
 def test_layers_that_the_run_lacks_are_refused(begin):
     without = begin(content_weight=0.0, style_layer_weights=(1.0, 0.0))
     with pytest.raises(
-        UsageError, match=r"^set_weights: expected layers of the content loss among none, got relu1_2 as"
+        UsageError, match=r"^set_weights: expected layers of the content loss among none, got relu1_1 as"
     ):
         without.set_weights(content_weight=1.0)
-    with pytest.raises(UsageError, match=r"of the style loss among relu1_1, got relu2_1 as well; begin a new session"):
+    with pytest.raises(UsageError, match=r"of the style loss among conv1_1, got relu1_1 as well; begin a new session"):
         without.set_weights(style_layer_weights=(1.0, 1.0))
     without.set_weights(style_weight=3.0)
 

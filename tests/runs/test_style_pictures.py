@@ -106,9 +106,7 @@ READ = "import sys; from neural_style.runs.inputs import *; resize(read_image(sy
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not tell the peak memory of a process")
-@pytest.mark.parametrize(
-    ("channels", "bit_depth", "name"), [(3, 8, "p.jpg"), (3, 8, "p.png"), (4, 8, "p.png"), (4, 16, "p.tif")]
-)
+@pytest.mark.parametrize(("channels", "bit_depth", "name"), [(3, 8, "p.jpg"), (4, 8, "p.png"), (4, 16, "p.tif")])
 def test_reading_takes_about_the_memory_that_is_planned(tmp_path, channels, bit_depth, name):
     """Of 4 megapixels, more than of a small picture."""
     pixels = np.random.default_rng(0).integers(0, 2**bit_depth, (2000, 2000, channels), f"uint{bit_depth}")
@@ -243,7 +241,7 @@ def means_of(stylizer, config, examples):
 
 @pytest.mark.parametrize("tile_size", [None, 64])
 def test_targets_are_the_moments_added(stylizer, works, tile_size):
-    config = stylizers.resolve(small_config(PHOTO, [works, SINGLE], width=128), {})
+    config = stylizers.resolve(small_config(PHOTO, [works, SINGLE], width=128, style_layers=("relu1_1", "relu2_1")), {})
     inputs = read_inputs(config)
     graphs = stylizer.graphs(config, stylizers.weights.load("builtin", config.layers))
     (targets,) = stylizer.style_targets(graphs, inputs.examples([90]), tile_size)

@@ -44,6 +44,14 @@ def trainee(batches):
     return model
 
 
+@pytest.fixture(scope="module")
+def written(trainee, tmp_path_factory):
+    """The file of the network."""
+    path = tmp_path_factory.mktemp("written") / "net.npz"
+    export.write(trainee, path, examples()[:2])
+    return path
+
+
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
@@ -188,11 +196,9 @@ def test_training_moves_every_weight_and_lowers_the_loss(batches):
     )
 
 
-def test_the_file_is_the_network_in_balance(trainee, tmp_path):
-    path = tmp_path / "net.npz"
-    export.write(trainee, path, examples())
-    assert path.stat().st_size <= 12e6
-    loaded = formats.read(path)
+def test_the_file_is_the_network_in_balance(trainee, written):
+    assert written.stat().st_size <= 12e6
+    loaded = formats.read(written)
     assert tuple(loaded.kernels) == CONV_LAYERS
     assert loaded.channel_order == "RGB"
     np.testing.assert_array_equal(loaded.mean, [crops.MEAN] * 3)
@@ -210,17 +216,15 @@ def test_the_file_is_the_network_in_balance(trainee, tmp_path):
         np.testing.assert_allclose(ours[layer], theirs[layer] * factor, atol=0.02 * ours[layer].max())
 
 
-def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
+def test_every_layer_of_the_file_has_its_strength(written):
     import tensorflow as tf
 
     from neural_style.losses.moments import mean_moments, moments
     from neural_style.networks.vgg19 import build_vgg19
     from neural_style.networks.weights import load
 
-    path = tmp_path / "net.npz"
-    export.write(trainee, path, examples()[:2])
     styles = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    loaded = load(str(path), (*styles, "relu5_2"))
+    loaded = load(str(written), (*styles, "relu5_2"))
     model = build_vgg19(loaded, (*styles, "relu4_2", "relu5_2"))
     maps = [model((export._resized(picture) - loaded.mean)[np.newaxis]) for picture in examples()[:2]]
     for layer in styles:
@@ -233,10 +237,8 @@ def test_every_layer_of_the_file_has_its_strength(trainee, tmp_path):
         assert strength == pytest.approx(export.CONTENT_STRENGTH, rel=0.05), layer
 
 
-def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, tmp_path):
-    path = tmp_path / "net.npz"
-    export.write(trainee, path, examples()[:1])
-    net = reference.in_float64(formats.read(path, convs_up_to(["relu4_2"])))
+def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, written):
+    net = reference.in_float64(formats.read(written, convs_up_to(["relu4_2"])))
     pictures = [export._resized(picture)[:64, :64] - crops.MEAN for picture in examples()[:2]]
     ours, theirs = (reference.features(net, picture, ["relu4_1", "conv4_2"]) for picture in pictures)
     kernel = np.asarray(trainee.seeing(), np.float64)
@@ -249,10 +251,9 @@ def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee
     np.testing.assert_allclose(distance / distance.mean(), expected / expected.mean(), rtol=0.02)
 
 
-def test_a_file_lacks_no_bias(trainee, tmp_path):
+def test_a_file_lacks_no_bias(written, tmp_path):
     path = tmp_path / "net.npz"
-    export.write(trainee, path, examples()[:1])
-    with np.load(path) as archive:
+    with np.load(written) as archive:
         kept = {name: archive[name] for name in archive.files if name != "block5_conv4/bias"}
     np.savez(path, **kept)
     with pytest.raises(WeightsError, match="expected conv5_4's bias beside its"):
@@ -338,10 +339,10 @@ def test_a_signal_ends_the_step_and_saves_it(short, batches, capsys):
             return batches.batch(step)
 
     with stop, pytest.raises(KeyboardInterrupt):
-        short("run", Interrupted(), stop, steps=40, save_minutes=60)
+        short("run", Interrupted(), stop, steps=6, save_minutes=60)
     assert stop.signal == signal.SIGTERM
-    assert int(short("run", steps=40).optimizer.iterations) == 40
-    assert 0 < int(re.search(r"going on after step (\d+)", capsys.readouterr().out)[1]) < 40
+    assert int(short("run", steps=6).optimizer.iterations) == 6
+    assert 0 < int(re.search(r"going on after step (\d+)", capsys.readouterr().out)[1]) < 6
 
 
 def test_a_signal_after_the_last_step_is_not_lost():
@@ -466,8 +467,9 @@ def test_the_script_begins_with_another_run(tmp_path):
         ("--start=no.weights.h5", "does not exist"),
     ],
 )
-def test_bad_settings_are_told(flag, said):
-    told = subprocess.run(
-        [sys.executable, SCRIPTS / "train_builtin.py", flag], capture_output=True, text=True, check=False
-    )
-    assert (told.returncode, said in told.stderr) == (2, True)
+def test_bad_settings_are_told(flag, said, capsys):
+    import train_builtin
+
+    with pytest.raises(SystemExit) as told:
+        train_builtin.main([flag])
+    assert (told.value.code, said in capsys.readouterr().err) == (2, True)
