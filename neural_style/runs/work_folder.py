@@ -98,8 +98,7 @@ class WorkFolder:
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoints, the newest first."""
-        numbered = {number: path for number, path in self._numbered()}
-        return [numbered[number] for number in sorted(numbered, reverse=True)]
+        return [path for _, path in sorted(self._numbered(), reverse=True)]
 
     def save(self, state: SessionState) -> Path:
         """Write a checkpoint, and remove those that are not needed any more.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 TARGETS = {
     "images": ("fuzzing.images", "neural_style.images"),
+    "weights": ("fuzzing.weights", "neural_style.networks.weights"),
 }
 """Name of a target -> the module that is it, and the package whose lines atheris watches."""
 

@@ -1,11 +1,11 @@
-"""What `scripts/fuzz` needs to know about weights files: small valid files, and how the program reads one."""
+"""Weights files of every layout, each with one convolution."""
 
 from __future__ import annotations
 
 import io
 import json
-import zipfile
-from pathlib import Path
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -24,17 +24,28 @@ KERAS = keras_name(CONV)
 LAYERS = (CONV.replace("conv", "relu"),)
 
 
+SLOW = frozenset({"h5"})
+"""Kinds that are read in a process of their own."""
+
 hdf5_process.LIMIT = 3.0
 
 
-def seeds() -> dict[str, bytes]:
-    """Return small valid files of every layout, by name."""
-    return {**_npz(), **_hdf5(), **_mat(), **_safetensors()}
+def seeds() -> Mapping[str, Sequence[bytes]]:
+    """Return small valid files of every layout, by suffix."""
+    kinds: dict[str, list[bytes]] = {}
+    for name, data in {**_npz(), **_hdf5(), **_mat(), **_safetensors()}.items():
+        kinds.setdefault(name.rpartition(".")[2], []).append(data)
+    return kinds
 
 
-def try_file(path: Path) -> None:
+def read(path: str) -> None:
     """Read a weights file as a run does."""
-    weights.load(str(path), LAYERS)
+    weights.load(path, LAYERS)
+
+
+def repair(_kind: str, data: bytes, _chance: random.Random) -> bytes:
+    """Return the file as it is."""
+    return data
 
 
 def _kernel() -> np.ndarray:
@@ -62,11 +73,7 @@ def _npz() -> dict[str, bytes]:
             buffer = io.BytesIO()
             save_arrays(buffer, **stated, **named)
             files[f"{name} {save_arrays.__name__}.npz"] = buffer.getvalue()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("config.json", "{}")
-        archive.writestr("model.weights.h5", b"")
-    return files | {"model.keras": buffer.getvalue()}
+    return files
 
 
 def _hdf5() -> dict[str, bytes]:

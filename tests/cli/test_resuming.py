@@ -355,7 +355,11 @@ def test_the_time_may_be_limited(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(threading, "Timer", Timer)
     options = ["--output=out.png", "--workdir=work", "--json", "--max_time=2h"]
-    with at(3, lambda: timers.pop()()):
+
+    def time_is_over():
+        timers.pop()()
+
+    with at(3, time_is_over):
         assert cli.main([*RUN, "--iterations=1000", *options]) == 0
     captured = capsys.readouterr()
     facts = json.loads(captured.out)
