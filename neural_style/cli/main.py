@@ -76,7 +76,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _print_lines(command.run(arguments[1:]))
     try:
         values = flags.given(arguments, may_resume=True)
-        resumed = resuming.resumed(values) if RESUME in values else None
+        resumed = resuming.resumed(values, agreed=flags.has_yes(arguments)) if RESUME in values else None
         config = flags.parse(arguments) if resumed is None else resumed.state.config
     except UsageError as error:
         run_report.print_refusal(arguments, error)

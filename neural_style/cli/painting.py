@@ -271,15 +271,17 @@ class _Results:
     def __init__(self, job: _Job, report: RunReport):
         self._job = job
         self.report = report
-        self._lacks_flags = False
+        self._lacks_flags = job.session.config.save_flags is not None
+        self._has_begun = False
         report.files = job.outputs.written
         self.best = report.best = job.session.best
 
     def take(self, step: Step) -> None:
         """Keep a step if it is the best. Write the flag file at the first step, and a checkpoint when one is due."""
         job = self._job
-        if step.iteration == 0:
+        if self._lacks_flags and not self._has_begun:
             self._write_flags()
+        self._has_begun = True
         if step.best:
             self.best = self.report.best = step
         self.report.take(step)
@@ -294,7 +296,8 @@ class _Results:
             outputs.write_flags(self._job.session.network)
         except OutputError as error:
             say(f"error: {with_dashes(str(error))}; trying again at the end")
-        self._lacks_flags = self._job.session.config.save_flags is not None and "save_flags" not in outputs.written
+        else:
+            self._lacks_flags = False
 
     def write(self) -> int:
         """Write the best image and the progress files.

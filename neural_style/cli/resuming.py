@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from neural_style import __version__
-from neural_style.cli import flags
-from neural_style.cli.flag_names import RESUME
+from neural_style.cli import flags, places
+from neural_style.cli.flag_names import RESUME, YES
 from neural_style.compute.device import circumstances
 from neural_style.config import checks
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
 from neural_style.config.fields import words
 from neural_style.config.resolve import ResolvedConfig, resolve
-from neural_style.errors import CheckpointError
+from neural_style.errors import CheckpointError, UsageError
 from neural_style.images.picture import printable
 from neural_style.runs import input_files
 from neural_style.runs.input_files import is_input
@@ -78,16 +79,18 @@ class Resumed:
         refuse(self.folder, input_files.differences(self.state.inputs, input_files.digests_of(self.state.config)))
 
 
-def resumed(values: Mapping[str, Any]) -> Resumed:
+def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
     """Take the work folder that `--resume` names, and read its last checkpoint.
 
     Args:
         values: what the command line gives, by name.
+        agreed: whether a folder that was moved or copied may name any output.
 
     Raises:
         CheckpointError: another run is using the folder, there is no whole checkpoint in it, or options differ that
             must not change.
-        UsageError: an option has an invalid value.
+        UsageError: an option has an invalid value; or a folder that was moved or copied, maybe from somebody else,
+            names an output outside of the current folder.
     """
     values = flags.with_preset(values)
     folder = WorkFolder(values.pop(RESUME), RESUME, make=False)
@@ -97,7 +100,7 @@ def resumed(values: Mapping[str, Any]) -> Resumed:
                 f"workdir: expected --{RESUME} alone, which keeps its folder, got both; leave one out"
             )
         state = folder.load()
-        config = _changed(state, values, folder)
+        config = _changed(state, values, folder, agreed)
     except BaseException:
         folder.close()
         raise
@@ -118,10 +121,15 @@ def refuse(folder: WorkFolder, differences: list[str]) -> None:
         )
 
 
-def _changed(state: SessionState, values: Mapping[str, Any], folder: WorkFolder) -> ResolvedConfig:
+def _changed(state: SessionState, values: Mapping[str, Any], folder: WorkFolder, agreed: bool) -> ResolvedConfig:
     """Return the configuration of a run with new values of options that may change."""
     before = state.config
-    given = {name: before.asked(name) for name in OPTIONS} | {"overwrite": False, "workdir": str(folder.path)}
+    if before.workdir is None or os.path.realpath(before.workdir) != os.path.realpath(folder.path):
+        folder.forget_written()
+        if not agreed:
+            _check_places(before, values)
+    own = {"overwrite": False, "workdir": str(folder.path), "save_flags": None}  # flags were saved at the beginning
+    given = {name: before.asked(name) for name in OPTIONS} | own
     config = Config(**given | dict(values))
     checks.check_use(config)
     now = resolve(config, dict(before.settings))
@@ -130,6 +138,18 @@ def _changed(state: SessionState, values: Mapping[str, Any], folder: WorkFolder)
     decisions = dict(before.decisions) | {name: value for name, value in now.decisions if name in MAY_CHANGE}
     weights = values.get("weights", state.weights)
     return dataclasses.replace(before, **changed, weights=weights, decisions=tuple(decisions.items()))
+
+
+def _check_places(before: ResolvedConfig, values: Mapping[str, Any]) -> None:
+    """Raise UsageError if a folder that was moved or copied leads out of the current folder with what is written."""
+    for name, option in OPTIONS.items():
+        value = getattr(before, name)
+        is_asked = option.is_output and name not in (*values, "workdir", "save_flags") and value is not None
+        if is_asked and not places.is_harmless(name, value):
+            raise UsageError(
+                f"{name}: expected a file in the current folder from a work folder that was moved or copied, got "
+                f"{printable(value)!r}; add --{YES} to write there, or give --{name} as well"
+            )
 
 
 def _differs(name: str, before: ResolvedConfig, now: ResolvedConfig) -> bool:

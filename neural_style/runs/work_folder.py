@@ -170,6 +170,10 @@ class WorkFolder:
                 path.unlink()
         return bool(others)
 
+    def forget_written(self) -> None:
+        """Take no file for one that the run wrote, since somebody else may have made this folder."""
+        self._written = set()
+
     # --- files that the run wrote -------------------------------------------------------------------------------------
 
     def note(self, path: Path) -> None:

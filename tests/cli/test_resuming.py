@@ -136,6 +136,8 @@ def test_a_finished_run_writes_the_same_again(folder):
 
 def test_the_whole_command_may_be_repeated_beside_resume(folder, stopped, monkeypatch):
     stopped(2)
+    for path in ("out.png", "out-progress.txt"):  # which a folder that was moved does not take for its own
+        os.remove(path)
     shutil.move("work", "elsewhere")
     shutil.move("photo.png", "moved.png")
     arguments = [each for each in LONG if not each.startswith("--content")]
@@ -394,3 +396,28 @@ def test_other_circumstances_are_told(folder, stopped, capsys, monkeypatch):
     capsys.readouterr()
     assert cli.main(["--resume=work"]) == 0
     assert "in other circumstances, so its picture may differ a little: neural-style " in capsys.readouterr().err
+
+
+def test_a_folder_from_elsewhere_chooses_no_place_to_write(folder, stopped, tmp_path_factory, capsys, monkeypatch):
+    stopped(1)
+    Path("out.png").unlink(), Path("out-progress.txt").unlink()
+    place = tmp_path_factory.mktemp("elsewhere")
+    shutil.move("work", place / "work")
+    monkeypatch.chdir(place)
+    before = tree(folder)
+    capsys.readouterr()
+    assert cli.main(["--resume=work"]) == 2
+    error = capsys.readouterr().err
+    assert "--output: expected a file in the current folder from a work folder that was moved or copied" in error
+    assert cli.main(["--resume=work", "--output=mine.png"]) == 0
+    assert size("mine.png") == (64, 48)
+    assert tree(folder) == before
+    Path("mine.png").write_bytes((place / "work" / "written.json").read_bytes())
+    assert cli.main(["--resume=work", "--output=mine.png"]) == 2
+    shutil.move("work", "moved")
+    for path in Path().glob("mine*"):
+        path.unlink()
+    monkeypatch.chdir(folder)
+    assert cli.main([f"--resume={place / 'moved'}"]) == 2
+    assert cli.main([f"--resume={place / 'moved'}", "--yes"]) == 0
+    assert size(place / "mine.png") == (64, 48)
