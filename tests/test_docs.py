@@ -60,6 +60,8 @@ def test_every_command_line_in_the_documents_parses():
         for line in commands(document):
             arguments = arguments_of(line)
             if arguments is not None:
+                if flags.given(arguments, may_resume=True).keys() & {"resume"}:
+                    continue
                 flags.parse(arguments)
                 parsed.add(document.name)
     assert {"README.md", "flags.md", "any-size.md", "pipes.md"} <= parsed

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,10 @@ from neural_style.runs.work_folder import WorkFolder
 if TYPE_CHECKING:
     from neural_style.runs.session import Session
     from neural_style.runs.step import Step
+
+
+RETRY_SECONDS = (5.0, 20.0, 60.0)
+"""How long to wait before a result that cannot be written anywhere is tried again, each time."""
 
 
 def paint(config: Config, resumed: Resumed | None = None) -> int:
@@ -308,7 +313,7 @@ class _Results:
         assert self.best is not None
         outputs = self._job.outputs
         try:
-            path = outputs.write_result(self.best, self._job.session.network)
+            path = self._written(self.best)
             self._tell(path)
             if path is not None:
                 outputs.write_progress(self._job.session.history, path)
@@ -322,6 +327,17 @@ class _Results:
             self.report.fail(outputs.stream_failure)
             return NeuralStyleError.exit_code
         return 0
+
+    def _written(self, best: Step) -> Path | None:
+        """Write the result, and try again for a while if it cannot be written anywhere, for want of room, say."""
+        outputs, network = self._job.outputs, self._job.session.network
+        for seconds in RETRY_SECONDS:
+            try:
+                return outputs.write_result(best, network)
+            except OutputError as error:
+                say(f"error: {with_dashes(str(error))}; trying again in {seconds:g} seconds")
+                time.sleep(seconds)
+        return outputs.write_result(best, network)
 
     @property
     def _where_else(self) -> str:

@@ -32,6 +32,7 @@ from neural_style.networks import weights
 from neural_style.networks.vgg19 import Network
 from neural_style.networks.weights import VGGWeights
 from neural_style.runs import pyramid
+from neural_style.runs.input_files import differences, digests_of
 from neural_style.runs.inputs import Inputs, read_inputs, suited
 from neural_style.runs.session import Session
 from neural_style.runs.session_state import SessionState
@@ -128,7 +129,14 @@ class Stylizer:
         """
         own: Any = {"precision": self.precision.precision, "memory": state.config.memory}
         config = dataclasses.replace(self._adopted(state.config), **state.first_weights, **own)  # as the run began
-        inputs = suited(inputs or read_inputs(config), config)
+        if inputs is None:
+            inputs = read_inputs(config)
+            if different := differences(state.inputs, digests_of(config)):
+                raise UsageError(
+                    f"pictures: expected those that the run began with, got others for {', '.join(different)}; use the "
+                    "same pictures"
+                )
+        inputs = suited(inputs, config)
         _check_sizes(state, config, inputs)
         network = self._weights_of(state, config)
         planner = self._planner(config, inputs)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from neural_style import files
 from neural_style.cli import main as cli
-from neural_style.cli import resuming, saving
+from neural_style.cli import painting, resuming, saving
 from neural_style.cli.reporter import Reporter
 from neural_style.errors import OutputError
 from neural_style.runs.session_state import SessionState
@@ -333,8 +333,11 @@ def test_a_result_that_cannot_be_written_anywhere_is_in_the_checkpoint(folder, m
         return write(path, *arguments, **options)
 
     monkeypatch.setattr(files, "write_atomically", write_atomically)
+    monkeypatch.setattr(painting, "RETRY_SECONDS", (0.0, 0.0))
     assert cli.main([*LONG, "--output=out.png", "--workdir=work"]) == 1
-    assert f"the best image is in the checkpoint; --resume {folder / 'work'}" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.count("trying again in 0 seconds") == 2
+    assert f"the best image is in the checkpoint; --resume {folder / 'work'}" in error
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     assert cli.main(["--resume=work"]) == 0

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 from small_runs import EXHAUSTED, IN_PLACE, LARGE, TWO_SCALES, assert_same, numbers_in, smooth, totals
 from weights_files import write_npz
 
@@ -22,6 +24,7 @@ from neural_style.networks import weights
 from neural_style.runs import stylizer as stylizers
 from neural_style.runs.inputs import read_inputs
 from neural_style.runs.session import Session
+from neural_style.runs.session_state import SessionState
 from neural_style.runs.stylizer import Stylizer
 
 TWO = {**TWO_SCALES, "scale_iterations": 2, "iterations": 3}
@@ -206,7 +209,10 @@ def test_in_another_process(begin, run, tmp_path):
         "[steps[-1].image for steps in runs]\n"
         "Path(sys.argv[2]).write_bytes(pickle.dumps(runs))\n"
     )
+    threads = tf.config.threading.get_intra_op_parallelism_threads()  # not 0 if another test has set it
     environment = {**os.environ, "PYTHONPATH": str(Path(neural_style.__file__).parents[1])}
+    if threads:
+        environment["TF_NUM_INTRAOP_THREADS"] = str(threads)
     subprocess.run([sys.executable, "-c", script, given, taken], env=environment, check=True, capture_output=True)
     for steps, settings in zip(pickle.loads(taken.read_bytes()), (RUNS["lbfgs"], RUNS["in place"]), strict=True):
         expected = run(**settings)[WITHIN_FINE:]
@@ -216,6 +222,57 @@ def test_in_another_process(begin, run, tmp_path):
         if settings is RUNS["lbfgs"]:
             with pytest.raises(NeuralStyleError, match="came from another process without its image"):
                 _ = steps[0].image
+
+
+def test_a_state_is_saved_to_a_file_and_goes_on_from_there(begin, run, stylizer, tmp_path):
+    """From a shared one, too, if it is saved before the next step."""
+    for name, settings in RUNS.items():
+        expected = run(**settings)
+        session, steps = made(begin(**settings), WITHIN_FINE)
+        session.state(copy=False).save(tmp_path / f"{name}.safetensors")
+        rest = list(session)
+        loaded = SessionState.load(tmp_path / f"{name}.safetensors")
+        assert_same(steps + rest, expected)
+        assert_same(list(stylizer.restore(loaded)), rest)
+
+
+def test_there_is_a_state_at_the_end_of_each_size(begin, run, stylizer):
+    for name in ("lbfgs", "in place"):
+        session, states = begin(**RUNS[name]), []
+        session.at_end_of_scale = lambda session=session, states=states: states.append(sent(session.state()))
+        steps = list(session)
+        assert [state.numbers["iteration"] for state in states] == [2, 6]
+        assert_same(list(stylizer.restore(states[0])), steps[3:])
+        assert list(stylizer.restore(states[1])) == []
+
+
+def test_a_finished_run_goes_on_with_more_iterations(begin, run, stylizer):
+    for name in ("lbfgs", "adam", "in place"):
+        longer = run(**{**RUNS[name], "iterations": 6})
+        session, states = begin(**RUNS[name]), []
+        session.at_end_of_scale = lambda session=session, states=states: states.append(session.state())
+        list(session)
+        state = dataclasses.replace(states[-1], config=dataclasses.replace(states[-1].config, iterations=6))
+        assert_same(list(stylizer.restore(state)), longer[7:])
+
+
+def test_the_history_has_the_losses_of_all_steps(begin, stylizer):
+    session, steps = made(begin(**RUNS["adam"]), WITHIN_FINE)
+    restored = stylizer.restore(sent(session.state()))
+    steps += list(restored)
+    assert restored.history == {step.iteration: step.losses for step in steps}
+    session.close()
+
+
+def test_pictures_that_have_changed_are_refused(begin, stylizer, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(smooth(64, 48)).save(photo)
+    session, _ = made(begin(content=str(photo), iterations=3), 2)
+    state = session.state()
+    session.close()
+    Image.fromarray(smooth(64, 48)[::-1]).save(photo)
+    with pytest.raises(UsageError, match=r"^pictures: expected those that the run began with, got .* --content"):
+        stylizer.restore(state)
 
 
 @pytest.mark.parametrize("count", [WITHIN_COARSE, LAST_OF_COARSE, WITHIN_FINE, LAST])
