@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ from command_line import RUN, new_files, size, tree
 from PIL import Image
 
 from neural_style.cli import main as cli
-from neural_style.cli import painting
+from neural_style.cli import painting, signals
 from neural_style.images import writing
 
 
@@ -117,3 +120,39 @@ def test_signal_handlers_are_given_back(folder):
     assert cli.main([*RUN, "--output=out.png"]) == 0
     assert cli.main([*RUN, "--output=out.png"]) == 2
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+BUSY = """
+import sys, time
+from neural_style.cli import signals
+with signals.interruptible(restore=False), signals.canceling(lambda: print("canceled", flush=True)):
+    print("ready", flush=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        sum(range(10**7))  # native code, within which no handler of Python runs
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_more_signal_after_a_while_ends_the_process_at_once(number):
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        process.send_signal(number)  # which belongs to the first
+        assert process.stdout.readline() == "canceled\n"
+        time.sleep(signals.GRACE + 0.2)
+        assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stdout.read() == ""
+
+
+def test_within_canceling_a_signal_raises_nothing():
+    canceled = []
+    with signals.interruptible(restore=True):
+        with signals.canceling(lambda: canceled.append(signals.Interrupted.latest.exit_code)):
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)  # ignored by now
+    assert canceled == [143]
+    assert signals.Interrupted.latest.exit_code == 143
