@@ -113,15 +113,15 @@ def _paint(
     session = job.session
     try:
         with session:
-            is_early = _go_through(job, results, report.seconds)
+            is_done = _go_through(job, results, report.seconds)
     except Exception as error:
         return _rescue(results, error)
-    if signals.Interrupted.latest is not None:
+    if not is_done and signals.Interrupted.latest is not None:
         return _rescue(results, signals.Interrupted.latest)
-    if is_early:
-        say(f"the time of --max_time {config.max_time} is over; writing the best image so far{results.how_to_go_on}")
+    if not is_done:
         if results.best is None:
             raise NeuralStyleError(f"max_time: expected time for one evaluation, got {config.max_time}; give more")
+        say(f"the time of --max_time {config.max_time} is over; writing the best image so far{results.how_to_go_on}")
         report.stop("max_time")
         return results.write()
     most = pyramid.total_iterations(session.scales)
@@ -139,24 +139,19 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
         seconds: time since the command began.
 
     Returns:
-        Whether its time was over before it was done.
+        Whether it is done; False if a signal or the end of its time came before.
     """
     session, config = job.session, job.session.config
     before = (session.iteration, session.scale, session.totals) if session.iteration >= 0 else None
     tolerance = config.tolerance_of(session.plans[-1].optimizer)
     limit = math.inf if config.max_time is None else durations.parse(config.max_time, "max_time") - seconds
-    over = threading.Event()
-
-    def end_in_time() -> None:
-        over.set()
-        session.cancel()
 
     def stop() -> None:
         session.cancel()
         with contextlib.suppress(RuntimeError):  # the message came in the middle of another one
             say("stopping after this tile or evaluation; once more ends at once, without a picture")
 
-    timer = threading.Timer(max(limit, 0), end_in_time)
+    timer = threading.Timer(max(limit, 0), session.cancel)
     timer.daemon = True
     with (
         signals.canceling(stop),
@@ -172,9 +167,9 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
                     job.saver.save_if_due()
         finally:
             timer.cancel()
-        if job.saver is not None and session.is_canceled and session.best is not None:
+        if job.saver is not None and session.best is not None and not session.is_over:
             job.saver.save()
-    return over.is_set() and signals.Interrupted.latest is None
+    return session.is_over
 
 
 @dataclasses.dataclass(frozen=True)

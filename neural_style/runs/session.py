@@ -297,6 +297,11 @@ class Session:
         """Whether `cancel` was called."""
         return self._stop.is_set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there are no more steps, or the session is closed. One that was canceled midway is not over."""
+        return self._graphs is None
+
     # --- results ------------------------------------------------------------------------------------------------------
 
     @property
