@@ -9,6 +9,7 @@ into the folder removes it.
 
 import contextlib
 import errno
+import functools
 import hashlib
 import itertools
 import os
@@ -71,6 +72,7 @@ def write_atomically(
     overwrite: bool,
     option: str = "output",
     before_placing: Callable[[Path], object] | None = None,
+    follow_link: bool = True,
 ) -> Path:
     """Write a file of any kind so that it appears whole or not at all.
 
@@ -82,6 +84,7 @@ def write_atomically(
             numbered name beside an existing one.
         option: the option that asked for it; errors begin with it.
         before_placing: called with the path of the whole file before it gets its name.
+        follow_link: whether a link stands for the file that it leads to. Otherwise the link itself is replaced.
 
     Returns:
         Path of the file written: `path`, or a numbered one.
@@ -94,7 +97,7 @@ def write_atomically(
     _check_name(path, option)
     with _output_error(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
-        target = _target(path, option) if overwrite else path
+        target = _target(path, option) if overwrite and follow_link else path
         replaced = target.stat() if overwrite and _exists(target) else None
         remove_leftovers(target.parent)
         temporary = _temporary(target.parent, path.suffix)
@@ -102,7 +105,7 @@ def write_atomically(
             _create(temporary, 0o600 if replaced else 0o666)
             write(temporary)
             with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())
+                _sync(file.fileno())
             if before_placing is not None:
                 before_placing(temporary)
             if not overwrite:
@@ -122,20 +125,37 @@ def sync_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems do not sync them
         number = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(number)
+            _sync(number)
         finally:
             os.close(number)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of processes of this machine that have ended."""
+def _sync(number: int) -> None:
+    """Bring an open file to the disk."""
+    if sys.platform == "darwin":  # where fsync leaves it in the memory of the disk
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(number, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(number)
+
+
+def remove_leftovers(folder: Path, *, all_processes: bool = False) -> None:
+    """Remove the temporary files of processes that have ended.
+
+    Args:
+        folder: where they are.
+        all_processes: whether no other process is writing there. Otherwise only those of this machine count, since it
+            was started.
+    """
     import psutil
 
-    pattern = re.compile(re.escape(f"{_HIDDEN}{_machine()}-") + r"(\d{1,9})-[0-9a-f]{16}(\.|$)")
+    pattern = re.compile(re.escape(_HIDDEN) + r"([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{16}(\.|$)")
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             found = pattern.match(name)
-            if found and not psutil.pid_exists(int(found[1])):
+            if found and (all_processes or (found[1] == _machine() and not psutil.pid_exists(int(found[2])))):
                 _remove(folder / name)
 
 
@@ -202,9 +222,14 @@ def _temporary(folder: Path, suffix: str) -> Path:
     return folder / f"{_HIDDEN}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}{suffix}"
 
 
+@functools.cache
 def _machine() -> str:
-    """Return a few letters that tell this machine from others that share a folder."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+    """Return a few letters for this machine or container, since its start, within which process numbers are alike."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):  # Linux
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _create(path: Path, mode: int = 0o666) -> None:

@@ -91,7 +91,8 @@ def write_sbom(path: Path, versions: Path, environment: str | None) -> None:
     _output([sys.executable, "-m", "cyclonedx_py", made_from[0], *options, made_from[1]])
     missing = missing_from(json.loads(path.read_text("utf-8")), required_packages(ROOT / "setup.cfg"))
     if missing:
-        sys.exit(f"scripts/audit: {path}: expected all dependencies in setup.cfg, got none of {', '.join(missing)}")
+        print(f"scripts/audit: {path}: expected all dependencies in setup.cfg, got none of {', '.join(missing)}")
+        sys.exit(UNKNOWN)
 
 
 def missing_from(bill: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -133,4 +134,8 @@ def _output(command: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        print(f"scripts/audit: {error}", file=sys.stderr)
+        sys.exit(UNKNOWN)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from neural_style.cli.standard_streams import DASH
-from neural_style.config import kinds
+from neural_style.config import kinds, templates
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
 from neural_style.errors import UsageError
@@ -183,19 +183,7 @@ def lines_that_repeat(config: Config, resolved: Mapping[str, str]) -> Iterator[s
 
 
 def _absolute(name: str, path: str) -> str:
-    """Return an absolute path; for `init`, maybe the name of a start, and for `output` a dash, standard output.
-
-    For checkpoints, escape the folder so that it contains no placeholder.
-    """
+    """Return an absolute path; for `init`, maybe the name of a start, and for `output` a dash, standard output."""
     if (name == "init" and path in STARTS) or (name == "output" and path == DASH):
         return path
-    absolute = os.path.abspath(path)
-    if name != "checkpoint_output" or os.path.isabs(path):
-        return absolute
-    folder, uses_braces = os.getcwd(), re.search(r"\{.*\}", path)
-    if not uses_braces and re.search(r"\{.*\}", folder):
-        raise UsageError(
-            f"save_flags: expected --checkpoint_output with {{:05}}, since {folder!r} has braces, got {path!r}"
-        )
-    spelled = re.sub("([{}])", r"\1\1", folder) if uses_braces else folder.replace("%", "%%")
-    return os.path.join(spelled, os.path.relpath(absolute, folder)) if spelled != folder else absolute
+    return templates.absolute(path, "save_flags") if name == "checkpoint_output" else os.path.abspath(path)

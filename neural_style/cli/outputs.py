@@ -233,7 +233,8 @@ def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
     settings: dict[str, object] = {}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
-        if not is_embedded(name) or name in kinds.idle(config) or value in (None, ()):
+        is_empty = value is None or (isinstance(value, tuple) and not value)
+        if not is_embedded(name) or name in kinds.idle(config) or is_empty:
             continue
         if option.is_path:
             value = [describe(each) for each in value] if option.is_list else describe(value)

@@ -29,6 +29,7 @@ from neural_style.images.folders import is_folder
 from neural_style.images.picture import describe, printable
 from neural_style.networks import weights
 from neural_style.runs import pyramid
+from neural_style.runs.input_files import digests_of
 from neural_style.runs.inputs import Inputs, read_inputs, suited
 from neural_style.runs.session_state import understood
 from neural_style.runs.work_folder import WorkFolder
@@ -108,12 +109,14 @@ def _paint(
     job = _prepare(config, resumed, folder, stream)
     for line in job.description:
         say(line)
+    if folder is not None and resumed is None:
+        folder.clear()
     report.start(job.session, job.device)
     results = _Results(job, report)
     session = job.session
     try:
         with session:
-            is_done = _go_through(job, results, report.seconds)
+            is_done = _go_through(job, results, report.age)
     except Exception as error:
         return _rescue(results, error)
     if not is_done and signals.Interrupted.latest is not None:
@@ -145,6 +148,7 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
     before = (session.iteration, session.scale, session.totals) if session.iteration >= 0 else None
     tolerance = config.tolerance_of(session.plans[-1].optimizer)
     limit = math.inf if config.max_time is None else durations.parse(config.max_time, "max_time") - seconds
+    limit = min(limit, threading.TIMEOUT_MAX)
 
     def stop() -> None:
         session.cancel()
@@ -157,7 +161,7 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
         signals.canceling(stop),
         Reporter(session.scales, config.print_iterations, tolerance=tolerance, before=before) as reporter,
     ):
-        if limit < math.inf:
+        if config.max_time is not None:
             timer.start()
         try:
             for step in session:
@@ -194,6 +198,7 @@ def _prepare(config: Config, resumed: Resumed | None, folder: WorkFolder | None,
         NeuralStyleError: the run cannot start.
     """
     inputs = read_inputs(config)
+    digests = None if folder is None else digests_of(config)
     size = inputs.content.width, inputs.content.height
     if resumed is not None:
         resumed.check_inputs()
@@ -215,6 +220,7 @@ def _prepare(config: Config, resumed: Resumed | None, folder: WorkFolder | None,
         if folder is not None and not standard_streams.is_output(config):
             kept = dataclasses.replace(config, output=str(outputs.result.absolute()))  # the same when it goes on
         session = stylizer.session(kept, inputs, network)
+        session.input_digests = digests
     outputs.config = config = session.config
     largest = session.plans[-1]
     description: tuple[str, ...] = (
@@ -337,8 +343,10 @@ class _Results:
     @property
     def _where_else(self) -> str:
         """The end of a message about a result that cannot be written: where the image is."""
-        how = self.how_to_go_on
-        return how and f"; the best image is in the checkpoint{how.removesuffix('goes on')}writes it"
+        saver, folder = self._job.saver, self._job.folder
+        if saver is None or folder is None or saver.has_failed or not folder.checkpoints():
+            return ""
+        return f"; the best image is in the checkpoint, and --{RESUME} {printable(str(folder.path))} writes it"
 
     @property
     def how_to_go_on(self) -> str:

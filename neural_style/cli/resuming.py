@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from neural_style import __version__
-from neural_style.cli import flags, places
+from neural_style.cli import flags, places, standard_streams
 from neural_style.cli.flag_names import RESUME, YES
 from neural_style.compute.device import circumstances
 from neural_style.config import checks
@@ -76,7 +75,7 @@ class Resumed:
         Raises:
             CheckpointError: some are not.
         """
-        refuse(self.folder, input_files.differences(self.state.inputs, input_files.digests_of(self.state.config)))
+        _refuse(self.folder, input_files.differences(self.state.inputs, input_files.digests_of(self.state.config)))
 
 
 def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
@@ -99,6 +98,10 @@ def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
             raise CheckpointError(
                 f"workdir: expected --{RESUME} alone, which keeps its folder, got both; leave one out"
             )
+        if any(map(standard_streams.is_dash, _pictures(values))):
+            raise UsageError(
+                f"{RESUME}: expected the names of pictures, got '-'; a picture from standard input is in the checkpoint"
+            )
         state = folder.load()
         config = _changed(state, values, folder, agreed)
     except BaseException:
@@ -107,7 +110,7 @@ def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
     return Resumed(folder, dataclasses.replace(state, config=config))
 
 
-def refuse(folder: WorkFolder, differences: list[str]) -> None:
+def _refuse(folder: WorkFolder, differences: list[str]) -> None:
     """Raise CheckpointError if anything differs from the run in a folder.
 
     Args:
@@ -124,16 +127,15 @@ def refuse(folder: WorkFolder, differences: list[str]) -> None:
 def _changed(state: SessionState, values: Mapping[str, Any], folder: WorkFolder, agreed: bool) -> ResolvedConfig:
     """Return the configuration of a run with new values of options that may change."""
     before = state.config
-    if before.workdir is None or os.path.realpath(before.workdir) != os.path.realpath(folder.path):
+    if not agreed and not folder.is_own:
         folder.forget_written()
-        if not agreed:
-            _check_places(before, values)
+        _check_places(before, values)
     own = {"overwrite": False, "workdir": str(folder.path), "save_flags": None}  # flags were saved at the beginning
     given = {name: before.asked(name) for name in OPTIONS} | own
     config = Config(**given | dict(values))
     checks.check_use(config)
     now = resolve(config, dict(before.settings))
-    refuse(folder, [_described(name, before, now) for name in OPTIONS if _differs(name, before, now)])
+    _refuse(folder, [_described(name, before, now) for name in OPTIONS if _differs(name, before, now)])
     changed = {name: getattr(now, name) for name in OPTIONS if name in MAY_CHANGE or is_input(name)}
     decisions = dict(before.decisions) | {name: value for name, value in now.decisions if name in MAY_CHANGE}
     weights = values.get("weights", state.weights)
@@ -160,6 +162,12 @@ def _differs(name: str, before: ResolvedConfig, now: ResolvedConfig) -> bool:
         starts = [value if isinstance(value, str) and value in STARTS else None for value in (old, new)]
         return _count(old) != _count(new) or starts[0] != starts[1]
     return old != new and not (name in dict(before.chosen) and new == OPTIONS[name].default)
+
+
+def _pictures(values: Mapping[str, Any]) -> list[Any]:
+    """Return the pictures among values of options."""
+    found = [value for name, value in values.items() if OPTIONS[name].is_picture]
+    return [each for value in found for each in (value if isinstance(value, (list, tuple)) else [value])]
 
 
 def _count(value: Any) -> int:

@@ -38,6 +38,7 @@ class RunReport:
 
     def __init__(self, config: Config):
         """Begin the run of a configuration."""
+        self._commanded = time.monotonic()
         self.begin(config)
         self._session: Session | None = None
         self._device = ""
@@ -80,9 +81,9 @@ class RunReport:
         self._status, self._error = STOPPED, f"stopped by --{reason}"
 
     @property
-    def seconds(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self._began
+    def age(self) -> float:
+        """Seconds since the command began, including those in which it waited for standard input."""
+        return time.monotonic() - self._commanded
 
     def print(self, exit_code: int) -> None:
         """Print the line, if it is asked for."""
@@ -144,7 +145,7 @@ class RunReport:
         if evaluations:
             seconds["run"] = self._marks["run"] - self._marks["start"]
             seconds["per_evaluation"] = seconds["run"] / evaluations
-        seconds["total"] = self.seconds
+        seconds["total"] = time.monotonic() - self._began
         return {name: round(value, 4) for name, value in seconds.items()}
 
 

@@ -34,7 +34,8 @@ class Saver:
         """
         self._session, self._folder, self._seconds = session, folder, minutes * 60
         self._due = -float("inf")
-        self._has_failed = False
+        self.has_failed = False
+        """Whether the last checkpoint could not be written."""
         session.at_end_of_scale = self.save
 
     def save_if_due(self) -> None:
@@ -46,14 +47,15 @@ class Saver:
         """Write a checkpoint now; return whether that worked."""
         try:
             path = self._folder.save(self._session.state(copy=False))
-        except NeuralStyleError as error:
-            if not self._has_failed:
-                _log.error("%s; the run goes on in memory and tries again", error)
-            self._has_failed = True
+        except (NeuralStyleError, OSError, MemoryError) as error:
+            if not self.has_failed:
+                reason = error if isinstance(error, NeuralStyleError) else f"workdir: {error or 'too little memory'}"
+                _log.error("%s; the run goes on in memory and tries again", reason)
+            self.has_failed = True
             self._due = time.monotonic() + min(self._seconds, RETRY_SECONDS)
             return False
-        if self._has_failed:
+        if self.has_failed:
             _log.warning("workdir: checkpoints can be written again, the last one as %r", str(path))
-        self._has_failed = False
+        self.has_failed = False
         self._due = time.monotonic() + self._seconds
         return True

@@ -11,12 +11,11 @@ import itertools
 import math
 import operator
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_type_hints
 
 from neural_style import vgg19_spec
-from neural_style.config import checks, kinds, presets, serialize
+from neural_style.config import checks, kinds, presets, serialize, templates
 from neural_style.config.defaults import (
     BALANCED_BLOCKS,
     BLENDED_CONTENT_LAYERS,
@@ -290,7 +289,7 @@ class Config(Progress, Network, Losses, Optimization, Colors, Masks, Pictures):
         """Return the path of one checkpoint, from a `checkpoint_output` such as `a_{:05}.png` or `a_%05d.png`."""
         assert self.checkpoint_output is not None
         template = self.checkpoint_output
-        return template.format(iteration) if re.search(r"\{.*\}", template) else template % iteration
+        return template.format(iteration) if templates.has_braces(template) else template % iteration
 
     def checkpoint_at(self, iteration: int) -> bool:
         """Return whether a checkpoint is due at this iteration."""

@@ -87,6 +87,7 @@ def _read_page(stream: IO[bytes], layout: _Layout, offset: int) -> tuple[list[in
         _check_tag(code, kind, number)
         if code == _SUB_PAGES:
             inner += _offsets(stream, layout, kind, number, value)
+            _check_pages(len(inner))
     return inner, offset_form.unpack_from(tags, size)[0] if len(tags) == size + offset_form.size else 0
 
 

@@ -62,7 +62,7 @@ class Average:
 
         The next image may change what is returned.
         """
-        return {} if self.image is None else {"image": self.image, "count": np.array(self.count)}
+        return {} if self.image is None else {"image": self.image, "count": np.array(self.count, np.int64)}
 
     def take_arrays(self, arrays: Arrays, *, in_place: bool) -> None:
         """Continue where `to_arrays` was called.

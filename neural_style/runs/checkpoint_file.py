@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +31,7 @@ _TYPES = {
     "float64": "F64",
     "uint8": "U8",
     "uint16": "U16",
+    "int32": "I32",
     "int64": "I64",
     "bool": "BOOL",
 }
@@ -83,6 +86,8 @@ def read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     """
     from safetensors import SafetensorError, safe_open
 
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise CheckpointError(f"{str(path)!r}: expected a file, got a folder, pipe or device")
     with open(path, "rb"):  # for the system's own reason, if it cannot be read
         pass
     try:

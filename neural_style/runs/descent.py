@@ -340,7 +340,7 @@ class Descent:
             self._average.restart()
 
     def settle(self) -> None:
-        """Tell the optimizer about the last evaluation if it does not know it yet."""
+        """Tell the optimizer about the last evaluation if it does not know it yet, as SciPy's must to be saved."""
         if self._told is not None and not self.is_over:
             self._take_step()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neural_style.config import templates
 from neural_style.config.config import OPTIONS
 from neural_style.config.defaults import STARTS
 from neural_style.config.encoded_picture import EncodedPicture
@@ -62,16 +63,30 @@ def _packed_path(name: str, value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, (str, os.PathLike)):
         if value in _WORDS.get(name, ()):
             return value
+        if name == "checkpoint_output":
+            return {_PATH: templates.absolute(os.fspath(value), name)}
         return {_PATH: os.path.abspath(value)}
     if isinstance(value, np.ndarray):
         arrays[key] = np.array(value, dtype=_kept_type(value))
         return {_ARRAY: key}
     if not isinstance(value, EncodedPicture):  # a PIL image
-        stream = io.BytesIO()
-        value.save(stream, "TIFF" if value.mode in ("CMYK", "LAB", "F", "I") else "PNG")
-        value = EncodedPicture(stream.getvalue(), "picture", "picture")
+        value = EncodedPicture(_encoded(value), "picture", "picture")
     arrays[key] = np.frombuffer(value.data, np.uint8)
     return {_FILE: key, "name": value.name, "stem": value.stem}
+
+
+def _encoded(image: Any) -> bytes:
+    """Return a PIL image as the bytes of a file with the same pixels, upright."""
+    from PIL import ImageOps
+
+    upright, stream = ImageOps.exif_transpose(image), io.BytesIO()
+    if upright.mode in ("CMYK", "LAB", "F", "I"):
+        upright.save(stream, "TIFF", icc_profile=image.info.get("icc_profile"))
+        return stream.getvalue()
+    if upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        upright = upright.convert("RGBA" if "A" in upright.mode or "a" in upright.mode else "RGB")
+    upright.save(stream, "PNG", icc_profile=image.info.get("icc_profile"))
+    return stream.getvalue()
 
 
 def _kept_type(array: np.ndarray) -> type:

@@ -34,6 +34,7 @@ from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import (
     SessionState,
+    check_state,
     history_from_array,
     history_to_array,
     numbers_of,
@@ -108,7 +109,8 @@ class Session:
         self._carried: dict[str, np.ndarray] = {}  # Adam's moments at the end of the previous size
         self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
         self._history: dict[int, Mapping[str, float]] = {}
-        self._input_digests: Mapping[str, str] | None = None
+        self.input_digests: Mapping[str, str] | None = None
+        """What `input_files.digests_of` returns. If it is None, the first call of `state` asks for it."""
         self.at_end_of_scale: Callable[[], object] | None = None
         """Called after the last step of each size, while the session can still give its `state`."""
         self._stop = threading.Event()
@@ -384,8 +386,8 @@ class Session:
                 got = "before its first step; call step()" if self._best is None else "that is over; use result()"
                 raise NeuralStyleError(f"expected a session between two steps, got one {got}")
             self._take_new_weights()
-            if self._input_digests is None:
-                self._input_digests = digests_of(self.config)
+            if self.input_digests is None:
+                self.input_digests = digests_of(self.config)
             arrays: dict[str, Any] = {}
             descent: dict[str, Any] | None = None
             if self._descent is not None:
@@ -414,7 +416,7 @@ class Session:
                 first_weights=self._first_weights,
                 best_weights=weights_of(self._best_config),
                 numbers=numbers,
-                inputs=self._input_digests,
+                inputs=self.input_digests,
                 made_with=circumstances(self._stylizer.device),
             )
 
@@ -432,7 +434,7 @@ class Session:
         self._first_of_scale, self._correction = numbers["first_of_scale"], numbers["correction"]
         self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
         self._history = history_from_array(state.arrays["history"])
-        self._input_digests = state.inputs
+        self.input_digests = state.inputs
         self._start = state.arrays.get("start")
         carried = "carried/"
         self._carried = {
@@ -441,8 +443,9 @@ class Session:
         if numbers["descent"] is None:
             return
         self._set_plan(Plan(**numbers["descent"]["plan"]))
+        scale_now = self.scales[self._at]
+        check_state(state, (1, scale_now.height, scale_now.width, 3))
         with computing_on(self._stylizer.device):
-            scale_now = self.scales[self._at]
             self._start = np.zeros((1, scale_now.height, scale_now.width, 3), np.float32)  # replaced by the arrays
             self._begin_scale()
             assert self._descent is not None

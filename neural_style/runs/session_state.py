@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +49,7 @@ class SessionState:
     """What else decides the bits that are computed, in words: packages, processor, threads."""
 
     def save(self, path: PathLike) -> Path:
-        """Write the state to a file, which `load` reads. A file that is there is replaced.
+        """Write the state to a file, which `load` reads. A file that is there is replaced, and so is a link.
 
         The file is in the safetensors format, and has a hash over all of it. It appears whole or not at all.
 
@@ -57,7 +59,7 @@ class SessionState:
         Raises:
             OutputError: it cannot be written.
         """
-        return files.write_atomically(path, self._write, overwrite=True, option="checkpoint")
+        return files.write_atomically(path, self._write, overwrite=True, option="checkpoint", follow_link=False)
 
     def _write(self, path: Path) -> None:
         config, pictures = packed(self.config)
@@ -118,11 +120,41 @@ def understood(path: PathLike, make: Callable[[], _Made]) -> _Made:
     except UsageError as error:
         message = str(error)
         raise CheckpointError(message if str(path) in message else f"{str(path)!r}: {message}") from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise CheckpointError(
             f"{str(path)!r}: expected the state of a run, got something else ({reason}); begin the run anew"
         ) from error
+
+
+_IMAGES = ("best_image", "origin", "gradient", "average/image")
+"""Names of arrays of the shape of the image. Those of the optimizer with four axes have it, too."""
+
+
+def check_state(state: SessionState, shape: tuple[int, int, int, int]) -> None:
+    """Check the types and shapes of a state in the middle of a size, which somebody may have made up.
+
+    Args:
+        state: the state.
+        shape: of the image, (1, height, width, 3).
+
+    Raises:
+        ValueError: they are not those of a run at that size.
+    """
+    entries = math.prod(shape)
+    for name, array in state.arrays.items():
+        is_image = name in _IMAGES or (name.startswith("optimizer/") and array.ndim == len(shape))
+        is_block = re.fullmatch(r"optimizer/pairs_\d+", name) is not None
+        if (is_image and array.shape != shape) or (is_block and (array.ndim != 2 or array.shape[1] != entries)):
+            raise ValueError(f"{name} has the shape {array.shape}")
+        if (is_image or is_block) and array.dtype != np.float32:
+            raise ValueError(f"{name} is {array.dtype}")
+    numbers = state.numbers["descent"]
+    floats = [numbers[name] for name in ("told", "best_total") if numbers[name] is not None]
+    wrong = [each for each in (*floats, *numbers["totals"], *numbers["lives"]) if not isinstance(each, float)]
+    wrong += [numbers[name] for name in ("done", "before") if type(numbers[name]) is not int]
+    if wrong:
+        raise ValueError(f"expected numbers, got {wrong[0]!r:.40}")
 
 
 def _with_tuples(value: Any) -> Any:

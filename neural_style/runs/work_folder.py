@@ -2,16 +2,22 @@
 
 One process at a time uses a folder. The last two checkpoints are kept, so that one is whole even if the disk damages
 the other. Each appears whole or not at all.
+
+A folder may come from somebody else. So links in it are never followed, and it has a mark that only this user can make,
+from a key in the cache folder. The mark holds for one place.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hmac
 import json
 import logging
 import os
 import re
+import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +27,7 @@ from neural_style.errors import CheckpointError, OutputError
 from neural_style.files import PathLike
 from neural_style.hashing import file_hash
 from neural_style.images.picture import printable
+from neural_style.paths import cache_folder
 from neural_style.runs.checkpoint_file import SUFFIX
 from neural_style.runs.session_state import SessionState
 
@@ -34,7 +41,18 @@ GENERATIONS = 2
 
 _LOCK = "lock"
 _WRITTEN = "written.json"
-"""Names of the other files in a folder: what tells that it is in use, and the hashes of files that the run wrote."""
+_MARK = "mark"
+"""Names of the other files in a folder: what tells that it is in use, the hashes of files that the run wrote, and what
+shows that this user made the folder here."""
+
+_KEY = "work-folders.key"
+"""Name of the key in the cache folder."""
+
+_MOST_BYTES = 2**20
+"""Of the small files."""
+
+_LAST = 10**9 - 1
+"""Greatest number of a checkpoint."""
 
 
 class WorkFolder:
@@ -59,10 +77,12 @@ class WorkFolder:
         self.path = Path(os.path.abspath(path))
         self._option = option
         self._written: set[str] | None = None
-        if not make and not os.path.lexists(self.path):
+        if not make and not self.checkpoints():
             raise self._lacking()
         self._lock = self._taken()
-        files.remove_leftovers(self.path)
+        files.remove_leftovers(self.path, all_processes=True)
+        if make and not self.checkpoints():
+            self._make_mark()
 
     def _taken(self) -> BaseFileLock:
         import filelock  # takes a while
@@ -70,8 +90,10 @@ class WorkFolder:
         name = printable(str(self.path))
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            files.sync_folder(self.path.parent)
             lock = filelock.FileLock(self.path / _LOCK)
             lock.acquire(timeout=0)
+            self._locked = _identity(self.path / _LOCK)
         except filelock.Timeout as error:
             raise CheckpointError(
                 f"{self._option}: expected a folder that no run is using, got {name!r}, which another run is using "
@@ -98,7 +120,18 @@ class WorkFolder:
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoints, the newest first."""
-        return [path for _, path in sorted(self._numbered(), reverse=True)]
+        try:
+            return [path for _, path in sorted(self._numbered(), reverse=True)]
+        except OSError:
+            return []
+
+    def clear(self) -> None:
+        """Remove all checkpoints, and what is known of files that their run wrote. Another run begins here."""
+        for path in [*self.checkpoints(), self.path / _WRITTEN]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        self._written = set()
+        self._make_mark()
 
     def save(self, state: SessionState) -> Path:
         """Write a checkpoint, and remove those that are not needed any more.
@@ -112,10 +145,11 @@ class WorkFolder:
             CheckpointError: the folder was removed, and another run has taken one of the same name.
             OutputError: it cannot be written. Nothing has changed, but for the older checkpoint if the disk is full.
         """
-        if not (self.path / _LOCK).exists():  # somebody removed the folder
+        if not self._lock.is_locked or _identity(self.path / _LOCK) != self._locked:  # somebody removed the folder
             self._lock.release(force=True)
             self._lock = self._taken()
-        path = self.path / f"checkpoint-{max((number for number, _ in self._numbered()), default=0) + 1:06}{SUFFIX}"
+            self._make_mark()
+        path = self._next()
         try:
             state.save(path)
         except OutputError as error:
@@ -153,12 +187,26 @@ class WorkFolder:
             "begin a run with --workdir"
         )
 
-    def _numbered(self) -> Iterator[tuple[int, Path]]:
+    def _next(self) -> Path:
+        """Return the path of the next checkpoint.
+
+        Raises:
+            OutputError: the folder cannot be read, or there are no more numbers.
+        """
         try:
-            names = os.listdir(self.path)
-        except OSError:
-            return
-        for name in names:
+            number = 1 + max((number for number, _ in self._numbered()), default=0)
+        except OSError as error:
+            raise OutputError(
+                f"{self._option}: {printable(str(self.path))!r} cannot be read ({error.strerror}); give another folder"
+            ) from error
+        if number > _LAST:
+            raise OutputError(
+                f"{self._option}: expected a checkpoint with a number below {_LAST}, got it; give another folder"
+            )
+        return self.path / f"checkpoint-{number:06}{SUFFIX}"
+
+    def _numbered(self) -> Iterator[tuple[int, Path]]:
+        for name in os.listdir(self.path):
             if found := re.fullmatch(r"checkpoint-(\d{1,9})" + re.escape(SUFFIX), name):
                 yield int(found[1]), self.path / name
 
@@ -169,6 +217,35 @@ class WorkFolder:
             with contextlib.suppress(OSError):
                 path.unlink()
         return bool(others)
+
+    # --- whose folder it is -------------------------------------------------------------------------------------------
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this user made the folder, at this place. Somebody else may have made any other."""
+        key = _key(make=False)
+        return key is not None and hmac.compare_digest(_small_file(self.path / _MARK), self._mark(key))
+
+    def _make_mark(self) -> None:
+        key = _key(make=True)
+        if key is not None:
+            self._write_small(_MARK, self._mark(key))
+
+    def _mark(self, key: bytes) -> bytes:
+        return hmac.new(key, os.fsencode(os.path.realpath(self.path)), "sha256").hexdigest().encode()
+
+    def _write_small(self, name: str, data: bytes) -> None:
+        """Write one of the small files. A failure to do so is logged."""
+        try:
+            files.write_atomically(
+                self.path / name,
+                lambda file: file.write_bytes(data),
+                overwrite=True,
+                option=self._option,
+                follow_link=False,
+            )
+        except OutputError as error:
+            _log.warning("%s", error)
 
     def forget_written(self) -> None:
         """Take no file for one that the run wrote, since somebody else may have made this folder."""
@@ -186,11 +263,9 @@ class WorkFolder:
             noted = self._noted()
             if digest not in noted:
                 noted.add(digest)
-                text = json.dumps(sorted(noted)).encode()
-                target = self.path / _WRITTEN
-                files.write_atomically(target, lambda file: file.write_bytes(text), overwrite=True, option=self._option)
-        except (OSError, OutputError) as error:
-            _log.warning("%s", error)
+                self._write_small(_WRITTEN, json.dumps(sorted(noted)).encode())
+        except OSError as error:
+            _log.warning("%s: %s", self._option, error)
 
     def has_written(self, path: PathLike) -> bool:
         """Return whether a file has the contents of one that the run wrote."""
@@ -202,8 +277,41 @@ class WorkFolder:
     def _noted(self) -> set[str]:
         if self._written is None:
             try:
-                found = json.loads((self.path / _WRITTEN).read_text(encoding="utf-8"))
+                found = json.loads(_small_file(self.path / _WRITTEN))
                 self._written = {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()
-            except (OSError, ValueError):
+            except (ValueError, RecursionError):
                 self._written = set()
         return self._written
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from others; None if it is not there, or the system does not tell."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _small_file(path: Path) -> bytes:
+    """Return the contents of a small file; nothing of what is missing, larger, or no file."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            with open(path, "rb") as file:
+                data = file.read(_MOST_BYTES + 1)
+            return data if len(data) <= _MOST_BYTES else b""
+    return b""
+
+
+def _key(*, make: bool) -> bytes | None:
+    """Return this user's key for marks; None if there is none, and none is to be made or can be kept."""
+    path = cache_folder() / _KEY
+    if make and not os.path.lexists(path):
+        with contextlib.suppress(OutputError):
+            files.write_atomically(path, _write_key, overwrite=False)
+    return _small_file(path) or None
+
+
+def _write_key(path: Path) -> None:
+    path.chmod(0o600)
+    path.write_bytes(secrets.token_bytes(32))

@@ -204,6 +204,29 @@ def test_a_folder_with_checkpoints_is_not_begun_anew(folder, stopped, capsys):
     assert cli.main([*LONG, "--output=b.png", "--workdir=work", "--overwrite"]) == 0
 
 
+def test_a_run_that_begins_anew_is_the_only_one_that_can_go_on(folder, stopped, monkeypatch, capsys):
+    stopped(1)
+    capsys.readouterr()
+
+    def refused(*_):
+        raise OutputError("workdir: full")
+
+    with monkeypatch.context() as patch, at(2, stop):
+        patch.setattr(WorkFolder, "save", refused)
+        assert cli.main([*LONG, "--seed=3", "--output=b.png", "--workdir=work", "--overwrite"]) == 143
+    assert "--resume" not in capsys.readouterr().err
+    assert cli.main(["--resume=work"]) == 2
+    assert "without any; begin a run with --workdir" in capsys.readouterr().err
+
+
+def test_a_signal_after_the_last_evaluation_changes_nothing(folder, capsys):
+    with at(6, stop):
+        assert cli.main([*LONG, "--output=out.png", "--workdir=work"]) in (0, 143)
+    assert "error" not in capsys.readouterr().err
+    assert cli.main(["--resume=work", "--overwrite"]) == 0
+    assert Path("out.png").read_bytes() == finished(LONG)[0]
+
+
 def test_an_output_of_others_is_not_replaced(folder, stopped, capsys):
     """While that of the run itself is; and an --overwrite of before does not count any more."""
     stopped(1)
@@ -292,6 +315,7 @@ def test_flags_that_make_no_sense(folder, stopped, capsys):
     for arguments, told in (
         (["--resume"], "--resume: expected one folder after it, got nothing"),
         (["--resume", "work", "--workdir=b"], "--workdir: expected --resume alone"),
+        (["--resume=work", "--content=-"], "--resume: expected the names of pictures, got '-'"),
         (["--resume=work", "--iterations=0.5"], "--iterations: expected a whole number"),
         (["sheet", "--content=photo.png", "--styles=style.png", "--resume=work"], "--resume"),
     ):
@@ -337,7 +361,7 @@ def test_a_result_that_cannot_be_written_anywhere_is_in_the_checkpoint(folder, m
     assert cli.main([*LONG, "--output=out.png", "--workdir=work"]) == 1
     error = capsys.readouterr().err
     assert error.count("trying again in 0 seconds") == 2
-    assert f"the best image is in the checkpoint; --resume {folder / 'work'}" in error
+    assert f"the best image is in the checkpoint, and --resume {folder / 'work'} writes it" in error
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     assert cli.main(["--resume=work"]) == 0

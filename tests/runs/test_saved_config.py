@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from neural_style.config.config import Config
 from neural_style.config.encoded_picture import EncodedPicture
@@ -69,6 +69,25 @@ def test_pictures_from_standard_input():
     picture = EncodedPicture(b"abc", "standard input", "stdin")
     again = sent(resolve(Config(picture, ["b.jpg", picture]))).content
     assert (again, again.name, again.stem) == (picture, picture.name, picture.stem)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "YCbCr", "HSV", "RGBX"])
+def test_pil_images_that_lie_on_their_side_or_have_other_modes(mode):
+    image = Image.fromarray(np.arange(96, dtype=np.uint8).reshape(4, 8, 3)).convert(mode)
+    image.getexif()[ExifTags.Base.Orientation] = 6
+    again = sent(resolve(Config(image, "b.jpg"))).content
+    np.testing.assert_array_equal(read_image(again).rgb, read_image(image).rgb)
+
+
+@pytest.mark.parametrize(
+    ("folder", "template"), [("100% a", "c_%04d.png"), ("{b}", "c_{:04}.png"), ("100% a", "c_{}.png")]
+)
+def test_placeholders_of_checkpoint_pictures_stay_the_only_ones(tmp_path, monkeypatch, folder, template):
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    config = resolve(Config("a.jpg", "b.jpg", checkpoint_output=template, checkpoint_iterations=1))
+    expected = os.path.abspath(config.checkpoint_path(7))
+    assert sent(config).checkpoint_path(7) == sent(sent(config)).checkpoint_path(7) == expected
 
 
 def test_options_of_another_version():

@@ -113,6 +113,90 @@ def test_a_full_disk_costs_the_older_checkpoint_and_no_other(folder, monkeypatch
     assert [number_of(SessionState.load(path)) for path in folder.checkpoints()] == [3]
 
 
+def test_a_folder_that_was_removed_and_taken_by_another_run_is_left_to_it(folder):
+    folder.save(state(1))
+    shutil.rmtree(folder.path)
+    with WorkFolder(folder.path) as other:
+        other.save(state(10)), other.save(state(11))
+        for _ in range(2):
+            with pytest.raises(CheckpointError, match=r"another run is using now"):
+                folder.save(state(2))
+        assert [number_of(SessionState.load(path)) for path in other.checkpoints()] == [11, 10]
+    folder.save(state(3))
+    assert number_of(folder.load()) == 3
+
+
+def test_links_in_a_folder_are_never_followed(tmp_path):
+    """Somebody else may have made it."""
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    place = tmp_path / "work"
+    place.mkdir()
+    names = ["checkpoint-000002.safetensors", "written.json", "mark", "checkpoint-1000000000.safetensors"]
+    state(1).save(place / "checkpoint-000001.safetensors")
+    for name in names:
+        (place / name).symlink_to(mine)
+    with WorkFolder(place) as folder:
+        folder.note(mine)
+        folder.save(state(3)), folder.save(state(4))
+        assert number_of(folder.load()) == 4
+        folder.clear()
+        folder.save(state(5))
+    (place / "checkpoint-999999999.safetensors").symlink_to(mine)
+    with WorkFolder(place) as folder, pytest.raises(OutputError, match=r"expected a checkpoint with a number below"):
+        folder.save(state(6))
+    assert mine.read_text() == "precious"
+
+
+def test_a_folder_is_ones_own_at_the_place_where_it_was_made(folder, tmp_path, monkeypatch):
+    folder.save(state(1))
+    assert folder.is_own
+    folder.close()
+    with WorkFolder(folder.path, make=False) as again:
+        assert again.is_own
+    shutil.copytree(folder.path, tmp_path / "copy")
+    for path in (tmp_path / "copy", folder.path):
+        if path == folder.path:
+            monkeypatch.setenv("NEURAL_STYLE_CACHE", str(tmp_path / "cache of somebody else"))
+        with WorkFolder(path, make=False) as other:
+            assert not other.is_own
+            other.save(state(2))
+            assert not other.is_own
+
+
+def test_a_folder_that_cannot_be_looked_into_fails_in_one_line(folder, monkeypatch):
+    folder.save(state(1))
+    stat = os.stat
+
+    def refused(path, *arguments, **options):
+        if str(path).startswith(str(folder.path)):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises((OutputError, CheckpointError), match=r"^workdir: [^\n]*$"):
+        folder.save(state(2))
+    assert folder.checkpoints() == []
+    monkeypatch.undo()
+    assert number_of(folder.load()) == 1
+
+
+def test_pipes_are_no_checkpoints(folder):
+    folder.save(state(1))
+    os.mkfifo(folder.path / "checkpoint-000009.safetensors")
+    assert number_of(folder.load()) == 1
+
+
+def test_another_run_begins_with_an_empty_folder(folder, tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    folder.save(state(1)), folder.save(state(2)), folder.note(tmp_path / "a")
+    folder.clear()
+    assert folder.checkpoints() == []
+    assert not folder.has_written(tmp_path / "a")
+    assert folder.is_own
+
+
 def test_places_that_are_no_folders(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     for path in ("file", "file/in it", "nul\0"):
@@ -149,11 +233,13 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     hidden = f".neural-style-{files._machine()}-{{}}-0123456789abcdef.png"
     dead, alive = tmp_path / hidden.format(int(ended.stdout)), tmp_path / hidden.format(os.getpid())
-    foreign = tmp_path / ".neural-style-000000-1-0123456789abcdef.png"
+    foreign = tmp_path / ".neural-style-00000000-1-0123456789abcdef.png"
     for path in (dead, alive, foreign):
         path.write_bytes(b"")
-    WorkFolder(tmp_path).close()
+    files.remove_leftovers(tmp_path)
     assert [path.exists() for path in (dead, alive, foreign)] == [False, True, True]
+    WorkFolder(tmp_path).close()  # which no other process uses
+    assert not any(path.exists() for path in (dead, alive, foreign))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
