@@ -27,6 +27,19 @@ def test_time_left_is_that_of_the_work_left():
     assert forecast.seconds_left == pytest.approx((2 * SMALL + 3 * MIDDLE + 4 * LARGE) / SMALL * 2)
 
 
+def test_in_the_middle_of_a_run_what_was_done_before_counts():
+    forecast = Forecast(PLAN)
+    forecast.recall(5, PLAN[1], [2.0])  # one of three evaluations
+    assert forecast.last_iteration == 5 + 3 + 4 - 1
+    assert forecast.work_left == 2 * MIDDLE + 4 * LARGE
+    forecast.update(6, (200, 100), 1.0, now=10)
+    assert (forecast.last_iteration, forecast.work_left) == (11, MIDDLE + 4 * LARGE)
+    forecast.update(7, (200, 100), 1.0, now=12)
+    assert forecast.seconds_left == pytest.approx(4 * LARGE / MIDDLE * 2)
+    forecast.update(8, (400, 200), 1.0, now=20)
+    assert (forecast.last_iteration, forecast.work_left) == (11, 3 * LARGE)
+
+
 def test_each_scale_has_its_own_speed_once_it_is_known():
     forecast = Forecast(PLAN)
     for iteration in range(5):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
@@ -219,3 +220,12 @@ def test_the_module_does_not_import_tensorflow():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout == "False\n"
     assert done.stderr == ""
+
+
+def test_circumstances_are_what_decides_the_last_bits():
+    found = device.circumstances("CPU:0")
+    assert found["tensorflow"] == tf.__version__
+    assert found["numpy"] == np.__version__
+    assert found["processor"]
+    assert isinstance(found["threads"], int)
+    assert found == device.circumstances("CPU:0")
