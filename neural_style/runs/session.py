@@ -34,6 +34,7 @@ from neural_style.runs.rendering import finish_of, rendered
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import (
     SessionState,
+    check_images,
     check_state,
     history_from_array,
     history_to_array,
@@ -440,6 +441,9 @@ class Session:
         self._carried = {
             name[len(carried) :]: value for name, value in state.arrays.items() if name.startswith(carried)
         }
+        if self._start is not None:
+            before = self.scales[self._at - 1]
+            check_images({"start": self._start}, ["start"], (1, before.height, before.width, 3))
         if numbers["descent"] is None:
             return
         self._set_plan(Plan(**numbers["descent"]["plan"]))

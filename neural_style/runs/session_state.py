@@ -141,20 +141,32 @@ def check_state(state: SessionState, shape: tuple[int, int, int, int]) -> None:
     Raises:
         ValueError: they are not those of a run at that size.
     """
-    entries = math.prod(shape)
-    for name, array in state.arrays.items():
-        is_image = name in _IMAGES or (name.startswith("optimizer/") and array.ndim == len(shape))
-        is_block = re.fullmatch(r"optimizer/pairs_\d+", name) is not None
-        if (is_image and array.shape != shape) or (is_block and (array.ndim != 2 or array.shape[1] != entries)):
-            raise ValueError(f"{name} has the shape {array.shape}")
-        if (is_image or is_block) and array.dtype != np.float32:
-            raise ValueError(f"{name} is {array.dtype}")
+    arrays = state.arrays
+    of_optimizer = [name for name in arrays if name.startswith("optimizer/")]
+    images = [name for name in of_optimizer if arrays[name].ndim == len(shape)]
+    check_images(arrays, [*images, *(name for name in _IMAGES if name in arrays)], shape)
+    for name in of_optimizer:
+        if re.fullmatch(r"optimizer/pairs_\d+", name):
+            check_images(arrays, [name], (arrays[name].shape[0], math.prod(shape)))
     numbers = state.numbers["descent"]
     floats = [numbers[name] for name in ("told", "best_total") if numbers[name] is not None]
     wrong = [each for each in (*floats, *numbers["totals"], *numbers["lives"]) if not isinstance(each, float)]
     wrong += [numbers[name] for name in ("done", "before") if type(numbers[name]) is not int]
     if wrong:
         raise ValueError(f"expected numbers, got {wrong[0]!r:.40}")
+
+
+def check_images(arrays: Mapping[str, np.ndarray], names: Sequence[str], shape: tuple[int, ...]) -> None:
+    """Check that some arrays are float32 and have a shape.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name in names:
+        if arrays[name].shape != shape or arrays[name].dtype != np.float32:
+            raise ValueError(
+                f"{name} is {arrays[name].dtype} of the shape {arrays[name].shape}, not float32 of {shape}"
+            )
 
 
 def _with_tuples(value: Any) -> Any:

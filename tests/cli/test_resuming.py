@@ -1,6 +1,7 @@
 """Runs that go on from their work folders."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -294,14 +295,15 @@ def test_a_checkpoint_that_fits_no_run(folder, stopped, capsys):
     state = SessionState.load(path)
     for other in Path("work").glob("checkpoint-*"):
         other.unlink()
-    for changes in (
-        {"numbers": {}},
-        {"plans": state.plans * 2},
-        {"numbers": {**state.numbers, "at": 9}},
-        {"arrays": {}},
-    ):
-        vars(state)  # which stays as it is
-        broken = SessionState(**{**vars(state), **changes})
+    beyond = {**state.numbers, "at": 9}
+    told = {**state.numbers, "descent": {**state.numbers["descent"], "told": "nothing"}}
+    totals = {**state.numbers, "descent": {**state.numbers["descent"], "totals": [{}]}}
+    small = {**state.arrays, "gradient": np.zeros((1, 2, 2, 3), np.float32)}
+    double = {**state.arrays, "optimizer/image": np.zeros(state.arrays["optimizer/image"].shape)}
+    numbers = [{"numbers": each} for each in ({}, beyond, told, totals)]
+    arrays = [{"arrays": each} for each in ({}, small, double)]
+    for changes in (*numbers, *arrays, {"plans": state.plans * 2}):
+        broken = dataclasses.replace(state, **changes)
         broken.save("work/checkpoint-000001.safetensors")
         capsys.readouterr()
         assert cli.main(["--resume=work"]) == 2
