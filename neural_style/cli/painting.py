@@ -128,7 +128,9 @@ def _paint(
         report.stop("max_time")
         return results.write()
     most = pyramid.total_iterations(session.scales)
-    if session.iteration < most:
+    if not results.has_begun:
+        say(f"the run was done already, after {session.iteration} iterations; give more --iterations to go on")
+    elif session.iteration < most:
         say(f"done after {session.iteration} of at most {most} iterations: the loss hardly falls any more")
     return results.write()
 
@@ -150,15 +152,14 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
     limit = math.inf if config.max_time is None else durations.parse(config.max_time, "max_time") - seconds
     limit = min(limit, threading.TIMEOUT_MAX)
 
-    def stop() -> None:
-        session.cancel()
-        with contextlib.suppress(RuntimeError):  # the message came in the middle of another one
-            say("stopping after this tile or evaluation; once more ends at once, without a picture")
-
+    messages = signals.Messages(
+        "stopping after this tile or evaluation; once more ends at once, without a picture",
+        lambda: f"stopped at once; nothing was written{results.how_to_go_on}",
+    )
     timer = threading.Timer(max(limit, 0), session.cancel)
     timer.daemon = True
     with (
-        signals.canceling(stop),
+        signals.canceling(session.cancel, messages),
         Reporter(session.scales, config.print_iterations, tolerance=tolerance, before=before) as reporter,
     ):
         if config.max_time is not None:
@@ -278,16 +279,17 @@ class _Results:
         self._job = job
         self.report = report
         self._lacks_flags = job.session.config.save_flags is not None
-        self._has_begun = False
+        self.has_begun = False
+        """Whether there was a step since the command began."""
         report.files = job.outputs.written
         self.best = report.best = job.session.best
 
     def take(self, step: Step) -> None:
         """Keep a step if it is the best. Write the flag file at the first step, and a checkpoint when one is due."""
         job = self._job
-        if self._lacks_flags and not self._has_begun:
+        if self._lacks_flags and not self.has_begun:
             self._write_flags()
-        self._has_begun = True
+        self.has_begun = True
         if step.best:
             self.best = self.report.best = step
         self.report.take(step)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from neural_style import __version__
 from neural_style.cli import flags, places, standard_streams
+from neural_style.cli.console import show_notes
 from neural_style.cli.flag_names import RESUME, YES
 from neural_style.compute.device import circumstances
 from neural_style.config import checks
@@ -91,6 +93,7 @@ def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
         UsageError: an option has an invalid value; or a folder that was moved or copied, maybe from somebody else,
             names an output outside of the current folder.
     """
+    show_notes()
     values = flags.with_preset(values)
     folder = WorkFolder(values.pop(RESUME), RESUME, make=False)
     try:
@@ -159,6 +162,8 @@ def _differs(name: str, before: ResolvedConfig, now: ResolvedConfig) -> bool:
         return False
     old, new = getattr(before, name), getattr(now, name)
     if is_input(name):  # pictures are compared by their hashes
+        if _in_memory(old) != _in_memory(new):
+            return True
         starts = [value if isinstance(value, str) and value in STARTS else None for value in (old, new)]
         return _count(old) != _count(new) or starts[0] != starts[1]
     return old != new and not (name in dict(before.chosen) and new == OPTIONS[name].default)
@@ -176,9 +181,17 @@ def _count(value: Any) -> int:
 
 def _described(name: str, before: Config, now: Config) -> str:
     old, new = getattr(before, name), getattr(now, name)
+    if is_input(name) and _in_memory(old) != _in_memory(new):
+        return f"--{name} (from standard input or memory before; leave it out)"
     if is_input(name) and _count(old) != _count(new):
         return f"--{name} ({_count(old)} before, {_count(new)} now)"
     return f"--{name} ({_words(old)} before, {_words(new)} now)"
+
+
+def _in_memory(value: Any) -> bool:
+    """Return whether any of the pictures of an option has no path."""
+    pictures = value if isinstance(value, tuple) else (value,)
+    return any(each is not None and not isinstance(each, (str, os.PathLike)) for each in pictures)
 
 
 def _words(value: Any) -> str:

@@ -9,6 +9,7 @@ A thread of its own sees every signal at once, even while native code keeps the 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import ClassVar
+
+from neural_style.cli.console import say
 
 GRACE = 0.5
 """Seconds after the first signal within which others belong to it: some senders send several."""
@@ -52,7 +55,7 @@ def interruptible(*, restore: bool) -> Iterator[None]:
         restore: whether to restore all handlers at the end. Otherwise, signals that are ignored by then stay ignored
             while Python shuts down.
     """
-    Interrupted.latest = None
+    Interrupted.latest = Messages.current = None
     before = {number: signal.getsignal(number) for number in ending_signals()}
     _handle_with(_raise_interrupted)
     with _impatience(list(before)):
@@ -64,12 +67,30 @@ def interruptible(*, restore: bool) -> Iterator[None]:
                 signal.signal(number, signal.SIG_IGN if stay_ignored else handler)  # at its end, Python keeps only this
 
 
+@dataclasses.dataclass(frozen=True)
+class Messages:
+    """What is said of signals, at once, even while native code keeps the main thread busy."""
+
+    first: str
+    """Of the first one."""
+    last: Callable[[], str]
+    """Makes what is said of one more, which ends the process."""
+
+    current: ClassVar[Messages | None] = None
+    """Those that hold now."""
+
+
 @contextlib.contextmanager
-def canceling(cancel: Callable[[], object]) -> Iterator[None]:
+def canceling(cancel: Callable[[], object], messages: Messages | None = None) -> Iterator[None]:
     """Let a signal call a function, and raise nothing. `Interrupted.latest` then tells which it was.
 
     Afterward, signals are ignored.
+
+    Args:
+        cancel: the function.
+        messages: what is said of signals from now on, until the command ends.
     """
+    Messages.current = messages
 
     def handle(number: int, _frame: object) -> None:
         if Interrupted.latest is None:
@@ -113,7 +134,11 @@ def _watch(watched: socket.socket, numbers: frozenset[int]) -> None:
                 now = time.monotonic()
                 if first is None:
                     first = now
+                    if Messages.current is not None:
+                        say(Messages.current.first)
                 elif now - first > GRACE:
+                    if Messages.current is not None:
+                        say(Messages.current.last())
                     os._exit(128 + number)
 
 

@@ -51,6 +51,10 @@ def check(config: Config) -> None:
             "clip: expected pixels as variables, got frequencies, which have no range; give --noclip, or "
             "--variables pixels"
         )
+    if config.workdir is None and "checkpoint_minutes" in config.given:
+        raise UsageError(
+            "checkpoint_minutes: expected --workdir as well, where checkpoints go, got none; give a folder"
+        )
     if config.max_time is not None:
         durations.parse(config.max_time, "max_time")  # raises UsageError unless it is a time
     byte_sizes.parse(config.memory)  # raises UsageError unless it is a size

@@ -77,6 +77,10 @@ class WorkFolder:
         self.path = Path(os.path.abspath(path))
         self._option = option
         self._written: set[str] | None = None
+        if not make and self.path.is_file():
+            raise CheckpointError(
+                f"{option}: expected a folder, got the file {printable(str(self.path))!r}; give its folder"
+            )
         if not make and not self.checkpoints():
             raise self._lacking()
         self._lock = self._taken()
@@ -178,7 +182,9 @@ class WorkFolder:
                 _log.warning("%s: going on from the checkpoint before it, %r", self._option, printable(path.name))
             return state
         if failed is not None:
-            raise CheckpointError(f"{self._option}: {failed}") from failed
+            raise CheckpointError(
+                f"{self._option}: {failed}; no other checkpoint is whole; begin anew with --workdir and --overwrite"
+            ) from failed
         raise self._lacking()
 
     def _lacking(self) -> CheckpointError:

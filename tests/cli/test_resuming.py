@@ -127,11 +127,12 @@ def test_length_and_outputs_may_change(folder, stopped, capsys):
     assert Path("c.png").read_bytes() == finished(LONG)[0]
 
 
-def test_a_finished_run_writes_the_same_again(folder):
+def test_a_finished_run_writes_the_same_again(folder, capsys):
     whole = finished(LONG)
     assert cli.main([*LONG, "--output=out.png", "--workdir=work"]) == 0
     Path("out.png").unlink()
     assert cli.main(["--resume", "work"]) == 0
+    assert "the run was done already, after 6 iterations; give more --iterations" in capsys.readouterr().err
     assert (Path("out.png").read_bytes(), Path("out-progress.txt").read_bytes()) == whole
 
 
@@ -273,6 +274,9 @@ def test_folders_without_a_whole_checkpoint(folder, stopped, capsys):
     assert cli.main(["--resume=work"]) == 2
     error = capsys.readouterr().err.splitlines()
     assert "expected a whole checkpoint, got a damaged one" in error[-1]
+    assert error[-1].endswith("no other checkpoint is whole; begin anew with --workdir and --overwrite")
+    assert cli.main(["--resume=out.png"]) == 2
+    assert "expected a folder, got the file" in capsys.readouterr().err
 
 
 def test_a_damaged_newest_checkpoint_falls_back_and_ends_at_the_same_bytes(folder, stopped, capsys):
@@ -413,6 +417,7 @@ def test_pictures_from_standard_input_are_in_the_checkpoint(folder, stopped, mon
     arguments = [each.replace("photo.png", "-") for each in LONG]
     run = [sys.executable, "-c", script, *arguments, "--output=out.png", "--workdir=work"]
     assert subprocess.run(run, input=data, check=False, capture_output=True).returncode == 0
+    assert cli.main(["--resume=work", "--content=photo.png"]) == 2
     os.remove("photo.png")
     whole = Path("out.png").read_bytes()
     assert cli.main(["--resume=work"]) == 0

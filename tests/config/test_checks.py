@@ -349,3 +349,9 @@ def test_options_of_colors_that_go_together(changes):
     config = Config("photo.jpg", ["style.jpg"], **changes)
     assert config.recolors_styles == ("color_transfer" in changes)
     assert config.recolors_result == (config.color == "luminance")
+
+
+def test_the_time_between_checkpoints_needs_a_place_for_them():
+    with pytest.raises(UsageError, match=r"^checkpoint_minutes: expected --workdir as well"):
+        Config("a.jpg", "b.jpg", checkpoint_minutes=3)
+    assert Config("a.jpg", "b.jpg", checkpoint_minutes=3, workdir="w").checkpoint_minutes == 3
