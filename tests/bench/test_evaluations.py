@@ -23,18 +23,18 @@ def configs(monkeypatch):
 
 
 def test_evaluations_are_compared_with_float32_and_with_their_convolutions():
-    rows = rows_of("eval")
+    rows = rows_of("eval", widths=(16,))
     assert rows[0]["precision"] == "float32"
     assert rows[0]["vs float32"] == 1
     for row in rows:
-        assert row["s per Mpx"] == pytest.approx(row["evaluation s"] / (48 * 48 / 1e6))
+        assert row["s per Mpx"] == pytest.approx(row["evaluation s"] / (16 * 16 / 1e6))
         assert row["vs float32"] == pytest.approx(rows[0]["evaluation s"] / row["evaluation s"])
         assert 0 < row["vs convolutions"] < 1000
 
 
 def test_a_preset_is_evaluated_with_its_own_loss(configs, monkeypatch):
     monkeypatch.setattr(evaluations, "has_torch", lambda: True)  # which is not asked
-    rows = rows_of("eval", preset="crowson")
+    rows = rows_of("eval", widths=(16,), preset="crowson")
     assert {(config.padding, config.style_loss) for config in configs} == {("replicate", ("wasserstein",))}
     assert all(row["vs PyTorch float32"] is None for row in rows)
 
@@ -42,7 +42,7 @@ def test_a_preset_is_evaluated_with_its_own_loss(configs, monkeypatch):
 def test_the_defaults_are_evaluated_with_the_classic_loss(configs, monkeypatch):
     """Which PyTorch computes, whatever loss the network has."""
     monkeypatch.setattr(evaluations, "has_torch", lambda: False)
-    rows_of("eval")
+    rows_of("eval", widths=(16,))
     assert configs
     for config in configs:
         assert (config.loss, config.content_loss, config.style_loss) == ("athalye", "mean", ("gram",))

@@ -1,10 +1,19 @@
+import pytest
 from benchmarks import rows_of
 
 from neural_style.bench import program
+from neural_style.bench.options import Options
+
+
+@pytest.fixture(autouse=True)
+def short_history(monkeypatch):
+    """A history that is soon full."""
+    config = Options.config
+    monkeypatch.setattr(Options, "config", lambda given, **changes: config(given, history_size=2, **changes))
 
 
 def test_optimizers_are_compared_by_their_own_share():
-    rows = rows_of("optimizer")
+    rows = rows_of("optimizer", widths=(32,))
     assert [row["optimizer"] for row in rows] == ["adam", "lbfgs", "scipy"]
     assert all(row["own"] > 0 for row in rows)
 
@@ -18,7 +27,7 @@ def test_a_preset_keeps_what_belongs_to_its_own_optimizer(monkeypatch):
         return real(config, *rest)
 
     monkeypatch.setattr(program, "optimizer_run", optimizer_run)
-    rows = rows_of("optimizer", preset="crowson")
+    rows = rows_of("optimizer", widths=(32,), preset="crowson")
     assert [row["optimizer"] for row in rows] == list(configs) == ["adam", "lbfgs", "scipy"]
     assert (configs["adam"].average_iterates, configs["adam"].clip, configs["adam"].beta2) == (0.99, True, 0.99)
     for name in ("lbfgs", "scipy"):

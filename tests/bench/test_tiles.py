@@ -3,8 +3,8 @@ from benchmarks import rows_of
 
 
 def test_tiles_are_compared_with_the_whole_picture():
-    (row,) = rows_of("tiles", widths=(96,))
-    assert (row["px"], row["tile px"]) == (96, 32)
+    (row,) = rows_of("tiles", widths=(48,))
+    assert (row["px"], row["tile px"]) == (48, 16)
     assert 0 < row["gradient difference"] < 1e-5
     assert row["loss difference"] < 1e-5
     assert row["tiled / whole"] == pytest.approx(row["tiled s"] / row["whole s"])

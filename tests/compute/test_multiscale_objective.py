@@ -14,7 +14,7 @@ from neural_style.compute.objective import Objective, WholeObjective
 from neural_style.compute.style_targets import style_targets
 from neural_style.losses.spec import LossTerms
 
-CONTENT, STYLES, IMAGE = picture(67, 75, 1), [picture(60, 67, 2), picture(75, 34, 3)], picture(67, 75, 4)
+CONTENT, STYLES, IMAGE = picture(43, 51, 1), [picture(44, 43, 2), picture(51, 34, 3)], picture(43, 51, 4)
 
 CASES = {
     "both parts": {"content_layers": ("relu2_1", "relu4_1"), "style_layers": ("relu2_1", "relu4_1")},

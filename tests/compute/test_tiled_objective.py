@@ -12,11 +12,11 @@ from neural_style.compute.style_targets import style_targets
 from neural_style.compute.tiled_objective import TiledObjective
 
 SHALLOW = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1")}
+SHALLOWEST = {"content_layers": ("relu1_1",), "style_layers": ("relu1_1",)}
 
 CASES = {
     "defaults": {},
     "athalye": {"loss": "athalye", **SHALLOW},
-    "average pooling": {"pooling": "avg", "content_layers": ("relu4_1",), "style_layers": ("relu1_1", "relu3_1")},
     "l2 pooling": {
         "pooling": "l2",
         "pooling_scale": 1.56,
@@ -25,7 +25,7 @@ CASES = {
         "style_layers": ("relu2_1", "relu4_1"),
     },
     "reflected": {"padding": "reflect", "content_layers": ("relu4_1",), "style_layers": ("relu1_2", "relu3_1")},
-    "first replicated": {
+    "average pooling, first replicated": {
         "padding": "replicate",
         "padding_layers": "first",
         "pooling_scale": 2,
@@ -43,15 +43,15 @@ CASES = {
     "variation alone": {"content_weight": 0, "style_weight": 0, "tv_weight": 3},
     "sums of variation": {"tv_loss": "squared_sum", "content_weight": 0, "style_weight": 0, "tv_weight": 3},
     "absolute variation": {"tv_loss": "absolute", "content_weight": 0, "style_weight": 0, "tv_weight": 3},
-    "power variation": {"tv_loss": "power", **SHALLOW},
-    "nine points": {"tv_loss": "nine_point", "pixel_range": 1, **SHALLOW},
+    "power variation": {"tv_loss": "power", "content_weight": 0, "style_weight": 0, "tv_weight": 3},
+    "nine points": {"tv_loss": "nine_point", "pixel_range": 1, **SHALLOWEST},
 }
 
 RECOMPUTED = ("defaults", "first part alone", "content in both parts", "layers of both")
 """Cases whose content is tried both kept and recomputed."""
 
-ROUNDED_DOWN = ("content in both parts", "l2 pooling", "reflected")
-"""Cases that are tried with both ways of pooling odd rows and columns."""
+ROUNDINGS = {"reflected": ("up", "down"), "l2 pooling": ("down",)}
+"""How odd rows and columns are pooled, where it is not up alone; other tests pool by L2 and up."""
 
 STYLES = [picture(60, 75, 2), picture(91, 34, 3)]
 
@@ -91,7 +91,7 @@ def assert_equal(outcome, expected, share=1e-5):
 def test_losses_and_gradient_are_those_of_the_whole_picture(case):
     """Odd sizes, at every depth, with the content kept and recomputed."""
     image = image_of(picture(37, 75, 4))
-    for rounding in ("up", "down") if case in ROUNDED_DOWN else ("up",):
+    for rounding in ROUNDINGS.get(case, ("up",)):
         config = config_of(case, rounding)
         expected = whole(37, 75, config).value_and_grad(tf.constant(image))
         for keep in (True, False) if case in RECOMPUTED else (True,):
@@ -101,11 +101,11 @@ def test_losses_and_gradient_are_those_of_the_whole_picture(case):
 def test_pictures_of_any_size_in_tiles_of_any_size():
     """Whatever poolings leave at the ends: of every parity, narrower than a tile, and as large as one."""
     rng = np.random.default_rng(0)
-    sizes = [(33, 130, 48), (130, 33, 48), (32, 32, 16), (65, 64, 64), (67, 95, 24), (97, 49, 48)]
-    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [120, 60, 80])) for _ in range(2)]
+    sizes = [(33, 98, 32), (98, 33, 48), (32, 32, 16), (49, 48, 48), (51, 67, 24), (97, 49, 48)]
+    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [80, 60, 80])) for _ in range(2)]
     for index, (height, width, tile_size) in enumerate(sizes):
         case = ("two styles", "layers of both", "two styles", "reflected")[index % 4]
-        config = config_of(case, "down" if index % 3 == 2 else "up")
+        config = config_of(case, "down" if index % 4 == 2 else "up")
         image = image_of(picture(height, width, 4))
         expected = whole(height, width, config).value_and_grad(tf.constant(image))
         assert_equal(tiled(height, width, tile_size, index % 4 < 2, config).value_and_grad(image), expected)
@@ -146,12 +146,12 @@ def test_nothing_shows_at_the_seams():
 
 def test_in_other_types():
     """As near as the rounding of a type lets them be."""
-    image = image_of(picture(33, 65, 4))
+    image = image_of(picture(25, 72, 4))
     for kind, share, rounding in (("bfloat16", 0.02, "up"), ("float16", 0.01, "down")):
         objectives.skip_unless_computed(kind)
         config = config_of("layers of both", rounding)
-        expected, slope = whole(33, 65, config, kind).value_and_grad(tf.constant(image))
-        losses, gradient = tiled(33, 65, 32, rounding == "up", config, kind).value_and_grad(image)
+        expected, slope = whole(25, 72, config, kind).value_and_grad(tf.constant(image))
+        losses, gradient = tiled(25, 72, 32, rounding == "up", config, kind).value_and_grad(image)
         assert values(losses) == pytest.approx(values(expected), rel=share / 4)
         assert gradient.dtype == np.float32
         assert relative_error(gradient, slope) < share
@@ -159,16 +159,17 @@ def test_in_other_types():
 
 def test_pooling_and_padding_in_other_types():
     """As near as with other settings, whether the image is split, as in bfloat16, or squares would overflow."""
-    image = image_of(picture(33, 65, 4))
+    image = image_of(picture(17, 41, 4))
+    layers = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu3_1")}
     for kind, share, case in (
         ("bfloat16", 0.02, "l2 pooling"),
         ("bfloat16", 0.02, "reflected"),
         ("float16", 0.01, "l2 pooling"),
     ):
         objectives.skip_unless_computed(kind)
-        config = config_of(case)
-        expected, slope = whole(33, 65, config, kind).value_and_grad(tf.constant(image))
-        losses, gradient = tiled(33, 65, 32, False, config, kind).value_and_grad(image)
+        config = resolved(**{**CASES[case], **layers})
+        expected, slope = whole(17, 41, config, kind).value_and_grad(tf.constant(image))
+        losses, gradient = tiled(17, 41, 16, False, config, kind).value_and_grad(image)
         assert values(losses) == pytest.approx(values(expected), rel=share / 4), (kind, case)
         assert relative_error(gradient, slope) < share, (kind, case)
 

@@ -324,9 +324,13 @@ def test_a_start_that_is_no_checkpoint_is_told(short, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_signal_ends_the_step_and_saves_it(short, batches, capsys):
+def test_a_signal_ends_the_step_and_saves_it(short, generated, capsys, monkeypatch):
     import train_builtin
 
+    monkeypatch.setattr(network, "SEEING", "relu2_2")  # a shallow network, whose steps are soon traced
+    monkeypatch.setattr(network, "CONTRAST", {"relu2_2": 1.0})
+    monkeypatch.setattr(network, "RESTORATION", {"relu2_2": 1.0})
+    batches = crops.Crops(generated[:1], pairs=8, side=16, sources=1, noise=0.1, seed=0)
     stop = train_builtin.Stop()
 
     class Interrupted:
@@ -341,7 +345,7 @@ def test_a_signal_ends_the_step_and_saves_it(short, batches, capsys):
     with stop, pytest.raises(KeyboardInterrupt):
         short("run", Interrupted(), stop, steps=6, save_minutes=60)
     assert stop.signal == signal.SIGTERM
-    assert int(short("run", steps=6).optimizer.iterations) == 6
+    assert int(short("run", batches, steps=6).optimizer.iterations) == 6
     assert 0 < int(re.search(r"going on after step (\d+)", capsys.readouterr().out)[1]) < 6
 
 
@@ -420,7 +424,7 @@ def test_training_that_diverges_is_told_and_spoils_no_checkpoint(short, batches)
 
 def test_a_network_that_is_not_finite_is_not_written(batches, tmp_path):
     spoilt = network.Trainee()
-    spoilt.calibrate(batches.batch(0)[0])
+    spoilt.calibrate(batches.batch(0)[0][:2])
     spoilt.convs[0].bias.assign(np.full(64, np.nan, np.float32))
     with pytest.raises(FloatingPointError, match="not finite"):
         export.write(spoilt, tmp_path / "net.npz", examples()[:1])
