@@ -59,9 +59,7 @@ def paint(config: Config, resumed: Resumed | None = None) -> int:
     """
     show_notes()
     report = RunReport(config)
-    with contextlib.ExitStack() as held:
-        if resumed is not None:
-            held.enter_context(resumed.folder)
+    with contextlib.nullcontext() if resumed is None else resumed.folder:
         return _reported(config, resumed, report)
 
 
