@@ -1,8 +1,12 @@
 """What tests of the command line share: small runs, and looks at folders."""
 
+import contextlib
 import os
 
+import pytest
 from PIL import Image
+
+from neural_style.cli.reporter import Reporter
 
 TINY = ["--weights=builtin", "--content-layers=relu1_2", "--style-layers=relu1_1", "--precision=float32"]
 RUN = ["--content=photo.png", "--styles=style.png", *TINY, "--iterations=2", "--optimizer=adam", "--scales=1"]
@@ -30,3 +34,18 @@ def size(path):
     with Image.open(path) as image:
         image.load()
         return image.size
+
+
+@contextlib.contextmanager
+def at(iteration, call):
+    """Call a function once an iteration was shown."""
+    update = Reporter.update
+
+    def and_then(self, step):
+        update(self, step)
+        if step.iteration == iteration:
+            call()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "update", and_then)
+        yield

@@ -1,8 +1,8 @@
+import contextlib
 import shutil
 
 import pytest
-
-from neural_style.cli.reporter import Reporter
+from command_line import at
 
 
 @pytest.fixture
@@ -15,17 +15,7 @@ def folder(tmp_path, pictures, monkeypatch):
 
 
 @pytest.fixture
-def at_iteration(monkeypatch):
+def at_iteration():
     """A function that calls another once an iteration was shown."""
-
-    def at_iteration(iteration, call):
-        update = Reporter.update
-
-        def and_then(self, step):
-            update(self, step)
-            if step.iteration == iteration:
-                call()
-
-        monkeypatch.setattr(Reporter, "update", and_then)
-
-    return at_iteration
+    with contextlib.ExitStack() as stack:
+        yield lambda iteration, call: stack.enter_context(at(iteration, call))

@@ -1,6 +1,5 @@
 """Runs that go on from their work folders."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -13,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import RUN, TINY, new_files, size, tree
+from command_line import RUN, TINY, at, new_files, size, tree
 from PIL import Image
 
 from neural_style import files
 from neural_style.cli import main as cli
 from neural_style.cli import painting, resuming, saving
-from neural_style.cli.reporter import Reporter
 from neural_style.errors import OutputError
 from neural_style.runs.session_state import SessionState
 from neural_style.runs.work_folder import WorkFolder
@@ -28,21 +26,6 @@ BASE = ["--content=photo.png", "--styles=style.png", *TINY]
 
 LONG = [*RUN, "--iterations=6", "--progress-write"]
 """7 steps of one size."""
-
-
-@contextlib.contextmanager
-def at(iteration, call):
-    """Call a function once an iteration was shown."""
-    update = Reporter.update
-
-    def and_then(self, step):
-        update(self, step)
-        if step.iteration == iteration:
-            call()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "update", and_then)
-        yield
 
 
 def stop(number=signal.SIGTERM):
