@@ -98,11 +98,13 @@ def _colors(stream: IO[bytes], start: int, end: int) -> tuple[int | None, bytes 
 
 def unsupported(header: Header) -> str | None:
     """Return in words why a deep picture cannot be decoded, for a message; None if it can be."""
+    if len(header.bits) > 4:  # maybe thousands
+        return f"{len(header.bits)} components"
     if len({*header.bits}) > 1 or header.bits[0] < 0 or header.bits[0] > 16 or header.is_subsampled:
         return f"components of {', '.join(map(str, header.bits))} bits (negative: signed) or of different sizes"
     if header.color_space not in (None, _SRGB, _GRAY):
         return f"color space {header.color_space}"
-    return None if len(header.bits) <= 4 else f"{len(header.bits)} components"
+    return None
 
 
 def decode(stream: IO[bytes], header: Header) -> np.ndarray:

@@ -108,3 +108,14 @@ def test_heads_with_wrong_bytes(tmp_path):
                     assert "\n" not in str(error)
         for length in (0, 4, 12, 20, 40, 60, 80, 90, 100, 110, 120, 140):
             assert jpeg2000.read_header(io.BytesIO(data[:length])) is None or length > 80
+
+
+def test_a_message_does_not_list_thousands_of_components(tmp_path):
+    """A damaged file claims them, each with other bits."""
+    size = struct.pack(">H8I H", 0, 8, 8, 0, 0, 8, 8, 0, 0, 16000)
+    components = bytes(value for index in range(16000) for value in (index % 100, 1, 1))
+    path = tmp_path / "a.jp2"
+    path.write_bytes(b"\xff\x4f\xff\x51" + struct.pack(">H", 41) + size + components)
+    message = message_of(path)
+    assert "16000 components" in message
+    assert len(message) < 200
