@@ -108,6 +108,8 @@ def open_deep_jpeg2000(stream: IO[bytes], subject: str) -> DeepFile | None:
 
     def decode_with_pillow() -> tuple[np.ndarray, None]:
         with pillow_files.open_with_pillow(stream) as image:
+            if image.size != (header.width, header.height):  # Pillow makes room for what the file says first
+                raise ValueError(f"sizes of {header.width}×{header.height} and of {image.width}×{image.height} px")
             return np.atleast_3d(np.asarray(image)), None
 
     bits = header.bits[0]

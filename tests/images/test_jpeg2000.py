@@ -119,3 +119,13 @@ def test_a_message_does_not_list_thousands_of_components(tmp_path):
     message = message_of(path)
     assert "16000 components" in message
     assert len(message) < 200
+
+
+def test_two_sizes_in_a_file_are_refused_before_there_is_room_for_either(tmp_path):
+    """The first is that of the box `ihdr`, of 14 bytes: height, width, and others."""
+    data = bytearray(encoded(12, CHANNELS["gray"])[0])
+    place = data.index(b"ihdr") + 4
+    data[place : place + 8] = struct.pack(">2I", 120_000, 110_000)
+    path = tmp_path / "a.jp2"
+    path.write_bytes(data)
+    assert "is damaged or truncated (ValueError: sizes of " in message_of(path)
