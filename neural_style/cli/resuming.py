@@ -71,13 +71,16 @@ class Resumed:
         if self.state.config.optimizer == "scipy":
             _log.warning("SciPy's L-BFGS keeps its curvature pairs to itself, so it begins anew from the last image")
 
-    def check_inputs(self) -> None:
+    def check_inputs(self, digests: Mapping[str, str]) -> None:
         """Check that the pictures are those that the run began with.
+
+        Args:
+            digests: of the pictures as they are now, from `input_files.digests_of`.
 
         Raises:
             CheckpointError: some are not.
         """
-        _refuse(self.folder, input_files.differences(self.state.inputs, input_files.digests_of(self.state.config)))
+        _refuse(self.folder, input_files.differences(self.state.inputs, digests))
 
 
 def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
@@ -100,10 +103,6 @@ def resumed(values: Mapping[str, Any], *, agreed: bool = False) -> Resumed:
         if "workdir" in values:
             raise CheckpointError(
                 f"workdir: expected --{RESUME} alone, which keeps its folder, got both; leave one out"
-            )
-        if any(map(standard_streams.is_dash, _pictures(values))):
-            raise UsageError(
-                f"{RESUME}: expected the names of pictures, got '-'; a picture from standard input is in the checkpoint"
             )
         state = folder.load()
         config = _changed(state, values, folder, agreed)
@@ -137,8 +136,12 @@ def _changed(state: SessionState, values: Mapping[str, Any], folder: WorkFolder,
     given = {name: before.asked(name) for name in OPTIONS} | own
     config = Config(**given | dict(values))
     checks.check_use(config)
+    if any(standard_streams.pictures_to_read(config)):
+        raise UsageError(
+            f"{RESUME}: expected the names of pictures, got '-'; a picture from standard input is in the checkpoint"
+        )
     now = resolve(config, dict(before.settings))
-    _refuse(folder, [_described(name, before, now) for name in OPTIONS if _differs(name, before, now)])
+    _refuse(folder, [found for name in OPTIONS if (found := _difference(name, before, now))])
     changed = {name: getattr(now, name) for name in OPTIONS if name in MAY_CHANGE or is_input(name)}
     decisions = dict(before.decisions) | {name: value for name, value in now.decisions if name in MAY_CHANGE}
     weights = values.get("weights", state.weights)
@@ -157,35 +160,31 @@ def _check_places(before: ResolvedConfig, values: Mapping[str, Any]) -> None:
             )
 
 
-def _differs(name: str, before: ResolvedConfig, now: ResolvedConfig) -> bool:
+def _difference(name: str, before: ResolvedConfig, now: ResolvedConfig) -> str:
+    """Return in words how an option differs that must not; empty if it does not."""
     if name in MAY_CHANGE or name == "weights":  # whose hash is compared when they are loaded
-        return False
+        return ""
     old, new = getattr(before, name), getattr(now, name)
     if is_input(name):  # pictures are compared by their hashes
         if _in_memory(old) != _in_memory(new):
-            return True
-        starts = [value if isinstance(value, str) and value in STARTS else None for value in (old, new)]
-        return _count(old) != _count(new) or starts[0] != starts[1]
-    return old != new and not (name in dict(before.chosen) and new == OPTIONS[name].default)
+            return f"--{name} (from standard input or memory before; leave it out)"
+        if _count(old) != _count(new):
+            return f"--{name} ({_count(old)} before, {_count(new)} now)"
+        is_same = _start(old) == _start(new)
+    else:
+        is_same = old == new or (name in dict(before.chosen) and new == OPTIONS[name].default)
+    if is_same:
+        return ""
+    return f"--{name} ({_words(old)} before, {_words(new)} now)"
 
 
-def _pictures(values: Mapping[str, Any]) -> list[Any]:
-    """Return the pictures among values of options."""
-    found = [value for name, value in values.items() if OPTIONS[name].is_picture]
-    return [each for value in found for each in (value if isinstance(value, (list, tuple)) else [value])]
+def _start(value: Any) -> str | None:
+    """Return the name of a start; None for a picture."""
+    return value if isinstance(value, str) and value in STARTS else None
 
 
 def _count(value: Any) -> int:
     return len(value) if isinstance(value, tuple) else int(value is not None)
-
-
-def _described(name: str, before: Config, now: Config) -> str:
-    old, new = getattr(before, name), getattr(now, name)
-    if is_input(name) and _in_memory(old) != _in_memory(new):
-        return f"--{name} (from standard input or memory before; leave it out)"
-    if is_input(name) and _count(old) != _count(new):
-        return f"--{name} ({_count(old)} before, {_count(new)} now)"
-    return f"--{name} ({_words(old)} before, {_words(new)} now)"
 
 
 def _in_memory(value: Any) -> bool:

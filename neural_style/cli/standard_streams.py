@@ -36,7 +36,7 @@ def check(config: Config) -> None:
             is asked for, which cannot repeat what was read; or a file is asked for that needs a name beside it.
         OutputError: standard output is a terminal or closed, or cannot be repeated as a file.
     """
-    readers = [name for name, _ in _readers(config)]
+    readers = [name for name, _ in pictures_to_read(config)]
     if len(readers) > 1:
         raise UsageError(
             f"{readers[-1]}: expected one picture from {INPUT}, got another after that of --{readers[0]}; "
@@ -66,7 +66,7 @@ def is_output(config: Config) -> bool:
     return config.output == DASH
 
 
-def _readers(config: Config) -> Iterator[tuple[str, Any]]:
+def pictures_to_read(config: Config) -> Iterator[tuple[str, Any]]:
     """Yield the name of an option, and its value, for each picture that is to be read from standard input."""
     for name, option in OPTIONS.items():
         if option.is_picture:
@@ -99,7 +99,7 @@ def with_input(config: Config) -> Config:
     Raises:
         ImageError: standard input is empty, has more bytes than a picture of `max_pixels` pixels, or cannot be read.
     """
-    for name, value in _readers(config):
+    for name, value in pictures_to_read(config):
         picture = EncodedPicture(_read(name, config.max_pixels), INPUT, "stdin")
         several = isinstance(value, tuple)
         replaced: Any = tuple(picture if is_dash(each) else each for each in value) if several else picture

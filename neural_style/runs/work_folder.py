@@ -85,8 +85,7 @@ class WorkFolder:
             raise self._lacking()
         self._lock = self._taken()
         files.remove_leftovers(self.path, all_processes=True)
-        if make and not self.checkpoints():
-            self._make_mark()
+        self._mark_if_empty()
 
     def _taken(self) -> BaseFileLock:
         import filelock  # takes a while
@@ -135,7 +134,7 @@ class WorkFolder:
             with contextlib.suppress(OSError):
                 path.unlink()
         self._written = set()
-        self._make_mark()
+        self._mark_if_empty()
 
     def save(self, state: SessionState) -> Path:
         """Write a checkpoint, and remove those that are not needed any more.
@@ -152,7 +151,7 @@ class WorkFolder:
         if not self._lock.is_locked or _identity(self.path / _LOCK) != self._locked:  # somebody removed the folder
             self._lock.release(force=True)
             self._lock = self._taken()
-            self._make_mark()
+            self._mark_if_empty()
         path = self._next()
         try:
             state.save(path)
@@ -232,9 +231,9 @@ class WorkFolder:
         key = _key(make=False)
         return key is not None and hmac.compare_digest(_small_file(self.path / _MARK), self._mark(key))
 
-    def _make_mark(self) -> None:
-        key = _key(make=True)
-        if key is not None:
+    def _mark_if_empty(self) -> None:
+        """Mark the folder as this user's own, unless there are checkpoints, which may be somebody else's."""
+        if not self.checkpoints() and (key := _key(make=True)) is not None:
             self._write_small(_MARK, self._mark(key))
 
     def _mark(self, key: bytes) -> bytes:

@@ -5,7 +5,6 @@ import ssl
 import subprocess
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import packages
 import pytest
@@ -232,19 +231,9 @@ def certificate(tmp_path_factory):
 
 @contextlib.contextmanager
 def serving_tls(certificate, answer):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            answer(self)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    server = packages.serve(answer, context)
     try:
         yield f"https://127.0.0.1:{server.server_port}/vgg19.h5"
     finally:
