@@ -21,6 +21,7 @@ from neural_style.cli.resuming import Resumed
 from neural_style.cli.run_report import RunReport, exit_code_of
 from neural_style.cli.saving import Saver
 from neural_style.cli.tensorflow_import import import_tensorflow
+from neural_style.cli.watchers import Watchers, watchers_of
 from neural_style.config import byte_sizes, durations
 from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
@@ -158,6 +159,7 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
     timer.daemon = True
     with (
         signals.canceling(session.cancel, messages),
+        Watchers(list(watchers_of(session))) as watchers,
         Reporter(session.scales, config.print_iterations, tolerance=tolerance, before=before) as reporter,
     ):
         if config.max_time is not None:
@@ -166,6 +168,7 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
             for step in session:
                 results.take(step)
                 reporter.update(step)
+                watchers.update(step)
                 if job.saver is not None and not session.is_canceled:
                     job.saver.save_if_due()
         finally:

@@ -1,0 +1,69 @@
+"""What watches the steps of a run besides the progress bar. A watcher that fails ends its own work, never the run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from neural_style.cli.console import say, with_dashes
+from neural_style.errors import NeuralStyleError
+
+if TYPE_CHECKING:
+    from neural_style.runs.session import Session
+    from neural_style.runs.step import Step
+
+
+class Watcher(Protocol):
+    """Takes the steps of one run."""
+
+    option: str
+    """The option that asks for it, which messages begin with."""
+
+    def update(self, step: Step) -> None:
+        """Take one step. It may raise `OSError` or `NeuralStyleError`, and gets no more steps then."""
+
+    def close(self) -> None:
+        """Finish, after the last step or after an error. It may raise the same errors."""
+
+
+def watchers_of(session: Session) -> Iterator[Watcher]:
+    """Yield the watchers that the options of a run ask for."""
+    yield from ()
+
+
+class Watchers:
+    """All watchers of a run. Use it as a context manager."""
+
+    def __init__(self, watchers: Sequence[Watcher]):
+        """Start with the watchers of `watchers_of`."""
+        self._watchers = list(watchers)
+
+    def __enter__(self) -> Watchers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close those that are left."""
+        while self._watchers:
+            self._close(self._watchers.pop())
+
+    def update(self, step: Step) -> None:
+        """Give a step to each watcher."""
+        for watcher in list(self._watchers):
+            if not self._attempted(watcher, functools.partial(watcher.update, step)):
+                self._watchers.remove(watcher)
+                self._close(watcher)
+
+    def _close(self, watcher: Watcher) -> None:
+        self._attempted(watcher, watcher.close)
+
+    def _attempted(self, watcher: Watcher, act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except (OSError, NeuralStyleError) as error:
+            message = str(error)
+            prefix = "" if message.startswith(f"{watcher.option}: ") else f"{watcher.option}: "
+            say(f"error: {with_dashes(prefix + message)}; the run goes on without it")
+            return False
+        return True
