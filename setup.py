@@ -15,6 +15,7 @@ setup(
         "neural_style.registry": ["registry.json", "builtin.npz"],
         "neural_style.examples": ["lakeside.jpg", "swirls.jpg"],
         "neural_style.presets": ["*.flags"],
+        "neural_style.web": ["page.css"],
     },
     include_package_data=False,
 )

@@ -1,8 +1,8 @@
 """What the tests of the benchmark share."""
 
 from neural_style.bench import suite
-from neural_style.bench.example_pictures import example_picture
 from neural_style.bench.options import Options
+from neural_style.example_pictures import example_picture
 
 
 def options(*sections, **changes):

@@ -9,11 +9,11 @@ from typing import Any
 from absl import flags
 
 from neural_style import vgg19_spec
-from neural_style.bench.example_pictures import example_picture
 from neural_style.bench.sections import SECTIONS
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.errors import UsageError
+from neural_style.example_pictures import example_picture
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from neural_style.cli.painting import load_weights
 from neural_style.cli.tensorflow_import import import_tensorflow
 from neural_style.compute import memory
 from neural_style.compute.device import cpu_cores
-from neural_style.config import byte_sizes, kinds
+from neural_style.config import byte_sizes, durations, kinds
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import LEFT_TO_NETWORK
 from neural_style.config.resolve import resolve
@@ -109,10 +109,7 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         UsageError: there is no such device or precision, or too little memory.
         WeightsError: the weights cannot be found or used.
     """
-    from neural_style.compute.cost_model import default_style_areas, evaluation_factor, pictures_bytes
-    from neural_style.compute.planner import Planner
-    from neural_style.runs import pyramid
-    from neural_style.runs.estimate import seconds_per_pixel
+    from neural_style.runs.estimate import estimate, seconds_per_pixel
     from neural_style.runs.stylizer import Stylizer
 
     stylizer = Stylizer.of(config)
@@ -127,28 +124,16 @@ def plan(width: int, height: int, config: Config) -> Iterator[str]:
         f"{width}×{height} px, weights {network.name}, on {device} in {choice.precision} ({choice.reason}), "
         f"in {byte_sizes.describe(budget)} of memory"
     )
-    masks = len(resolved.content_masks or ()) + (resolved.content_mask is not None)
-    planner = Planner(resolved, choice.precision, masks=masks)
-    scales = pyramid.scales_of(resolved, width, height)
-    pictures = pictures_bytes(width, height, default_style_areas(resolved))
-    plans = planner.choose_all([(scale.width, scale.height) for scale in scales], budget, pictures)
+    estimated = estimate(resolved, choice.precision, width, height, budget)
     per_pixel = seconds_per_pixel(stylizer, resolved, network)
-    seconds = 0.0
-    for scale, scale_plan in zip(scales, plans, strict=True):
-        evaluation = per_pixel * scale.width * scale.height * evaluation_factor(scale_plan, resolved)
-        seconds += evaluation * (scale.iterations + 1)
+    each = estimated.evaluation_seconds(per_pixel)
+    for scale, scale_plan, evaluation in zip(estimated.scales, estimated.plans, each, strict=True):
         yield (
             f"  {scale_plan.described(resolved)}: about {byte_sizes.describe(scale_plan.peak)} at most; "
-            f"{_duration(evaluation)} for each of at most {scale.iterations} iterations"
+            f"{durations.in_words(evaluation)} for each of at most {scale.iterations} iterations"
         )
-    yield f"  together at most {_duration(seconds)}, estimated from a small picture just now"
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in words, in the unit that suits it."""
-    units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
-    unit, name = next((each for each in units if seconds >= 2 * each[0]), units[-1])
-    return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.2g} {name}"
+    most = durations.in_words(estimated.seconds_at_most(per_pixel))
+    yield f"  together at most {most}, estimated from a small picture just now"
 
 
 def _version(package: str) -> str:

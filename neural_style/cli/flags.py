@@ -16,10 +16,10 @@ from typing import Any
 
 from absl import flags
 
-from neural_style.cli import command_words, flag_files, flag_hints, places
+from neural_style.cli import flag_files, flag_hints, places
 from neural_style.cli.console import say
 from neural_style.cli.flag_names import RESUME, YES
-from neural_style.config import checks, presets
+from neural_style.config import checks, command_words, presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.fields import Option, nearest
 from neural_style.errors import UsageError

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from neural_style import __version__
-from neural_style.cli import command_words, flags, help_text, painting, resuming, run_report, signals
+from neural_style.cli import flags, help_text, painting, resuming, run_report, signals
 from neural_style.cli.console import Console, say, with_dashes
 from neural_style.cli.flag_names import RESUME
-from neural_style.config import presets
+from neural_style.config import command_words, presets
 from neural_style.errors import NeuralStyleError, OutOfMemoryError, UsageError
 
 _COMMANDS = {
@@ -30,6 +30,7 @@ _COMMANDS = {
     "recolor": "recolor_command",
     "blend": "blend_command",
     "rerun": "rerun_command",
+    "web": "web_command",
     "completion": "completion_command",
 }
 """First argument -> module whose `run` yields lines of text for standard output, and may return an exit code."""

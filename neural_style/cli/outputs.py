@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from neural_style import __version__, files
 from neural_style.cli import flag_files, loss_history, standard_streams
-from neural_style.config import kinds
 from neural_style.config.config import OPTIONS, Config
-from neural_style.config.embedded import is_embedded
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.resolve import resolve
 from neural_style.errors import OutputError
@@ -24,6 +21,7 @@ from neural_style.images.folders import is_folder, is_picture_name, pictures_in
 from neural_style.images.picture import Source, describe
 from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
+from neural_style.runs.recipe import settings_of
 from neural_style.runs.step import Step
 from neural_style.runs.work_folder import WorkFolder
 
@@ -110,7 +108,7 @@ class Outputs:
         """
         if self._stream is not None:
             try:
-                settings = _settings(self.config, network)
+                settings = settings_of(self.config, network)
                 writing.write_png(self._stream, step.image_with_alpha, settings=settings)
                 self._stream.flush()
             except OSError as error:
@@ -211,7 +209,7 @@ class Outputs:
         self.written[option] = str(written)
 
     def _write_image(self, option: str, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
-        settings = _settings(self.config, network)
+        settings = settings_of(self.config, network)
         picture, note = step.image_with_alpha, self._note
         written = writing.write_image(path, picture, settings=settings, overwrite=overwrite, before_placing=note)
         _note_new_name(option, path, written)
@@ -225,21 +223,6 @@ class Outputs:
 def _note_new_name(option: str, wanted: Path, written: Path) -> None:
     if written != wanted:
         _log.warning("%s: %r exists by now, so the file is written as %r", option, str(wanted), str(written))
-
-
-def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
-    """Return the metadata of a picture: the options that made it, with pictures and weights named without folders."""
-    config = dataclasses.replace(resolve(config, network.settings), weights=network.name)
-    settings: dict[str, object] = {}
-    for name, option in OPTIONS.items():
-        value = getattr(config, name)
-        is_empty = value is None or (isinstance(value, tuple) and not value)
-        if not is_embedded(name) or name in kinds.idle(config) or is_empty:
-            continue
-        if option.is_path:
-            value = [describe(each) for each in value] if option.is_list else describe(value)
-        settings[name] = value
-    return settings
 
 
 def _stem(source: Source) -> str:

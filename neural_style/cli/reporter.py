@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from neural_style.cli.forecast import Forecast
+from neural_style.runs.forecast import Forecast
 
 if TYPE_CHECKING:
     from neural_style.runs.pyramid import Scale

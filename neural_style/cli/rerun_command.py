@@ -6,10 +6,10 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from neural_style.cli import command_words, flags, painting, run_report
+from neural_style.cli import flags, painting, run_report
 from neural_style.cli.console import say
 from neural_style.cli.flag_names import RESUME, YES
-from neural_style.config import checks, embedded, presets
+from neural_style.config import checks, command_words, embedded, presets
 from neural_style.config.config import Config
 from neural_style.errors import UsageError
 from neural_style.runs.recipe import Recipe, recipe_of

@@ -12,8 +12,12 @@ _LIMIT = 2**60
 """Sizes must be below this many bytes."""
 
 
-def parse(text: str) -> int | None:
+def parse(text: str, subject: str = "memory") -> int | None:
     """Return the bytes of a size such as "3GB", "800 MB" or "2.5GiB"; None for "auto".
+
+    Args:
+        text: the text.
+        subject: what the message begins with.
 
     Raises:
         UsageError: the text is not a size of 1 byte or more.
@@ -23,7 +27,7 @@ def parse(text: str) -> int | None:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B)", text.strip(), re.IGNORECASE)
     size = float(found[1]) * _UNITS.get(found[2].upper(), 0) if found else 0
     if not 1 <= size < _LIMIT:
-        raise UsageError(f"memory: expected auto or a size such as 3GB, 800MB or 2.5GiB, got {text!r}")
+        raise UsageError(f"{subject}: expected auto or a size such as 3GB, 800MB or 2.5GiB, got {text!r}")
     return round(size)
 
 

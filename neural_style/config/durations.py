@@ -29,3 +29,10 @@ def parse(text: str, subject: str) -> float:
     if not 0 < seconds <= _LIMIT:
         raise UsageError(f"{subject}: expected a time such as 2h, 90m, 1h30m or 45s, got {text!r}")
     return seconds
+
+
+def in_words(seconds: float) -> str:
+    """Return a time in words, in the unit that suits it, such as "48 seconds" or "2.5 hours"."""
+    units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+    unit, name = next((each for each in units if seconds >= 2 * each[0]), units[-1])
+    return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.2g} {name}"

@@ -1,4 +1,4 @@
-"""The run that made a picture, from the settings in its metadata, so that it can be made again."""
+"""The run that made a picture, as settings in its metadata, so that it can be made again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neural_style.config import embedded, presets
+from neural_style.config import embedded, kinds, presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
+from neural_style.config.resolve import resolve
 from neural_style.errors import ImageError, UsageError
 from neural_style.files import PathLike
 from neural_style.images.picture import describe
 from neural_style.images.reading import read_settings
 from neural_style.networks import weights
+from neural_style.networks.weights import VGGWeights
 
 _EXACT_BY_HASH = re.compile(r"imagenet \(.*\)")
 """Matches the name of `VGGWeights` of the published file, whatever the file is called."""
@@ -78,6 +80,21 @@ class Recipe:
             return Config(**self.values)
         except UsageError as error:
             raise UsageError(f"in {self.picture!r}: {error}") from error
+
+
+def settings_of(config: Config, network: VGGWeights) -> Mapping[str, object]:
+    """Return the metadata of a picture: the options that made it, with pictures and weights named without folders."""
+    config = dataclasses.replace(resolve(config, network.settings), weights=network.name)
+    settings: dict[str, object] = {}
+    for name, option in OPTIONS.items():
+        value = getattr(config, name)
+        is_empty = value is None or (isinstance(value, tuple) and not value)
+        if not embedded.is_embedded(name) or name in kinds.idle(config) or is_empty:
+            continue
+        if option.is_path:
+            value = [describe(each) for each in value] if option.is_list else describe(value)
+        settings[name] = value
+    return settings
 
 
 def recipe_of(picture: PathLike, folders: Sequence[PathLike], changes: Mapping[str, Any]) -> Recipe:

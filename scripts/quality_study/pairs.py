@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from neural_style.bench.example_pictures import example_picture
 from neural_style.errors import UsageError
+from neural_style.example_pictures import example_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 

@@ -9,8 +9,9 @@ import pytest
 from command_line import RUN, TINY, new_files, tree
 from PIL import Image
 
-from neural_style.cli import command_words, flags, rerun_command
+from neural_style.cli import flags, rerun_command
 from neural_style.cli import main as cli
+from neural_style.config import command_words
 from neural_style.config.config import OPTIONS, Config
 from neural_style.images.reading import read_settings
 from neural_style.images.writing import write_image

@@ -1,5 +1,5 @@
 import neural_style
-from neural_style.bench.example_pictures import example_picture
+from neural_style.example_pictures import example_picture
 
 
 def test_pictures_of_a_checkout_lie_beside_the_package():

@@ -1,6 +1,6 @@
 import pytest
 
-from neural_style.cli.forecast import FIXED_WORK, Forecast
+from neural_style.runs.forecast import FIXED_WORK, Forecast
 from neural_style.runs.pyramid import Scale, has_converged
 
 PLAN = [Scale(100, 50, 4), Scale(200, 100, 2), Scale(400, 200, 3)]

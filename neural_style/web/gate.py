@@ -1,0 +1,369 @@
+"""What stands before the page: every request passes, or is refused before Gradio sees it.
+
+Only addresses that the page itself uses exist. A request must be for a name of this server and from its own pages, and
+no larger than what is expected there. Files are sent to whom they belong, and only they can be named in requests.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import socket
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from neural_style.web.options import is_loopback
+from neural_style.web.visitors import COOKIE, Visitor, Visitors, is_token, new_token
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MOST_BODY = 2**20
+"""Most bytes of a request that is no upload. A form with a long list of settings has some thousands."""
+
+_UPLOAD_MARGIN = 2**16
+"""Bytes that the form around a file may add."""
+
+_API = "/gradio_api"
+_UPLOAD, _FILE, _EDITOR = f"{_API}/upload", f"{_API}/file=", f"{_API}/component_server"
+_LOGIN = "/login"
+
+_READ = re.compile(
+    r"/|/config|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/pwa_icon(/\d+)?|/logout"
+    r"|/(assets|static|svelte)/.*"
+    rf"|{_API}/(info|startup-events|theme\.css|user|login_check|queue/data|upload_progress|app_id)"
+    rf"|{_API}/(heartbeat|call)/.*|{_API}/file=.*"
+)
+_WRITE = re.compile(
+    rf"{_LOGIN}|{_API}/(upload|queue/join|cancel|reset|component_server)|{_API}/(run|api)/[\w-]+|{_API}/call/[\w/-]+"
+)
+"""The paths that exist, for reading and for posting. Monitoring, run history, streams, proxies and the rest do not."""
+
+_FAILED_LOGINS, _PER_SECONDS = 10, 60.0
+"""After that many wrong passwords within that time, all have to wait."""
+
+_PLACES = {"path", "url"}
+"""Keys of files in requests."""
+
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' blob: data:; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: App, visitors: Visitors, host: str, allow_host: str | None, upload_bytes: int):
+        """Prepare.
+
+        Args:
+            app: the application.
+            visitors: whose files are whose.
+            host: the address that is listened on.
+            allow_host: a further name of the server; None for none.
+            upload_bytes: size of the largest file that may be sent.
+        """
+        self._app, self._visitors = app, visitors
+        self._most_upload = upload_bytes + _UPLOAD_MARGIN
+        self._names = {"localhost", host.lower(), *([allow_host.lower()] if allow_host else [])}
+        self._any_number = not is_loopback(host)
+        if self._any_number:
+            self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+        self._failed_logins: list[float] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})  # the page uses none
+            return
+        headers = _headers_of(scope)
+        if problem := self._problem(scope, headers):
+            await _refuse(send, *problem)
+            return
+        token, is_new = _token(headers)
+        is_upload = scope["path"].rstrip("/") in (_UPLOAD, _EDITOR)
+        visitor = self._visitors.stranger(token) if is_new and not is_upload else self._visitors.of(token)
+        if is_new:  # so that what follows sees the cookie, too
+            cookie = "; ".join(filter(None, [headers.get("cookie", ""), f"{COOKIE}={token}"]))
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+            scope["headers"].append((b"cookie", cookie.encode("latin-1")))
+        await self._pass_on(scope, receive, _Answer(send, token if is_new else None), visitor, headers)
+
+    def _problem(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Return status and reason if a request is refused for what its head says."""
+        if not self._is_ours(_host_of(headers.get("host", ""))):
+            return 403, "this server has another name; open it by the address that it printed, or see --allow_host"
+        if _is_foreign(headers):
+            return 403, "requests from other pages are refused"
+        path, method = scope["path"], scope["method"]
+        known = _READ if method in ("GET", "HEAD") else _WRITE if method == "POST" else None
+        if known is None:
+            return 405, "this page knows GET and POST alone"
+        return self._problem_of_path(known, path, method) or self._problem_of_size(path, headers)
+
+    def _problem_of_path(self, known: re.Pattern[str], path: str, method: str) -> tuple[int, str] | None:
+        if known.fullmatch(path.rstrip("/") or "/") is None or ".." in path.split("/"):
+            return 404, "there is nothing here"
+        if path.rstrip("/") == _LOGIN and method == "POST" and self._has_failed_often():
+            return 429, "too many wrong passwords; wait a minute"
+        return None
+
+    def _problem_of_size(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        length = headers.get("content-length", "0")
+        return None if length.isdigit() and int(length) <= self._most(path) else (413, self._too_large(path))
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            number = ipaddress.ip_address(host)
+        except ValueError:
+            return host in self._names
+        return self._any_number or number.is_loopback
+
+    def _most(self, path: str) -> int:
+        return self._most_upload if path.rstrip("/") in (_UPLOAD, _EDITOR) else MOST_BODY
+
+    def _too_large(self, path: str) -> str:
+        if self._most(path) == MOST_BODY:
+            return "the request is too large"
+        return f"expected a file of at most {(self._most_upload - _UPLOAD_MARGIN) / 1e6:.0f} MB, got a larger one"
+
+    def _has_failed_often(self) -> bool:
+        now = time.monotonic()
+        self._failed_logins = [each for each in self._failed_logins if now - each < _PER_SECONDS]
+        return len(self._failed_logins) >= _FAILED_LOGINS
+
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, answer: _Answer, visitor: Visitor, headers: dict[str, str]
+    ) -> None:
+        path = scope["path"].rstrip("/")
+        if path.startswith(_FILE):
+            if not self._visitors.may_read(visitor, unquote(scope["path"][len(_FILE) :])):
+                await _refuse(answer.send, 403, "this file is somebody else's, or there is none")
+                return
+            await self._app(scope, receive, answer)
+            return
+        if scope["method"] != "POST" or path == _LOGIN:
+            await self._app(scope, _limited(receive, MOST_BODY), answer)
+            if path == _LOGIN and answer.status == 400:
+                self._failed_logins.append(time.monotonic())
+            return
+        if path in (_UPLOAD, _EDITOR):
+            await self._upload(scope, receive, answer, visitor, int(headers.get("content-length", "0")))
+            return
+        body = await _read(receive, MOST_BODY)
+        if body is None:
+            await _refuse(answer.send, 413, self._too_large(path))
+            return
+        if problem := self._problem_of_body(body, visitor, headers):
+            await _refuse(answer.send, *problem)
+            return
+        await self._app(scope, _replayed(body, receive), answer)
+
+    async def _upload(self, scope: Scope, receive: Receive, answer: _Answer, visitor: Visitor, length: int) -> None:
+        """Let a file in, and note whose it is."""
+        if not self._visitors.may_send(visitor, length):
+            await _refuse(answer.send, 413, "there is no room for more files; reload the page later")
+            return
+        counted = _Counted(receive, self._most_upload)
+        if scope["path"].rstrip("/") == _UPLOAD:
+            answer.on_body = lambda body: visitor.uploads.update(_paths_in(body))
+        answer.replaced_by = lambda: (413, self._too_large(_UPLOAD)) if counted.is_exceeded else None
+        try:
+            await self._app(scope, counted, answer)
+        except Exception:
+            if not counted.is_exceeded:
+                raise
+        finally:
+            self._visitors.note_upload(visitor, counted.size)
+
+    def _problem_of_body(self, body: bytes, visitor: Visitor, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Return status and reason if a request names a file that is not the visitor's, or an address."""
+        if not body:
+            return None
+        try:
+            values = json.loads(body)
+        except (ValueError, RecursionError):
+            return 400, "expected JSON"
+        own = f"//{headers.get('host', '')}{_FILE}"
+        for key, place in _places_in(values):
+            if not place:
+                continue
+            is_ours = key == "url" and isinstance(place, str) and own in place
+            path = unquote(place.partition(own)[2]) if is_ours else place
+            if not isinstance(path, str) or not self._visitors.may_read(visitor, path):
+                return 403, "expected a file that was sent to this page, got another; send the file"
+        return None
+
+
+class _Answer:
+    """Passes an answer on, with the headers of every answer and maybe a new cookie."""
+
+    def __init__(self, send: Send, new_token: str | None):
+        self._send, self._new_token = send, new_token
+        self.status = 0
+        self.on_body: Callable[[bytes], object] | None = None
+        """Takes the body of an answer without problems, before its end is sent."""
+        self.replaced_by: Callable[[], tuple[int, str] | None] = lambda: None
+        """Returns status and reason of a refusal that is sent instead; None to pass the answer on."""
+        self._body = b""
+        self._is_replaced = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass a message on."""
+        await self(message)
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if self._is_replaced:
+            return
+        if message["type"] == "http.response.start":
+            if refusal := self.replaced_by():
+                self._is_replaced, self.status = True, refusal[0]
+                await _refuse(self._send, *refusal)
+                return
+            self.status = message["status"]
+            names = {name.lower() for name, _ in message.get("headers", [])}
+            more = [(name.encode(), value.encode()) for name, value in _HEADERS.items() if name.encode() not in names]
+            if self._new_token is not None:
+                cookie = f"{COOKIE}={self._new_token}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax"
+                more.append((b"set-cookie", cookie.encode()))
+            message = {**message, "headers": [*message.get("headers", []), *more]}
+        elif message["type"] == "http.response.body" and self.on_body is not None and self.status == 200:
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                self.on_body(self._body)  # before the answer is complete, so that what follows finds it noted
+        await self._send(message)
+
+
+class _Counted:
+    """Receives a body, and ends the request when it becomes too large."""
+
+    def __init__(self, receive: Receive, most: int):
+        self._receive, self._most = receive, most
+        self.size = 0
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        self.size += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if self.is_exceeded else message
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more came than may."""
+        return self.size > self._most
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    return _Counted(receive, most)
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """Return a whole body; None if it is larger than `most` bytes."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return body
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
+        if not message.get("more_body"):
+            return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a function that gives a body that was read already, and then what comes after it."""
+    is_given = False
+
+    async def again() -> MutableMapping[str, Any]:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _headers_of(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _host_of(header: str) -> str:
+    """Return the name or number in a Host header, without the port."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_foreign(headers: dict[str, str]) -> bool:
+    """Return whether a request comes from another page than this server's."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        return True
+    is_embedded = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return is_embedded and headers.get("sec-fetch-mode") != "navigate"
+
+
+def _token(headers: dict[str, str]) -> tuple[str, bool]:
+    """Return the visitor's cookie, and whether it is new."""
+    try:
+        cookies: Collection[str] = [SimpleCookie(headers.get("cookie", ""))[COOKIE].value]
+    except (CookieError, KeyError):
+        cookies = []
+    for value in cookies:
+        if is_token(value):
+            return value, False
+    return new_token(), True
+
+
+def _places_in(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield everything in a request that Gradio might take for the place of a file, with its key."""
+    if depth > 20:
+        yield "path", "\0"  # which nobody owns
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _PLACES and not isinstance(inner, (dict, list)):
+                yield key, inner
+            else:
+                yield from _places_in(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _places_in(inner, depth + 1)
+
+
+def _paths_in(body: bytes) -> list[str]:
+    """Return the paths in the answer to an upload."""
+    try:
+        paths = json.loads(body)
+    except ValueError:
+        return []
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    body = json.dumps({"detail": reason, "error": reason}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,174 @@
+"""Serve the page until a signal comes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import socket
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neural_style.errors import UsageError
+from neural_style.web.options import FIRST_PORT, PORTS, Served, is_loopback
+from neural_style.web.visitors import PageFolder, Visitors
+
+if TYPE_CHECKING:
+    from neural_style.runs.stylizer import Stylizer
+    from neural_style.web.handlers import Desk
+
+INSTALL = "pip install 'neural-style[web]', or pip install -e '.[web]' in a checkout"
+"""How to get what the page needs."""
+
+_SAFE_PILLOW = 13
+"""The first version of Pillow without the flaws that SECURITY.md names. Gradio does not ask for it yet."""
+
+_ENVIRONMENT = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SSR_MODE": "False",
+    "GRADIO_MCP_SERVER": "False",
+}
+"""Variables that Gradio and its packages read when they are imported. They ask nothing of other machines."""
+
+_CALIBRATED_SIDE = 256
+
+
+def check(served: Served) -> None:
+    """Check that the page can be served, before anything slow is imported.
+
+    Raises:
+        UsageError: a package is missing, or too old for visitors from elsewhere.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise UsageError(f"web: expected Gradio, which is not installed; {INSTALL}")
+    version = importlib.metadata.version("pillow")
+    if not is_loopback(served.host) and int(version.split(".")[0]) < _SAFE_PILLOW:
+        raise UsageError(
+            f"host: expected Pillow {_SAFE_PILLOW} or later to decode pictures that others send, got Pillow {version}, "
+            "because Gradio asks for an earlier one; run pip install --upgrade --no-deps "
+            f"'pillow>={_SAFE_PILLOW}', which works with Gradio"
+        )
+
+
+def listen(served: Served) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        UsageError: the port is taken, or this machine does not have the address.
+    """
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS) if served.port is None else [served.port]
+    for port in ports:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(served.host, port, type=socket.SOCK_STREAM)[0]
+        except OSError as error:
+            raise UsageError(f"host: expected an address of this machine, got {served.host!r} ({error})") from error
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if os.name != "nt":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+        except PermissionError as error:
+            listening.close()
+            raise UsageError(f"port: expected one that this user may take, got {port}; take one above 1023") from error
+        except OSError as error:
+            listening.close()
+            if error.errno in (99, 10049):  # the address is none of this machine
+                raise UsageError(f"host: expected an address of this machine, got {served.host!r}") from error
+            continue
+        return listening
+    if served.port is None:
+        raise UsageError(
+            f"port: expected a free one from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}, got none; give another --port"
+        )
+    raise UsageError(f"port: expected a free one, got {served.port}, which another program uses; give another")
+
+
+def serve(served: Served, import_tensorflow: Callable[[], object], say: Callable[[str], object]) -> None:
+    """Serve the page until a signal ends it.
+
+    Args:
+        served: how.
+        import_tensorflow: imports TensorFlow as the command line does. It is called while the page answers already.
+        say: tells the user something.
+
+    Raises:
+        UsageError: see `check` and `listen`.
+    """
+    check(served)
+    listening = listen(served)
+    with listening, PageFolder() as folder:
+        os.environ.update(_ENVIRONMENT)
+        files = folder / "files"  # Gradio copies what lies elsewhere
+        files.mkdir()
+        os.environ["GRADIO_TEMP_DIR"] = str(files)
+        _serve(served, listening, files, import_tensorflow, say)
+
+
+def _serve(
+    served: Served,
+    listening: socket.socket,
+    folder: Path,
+    import_tensorflow: Callable[[], object],
+    say: Callable[[str], object],
+) -> None:
+    import uvicorn
+
+    from neural_style.web.application import application
+    from neural_style.web.handlers import Desk
+    from neural_style.web.jobs import Painter
+
+    def prepare() -> Stylizer:
+        import_tensorflow()
+        return calibrated(desk)
+
+    painter = Painter(prepare, served.max_jobs)
+    desk = Desk(served, Visitors(folder), painter)
+    gate = application(desk)
+    address, port = listening.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    place = f"http://{'localhost' if is_loopback(served.host) and shown == '127.0.0.1' else shown}:{port}/"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            say(f"the page is at {place} (Ctrl-C ends it)")
+            painter.start()
+            if served.open:
+                webbrowser.open(place)
+
+    config = uvicorn.Config(
+        gate, log_level="warning", server_header=False, timeout_graceful_shutdown=1, limit_concurrency=500, ws="none"
+    )
+    try:
+        Server(config).run(sockets=[listening])
+    finally:
+        painter.close()
+
+
+def calibrated(desk: Desk) -> Stylizer:
+    """Return what runs share, ready to paint: the network is loaded and traced, and this machine is measured."""
+    from neural_style.config.config import Config
+    from neural_style.config.resolve import resolve
+    from neural_style.networks import weights
+    from neural_style.runs.estimate import seconds_per_pixel
+    from neural_style.runs.stylizer import Stylizer
+    from neural_style.web.handlers import Calibration
+
+    served = desk.served
+    stylizer = Stylizer(
+        served.weights,
+        device=served.device,
+        precision=served.precision,
+        memory=None if served.memory == "auto" else served.memory,
+    )
+    usual = Config("photo", ["style"])
+    network = weights.load(served.weights, usual.layers)
+    resolved = resolve(usual, network.settings)
+    seconds = seconds_per_pixel(stylizer, resolved, network, _CALIBRATED_SIDE)
+    desk.calibration = Calibration(seconds, network, stylizer.precision.precision, stylizer.device)
+    return stylizer
