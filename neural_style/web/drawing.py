@@ -147,7 +147,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """Return the logarithms between which losses are drawn. A few that are far above or below the others are cut off."""
+    """Return the logarithms between which losses are drawn. A few that are far from the others are cut off."""
     logarithms = sorted(math.log10(value) for value in values)
     few = len(logarithms) // 40
     low, high = logarithms[few], logarithms[-1 - few]

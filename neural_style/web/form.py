@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neural_style.config import embedded, presets
+from neural_style.config import embedded, kinds, presets
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.defaults import STARTS
 from neural_style.config.fields import Option
@@ -105,8 +106,8 @@ class Entered:
     preset: str
     options: Mapping[str, Any]
     """Option -> value as its field on the page shows it, of those in `MAIN` and `MORE`."""
-    masks: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
-    """Option of `MASK_KINDS` -> paths of masks."""
+    masks: Mapping[str, str | Sequence[str]] = dataclasses.field(default_factory=dict)
+    """Option of `MASK_KINDS` -> path of its mask, or paths."""
 
 
 def values_of(entered: Entered, max_side: int) -> dict[str, Any]:
@@ -134,22 +135,19 @@ def values_of(entered: Entered, max_side: int) -> dict[str, Any]:
 
 def _pictures(entered: Entered, given: Mapping[str, Any], max_side: int) -> dict[str, Any]:
     """Return the pictures of a run, once it is sure that they are there and that the result is not too large."""
-    size = given.get("size")
-    if not LEAST_SIDE <= entered.side <= max_side:
-        raise UsageError(f"size: expected {LEAST_SIDE} to {max_side} px, got {entered.side}")
-    if entered.photo is None and size is None:
+    size, photo, side = given.get("size"), entered.photo, entered.side
+    if "width" in given and photo is not None:
+        side = math.ceil(given["width"] * max(photo.width, photo.height) / photo.width)
+    if not LEAST_SIDE <= side <= max_side:
+        raise UsageError(f"size: expected {LEAST_SIDE} to {max_side} px, got {side}")
+    if photo is None and size is None:
         raise UsageError("expected a photo; drop one, or choose an example")
     if not entered.styles and given.get("style_weight") != 0:
         raise UsageError("expected a style picture; drop one, or choose an example")
-    if size is not None and max(_sides(size)) > max_side:
+    if size is not None and max(kinds.parse_size(str(size), "size")) > max_side:
         raise UsageError(f"size: expected at most {max_side} px a side, got {size}")
-    photo = {"content": entered.photo.path} if size is None and entered.photo is not None else {}
-    return {**photo, "styles": tuple(style.path for style in entered.styles), **entered.masks}
-
-
-def _sides(size: Any) -> tuple[int, ...]:
-    parts = str(size).lower().replace("×", "x").split("x")
-    return tuple(int(part) for part in parts if part.strip().isdigit()) or (0,)
+    content = {"content": photo.path} if size is None and photo is not None else {}
+    return {**content, "styles": tuple(style.path for style in entered.styles), **entered.masks}
 
 
 def width_of(photo: Sent, side: int) -> int:

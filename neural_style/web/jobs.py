@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neural_style.runs.session import Session
     from neural_style.runs.step import Step
     from neural_style.runs.stylizer import Stylizer
+    from neural_style.web.form import Entered
 
 _log = logging.getLogger("neural_style")
 
@@ -69,7 +70,7 @@ class Job:
     """Name of the result's file, without its suffix."""
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The options that were entered, and maybe a preset."""
-    entered: Any = None
+    entered: Entered | None = None
     """What was entered, to be shown again."""
     was_changed: bool = False
     """Whether weights were changed while it was painted, so that the options alone do not make the same picture."""
@@ -127,18 +128,20 @@ class Job:
 class Painter:
     """Paints jobs in the order in which they come."""
 
-    def __init__(self, prepare: Callable[[], Stylizer], most: int):
+    def __init__(self, prepare: Callable[[], Stylizer | None], most: int):
         """Prepare; nothing starts before `start`.
 
         Args:
-            prepare: makes what the runs share. It is called once, in the painter's thread, and may take seconds.
+            prepare: makes what the runs share. It is called once, in the painter's thread, and may take seconds. It may
+                return None if the painter was closed meanwhile.
             most: how many jobs may wait, be painted or be paused at a time.
         """
         self._prepare, self._most = prepare, most
         self._jobs: list[Job] = []  # those that wait or are painted, in order
         self._paused: set[Job] = set()
         self._changed = threading.Condition()
-        self._is_closed = False
+        self.is_closed = False
+        """Whether nothing more will be painted."""
         self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
         self.stylizer: Stylizer | None = None
         """What the runs share; None until it is ready."""
@@ -152,7 +155,7 @@ class Painter:
     def close(self) -> None:
         """Stop the job that is painted, and paint no more."""
         with self._changed:
-            self._is_closed = True
+            self.is_closed = True
             for job in self._jobs:
                 self._stop(job)
             self._changed.notify_all()
@@ -258,8 +261,8 @@ class Painter:
     def _next(self) -> Job | None:
         """Wait for a job, and return the next; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._is_closed)
-            return None if self._is_closed else self._jobs[0]
+            self._changed.wait_for(lambda: self._jobs or self.is_closed)
+            return None if self.is_closed else self._jobs[0]
 
     def _finish(self, job: Job, state: State) -> None:
         """Take a job out of the queue."""

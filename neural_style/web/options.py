@@ -68,9 +68,7 @@ class Served:
         for name, declared in FLAGS.items():
             object.__setattr__(self, name, declared.checked(getattr(self, name)))
         if self.auth is not None and not all(self.auth.partition(":")):
-            raise UsageError(
-                "auth: expected USER:PASSWORD, got none of that form; give both, with a colon between them"
-            )
+            raise UsageError("auth: expected USER:PASSWORD, got no such pair; give both, with a colon between them")
         if self.auth is not None and self.no_auth:
             raise UsageError("no_auth: expected no user and password beside it, got both; leave one out")
         if not is_loopback(self.host) and self.auth is None and not self.no_auth:

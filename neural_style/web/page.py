@@ -201,6 +201,9 @@ class Page:
             interactive=False,
             elem_id="command",
         )
+        self.mask_files = gr.Files(
+            label="Regions that were painted, for that command", visible=False, interactive=False, height=90
+        )
         self.curves = gr.HTML(elem_id="curves")
         self.jobs = gr.Dropdown(label="Shown", choices=[], visible=False, interactive=True, elem_id="jobs")
         self.gallery = gr.Gallery(
@@ -286,7 +289,16 @@ class Page:
         """What `_view` fills in."""
         return [
             *(self.status, self.live, self.curves, self.controls, self.pause, self.go_on, self.stop),
-            *(self.slider, self.download, self.command, self.jobs, self.gallery, self.timer, self.seen),
+            *(
+                self.slider,
+                self.download,
+                self.command,
+                self.mask_files,
+                self.jobs,
+                self.gallery,
+                self.timer,
+                self.seen,
+            ),
         ]
 
     def _on_photo(self, path: str | None, request: gr.Request) -> tuple[Any, Any, str]:
@@ -356,7 +368,9 @@ class Page:
         words = f'<p class="note">Added to the queue, {ahead} before it.</p>' if ahead else ""
         return (words, "", *self._view(visitor, "", None))
 
-    def _masks(self, visitor: Visitor, kind: str, layers: Sequence[Any], styles: int) -> Mapping[str, Sequence[str]]:
+    def _masks(
+        self, visitor: Visitor, kind: str, layers: Sequence[Any], styles: int
+    ) -> Mapping[str, str | Sequence[str]]:
         """Write what was painted as masks."""
         if not layers or kind not in form.MASK_KINDS:
             return {}
@@ -457,7 +471,7 @@ class Page:
         """
         job = self._desk.job_of(visitor, chosen) or self._desk.job_of(visitor, None)
         if job is None:
-            return (_WELCOME, "", "", *[gr.skip()] * 10, ("", -1, ""))
+            return (_WELCOME, "", "", *[gr.skip()] * 11, ("", -1, ""))
         state, over = job.state, job.state.is_over
         iteration = job.step.iteration if job.step else -1
         finished = _finished(visitor)
@@ -465,14 +479,14 @@ class Page:
         now = (job.key, iteration, f"{state} {len(finished)} {choices} {job.wants_pause} {job.wants_stop}")
         is_active = self._desk.painter.is_busy(visitor.jobs)
         if seen is not None and tuple(seen) == now and state is not State.WAITING:
-            return (*[gr.skip()] * 12, gr.Timer(active=is_active), now)
+            return (*[gr.skip()] * 13, gr.Timer(active=is_active), now)
         status = drawing.status(job, self._desk.painter.ahead_of(job))
         is_same_end = seen is not None and seen[0] == now[0] and seen[2] == now[2]
         live = self._desk.live(job) if not (over and job.result) else None
         picture = drawing.picture(live, f"{job.name}, iteration {iteration}") if live else ""
         curves = drawing.curves(job.points)
         if is_same_end:  # only the picture has changed
-            return (status, picture, curves, *[gr.skip()] * 9, gr.skip(), now)
+            return (status, picture, curves, *[gr.skip()] * 11, now)
         result = str(job.result) if over and job.result else None
         before = self._desk.before(visitor, job) if result else None
         command = self._desk.command(job)
@@ -490,6 +504,7 @@ class Page:
             gr.ImageSlider(value=(before, result) if before and result else None, visible=bool(before and result)),
             gr.DownloadButton(value=result, visible=bool(result)),
             gr.Textbox(value=command if result else "", visible=bool(result)),
+            gr.Files(value=_masks_of(job) if result else None, visible=bool(result and _masks_of(job))),
             gr.Dropdown(choices=choices, value=job.key if not over else None, visible=shows_choice),
             gr.Gallery(
                 value=[(str(each.result), each.name) for each in finished], visible=bool(finished), selected_index=None
@@ -582,6 +597,12 @@ def _to_paint_on(sent: Sent) -> Mapping[str, Any]:
 def _finished(visitor: Visitor) -> list[Job]:
     """Return the jobs of a visitor that have a result, the latest first."""
     return [job for job in reversed(visitor.jobs) if job.state.is_over and job.result is not None]
+
+
+def _masks_of(job: Job) -> list[str]:
+    """Return the paths of the masks that were painted for a job."""
+    masks = job.entered.masks.values() if job.entered else ()
+    return [path for each in masks for path in ([each] if isinstance(each, str) else each)]
 
 
 def _address(path: str) -> str:

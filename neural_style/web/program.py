@@ -72,6 +72,7 @@ def listen(served: Served) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind(address)
+            listening.listen(128)  # two sockets may be bound to a port as long as none listens
         except PermissionError as error:
             listening.close()
             raise UsageError(f"port: expected one that this user may take, got {port}; take one above 1023") from error
@@ -122,9 +123,9 @@ def _serve(
     from neural_style.web.handlers import Desk
     from neural_style.web.jobs import Painter
 
-    def prepare() -> Stylizer:
+    def prepare() -> Stylizer | None:
         import_tensorflow()
-        return calibrated(desk)
+        return None if painter.is_closed else calibrated(desk)
 
     painter = Painter(prepare, served.max_jobs)
     desk = Desk(served, Visitors(folder), painter)

@@ -1,0 +1,121 @@
+"""Tests of what belongs to whom."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from neural_style.web import visitors
+from neural_style.web.visitors import PageFolder, Visitors, is_token, new_token
+
+
+@pytest.fixture
+def everyone(tmp_path):
+    """All visitors."""
+    return Visitors(tmp_path)
+
+
+def test_a_visitor_is_known_by_the_cookie(everyone):
+    one, other = new_token(), new_token()
+    assert is_token(one)
+    assert everyone.of(one) is everyone.of(one)
+    assert everyone.of(one) is not everyone.of(other)
+    assert everyone.stranger(one) is not everyone.of(one)
+
+
+@pytest.mark.parametrize("text", ["", "a" * 42, "a" * 44, "a" * 42 + "/", "../" * 14 + "a", "é" * 43])
+def test_other_texts_are_no_cookies(text):
+    assert not is_token(text)
+
+
+def test_a_visitor_reads_what_is_theirs_and_what_is_everyone_s(everyone, tmp_path):
+    ann, bob = everyone.of(new_token()), everyone.of(new_token())
+    own = ann.new_file("picture.png")
+    own.touch()
+    ann.uploads.add("/tmp/upload.png")
+    (everyone.shared / "example.jpg").touch()
+    assert everyone.may_read(ann, str(own))
+    assert everyone.may_read(ann, "/tmp/upload.png")
+    assert not everyone.may_read(bob, str(own))
+    assert not everyone.may_read(bob, "/tmp/upload.png")
+    assert everyone.may_read(bob, str(everyone.shared / "example.jpg"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "etc/passwd", "", "{folder}", "{folder}/../../x", "{folder}//x", "{folder}/\0", "{folder}/link"],
+)
+def test_paths_that_lead_elsewhere_are_nobody_s(everyone, path):
+    ann = everyone.of(new_token())
+    ann.folder.mkdir(parents=True)
+    (ann.folder / "link").symlink_to("/etc/passwd")
+    assert not everyone.may_read(ann, path.format(folder=ann.folder))
+
+
+def test_the_room_for_files_is_limited(everyone, monkeypatch):
+    monkeypatch.setattr(visitors, "MOST_UPLOADED", 100)
+    monkeypatch.setattr(visitors, "MOST_UPLOADED_BY_ALL", 150)
+    ann, bob = everyone.of(new_token()), everyone.of(new_token())
+    everyone.note_upload(ann, 90)
+    assert everyone.may_send(ann, 10)
+    assert not everyone.may_send(ann, 11)
+    assert everyone.may_send(bob, 60)
+    assert not everyone.may_send(bob, 61)
+
+
+def test_parts_of_files_that_never_came_whole_are_removed(everyone, tmp_path):
+    old, new = tmp_path / "tmpold", tmp_path / "tmpnew"
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    everyone.note_upload(everyone.of(new_token()), 1)
+    assert not old.exists()
+    assert new.exists()
+
+
+class _Job:
+    def __init__(self, is_over):
+        self.state = type("", (), {"is_over": is_over})
+
+
+def test_beyond_the_most_those_who_have_nothing_are_forgotten_first(everyone, monkeypatch):
+    monkeypatch.setattr(visitors, "MOST_VISITORS", 3)
+    tokens = [new_token() for _ in range(5)]
+    busy, done, idle = (everyone.of(token) for token in tokens[:3])
+    busy.jobs.append(_Job(False))
+    done.jobs.append(_Job(True))
+    upload = busy.new_file("upload.png")
+    own = idle.new_file("upload.png")
+    for file in (upload, own):
+        file.touch()
+    idle.uploads |= {str(own), str(upload)}
+    busy.uploads.add(str(upload))
+    everyone.of(tokens[3])
+    assert everyone.of(tokens[0]) is busy
+    assert everyone.of(tokens[1]) is done
+    assert everyone.of(tokens[2]) is not idle
+    assert not own.exists()
+    assert upload.exists()  # it is somebody else's, too
+
+
+def test_the_folder_is_removed_and_so_are_those_of_killed_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(visitors.tempfile, "tempdir", str(tmp_path))
+    kill = (
+        "import os, sys, tempfile\n"
+        "tempfile.tempdir = sys.argv[1]\n"
+        "from neural_style.web.visitors import PageFolder\n"
+        "folder = PageFolder()\n"
+        "(folder.path / 'picture.png').touch()\n"
+        "os._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", kill, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert (left / "picture.png").exists()
+    with PageFolder() as first:
+        assert not left.exists()
+        with PageFolder() as second:
+            assert first.exists()
+            assert second.exists()
+        assert not second.exists()
+    assert not any(tmp_path.iterdir())
