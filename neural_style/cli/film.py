@@ -175,7 +175,7 @@ def seconds_of(changes: Sequence[float]) -> list[float]:
 class Frame(NamedTuple):
     """A frame of a film: a picture, on the way to the next one."""
 
-    index: int
+    number: int
     """Of the picture."""
     share: float
     """Of the next picture, 0 to less than 1."""

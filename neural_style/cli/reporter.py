@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from neural_style.cli.forecast import Forecast
+from neural_style.cli.live_region import LiveRegion
 
 if TYPE_CHECKING:
     from neural_style.runs.pyramid import Scale
@@ -95,6 +96,9 @@ class _Bar(tqdm):
         self._forecast, self._scales = forecast, scales
         self._step: Step | None = None
         self._refreshed = -math.inf
+        self._region = LiveRegion.current
+        if self._region is not None:
+            self._region.bar = self
         super().__init__(total=1, file=file, dynamic_ncols=True, bar_format="{facts} {bar}")
 
     @property
@@ -115,6 +119,26 @@ class _Bar(tqdm):
         losses = {} if self._step is None else self._step.losses
         told = (" ".join(filter(None, (begun, each))) for each in _told_losses(losses))
         return {**values, "facts": next((each for each in told if len(each) <= most), begun)}
+
+    def display(self, *arguments: Any, **options: Any) -> None:
+        """Write the bar, below the rows that belong to it."""
+        if self._region is not None:
+            self._region.draw(self.fp)
+        super().display(*arguments, **options)
+
+    def clear(self, *arguments: Any, **options: Any) -> None:
+        """Erase the bar, and the rows above it, to make room for a message."""
+        super().clear(*arguments, **options)
+        if self._region is not None:
+            self._region.erase(self.fp)
+
+    def close(self) -> None:
+        """End. The bar and the rows above it stay."""
+        region = self._region
+        if region is not None and region.bar is self:
+            region.before_end()
+            region.bar = None
+        super().close()
 
     def show(self, step: Step) -> None:
         """Show one step."""
