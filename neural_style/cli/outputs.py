@@ -25,6 +25,7 @@ from neural_style.images.picture import Source, describe
 from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
 from neural_style.runs.step import Step
+from neural_style.runs.step_records import StepRecord
 from neural_style.runs.work_folder import WorkFolder
 
 _log = logging.getLogger("neural_style")
@@ -140,18 +141,23 @@ class Outputs:
         except OutputError as error:
             _log.error("%s", error)
 
-    def write_progress(self, history: loss_history.History, result: Path) -> None:
+    def write_progress(
+        self, history: loss_history.History, result: Path, records: Mapping[int, StepRecord] | None = None
+    ) -> None:
         """Write the table and the plot of the losses, if they are asked for.
 
         Args:
             history: the losses of each iteration.
             result: path of the result. The files are written next to it.
+            records: sizes, times and losses by layer, for the plot.
 
         Raises:
             OutputError: a file cannot be written.
         """
         for option, path in self._progress_files(result):
-            write = loss_history.write_loss_table if option == "progress_write" else loss_history.write_loss_plot
+            write: Callable[..., object] = loss_history.write_loss_table
+            if option == "progress_plot":
+                write = functools.partial(loss_history.write_loss_plot, records=records)
             overwrite = self._may_replace(path) and result == self.result  # only what was checked before the run
             self._write(option, path, functools.partial(write, history=history), overwrite)
 

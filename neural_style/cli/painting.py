@@ -327,7 +327,7 @@ class _Results:
             path = self._written(self.best)
             self._tell(path)
             if path is not None:
-                outputs.write_progress(self._job.session.history, path)
+                outputs.write_progress(self._job.session.history, path, self._job.session.records)
             if self._lacks_flags:
                 outputs.write_flags(self._job.session.network)
         except OutputError as error:
