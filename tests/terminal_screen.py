@@ -117,9 +117,7 @@ class Screen:
     @property
     def lines(self):
         last = max((y for y, _ in self.cells), default=-1)
-        return [
-            "".join(self.cells.get((y, x), " ")[0] for x in range(self.columns)).rstrip() for y in range(last + 1)
-        ]
+        return ["".join(self.cells.get((y, x), " ")[0] for x in range(self.columns)).rstrip() for y in range(last + 1)]
 
     def pixels(self, top, rows, columns):
         """The colors of half-blocks, uint8 (2 × rows, columns, 3)."""

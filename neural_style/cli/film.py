@@ -1,13 +1,14 @@
 """The film of a run: which pictures it shows, and for how long.
 
 Pictures are kept where the eye sees a change, and the larger the change to the next one is, the longer a picture fades
-into it. So the film changes evenly, though a run changes much at first and little later. Pictures wait in a file without a name, which
-goes away with the process, and are encoded when the run ends.
+into it. So the film changes evenly, though a run changes much at first and little later. Pictures wait in a file
+without a name, which goes away with the process, and are encoded when the run ends.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -132,7 +133,7 @@ class Reel:
     def changes(self) -> list[float]:
         """Return the change from each picture to the next."""
         thumbnails = [each.thumbnail for each in self._kept]
-        return [_change(before, after) for before, after in zip(thumbnails, thumbnails[1:], strict=False)]
+        return [_change(before, after) for before, after in itertools.pairwise(thumbnails)]
 
     def close(self) -> None:
         """Remove the file."""
@@ -197,9 +198,8 @@ def cut(changes: Sequence[float], rate: float) -> list[Frame]:
     frames = [Frame(0, 0.0, round(FIRST_SECONDS * rate))] if changes else []
     for second in np.arange(1, int(begins[-1] * rate) + 1) / rate:
         index = min(int(np.searchsorted(begins, second, "right")) - 1, len(changes) - 1)
-        share = (second - begins[index]) / (begins[index + 1] - begins[index])
-        if share < 1:
-            frames.append(Frame(index, round(float(share), 2) % 1, 1))
+        share = round(float((second - begins[index]) / (begins[index + 1] - begins[index])), 2)
+        frames.append(Frame(index, share, 1) if share < 1 else Frame(index + 1, 0.0, 1))
     return [*frames, Frame(len(changes), 0.0, round(HELD_SECONDS * rate))]
 
 

@@ -86,8 +86,8 @@ def plotted(losses: Mapping[int, Mapping[str, float]], records: Mapping[int, Ste
             axes.axvline(iterations[part.begin] - 0.5, color="0.35", linewidth=0.9, linestyle=(0, (6, 3)))
     for part in parts if parts[0].label else ():
         x = iterations[part.begin] - (0.5 if part.begin else 0)
-        place: Any = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "xytext": (3, 3), "textcoords": "offset points"}
-        all_axes[0].annotate(part.label, fontsize=8, annotation_clip=False, **place)
+        place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (3, 3), "textcoords": "offset points"}
+        all_axes[0].annotate(part.label, (x, 1), fontsize=8, annotation_clip=False, **place)
     all_axes[-1].set_xlabel("iteration")
     all_axes[-1].xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     if len(iterations) == 1:
@@ -152,8 +152,8 @@ def _draw(axes: Axes, iterations: np.ndarray, panel: _Panel, parts: Sequence[_Pa
         for part in parts:
             indices = slice(part.begin, part.end)
             first = number * every // max(len(shown), 1) % max(1, min(every, part.end - part.begin))
-            own: dict[str, Any] = {"markevery": (first, every), "label": curve.name if part is parts[-1] else f"_{curve.name}"}
-            axes.plot(iterations[indices], positive[indices], **style, **own)
+            label = curve.name if part is parts[-1] else f"_{curve.name}"
+            axes.plot(iterations[indices], positive[indices], **style, markevery=(first, every), label=label)
     axes.set_ylabel(panel.title)
     if shown:
         axes.set_yscale("log")
@@ -177,8 +177,9 @@ def _draw_time(axes: Axes, iterations: np.ndarray, seconds: np.ndarray, parts: S
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=0)
-    text = f"together {np.nansum(seconds):,.0f} s" if np.nansum(seconds) >= 10 else f"together {np.nansum(seconds):.2g} s"
-    axes.annotate(text, (1, 0.5), (6, 0), "axes fraction", "offset points", va="center", fontsize=8)
+    together = np.nansum(seconds)
+    text = f"{together:,.0f}" if together >= 10 else f"{together:.2g}"
+    axes.annotate(f"together {text} s", (1, 0.5), (6, 0), "axes fraction", "offset points", va="center", fontsize=8)
 
 
 def _label(axes: Any, height: float) -> None:

@@ -34,7 +34,7 @@ class Size(NamedTuple):
     """Width and height of a cell in pixels."""
 
 
-def pictures_of(
+def pictures_of(  # noqa: PLR0911
     environment: Mapping[str, str], encoding: str | None, attributes: Callable[[], frozenset[int]]
 ) -> tuple[Pictures | None, str]:
     """Return how a terminal shows pictures; None and the reason if it does not.

@@ -66,7 +66,8 @@ def sixel(picture: Image.Image, rows: int) -> str:
         picture: RGB. The rows of cells are high enough for it.
         rows: height in cells.
     """
-    few = picture.quantize(_SIXEL_COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG)
+    few = picture.quantize(_SIXEL_COLORS, Image.Quantize.FASTOCTREE)
+    few = picture.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
     palette = np.array(few.getpalette("RGB") or [], np.int64).reshape(-1, 3)
     indices = np.asarray(few)
     used = np.unique(indices).tolist()
@@ -75,9 +76,8 @@ def sixel(picture: Image.Image, rows: int) -> str:
     for top in range(0, picture.height, 6):
         band = indices[top : top + 6]
         bits = (1 << np.arange(len(band)))[:, None]
-        lines = [
-            f"#{color}" + _run_lengths(np.where(band == color, bits, 0).sum(axis=0)) for color in np.unique(band).tolist()
-        ]
+        colors = np.unique(band).tolist()
+        lines = [f"#{color}" + _run_lengths(np.where(band == color, bits, 0).sum(axis=0)) for color in colors]
         parts.append("$".join(lines) + "-")
     return _kept("".join(parts) + f"{ESCAPE}\\", rows)
 

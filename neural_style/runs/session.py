@@ -259,7 +259,8 @@ class Session:
             image = np.array(image)
         finish = self._finish, self.config.bit_depth, self.config.seamless
         render = functools.partial(rendered, image, self._descent.objective.mean, self._size, *finish)
-        small = functools.partial(rendered_small, image, self._descent.objective.mean, self._finishes, self.config.seamless)
+        seen = image, self._descent.objective.mean
+        small = functools.partial(rendered_small, *seen, self._finishes, self.config.seamless)
         losses, by_layer = losses_of(evaluation.terms)
         numbers = self._iteration, losses, size, evaluation.is_best
         seconds = time.monotonic() - began

@@ -27,7 +27,9 @@ class StepRecord(NamedTuple):
     def of(cls, step: Step) -> StepRecord:
         """Return the record of a step."""
         by_layer = {
-            (term, layer): value for term, of_layers in step.losses_by_layer.items() for layer, value in of_layers.items()
+            (term, layer): value
+            for term, of_layers in step.losses_by_layer.items()
+            for layer, value in of_layers.items()
         }
         return cls(step.scale, np.nan if step.seconds is None else step.seconds, by_layer)
 

@@ -180,9 +180,7 @@ def test_the_bar_grows_with_the_time_that_is_over(columns, monkeypatch):
     assert 60 * int(minutes) + int(seconds) == int(left)
 
 
-@pytest.mark.parametrize(
-    ("scale", "count"), [((512, 341), 3), ((4096, 2731), 3), ((16384, 12288), 12)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("scale", "count"), [((512, 341), 3), ((4096, 2731), 3), ((16384, 12288), 12)], ids=str)
 def test_80_columns_hold_scale_iteration_time_and_losses(scale, count, monkeypatch):
     monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _file: (80, 24))
     scales = [Scale(64 + at, 48, 9) for at in range(count - 2)] + [Scale(*scale, 1000), Scale(20000, 15000, 1000)]
