@@ -10,6 +10,10 @@ import numpy as np
 
 from neural_style.errors import UsageError
 from neural_style.runs.step import LOSS_NAMES
+from neural_style.runs.step_records import StepRecord
+
+DPI = 120
+"""Pixels of a plot per inch."""
 
 History = Mapping[int, Mapping[str, float]]
 """Iteration -> weighted losses by name."""
@@ -34,19 +38,14 @@ def write_loss_table(path: Path, history: History) -> None:
     np.savetxt(path, rows, fmt=["%d"] + ["%.9g"] * len(LOSS_NAMES), header=" ".join(["iteration", *LOSS_NAMES]))
 
 
-def write_loss_plot(path: Path, history: History) -> None:
-    """Plot the losses over the iterations, on a logarithmic scale, as a PNG of 960×600 pixels."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+def write_loss_plot(path: Path, history: History, records: Mapping[int, StepRecord] | None = None) -> None:
+    """Plot the losses by term and by layer on logarithmic scales, and the time of each iteration, as a PNG.
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for name in LOSS_NAMES:
-        values = [losses[name] for losses in history.values()]
-        if any(value > 0 for value in values):
-            axes.plot(list(history), values, label=name)
-    axes.set(xlabel="iteration", ylabel="weighted loss", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120, format="png")
+    Args:
+        path: where to write.
+        history: the losses.
+        records: sizes, times and losses by layer. What is missing is said in the plot.
+    """
+    from neural_style.cli.loss_plot import plotted
+
+    plotted(history, records or {}).savefig(path, dpi=DPI, format="png")

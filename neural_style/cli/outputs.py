@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from neural_style import __version__, files
-from neural_style.cli import flag_files, loss_history, standard_streams
+from neural_style.cli import film_formats, flag_files, loss_history, standard_streams
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.resolve import resolve
@@ -23,6 +23,7 @@ from neural_style.networks.weights import VGGWeights, without_hash
 from neural_style.runs import pyramid
 from neural_style.runs.recipe import settings_of
 from neural_style.runs.step import Step
+from neural_style.runs.step_records import StepRecord
 from neural_style.runs.work_folder import WorkFolder
 
 _log = logging.getLogger("neural_style")
@@ -61,6 +62,8 @@ class Outputs:
         self._stream = stream
         self._to_stream = standard_streams.is_output(config)
         self.result = Path(config.output) if config.output and not self._to_stream else _default_name(config)
+        self.film = None if config.progress_film is None else self._film_name(Path(config.progress_film))
+        """Where the film goes; None for none. That of the rest of a run does not replace that of its beginning."""
         self.stream_failure: OutputError | None = None
         """Why the result could not be written to standard output; None unless that failed."""
         self.written: dict[str, Any] = {}
@@ -70,12 +73,14 @@ class Outputs:
         """Check that every file can be written, without writing any.
 
         Raises:
-            UsageError: a flag file cannot hold the flags, or matplotlib is missing.
+            UsageError: a flag file cannot hold the flags, or what plots or films need is missing.
             OutputError: a file exists and must not be replaced, is an input of the run, is asked for twice, or cannot
                 be written.
         """
         if self.config.progress_plot:
             loss_history.check_can_plot()
+        if self.film is not None:
+            film_formats.check_can_encode(self.film.suffix)
         if self.config.save_flags is not None:
             list(flag_files.lines_that_repeat(self.config, {}))  # raises for what no flag file can hold
         sources = self._sources()
@@ -134,20 +139,41 @@ class Outputs:
         except OutputError as error:
             _log.error("%s", error)
 
-    def write_progress(self, history: loss_history.History, result: Path) -> None:
+    def write_progress(
+        self, history: loss_history.History, result: Path, records: Mapping[int, StepRecord] | None = None
+    ) -> None:
         """Write the table and the plot of the losses, if they are asked for.
 
         Args:
             history: the losses of each iteration.
             result: path of the result. The files are written next to it.
+            records: sizes, times and losses by layer, for the plot.
 
         Raises:
             OutputError: a file cannot be written.
         """
         for option, path in self._progress_files(result):
-            write = loss_history.write_loss_table if option == "progress_write" else loss_history.write_loss_plot
+            write: Callable[..., object] = loss_history.write_loss_table
+            if option == "progress_plot":
+                write = functools.partial(loss_history.write_loss_plot, records=records)
             overwrite = self._may_replace(path) and result == self.result  # only what was checked before the run
             self._write(option, path, functools.partial(write, history=history), overwrite)
+
+    def write_film(self, write: Callable[[Path], object]) -> None:
+        """Write the film.
+
+        Args:
+            write: writes it to the path that it is given.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        assert self.film is not None
+        self._write("progress_film", self.film, write, self._may_replace(self.film))
+
+    def _film_name(self, path: Path) -> Path:
+        is_own = self._folder is not None and self._folder.has_written(path)
+        return files.numbered(path) if is_own and not self.config.overwrite else path
 
     def write_flags(self, network: VGGWeights) -> None:
         """Write the flag file that repeats the run, if it is asked for.
@@ -177,6 +203,8 @@ class Outputs:
         if not self._to_stream:
             yield "output", self.result
         yield from self._progress_files(self.result)
+        if self.film is not None:
+            yield "progress_film", self.film
         if config.save_flags is not None:
             yield "save_flags", Path(config.save_flags)
         if config.checkpoint_iterations is not None:

@@ -159,7 +159,7 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
     timer.daemon = True
     with (
         signals.canceling(session.cancel, messages),
-        Watchers(list(watchers_of(session))) as watchers,
+        Watchers(list(watchers_of(session, job.outputs))) as watchers,
         Reporter(session.scales, config.print_iterations, tolerance=tolerance, before=before) as reporter,
     ):
         if config.max_time is not None:
@@ -228,7 +228,7 @@ def _prepare(config: Config, resumed: Resumed | None, folder: WorkFolder | None,
     description: tuple[str, ...] = (
         f"{_described_aim(config, inputs)}: "
         f"{' → '.join(f'{scale.width}×{scale.height}' for scale in session.scales)} px, "
-        f"at most {' + '.join(str(scale.iterations) for scale in session.scales)} iterations of {config.optimizer}, "
+        f"at most {_described_iterations(session.scales)} of {config.optimizer}, "
         f"weights {network.name}, on {stylizer.device} in {config.precision} ({stylizer.precision.reason})",
         f"memory: {largest.described(config)}; about {byte_sizes.describe(largest.peak)} at most, of {config.memory}",
     )
@@ -247,6 +247,13 @@ def _described_aim(config: Config, inputs: Inputs) -> str:
     if config.content is None:
         return f"making a {'seamless ' * config.seamless}texture in the style of {styles}"
     return f"painting {describe(config.content)} in the style of {styles}"
+
+
+def _described_iterations(scales: Sequence[pyramid.Scale]) -> str:
+    """Return in words how many iterations a run has at most. The numbers add up to that of the last iteration."""
+    parts = [scales[0].iterations, *(1 + scale.iterations for scale in scales[1:])]
+    told = f"{pyramid.total_iterations(scales)} iterations"
+    return f"{told} ({' + '.join(map(str, parts))})" if len(parts) > 1 else told
 
 
 def _described_styles(config: Config, inputs: Inputs) -> Iterator[str]:
@@ -320,7 +327,7 @@ class _Results:
             path = self._written(self.best)
             self._tell(path)
             if path is not None:
-                outputs.write_progress(self._job.session.history, path)
+                outputs.write_progress(self._job.session.history, path, self._job.session.records)
             if self._lacks_flags:
                 outputs.write_flags(self._job.session.network)
         except OutputError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from neural_style.cli.live_region import LiveRegion
 from neural_style.runs.forecast import Forecast
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Reporter:
             tolerance: what ends a scale, as for `pyramid.has_converged`.
             before: what was done before, as for `Forecast.recall`; None if the run begins.
         """
-        self._forecast = Forecast(scales, tolerance)
+        self._scales, self._forecast = scales, Forecast(scales, tolerance)
         if before is not None:
             self._forecast.recall(*before)
         self._about = "at most" if self._forecast.is_limit else "about"
@@ -57,7 +59,7 @@ class Reporter:
     def __enter__(self) -> Reporter:
         """Show the empty bar."""
         if self._on_terminal:
-            self._bar = _Bar(self._forecast, self._file)
+            self._bar = _Bar(self._forecast, self._scales, self._file)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -85,30 +87,76 @@ class Reporter:
 
 
 class _Bar(tqdm):
-    """A bar that counts iterations and grows with the work done, so its speed is even."""
+    """A bar that tells size, iteration, time and losses, and grows with the share of the time that is over."""
 
-    _FORMAT = "{iterations} [{elapsed}<{left}{postfix}] {bar}"
-    """It fits into 80 columns; the bar takes the rest of the line."""
+    _LEAST = 6
+    """Least width of the bar itself in columns; less is said of the losses if it would be narrower."""
 
-    def __init__(self, forecast: Forecast, file: Any):
-        self._forecast = forecast
-        self._iteration = 0
-        super().__init__(total=forecast.work_left, file=file, dynamic_ncols=True, bar_format=self._FORMAT)
+    def __init__(self, forecast: Forecast, scales: Sequence[Scale], file: Any):
+        self._forecast, self._scales = forecast, scales
+        self._step: Step | None = None
+        self._refreshed = -math.inf
+        self._region = LiveRegion.current
+        if self._region is not None:
+            self._region.bar = self
+        super().__init__(total=1, file=file, dynamic_ncols=True, bar_format="{facts} {bar}")
 
     @property
     def format_dict(self) -> dict[str, Any]:
-        """The values for `_FORMAT`."""
+        """The values for the format of the bar."""
+        values = super().format_dict
         left = self._forecast.seconds_left
-        return {
-            **super().format_dict,
-            "iterations": f"{self._iteration}/{'' if self._forecast.is_limit else '~'}{self._forecast.last_iteration}",
-            "left": "?" if left is None else tqdm.format_interval(left),
-        }
+        about = "" if self._forecast.is_limit else "~"
+        scale = self._scales[self._forecast.scale]
+        facts = [
+            f"{self._forecast.scale + 1}/{len(self._scales)}" if len(self._scales) > 1 else "",
+            f"{scale.width}×{scale.height}",
+            f"{0 if self._step is None else self._step.iteration}/{about}{self._forecast.last_iteration}",
+            f"{tqdm.format_interval(values['elapsed'])}<{'?' if left is None else tqdm.format_interval(left)}",
+        ]
+        most = (values["ncols"] or math.inf) - self._LEAST - 1
+        begun = " ".join(filter(None, facts))
+        losses = {} if self._step is None else self._step.losses
+        told = (" ".join(filter(None, (begun, each))) for each in _told_losses(losses))
+        return {**values, "facts": next((each for each in told if len(each) <= most), begun)}
+
+    def display(self, *arguments: Any, **options: Any) -> None:
+        """Write the bar, below the rows that belong to it."""
+        if self._region is not None:
+            self._region.draw(self.fp)
+        super().display(*arguments, **options)
+
+    def clear(self, *arguments: Any, **options: Any) -> None:
+        """Erase the bar, and the rows above it, to make room for a message."""
+        super().clear(*arguments, **options)
+        if self._region is not None:
+            self._region.erase(self.fp)
+
+    def close(self) -> None:
+        """End. The bar and the rows above it stay."""
+        region = self._region
+        if region is not None and region.bar is self:
+            region.before_end()
+            region.bar = None
+        super().close()
 
     def show(self, step: Step) -> None:
         """Show one step."""
-        self._iteration = step.iteration
-        losses = ", ".join(f"{name} {tqdm.format_sizeof(value)}" for name, value in step.losses.items())
-        self.set_postfix_str(losses, refresh=False)
-        self.total = self._forecast.work_done + self._forecast.work_left
-        self.update(self._forecast.work_done - self.n)
+        self._step = step
+        left = self._forecast.seconds_left
+        if left is not None:
+            self.n = self._forecast.seconds_done
+            self.total = max(self.n + left, 1e-9)
+        now = time.monotonic()
+        if now - self._refreshed >= self.mininterval:
+            self._refreshed = now
+            self.refresh()
+
+
+def _told_losses(losses: Mapping[str, float]) -> Iterator[str]:
+    """Yield losses as text, each time shorter: with names, with letters for long names, and the total alone."""
+    values = {name: tqdm.format_sizeof(value) for name, value in losses.items()}
+    yield ", ".join(f"{name} {value}" for name, value in values.items())
+    yield ", ".join(f"{name if name in ('tv', 'total') else name[0]} {value}" for name, value in values.items())
+    if "total" in values:
+        yield f"total {values['total']}"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from neural_style.cli import film, preview
 from neural_style.cli.console import say, with_dashes
 from neural_style.errors import NeuralStyleError
 
 if TYPE_CHECKING:
+    from neural_style.cli.outputs import Outputs
     from neural_style.runs.session import Session
     from neural_style.runs.step import Step
 
@@ -28,9 +30,17 @@ class Watcher(Protocol):
         """Finish, after the last step or after an error. It may raise the same errors."""
 
 
-def watchers_of(session: Session) -> Iterator[Watcher]:
-    """Yield the watchers that the options of a run ask for."""
-    yield from ()
+def watchers_of(session: Session, outputs: Outputs) -> Iterator[Watcher]:
+    """Yield the watchers that the options of a run ask for.
+
+    Args:
+        session: the run.
+        outputs: its files.
+    """
+    if session.config.progress_film is not None:
+        yield film.Film(session, outputs)
+    if session.config.preview:
+        yield from preview.previews_of(session)
 
 
 class Watchers:

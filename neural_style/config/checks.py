@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from neural_style import vgg19_spec
 from neural_style.config import byte_sizes, durations, kinds, serialize
-from neural_style.config.defaults import BALANCED_BLOCKS, STEPPING, STYLE_ROTATIONS
+from neural_style.config.defaults import BALANCED_BLOCKS, FILM_SUFFIXES, STEPPING, STYLE_ROTATIONS
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.fields import words
 from neural_style.errors import UsageError
@@ -449,7 +449,10 @@ def _check_statistics(config: Config) -> None:
 
 
 def _check_progress(config: Config) -> None:
-    """Check that checkpoints have both a path and an interval, and that the path differs between iterations."""
+    """Check the format of a film; that checkpoints have a path and an interval; and that the path differs each time."""
+    film = config.progress_film
+    if film is not None and os.path.splitext(film)[1].lower() not in FILM_SUFFIXES:
+        raise UsageError(f"progress_film: expected a name that ends in one of {', '.join(FILM_SUFFIXES)}, got {film!r}")
     template, every = config.checkpoint_output, config.checkpoint_iterations
     if (template is None) != (every is None):
         raise UsageError("checkpoint_output and checkpoint_iterations go together; give both or neither")

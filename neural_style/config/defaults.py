@@ -166,3 +166,7 @@ def by_family(name: str) -> str:
         return value if isinstance(value, str) else format(value, "g")
 
     return f"By default {' or '.join(f'{shown(defaults[name])} ({loss})' for loss, defaults in FAMILIES.items())}."
+
+
+FILM_SUFFIXES = (".mp4", ".gif", ".webp")
+"""What the name of a film may end in."""

@@ -11,17 +11,24 @@ if TYPE_CHECKING:
     from neural_style.runs.pyramid import Scale
 
 
-FIXED_WORK = 10_000
-"""Cost of an evaluation that does not depend on its size, in pixels; measured on a CPU. On GPUs it is higher."""
+FIXED_SECONDS = 0.02
+"""Time of an evaluation that does not depend on its size, until two sizes tell it; measured on a CPU."""
+
+START_EVALUATIONS = 1.5
+"""How many evaluations take as long as what is done once at a new size, until one tells it: targets, and the graph."""
+
+_RECENT = 5
+"""Least number of the last evaluations whose mean time counts; more than half of those at a size do."""
 
 
 class Forecast:
     """Compares the steps of a run with its plan.
 
-    The work of an evaluation is its number of pixels + `FIXED_WORK`. The time left is the work left × the seconds per
-    work at this scale so far. Where a run has a tolerance, a scale is expected to end when its loss will hardly fall
-    any more (`pyramid.expected_evaluations`), and later scales after as many evaluations. Without one, each scale uses
-    up its iterations.
+    The time of an evaluation is a constant plus a share of its number of pixels. Both come from the last two sizes; in
+    the first, the constant is `FIXED_SECONDS`. At each new size, the first evaluation takes longer, since the styles
+    are evaluated, too. Where a run has a tolerance, a scale is expected to end when its loss will hardly fall any more
+    (`pyramid.expected_evaluations`), and later scales after as many evaluations. Without one, each scale uses up its
+    iterations.
     """
 
     def __init__(self, scales: Sequence[Scale], tolerance: float = 0.0):
@@ -29,16 +36,21 @@ class Forecast:
         self._scales, self._tolerance = scales, tolerance
         self._losses: list[float] = []  # at the current scale
         self._scale = 0  # index of the current one
-        self._first: tuple[int, float] | None = None  # iteration of the scale's start image, and when it was done
+        self._began: float | None = None
+        self._last: float | None = None  # when the last step was done
         self._iteration = -1  # the start image is iteration 0
-        self._seconds_per_work: float | None = None
-        self.work_done = 0
-        """Work of all evaluations so far."""
+        self._seconds: dict[int, list[float]] = {}  # of evaluations by scale, but the first
+        self._first: dict[int, float] = {}  # of the first evaluation of a scale, but that of the run
 
     @property
     def is_limit(self) -> bool:
         """Whether what it tells is a limit: without a tolerance, only a scale that cannot improve ends sooner."""
         return not self._tolerance
+
+    @property
+    def scale(self) -> int:
+        """Index of the current scale."""
+        return self._scale
 
     def recall(self, iteration: int, scale: Scale, losses: Sequence[float]) -> None:
         """Begin in the middle of a run.
@@ -61,16 +73,15 @@ class Forecast:
         """
         sizes = [(scale.width, scale.height) for scale in self._scales]
         self._iteration = iteration
-        is_next = size != sizes[self._scale]
-        if self._first is None or is_next:
+        if size != sizes[self._scale]:
             self._scale = sizes.index(size, self._scale)
-            self._first = iteration, now
-            if is_next:
-                self._losses.clear()
-        else:
-            first, began = self._first
-            self._seconds_per_work = (now - began) / ((iteration - first) * _work(self._scales[self._scale]))
-        self.work_done += _work(self._scales[self._scale])
+            self._losses.clear()
+            if self._last is not None:
+                self._first[self._scale] = now - self._last
+        elif self._last is not None:
+            self._seconds.setdefault(self._scale, []).append(now - self._last)
+        self._began = now if self._began is None else self._began
+        self._last = now
         self._losses.append(loss)
 
     @property
@@ -79,15 +90,47 @@ class Forecast:
         return self._iteration + self._left_here + sum(map(self._expected, self._later))
 
     @property
-    def work_left(self) -> int:
-        """Work of all evaluations from here on, as expected now."""
-        here = self._left_here * _work(self._scales[self._scale])
-        return here + sum(self._expected(scale) * _work(scale) for scale in self._later)
+    def seconds_done(self) -> float:
+        """Time since the first step in seconds."""
+        return 0.0 if self._began is None or self._last is None else self._last - self._began
 
     @property
     def seconds_left(self) -> float | None:
         """Time left in seconds, as expected now; None if nothing has been timed yet."""
-        return None if self._seconds_per_work is None else self._seconds_per_work * self.work_left
+        if not self._seconds:
+            return None
+        here = self._left_here * self._evaluation(self._scale)
+        start = 1 + self._start_evaluations
+        indices = range(self._scale + 1, len(self._scales))
+        return here + sum(
+            (self._expected(self._scales[index]) - 1 + start) * self._evaluation(index) for index in indices
+        )
+
+    def _evaluation(self, index: int) -> float:
+        """Return the seconds of an evaluation at a scale, as known or expected."""
+        if index in self._seconds:
+            return self._mean(index)
+        known = max(self._seconds)
+        area, fixed = _area(self._scales[known]), min(FIXED_SECONDS, self._mean(known) / 2)
+        before = [other for other in self._seconds if _area(self._scales[other]) < area]
+        if before:
+            smaller = _area(self._scales[max(before)])
+            slope = (self._mean(known) - self._mean(max(before))) / (area - smaller)
+            fixed = min(max(self._mean(known) - slope * area, 0.0), self._mean(known))
+        return fixed + (self._mean(known) - fixed) * _area(self._scales[index]) / area
+
+    def _mean(self, index: int) -> float:
+        seconds = self._seconds[index]
+        recent = seconds[-max(_RECENT, len(seconds) // 2) :]
+        return sum(recent) / len(recent)
+
+    @property
+    def _start_evaluations(self) -> float:
+        """How many evaluations take as long as what is done once at a size, by the last one that tells it."""
+        known = [index for index in self._first if index in self._seconds]
+        if not known:
+            return START_EVALUATIONS
+        return max(self._first[max(known)] / self._mean(max(known)) - 1, 0.0)
 
     @property
     def _left_here(self) -> int:
@@ -103,5 +146,5 @@ class Forecast:
         return self._scales[self._scale + 1 :]
 
 
-def _work(scale: Scale) -> int:
-    return scale.width * scale.height + FIXED_WORK
+def _area(scale: Scale) -> int:
+    return scale.width * scale.height

@@ -41,6 +41,24 @@ class Finish(NamedTuple):
     proof: Proof | None = None
     """The colors that can be printed, to which those of the picture are brought last."""
 
+    def at(self, width: int, height: int) -> Finish:
+        """Return what is done to a picture of 8 bits of another size."""
+
+        def resized(values: np.ndarray | None, most: float) -> np.ndarray | None:
+            if values is None:
+                return None
+            channels = np.asarray(values if values.ndim == 3 else values[..., None], np.float32)
+            small = lanczos(channels, width, height).clip(0, most)
+            return small if values.ndim == 3 else small[..., 0]
+
+        photo, mask, most = self.photo, resized(self.mask, 255), 255.0
+        if photo is not None:
+            most = float(np.iinfo(photo.dtype).max)
+            photo = to_integers(resized(photo, most) * np.float32(255 / most), 8)  # type: ignore[operator]
+        covered, alpha = resized(self.covered, 1), resized(self.alpha, 1)
+        mask = None if mask is None else np.rint(mask).astype(np.uint8)
+        return self._replace(photo=photo, covered=covered, mask=mask, alpha=alpha)
+
 
 def finish_of(config: ResolvedConfig, inputs: Inputs) -> Finish | None:
     """Return what is done to the picture of a run after its optimization; None for nothing.
@@ -105,6 +123,42 @@ def rendered(
     else:
         picture = to_integers(lanczos(decode(image, mean), *size, wraps), bit_depth)
     return picture if finish is None else _finished(picture, finish)
+
+
+class Finishes:
+    """What is done to pictures of several sizes, kept for the last of them."""
+
+    def __init__(self, finish: Finish | None):
+        """Take what is done to the picture at the size of the result; None for nothing."""
+        self._finish = finish
+        self._small: tuple[tuple[int, int], Finish | None] | None = None
+
+    def at(self, width: int, height: int) -> Finish | None:
+        """Return what is done to a picture of 8 bits of that size."""
+        kept = self._small
+        if kept is None or kept[0] != (width, height):
+            kept = (width, height), None if self._finish is None else self._finish.at(width, height)
+            self._small = kept
+        return kept[1]
+
+
+def rendered_small(
+    image: Any, mean: np.ndarray, finishes: Finishes, wraps: bool, width: int, height: int
+) -> np.ndarray:
+    """Return the picture of an image at a size other than that of the result; see `rendered`.
+
+    Args:
+        image: as for `rendered`.
+        mean: as for `rendered`.
+        finishes: what is done to the picture afterward.
+        wraps: as for `rendered`.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+
+    Returns:
+        (height, width, 3), uint8.
+    """
+    return rendered(image, mean, (width, height), finishes.at(width, height), 8, wraps)
 
 
 def _finished(picture: np.ndarray, finish: Finish) -> np.ndarray:

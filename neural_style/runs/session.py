@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,7 +31,7 @@ from neural_style.runs.descent import Descent, Evaluation
 from neural_style.runs.input_files import digests_of
 from neural_style.runs.inputs import Inputs, at_scale
 from neural_style.runs.matched_colors import seen_by_the_loss
-from neural_style.runs.rendering import finish_of, rendered
+from neural_style.runs.rendering import Finishes, finish_of, rendered, rendered_small
 from neural_style.runs.reweighting import reweighted, weights_of
 from neural_style.runs.session_state import (
     SessionState,
@@ -43,6 +44,7 @@ from neural_style.runs.session_state import (
 )
 from neural_style.runs.start import details_of, enlarged, is_from_photo, start_image
 from neural_style.runs.step import Result, Step, losses_of
+from neural_style.runs.step_records import StepRecord, records_from_array, records_to_array
 
 if TYPE_CHECKING:
     from neural_style.runs.stylizer import Stylizer
@@ -91,6 +93,7 @@ class Session:
         self._alpha = inputs.content.alpha
         self._proof = inputs.proof
         self._finish = finish_of(config, inputs)
+        self._finishes = Finishes(self._finish)
         try:
             with computing_on(stylizer.device):
                 self._graphs: Any = stylizer.graphs(config, network, inputs.region_count)
@@ -110,6 +113,7 @@ class Session:
         self._carried: dict[str, np.ndarray] = {}  # Adam's moments at the end of the previous size
         self._correction = 1.0  # of the style's weight, so that the result reaches the strength asked for
         self._history: dict[int, Mapping[str, float]] = {}
+        self._records: dict[int, StepRecord] = {}
         self.input_digests: Mapping[str, str] | None = None
         """What `input_files.digests_of` returns. If it is None, the first call of `state` asks for it."""
         self.at_end_of_scale: Callable[[], object] | None = None
@@ -158,8 +162,9 @@ class Session:
                 raise
 
     def _next_step(self) -> Step | None:
+        began = time.monotonic()
         evaluation = self._next_evaluation()
-        return None if evaluation is None else self._step_of(evaluation)
+        return None if evaluation is None else self._step_of(evaluation, began)
 
     def _next_evaluation(self) -> Evaluation | None:
         while self._at < len(self.scales):
@@ -243,25 +248,31 @@ class Session:
             from_photo = is_from_photo(self.config)
             self._correction = strength.corrected(self._correction, sought, distance, from_photo=from_photo)
 
-    def _step_of(self, evaluation: Evaluation) -> Step:
+    def _step_of(self, evaluation: Evaluation, began: float) -> Step:
         assert self._descent is not None
         self._set_plan(self._descent.objective.plan)
         scale = self.scales[self._at]
         size = scale.width, scale.height
         image, in_place = evaluation.image, isinstance(evaluation.image, np.ndarray)
-        if in_place and size != self._size:
+        overwritten = in_place and size == self._size
+        if in_place and not overwritten:
             image = np.array(image)
         finish = self._finish, self.config.bit_depth, self.config.seamless
         render = functools.partial(rendered, image, self._descent.objective.mean, self._size, *finish)
+        seen = image, self._descent.objective.mean
+        small = functools.partial(rendered_small, *seen, self._finishes, self.config.seamless)
         losses, by_layer = losses_of(evaluation.terms)
-        step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
+        numbers = self._iteration, losses, size, evaluation.is_best
+        seconds = time.monotonic() - began
+        step = Step(*numbers, self._alpha, render, by_layer, None if overwritten else small, seconds)
         if self._best is None or self._best.scale != size:
             self._first_of_scale = self._iteration
-        if in_place and size == self._size:
+        if overwritten:
             _ = step.image  # make it now, because the optimizer overwrites the array
         if step.best:
             self._best, self._best_config = step, self.config
         self._history[step.iteration] = step.losses
+        self._records[step.iteration] = StepRecord.of(step)
         return step
 
     def _set_plan(self, plan: Plan) -> None:
@@ -316,6 +327,14 @@ class Session:
     def history(self) -> Mapping[int, Mapping[str, float]]:
         """Number of each step so far -> its weighted losses by name, those before a restore included."""
         return self._history
+
+    @property
+    def records(self) -> Mapping[int, StepRecord]:
+        """Number of each step so far -> its size, time and losses by layer.
+
+        Steps before a restore are included, unless an earlier version saved them.
+        """
+        return self._records
 
     @property
     def scale(self) -> pyramid.Scale:
@@ -397,7 +416,8 @@ class Session:
                 arrays["start"] = self._start
                 arrays |= {f"carried/{name}": value for name, value in self._carried.items()}
             best = self._best
-            arrays |= {"best_picture": best.image, "history": history_to_array(self._history)}
+            records, layers = records_to_array(self._records)
+            arrays |= {"best_picture": best.image, "history": history_to_array(self._history), "records": records}
             if copy:
                 arrays = {name: np.array(values) for name, values in arrays.items()}
             numbers = {
@@ -407,6 +427,7 @@ class Session:
                 "first_of_scale": self._first_of_scale,
                 "best": numbers_of(best),
                 "descent": descent,
+                "layers": layers,
             }
             return SessionState(
                 version=__version__,
@@ -435,6 +456,8 @@ class Session:
         self._first_of_scale, self._correction = numbers["first_of_scale"], numbers["correction"]
         self._best = step_from(numbers["best"], state.arrays["best_picture"], self._alpha)
         self._history = history_from_array(state.arrays["history"])
+        if "records" in state.arrays:  # an earlier version kept none
+            self._records = records_from_array(state.arrays["records"], numbers["layers"])
         self.input_digests = state.inputs
         self._start = state.arrays.get("start")
         carried = "carried/"

@@ -9,10 +9,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
-from neural_style.images.picture import with_alpha
+from neural_style.images.picture import to_uint8, with_alpha
 
 if TYPE_CHECKING:
     from neural_style.losses.spec import LossTerms  # which imports TensorFlow
@@ -42,6 +43,10 @@ class Step:
     """Makes the image, uint8 or uint16 (height, width, 3), at the size of the result."""
     losses_by_layer: Mapping[str, Mapping[str, float]] = field(repr=False, default_factory=dict)
     """Weighted losses by term and layer, such as `["style"]["relu1_1"]`."""
+    render_small: Callable[[int, int], np.ndarray] | None = field(repr=False, default=None)
+    """Makes the image, uint8 (height, width, 3), at a width and height; None if it comes from `image` alone."""
+    seconds: float | None = field(repr=False, default=None)
+    """How long the evaluation took, what was done before the first at a size included; None if it is unknown."""
 
     def __post_init__(self) -> None:
         """Freeze the losses."""
@@ -64,10 +69,31 @@ class Step:
         """The image with the content's alpha: the same type, (height, width, 4), or (height, width, 3) if opaque."""
         return with_alpha(self.image, self.alpha)
 
+    def small_image(self, width: int, height: int) -> np.ndarray:
+        """Make the image at another size, which is cheaper than `image` if it is smaller.
+
+        Colors that depend on the whole picture may differ from those of `image` by a little.
+
+        Args:
+            width: in pixels.
+            height: in pixels.
+
+        Returns:
+            SRGB, uint8 (height, width, 3), without alpha.
+        """
+        if "image" not in vars(self) and self.render_small is not None:
+            return self.render_small(width, height)
+        image = self.image
+        if image.dtype != np.uint8:
+            image = to_uint8(image / np.float32(np.iinfo(image.dtype).max / 255))
+        size = (width, height)
+        return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
         by_layer = {name: dict(of_layers) for name, of_layers in self.losses_by_layer.items()}
-        return {**vars(self), "losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent}
+        changed = {"losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent, "render_small": None}
+        return {**vars(self), **changed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what was pickled, and freeze it again."""

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 
 from neural_style.cli import loss_history
 from neural_style.cli.loss_history import write_loss_plot, write_loss_table
@@ -61,22 +60,6 @@ def figures(monkeypatch):
 
     monkeypatch.setattr(Figure, "savefig", savefig)
     return saved
-
-
-def test_plot(tmp_path, figures):
-    path = tmp_path / "plot.tmp"  # whatever the name: it is a PNG
-    write_loss_plot(path, {i + 10: row for i, row in history().items()})
-    with Image.open(path) as image:
-        assert image.format == "PNG"
-        assert image.size == (960, 600)
-    (axes,) = figures[0].axes
-    assert axes.get_yscale() == "log"
-    assert axes.get_xlabel() == "iteration"
-    curves = {line.get_label(): line for line in axes.lines}
-    assert list(curves) == ["content", "style", "total"]  # tv is 0 throughout, which has no logarithm
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(curves)
-    np.testing.assert_array_equal(curves["style"].get_xdata(), range(10, 15))
-    np.testing.assert_allclose(curves["style"].get_ydata(), [1e6 / 3**i for i in range(5)])
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [0.0, 1.0]])

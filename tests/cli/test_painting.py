@@ -68,7 +68,7 @@ def test_scales_are_told(folder, capsys):
     cli.main([*RUN, "--width=96", "--scales=2", "--output=out.png", "--precision=auto"])
     captured = capsys.readouterr()
     first, second, *rest = captured.err.splitlines()
-    assert ": 48×36 → 96×72 px, at most 2 + 2 iterations of adam" in first
+    assert ": 48×36 → 96×72 px, at most 5 iterations (2 + 3) of adam" in first
     assert "memory: 96×72 px whole;" in second
     assert re.search(r" on \S+ in (bfloat16|float32|float16) \(.+\)$", first)
     sizes = ["48×36"] * 3 + ["96×72"] * 3

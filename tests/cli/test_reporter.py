@@ -133,7 +133,7 @@ def test_on_a_terminal_a_bar_shows_iteration_losses_and_time_left(columns):
     assert "999/1000" in last
     assert re.search(r"<\d\d:\d\d\b", last) or "left" in last
     for name in LOSSES:
-        assert re.search(rf"{name} \d", last)
+        assert re.search(rf"\b{name} \d" if columns > 80 or name in ("tv", "total") else rf"\b{name[0]} \d", last)
     number, unit = re.search(r"total ([\d.]+)([kM]?)", last).groups()
     assert float(number) * {"": 1, "k": 1e3, "M": 1e6}[unit] == pytest.approx(LOSSES["total"], rel=0.05)
 
@@ -152,7 +152,7 @@ def test_print_iterations_prints_lines_above_the_bar(columns):
     assert [line.split(" (")[0] for line in told] == [
         *("iteration 0 of at most 40", "iteration 20 of at most 40", "iteration 40 of at most 40"),
     ]
-    assert text.rstrip("\n").split("\r")[-1].startswith("40/40 ")
+    assert text.rstrip("\n").split("\r")[-1].startswith("64×48 40/40 ")
 
 
 def test_a_run_that_ends_early_leaves_the_bar_where_it_was(columns):
@@ -161,16 +161,39 @@ def test_a_run_that_ends_early_leaves_the_bar_where_it_was(columns):
     assert text.endswith("\n")
 
 
-def test_the_bar_grows_with_the_work_done(columns):
+def test_the_bar_grows_with_the_time_that_is_over(columns, monkeypatch):
     """The second scale has a third of the iterations, but takes nearly all of the time."""
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
     file = Terminal()
     with Reporter([Scale(64, 48, 199), Scale(640, 480, 99)], None, file) as reporter:
         for iteration in range(200):
+            now += 0.05
             reporter.update(step(iteration))
+        now += 12
         reporter.update(step(200, (640, 480)))
     last = frames(file.getvalue())[-1]
-    assert last.startswith("200/299 ")
-    assert last.count("█") == 0
+    assert last.startswith("2/2 640×480 200/299 ")
+    assert last.count("#") <= 2  # 22 of 320 seconds
+    left = 100 * (0.05 - 0.02) * 99 + 0.02 * 99
+    minutes, seconds = re.search(r"<(\d\d):(\d\d) ", last).groups()
+    assert 60 * int(minutes) + int(seconds) == int(left)
+
+
+@pytest.mark.parametrize(("scale", "count"), [((512, 341), 3), ((4096, 2731), 3), ((16384, 12288), 12)], ids=str)
+def test_80_columns_hold_scale_iteration_time_and_losses(scale, count, monkeypatch):
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _file: (80, 24))
+    scales = [Scale(64 + at, 48, 9) for at in range(count - 2)] + [Scale(*scale, 1000), Scale(20000, 15000, 1000)]
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    file = Terminal()
+    with Reporter(scales, None, file, tolerance=1e-3) as reporter:
+        for iteration in range(1000):
+            now += 3
+            reporter.update(step(iteration, scale, style=99999999.0))
+    last = frames(file.getvalue())[-1]
+    assert re.match(rf"{count - 1}/{count} {scale[0]}×{scale[1]} 999/~\d+ [\d:]+<[\d:]+ (.* )?total \d", last)
+    assert len(last) <= 80
 
 
 def test_the_bar_is_closed_when_the_run_fails(columns):
@@ -199,4 +222,4 @@ def test_a_note_does_not_break_the_bar(columns, monkeypatch):
         reporter.update(step(1))
     before, _, after = terminal.getvalue().partition("neural_style: warning: careful\n")
     assert before.rpartition("\r")[2] == ""
-    assert "1/100 " in after
+    assert "64×48 1/100 " in after

@@ -162,3 +162,26 @@ def test_results_are_pickled_and_cannot_be_set():
     with pytest.raises(dataclasses.FrozenInstanceError):
         sent.iteration = 0
     assert len(repr(result)) < 300
+
+
+# --- smaller images ---------------------------------------------------------------------------------------------------
+
+
+def test_a_small_image_is_made_without_the_image_if_possible():
+    sizes = []
+
+    def small(width, height):
+        sizes.append((width, height))
+        return np.zeros((height, width, 3), np.uint8)
+
+    record = step(render=pytest.fail, render_small=small)
+    assert record.small_image(2, 1).shape == (1, 2, 3)
+    assert sizes == [(2, 1)]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_small_image_of_an_image_that_is_there_is_made_of_it(dtype):
+    white = np.iinfo(dtype).max
+    record = step(render=lambda: np.full((20, 40, 3), white, dtype), render_small=pytest.fail)
+    _ = record.image
+    np.testing.assert_array_equal(record.small_image(10, 5), np.full((5, 10, 3), 255, np.uint8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from neural_style.config.defaults import FILM_SUFFIXES
 from neural_style.config.fields import option
 
 
@@ -22,7 +23,19 @@ class Progress:
         "Progress", "Write a checkpoint every N iterations.", None, bounds=">= 1"
     )
     progress_write: bool = option("Progress", "Write a table of all losses next to the output.", False)
-    progress_plot: bool = option("Progress", "Plot the losses to a PNG next to the output.", False)
+    progress_plot: bool = option(
+        "Progress", "Plot the losses by term and by layer, and the time, to a PNG next to the output.", False
+    )
+    progress_film: str | None = option(
+        "Progress",
+        f"Write a film of the picture emerging to this file ({', '.join(FILM_SUFFIXES[:-1])} or {FILM_SUFFIXES[-1]}), "
+        "at most 12 seconds long. With --resume, it shows the rest of the run.",
+        None,
+        path=True,
+    )
+    preview: bool = option(
+        "Progress", "Show the picture in the terminal while it emerges, as well as the terminal can.", False
+    )
     workdir: str | None = option(
         "Progress",
         "Folder for the checkpoints of the run, from which --resume goes on to the same picture after any end. One run "
