@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from neural_style import __version__, files
-from neural_style.cli import flag_files, loss_history, standard_streams
+from neural_style.cli import flag_files, loss_history, profiling, standard_streams, tensorboard_log
 from neural_style.config import kinds
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.embedded import is_embedded
@@ -72,12 +72,16 @@ class Outputs:
         """Check that every file can be written, without writing any.
 
         Raises:
-            UsageError: a flag file cannot hold the flags, or matplotlib is missing.
+            UsageError: a flag file cannot hold the flags, or matplotlib or tensorboard is missing.
             OutputError: a file exists and must not be replaced, is an input of the run, is asked for twice, or cannot
                 be written.
         """
         if self.config.progress_plot:
             loss_history.check_can_plot()
+        if self.config.tensorboard is not None:
+            tensorboard_log.check_can_log(self.config.tensorboard)
+        if self.config.profile is not None:
+            profiling.check_can_profile(self.config.profile)
         if self.config.save_flags is not None:
             list(flag_files.lines_that_repeat(self.config, {}))  # raises for what no flag file can hold
         sources = self._sources()
@@ -110,7 +114,7 @@ class Outputs:
         """
         if self._stream is not None:
             try:
-                settings = _settings(self.config, network)
+                settings = settings_of(self.config, network)
                 writing.write_png(self._stream, step.image_with_alpha, settings=settings)
                 self._stream.flush()
             except OSError as error:
@@ -211,7 +215,7 @@ class Outputs:
         self.written[option] = str(written)
 
     def _write_image(self, option: str, path: Path, step: Step, network: VGGWeights, overwrite: bool) -> Path:
-        settings = _settings(self.config, network)
+        settings = settings_of(self.config, network)
         picture, note = step.image_with_alpha, self._note
         written = writing.write_image(path, picture, settings=settings, overwrite=overwrite, before_placing=note)
         _note_new_name(option, path, written)
@@ -227,7 +231,7 @@ def _note_new_name(option: str, wanted: Path, written: Path) -> None:
         _log.warning("%s: %r exists by now, so the file is written as %r", option, str(wanted), str(written))
 
 
-def _settings(config: Config, network: VGGWeights) -> Mapping[str, object]:
+def settings_of(config: Config, network: VGGWeights) -> Mapping[str, object]:
     """Return the metadata of a picture: the options that made it, with pictures and weights named without folders."""
     config = dataclasses.replace(resolve(config, network.settings), weights=network.name)
     settings: dict[str, object] = {}
@@ -264,6 +268,13 @@ def stem_of(pictures: Iterable[Source], *others: str) -> str:
 def pictures_of(config: Config) -> tuple[Source, ...]:
     """Return the pictures that a default name is made of: the content, or "texture" without one, and the styles."""
     return (Path("texture") if config.content is None else config.content, *config.styles)
+
+
+def stem_of_result(config: Config) -> str:
+    """Return the name of the result without its suffix: the one asked for, or the default one."""
+    if config.output and not standard_streams.is_output(config):
+        return Path(config.output).stem
+    return stem_of(pictures_of(config), *(() if config.styles else config.content_terms))
 
 
 def _default_name(config: Config) -> Path:

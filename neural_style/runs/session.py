@@ -254,7 +254,8 @@ class Session:
         finish = self._finish, self.config.bit_depth, self.config.seamless
         render = functools.partial(rendered, image, self._descent.objective.mean, self._size, *finish)
         losses, by_layer = losses_of(evaluation.terms)
-        step = Step(self._iteration, losses, size, evaluation.is_best, self._alpha, render, by_layer)
+        facts = self._iteration, losses, size, evaluation.is_best, self._alpha
+        step = Step(*facts, render, by_layer, evaluation.step_size)
         if self._best is None or self._best.scale != size:
             self._first_of_scale = self._iteration
         if in_place and size == self._size:

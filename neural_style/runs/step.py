@@ -42,6 +42,9 @@ class Step:
     """Makes the image, uint8 or uint16 (height, width, 3), at the size of the result."""
     losses_by_layer: Mapping[str, Mapping[str, float]] = field(repr=False, default_factory=dict)
     """Weighted losses by term and layer, such as `["style"]["relu1_1"]`."""
+    step_size: float | None = None
+    """How long the step to this image was: Adam's and SGD's learning rate, or the factor on L-BFGS's direction, of
+    which 1 is a whole quasi-Newton step. None for the first image of a scale, and with SciPy's L-BFGS."""
 
     def __post_init__(self) -> None:
         """Freeze the losses."""
