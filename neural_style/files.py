@@ -73,7 +73,7 @@ def check_folder(path: PathLike, option: str) -> None:
     """
     path = Path(path)
     _check_name(path, option)
-    folder = next(parent for parent in (path, *path.absolute().parents) if os.path.lexists(parent))
+    folder = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
     if not folder.is_dir():
         got = "that" if folder == path else repr(str(folder))
         raise OutputError(f"{option}: expected a folder, got {str(path)!r}, but {got} is not one; give another name")

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neural_style import files
 from neural_style.cli.console import say
@@ -46,6 +46,7 @@ class Profiler:
         self._folder = Path(session.config.profile)
         self._size = session.scales[-1].width, session.scales[-1].height
         self._left: int | None = None  # evaluations to record; None before the first
+        self._trace: Any = None  # marks an evaluation
         self.written: Path | None = None
         """The folder of the profile; None until there is one."""
 
@@ -59,8 +60,13 @@ class Profiler:
             if step.scale == self._size:
                 self._start()
         elif self._left:
+            with _profiler_errors():
+                self._end_evaluation()
             self._left -= 1
-            if not self._left:
+            if self._left:
+                with _profiler_errors():
+                    self._begin_evaluation()
+            else:
                 self._stop()
 
     def close(self) -> None:
@@ -76,19 +82,32 @@ class Profiler:
                 f"{OPTION}: expected a second evaluation at the full size to record, got none; give more --iterations"
             )
 
+    def _begin_evaluation(self) -> None:
+        import tensorflow as tf
+
+        self._trace = tf.profiler.experimental.Trace("evaluation", step_num=EVALUATIONS - (self._left or 0), _r=1)
+        self._trace.__enter__()
+
+    def _end_evaluation(self) -> None:
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            trace.__exit__(None, None, None)
+
     def _start(self) -> None:
         import tensorflow as tf
 
         self._left = 0
         with _profiler_errors():
             tf.profiler.experimental.start(os.fspath(self._folder))
-        self._left = EVALUATIONS
+            self._left = EVALUATIONS
+            self._begin_evaluation()
 
     def _stop(self) -> None:
         import tensorflow as tf
 
         self._left = 0
         with _profiler_errors():
+            self._end_evaluation()
             tf.profiler.experimental.stop()
         self.written = self._folder
         folder = printable(str(self._folder))

@@ -35,9 +35,6 @@ PICTURES = 20
 _NOTE = "tensorboard.txt"
 """The file in a work folder that names the folder of the run's log."""
 
-_FINAL = ("total", "content", "style", "tv", "iteration", "evaluations", "seconds")
-"""The last part of the tags of what is logged at the end."""
-
 
 def check_can_log(folder: str) -> None:
     """Check that TensorBoard is installed, without importing it, and that its logs can be written.
@@ -94,7 +91,7 @@ class TensorBoardLog:
         values = {f"loss/{name}": step.losses[name] for name in LOSS_NAMES}
         for name, of_layers in step.losses_by_layer.items():
             if name != "tv":  # which has no layers
-                values |= {f"{name}/{layer}": value for layer, value in of_layers.items()}
+                values |= {f"loss of {name}/{layer}": value for layer, value in of_layers.items()}
         values |= {"run/width": width, "run/height": height}
         if step.step_size is not None:
             values["run/step size"] = step.step_size
@@ -127,9 +124,9 @@ class TensorBoardLog:
             if best is not None:
                 seconds = time.monotonic() - self._began
                 numbers = {"iteration": best.iteration, "evaluations": self._session.iteration + 1, "seconds": seconds}
-                final = {**best.losses, **numbers}
-                self._add(self._session.iteration, {f"final/{name}": float(final[name]) for name in _FINAL})
-                self._add_picture("result", best)
+                final = {f"final/{name}": float(value) for name, value in {**best.losses, **numbers}.items()}
+                self._add(self._session.iteration, final)
+                self._add_picture("final", best)
         finally:
             self._writer = None
             self._attempt(writer.close)
@@ -156,10 +153,8 @@ class TensorBoardLog:
         self._write(Event(file_version="brain.Event:2", wall_time=time.time()))
         self._write(Event(step=first, session_log=SessionLog(status=SessionLog.START), wall_time=time.time()))
         hparams = {name: _as_hparam(value) for name, value in self._settings.items()}
-        infos = [api.HParam(name) for name in hparams]
-        metrics = [api.Metric(f"final/{name}", display_name=name) for name in _FINAL]
-        for summary in (api.hparams_config_pb(infos, metrics), api.hparams_pb(hparams, self.written.name)):
-            self._write(Event(step=first, summary=summary, wall_time=time.time()))
+        summary = api.hparams_pb(hparams, self.written.name)  # with no list of them, those that differ come first
+        self._write(Event(step=first, summary=summary, wall_time=time.time()))
         self._add_text("settings", hparams, first)
         if note is not None and goes_on is None:
             name = self.written.name

@@ -29,7 +29,7 @@ def as_jpeg(pixels: np.ndarray, longest: int = LONGEST) -> tuple[bytes, tuple[in
     small = _small(pixels, longest)
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
-    return _encoded(small, "JPEG", quality=90), small.size
+    return _encoded(small, "JPEG", quality=90, subsampling=0), small.size
 
 
 def _small(pixels: np.ndarray, longest: int) -> Image.Image:

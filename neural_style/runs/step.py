@@ -12,6 +12,7 @@ import numpy as np
 
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
+from neural_style.images import small_copies
 from neural_style.images.picture import with_alpha
 
 if TYPE_CHECKING:
@@ -67,10 +68,20 @@ class Step:
         """The image with the content's alpha: the same type, (height, width, 4), or (height, width, 3) if opaque."""
         return with_alpha(self.image, self.alpha)
 
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture for a notebook, as a PNG of at most 1024 pixels a side; None if it has no image."""
+        return None if self.render is _not_sent and "image" not in vars(self) else self._png
+
+    @cached_property
+    def _png(self) -> bytes:
+        return small_copies.as_png(self.image_with_alpha)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
         by_layer = {name: dict(of_layers) for name, of_layers in self.losses_by_layer.items()}
-        return {**vars(self), "losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent}
+        state = {**vars(self), "losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent}
+        state.pop("_png", None)  # made again where it is looked at
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what was pickled, and freeze it again."""
@@ -108,6 +119,14 @@ class Result:
     """The type that the network computed in."""
     plan: str
     """How the largest size was computed, in words."""
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture for a notebook, as a PNG of at most 1024 pixels a side."""
+        return self._png
+
+    @cached_property
+    def _png(self) -> bytes:
+        return small_copies.as_png(self.image)
 
 
 def losses_of(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

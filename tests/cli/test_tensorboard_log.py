@@ -77,7 +77,7 @@ def test_losses_are_those_of_the_table(folder):
         np.testing.assert_allclose(list(found.values()), table[:, column], rtol=1e-6)
         assert list(found) == [0, 1, 2]
     for name, layer in (("content", "relu1_2"), ("style", "relu1_1")):  # one layer each
-        assert scalars(log, f"{name}/{layer}") == scalars(log, f"loss/{name}")
+        assert scalars(log, f"loss of {name}/{layer}") == scalars(log, f"loss/{name}")
 
 
 def test_sizes_steps_and_speed_are_logged(folder, monkeypatch):
@@ -102,29 +102,26 @@ def test_pictures_are_logged_small(folder, monkeypatch):
     assert cli.main([*LOGGED, "--tolerance=0"]) == 0
     log = read(only_log())
     assert list(pictures(log, "picture")) == [0, 2]  # the first of a size, and after two thirds of the work
-    (result,) = pictures(log, "result").values()
+    (result,) = pictures(log, "final").values()
     assert (result.format, result.size) == ("JPEG", (40, 30))
     ours = np.asarray(Image.open("out.png").resize((40, 30), Image.Resampling.LANCZOS), float)
-    assert np.abs(np.asarray(result, float) - ours).mean() < 3
+    assert np.abs(np.asarray(result, float) - ours).mean() < 4
 
 
 def test_settings_are_hyperparameters_and_the_end_has_metrics(folder):
     assert cli.main([*LOGGED, "--strength=0.75"]) == 0
     run = only_log()
-    data = plugin_data(run)
-    start = data["_hparams_/session_start_info"].session_start_info
+    start = plugin_data(run)["_hparams_/session_start_info"].session_start_info
     assert start.group_name == run.name
     found = {name: getattr(value, value.WhichOneof("kind")) for name, value in start.hparams.items()}
     assert {name: found[name] for name in ("strength", "optimizer", "styles", "seed", "iterations")} == {
         **{"strength": 0.75, "optimizer": "adam", "styles": "style.png", "seed": 0, "iterations": 2},
     }
     assert not {"output", "tensorboard", "memory"} & set(found)
-    experiment = data["_hparams_/experiment"].experiment
     log, table = read(run), np.loadtxt("out-progress.txt")
     best = table[table[:, -1].argmin()]
-    for metric in experiment.metric_infos:
-        assert list(scalars(log, metric.name.tag)) == [2]
-    assert scalars(log, "final/total")[2] == pytest.approx(best[-1], rel=1e-6)
+    for name, value in zip(LOSS_NAMES, best[1:], strict=True):
+        assert scalars(log, f"final/{name}") == {2: pytest.approx(value, rel=1e-6)}
     assert scalars(log, "final/iteration")[2] == best[0]
     assert scalars(log, "final/evaluations")[2] == 3
     (text,) = log.Tensors("settings")
