@@ -109,6 +109,10 @@ class Pace:
         return f", about {tqdm.format_interval(seconds)} left" if seconds else ""
 
 
+class _Bar(tqdm):
+    monitor_interval = 0  # no thread that would go on after the run
+
+
 class TerminalDisplay:
     """A bar of tqdm on standard error."""
 
@@ -116,7 +120,7 @@ class TerminalDisplay:
         """Show an empty bar."""
         self._pace = Pace(session)
         form = "{desc} [{elapsed}{postfix}] {bar}"
-        self._bar = tqdm(total=max(1, self._pace.left), file=sys.stderr, dynamic_ncols=True, bar_format=form)
+        self._bar = _Bar(total=max(1, self._pace.left), file=sys.stderr, dynamic_ncols=True, bar_format=form)
 
     def update(self, step: Step) -> None:
         """Show one step."""
