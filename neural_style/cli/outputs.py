@@ -102,6 +102,12 @@ class Outputs:
             files.check_writable(path, option, overwrite=self._may_replace(path))
             if option in ("output", "checkpoint_output"):
                 writing.check_format(path, option, self._size, self.config.bit_depth)
+        for option in ("tensorboard", "profile"):
+            folder = getattr(self.config, option)
+            if folder is not None and any(_is_within(os.path.realpath(folder), file) for file in seen):
+                raise OutputError(
+                    f"{option}: expected a folder, got {folder!r}, where a file is to be written; give another name"
+                )
 
     def write_result(self, step: Step, network: VGGWeights) -> Path | None:
         """Write a step's image as the result. If that fails, write it elsewhere, without replacing anything.
@@ -224,6 +230,10 @@ class Outputs:
         else:
             self.written[option] = str(written)
         return written
+
+
+def _is_within(path: str, other: str) -> bool:
+    return path == other or path.startswith(other + os.sep)
 
 
 def _note_new_name(option: str, wanted: Path, written: Path) -> None:

@@ -2,7 +2,7 @@
 
 An event file is a sequence of records. TensorFlow writes them, and the package `tensorboard` says what is in them.
 TensorFlow does not bring that package any more. The functions of `tf.summary` need it, too; they are not used, because
-they report a full disk late or never.
+on a full disk none of their calls ends with an error.
 """
 
 from __future__ import annotations
@@ -212,7 +212,8 @@ def _output_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+        said = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+        reason = str(said).rpartition("; ")[2]  # TensorFlow names the file before it
         raise OutputError(f"{OPTION}: {str(folder)!r} cannot be written ({reason})") from error
 
 

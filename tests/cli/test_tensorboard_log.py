@@ -211,6 +211,15 @@ def test_a_folder_that_cannot_be_one_is_refused_before_anything_is_written(folde
     assert not new_files(folder, before)
 
 
+@pytest.mark.parametrize("option", ["tensorboard", "profile"])
+@pytest.mark.parametrize("place", ["out.png", "out.png/logs", "out-progress.txt"])
+def test_a_folder_where_a_file_will_be_is_refused(folder, option, place, capsys):
+    before = tree(folder)
+    assert cli.main([*RUN, "--output=out.png", "--progress-write", f"--{option}={place}"]) == 2
+    assert f"--{option}: expected a folder, got '{place}', where a file is to be written" in capsys.readouterr().err
+    assert not new_files(folder, before)
+
+
 def test_a_full_disk_is_noticed_before_the_run(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -221,7 +230,9 @@ def test_a_full_disk_is_noticed_before_the_run(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError(None, None, "full"), OSError(28, "full")])
+@pytest.mark.parametrize(
+    "error", [tf.errors.ResourceExhaustedError(None, None, "/logs/events; full"), OSError(28, "full")]
+)
 def test_a_log_that_fails_ends_alone(folder, monkeypatch, error, capsys):
     def fails(*_):
         raise error
