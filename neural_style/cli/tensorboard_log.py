@@ -12,9 +12,9 @@ import importlib.util
 import operator
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neural_style import files
 from neural_style.config.fields import words
@@ -26,6 +26,8 @@ from neural_style.runs.step import LOSS_NAMES
 if TYPE_CHECKING:
     from neural_style.runs.session import Session
     from neural_style.runs.step import Step
+
+_Made = TypeVar("_Made")
 
 OPTION = "tensorboard"
 
@@ -138,9 +140,12 @@ class TensorBoardLog:
             first: iteration of the first step. What another file of the run has from there on does not count any more.
         """
         import tensorflow as tf
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.plugins.hparams import api
 
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+            from tensorboard.plugins.hparams import api
+        except ImportError as error:  # a damaged installation, or one for another version of protobuf
+            raise OutputError(f"{OPTION}: the package tensorboard cannot be imported ({error})") from error
         config = self._session.config
         assert config.tensorboard is not None
         folder, note = Path(config.tensorboard), None if config.workdir is None else Path(config.workdir, _NOTE)
@@ -171,7 +176,7 @@ class TensorBoardLog:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        encoded, (width, height) = small_copies.as_jpeg(step.image_with_alpha)
+        encoded, (width, height) = self._attempt(lambda: small_copies.as_jpeg(step.image_with_alpha))
         image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=encoded)
         summary = Summary(value=[Summary.Value(tag=tag, image=image)])
         self._write(Event(step=step.iteration, summary=summary, wall_time=time.time()))
@@ -194,11 +199,11 @@ class TensorBoardLog:
         data = event.SerializeToString()
         self._attempt(lambda: self._writer.write(data))
 
-    def _attempt(self, act: Any) -> None:
+    def _attempt(self, act: Callable[[], _Made]) -> _Made:
         assert self.written is not None
         try:
             with _output_errors(self.written):
-                act()
+                return act()
         except OutputError:
             self._has_failed = True
             raise
@@ -206,13 +211,13 @@ class TensorBoardLog:
 
 @contextlib.contextmanager
 def _output_errors(folder: Path) -> Iterator[None]:
-    """Turn errors of the system and of TensorFlow's files into an OutputError."""
+    """Turn errors of the system, of TensorFlow's files, and of a memory too small for a copy into an OutputError."""
     from tensorflow.errors import OpError
 
     try:
         yield
-    except (OSError, OpError) as error:
-        said = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+    except (OSError, OpError, MemoryError) as error:
+        said = getattr(error, "strerror", None) or getattr(error, "message", None) or type(error).__name__
         reason = str(said).rpartition("; ")[2]  # TensorFlow names the file before it
         raise OutputError(f"{OPTION}: {str(folder)!r} cannot be written ({reason})") from error
 

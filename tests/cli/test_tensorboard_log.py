@@ -231,7 +231,7 @@ def test_a_full_disk_is_noticed_before_the_run(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error", [tf.errors.ResourceExhaustedError(None, None, "/logs/events; full"), OSError(28, "full")]
+    "error", [tf.errors.ResourceExhaustedError(None, None, "/logs/events; full"), OSError(28, "full"), MemoryError()]
 )
 def test_a_log_that_fails_ends_alone(folder, monkeypatch, error, capsys):
     def fails(*_):
@@ -245,7 +245,16 @@ def test_a_log_that_fails_ends_alone(folder, monkeypatch, error, capsys):
     assert Path("out.png").is_file()
     err = capsys.readouterr().err
     assert err.count("error: --tensorboard: ") == 1
-    assert "cannot be written (full); the run goes on without it" in err
+    reason = "MemoryError" if isinstance(error, MemoryError) else "full"
+    assert f"cannot be written ({reason}); the run goes on without it" in err
+
+
+def test_a_package_that_cannot_be_imported_ends_the_log_alone(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams", None)
+    assert cli.main(LOGGED) == 0
+    assert Path("out.png").is_file()
+    assert not list(Path(".").glob("logs/*/*"))
+    assert "error: --tensorboard: the package tensorboard cannot be imported (" in capsys.readouterr().err
 
 
 def _failing(act):
