@@ -28,6 +28,9 @@ PathLike = str | os.PathLike[str]
 _HIDDEN = ".neural-style-"
 """What the names of temporary files begin with."""
 
+_PROBE_BYTES = 4096
+"""What is written to a folder to see whether its disk has room."""
+
 
 def check_writable(path: PathLike, option: str, *, overwrite: bool) -> None:
     """Check that a file can be written, before any work is done. Change nothing.
@@ -54,6 +57,31 @@ def check_writable(path: PathLike, option: str, *, overwrite: bool) -> None:
     with _output_error(path, option):
         try:
             _create(probe)
+        finally:
+            _remove(probe)
+
+
+def check_folder(path: PathLike, option: str) -> None:
+    """Check that new files can be written into a folder, which need not exist yet. Change nothing.
+
+    Args:
+        path: the folder.
+        option: the option that asked for it; errors begin with it.
+
+    Raises:
+        OutputError: it is no folder, cannot be made or written to, or its disk is full.
+    """
+    path = Path(path)
+    _check_name(path, option)
+    folder = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
+    if not folder.is_dir():
+        got = "that" if folder == path else repr(str(folder))
+        raise OutputError(f"{option}: expected a folder, got {str(path)!r}, but {got} is not one; give another name")
+    probe = _temporary(folder, "")
+    with _output_error(path, option):
+        try:
+            _create(probe)
+            probe.write_bytes(bytes(_PROBE_BYTES))
         finally:
             _remove(probe)
 

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from neural_style.errors import OutputError
-from neural_style.files import check_writable, numbered, write_atomically
+from neural_style.files import check_folder, check_writable, numbered, write_atomically
 
 
 def write_text(text):
@@ -261,3 +261,31 @@ def test_names_that_are_not_text_are_written(tmp_path):
     check_writable(path, "output", overwrite=False)
     assert write_atomically(path, write_text("new"), overwrite=False) == path
     assert os.listdir(os.fsencode(tmp_path)) == [b"\xff.txt"]
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_check_folder_passes_and_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    for folder in ("there", "new", "new/deeper", tmp_path / "there" / "new"):
+        check_folder(folder, "tensorboard")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("file", "expected a folder, got 'file', but that is not one"),
+        ("file/logs", "expected a folder, got 'file/logs', but 'file' is not one"),
+        ("a\0b", "expected a file name"),
+    ],
+)
+def test_check_folder_refuses_what_cannot_be_one(tmp_path, monkeypatch, folder, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"^tensorboard: ") as caught:
+        check_folder(folder, "tensorboard")
+    assert said in str(caught.value)
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]

@@ -6,12 +6,12 @@ import functools
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from neural_style import __version__, files
-from neural_style.cli import film_formats, flag_files, loss_history, standard_streams
+from neural_style.cli import film_formats, flag_files, loss_history, profiling, standard_streams, tensorboard_log
 from neural_style.config.config import OPTIONS, Config
 from neural_style.config.encoded_picture import EncodedPicture
 from neural_style.config.resolve import resolve
@@ -73,7 +73,7 @@ class Outputs:
         """Check that every file can be written, without writing any.
 
         Raises:
-            UsageError: a flag file cannot hold the flags, or what plots or films need is missing.
+            UsageError: a flag file cannot hold the flags, or a package that an option needs is missing.
             OutputError: a file exists and must not be replaced, is an input of the run, is asked for twice, or cannot
                 be written.
         """
@@ -81,6 +81,10 @@ class Outputs:
             loss_history.check_can_plot()
         if self.film is not None:
             film_formats.check_can_encode(self.film.suffix)
+        if self.config.tensorboard is not None:
+            tensorboard_log.check_can_log(self.config.tensorboard)
+        if self.config.profile is not None:
+            profiling.check_can_profile(self.config.profile)
         if self.config.save_flags is not None:
             list(flag_files.lines_that_repeat(self.config, {}))  # raises for what no flag file can hold
         sources = self._sources()
@@ -101,6 +105,12 @@ class Outputs:
             files.check_writable(path, option, overwrite=self._may_replace(path))
             if option in ("output", "checkpoint_output"):
                 writing.check_format(path, option, self._size, self.config.bit_depth)
+        for option in ("tensorboard", "profile"):
+            folder = getattr(self.config, option)
+            if folder is not None and any(_is_within(os.path.realpath(folder), file) for file in seen):
+                raise OutputError(
+                    f"{option}: expected a folder, got {folder!r}, where a file is to be written; give another name"
+                )
 
     def write_result(self, step: Step, network: VGGWeights) -> Path | None:
         """Write a step's image as the result. If that fails, write it elsewhere, without replacing anything.
@@ -248,6 +258,10 @@ class Outputs:
         return written
 
 
+def _is_within(path: str, other: str) -> bool:
+    return path == other or path.startswith(other + os.sep)
+
+
 def _note_new_name(option: str, wanted: Path, written: Path) -> None:
     if written != wanted:
         _log.warning("%s: %r exists by now, so the file is written as %r", option, str(wanted), str(written))
@@ -275,6 +289,13 @@ def stem_of(pictures: Iterable[Source], *others: str) -> str:
 def pictures_of(config: Config) -> tuple[Source, ...]:
     """Return the pictures that a default name is made of: the content, or "texture" without one, and the styles."""
     return (Path("texture") if config.content is None else config.content, *config.styles)
+
+
+def stem_of_result(config: Config) -> str:
+    """Return the name of the result without its suffix: the one asked for, or the default one."""
+    if config.output and not standard_streams.is_output(config):
+        return Path(config.output).stem
+    return stem_of(pictures_of(config), *(() if config.styles else config.content_terms))
 
 
 def _default_name(config: Config) -> Path:

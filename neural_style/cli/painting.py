@@ -159,7 +159,7 @@ def _go_through(job: _Job, results: _Results, seconds: float) -> bool:
     timer.daemon = True
     with (
         signals.canceling(session.cancel, messages),
-        Watchers(list(watchers_of(session, job.outputs))) as watchers,
+        Watchers(list(watchers_of(session, job.outputs)), job.outputs.written) as watchers,
         Reporter(session.scales, config.print_iterations, tolerance=tolerance, before=before) as reporter,
     ):
         if config.max_time is not None:

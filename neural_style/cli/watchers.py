@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from neural_style.cli import film, preview
 from neural_style.cli.console import say, with_dashes
+from neural_style.cli.outputs import stem_of_result
+from neural_style.cli.profiling import Profiler
+from neural_style.cli.tensorboard_log import TensorBoardLog
 from neural_style.errors import NeuralStyleError
+from neural_style.runs.recipe import settings_of
 
 if TYPE_CHECKING:
     from neural_style.cli.outputs import Outputs
@@ -37,18 +41,29 @@ def watchers_of(session: Session, outputs: Outputs) -> Iterator[Watcher]:
         session: the run.
         outputs: its files.
     """
-    if session.config.progress_film is not None:
+    config = session.config
+    if config.progress_film is not None:
         yield film.Film(session, outputs)
-    if session.config.preview:
+    if config.preview:
         yield from preview.previews_of(session)
+    if config.tensorboard is not None:
+        yield TensorBoardLog(session, stem_of_result(config), settings_of(config, session.network))
+    if config.profile is not None:
+        yield Profiler(session)
 
 
 class Watchers:
     """All watchers of a run. Use it as a context manager."""
 
-    def __init__(self, watchers: Sequence[Watcher]):
-        """Start with the watchers of `watchers_of`."""
+    def __init__(self, watchers: Sequence[Watcher], written: dict[str, Any] | None = None):
+        """Start.
+
+        Args:
+            watchers: those of `watchers_of`.
+            written: gets the option and the path of what each of them has written, where it says so as `written`.
+        """
         self._watchers = list(watchers)
+        self._written = {} if written is None else written
 
     def __enter__(self) -> Watchers:
         return self
@@ -67,6 +82,8 @@ class Watchers:
 
     def _close(self, watcher: Watcher) -> None:
         self._attempted(watcher, watcher.close)
+        if (path := getattr(watcher, "written", None)) is not None:
+            self._written[watcher.option] = str(path)
 
     def _attempted(self, watcher: Watcher, act: Callable[[], object]) -> bool:
         try:

@@ -43,6 +43,13 @@ class Optimizer(Protocol[S]):
     def ask(self, state: S) -> Any:
         """Return the image to evaluate next, or once `is_done` is true, where the optimizer ended."""
 
+    def step_size(self, state: S) -> float | None:
+        """Return how long the step to the image of `ask` is, for people to look at.
+
+        Of Adam and SGD, it is the learning rate; of L-BFGS, the factor on the search direction, of which 1 is a whole
+        quasi-Newton step. None for the start image, and where it is not known.
+        """
+
     def tell(self, state: S, total: float, gradient: Any) -> S:
         """Return the next state, given loss and gradient at the image that `ask` returns. The old one is used up."""
 

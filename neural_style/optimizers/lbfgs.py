@@ -75,6 +75,10 @@ class LBFGS:
         """Return the image to evaluate next."""
         return state.image
 
+    def step_size(self, state: LBFGSState) -> float | None:
+        """Return the factor on the direction of the search; None before the first."""
+        return None if state.search is None else state.search.step
+
     def tell(self, state: LBFGSState, total: float, gradient: Image) -> LBFGSState:
         """Take loss and gradient. The state is changed, and returned."""
         gradient = tf.convert_to_tensor(gradient)

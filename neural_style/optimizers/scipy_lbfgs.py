@@ -66,6 +66,10 @@ class ScipyLBFGS:
         """Return the image to evaluate next."""
         return state.image
 
+    def step_size(self, state: ScipyState) -> float | None:
+        """Return None, since SciPy keeps its steps to itself."""
+        return None
+
     def tell(self, state: ScipyState, total: float, gradient: Image) -> ScipyState:
         """Take loss and gradient. The state is changed, and returned."""
         gradient = tf.convert_to_tensor(gradient)

@@ -93,6 +93,10 @@ class Stepping(Generic[S]):
         """Return the image to evaluate next."""
         return state.image
 
+    def step_size(self, state: S) -> float | None:
+        """Return the learning rate of the last step; None before the first."""
+        return self.rate(state.steps - 1) if state.steps else None
+
     def is_done(self, state: S) -> bool:
         """Return whether it has failed."""
         return state.failed

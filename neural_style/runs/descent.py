@@ -51,6 +51,8 @@ class Evaluation:
     total: float
     is_best: bool
     """Whether its loss is the lowest since the descent began, or since its loss weights changed."""
+    step_size: float | None = None
+    """How long the step to the image was; see `Optimizer.step_size`."""
 
 
 def optimizer_of(
@@ -222,7 +224,7 @@ class Descent:
             self.best_image, self.best_total = image, total
         if self._average is not None:
             image, is_best = self._average.add(image), True
-        return Evaluation(image, terms, total, is_best)
+        return Evaluation(image, terms, total, is_best, self._optimizer.step_size(self._state))
 
     @property
     def result(self) -> Any:

@@ -9,6 +9,7 @@ from neural_style.runs import pyramid
 
 if TYPE_CHECKING:
     from neural_style.runs.pyramid import Scale
+    from neural_style.runs.session import Session
 
 
 FIXED_SECONDS = 0.02
@@ -41,6 +42,14 @@ class Forecast:
         self._iteration = -1  # the start image is iteration 0
         self._seconds: dict[int, list[float]] = {}  # of evaluations by scale, but the first
         self._first: dict[int, float] = {}  # of the first evaluation of a scale, but that of the run
+
+    @classmethod
+    def of(cls, session: Session) -> Forecast:
+        """Begin with a session, which may have made steps already."""
+        forecast = cls(session.scales, session.config.tolerance_of(session.plans[-1].optimizer))
+        if session.iteration >= 0:
+            forecast.recall(session.iteration, session.scale, session.totals)
+        return forecast
 
     @property
     def is_limit(self) -> bool:
@@ -105,6 +114,12 @@ class Forecast:
         return here + sum(
             (self._expected(self._scales[index]) - 1 + start) * self._evaluation(index) for index in indices
         )
+
+    @property
+    def share(self) -> float:
+        """Share of the time that is over, 0 to 1, as expected now."""
+        left = self.seconds_left
+        return 0.0 if left is None else self.seconds_done / max(self.seconds_done + left, 1e-9)
 
     def _evaluation(self, index: int) -> float:
         """Return the seconds of an evaluation at a scale, as known or expected."""

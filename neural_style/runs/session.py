@@ -264,7 +264,9 @@ class Session:
         losses, by_layer = losses_of(evaluation.terms)
         numbers = self._iteration, losses, size, evaluation.is_best
         seconds = time.monotonic() - began
-        step = Step(*numbers, self._alpha, render, by_layer, None if overwritten else small, seconds)
+        step = Step(
+            *numbers, self._alpha, render, by_layer, None if overwritten else small, seconds, evaluation.step_size
+        )
         if self._best is None or self._best.scale != size:
             self._first_of_scale = self._iteration
         if overwritten:

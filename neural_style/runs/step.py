@@ -13,6 +13,7 @@ from PIL import Image
 
 from neural_style.config.resolve import ResolvedConfig
 from neural_style.errors import NeuralStyleError
+from neural_style.images import small_copies
 from neural_style.images.picture import to_uint8, with_alpha
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Step:
     """Makes the image, uint8 (height, width, 3), at a width and height; None if it comes from `image` alone."""
     seconds: float | None = field(repr=False, default=None)
     """How long the evaluation took, what was done before the first at a size included; None if it is unknown."""
+    step_size: float | None = None
+    """How long the step to this image was: Adam's and SGD's learning rate, or the factor on L-BFGS's direction, of
+    which 1 is a whole quasi-Newton step. None for the first image of a scale, and with SciPy's L-BFGS."""
 
     def __post_init__(self) -> None:
         """Freeze the losses."""
@@ -89,11 +93,21 @@ class Step:
         size = (width, height)
         return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
 
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture for a notebook, as a PNG of at most 1024 pixels a side; None if it has no image."""
+        return None if self.render is _not_sent and "image" not in vars(self) else self._png
+
+    @cached_property
+    def _png(self) -> bytes:
+        return small_copies.as_png(self.image_with_alpha)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
         by_layer = {name: dict(of_layers) for name, of_layers in self.losses_by_layer.items()}
         changed = {"losses": dict(self.losses), "losses_by_layer": by_layer, "render": _not_sent, "render_small": None}
-        return {**vars(self), **changed}
+        state = {**vars(self), **changed}
+        state.pop("_png", None)  # made again where it is looked at
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what was pickled, and freeze it again."""
@@ -131,6 +145,14 @@ class Result:
     """The type that the network computed in."""
     plan: str
     """How the largest size was computed, in words."""
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture for a notebook, as a PNG of at most 1024 pixels a side."""
+        return self._png
+
+    @cached_property
+    def _png(self) -> bytes:
+        return small_copies.as_png(self.image)
 
 
 def losses_of(terms: LossTerms) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

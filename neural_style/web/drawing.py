@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-
-import numpy as np
-from PIL import Image
 
 from neural_style.config import byte_sizes, durations
 from neural_style.web.jobs import Job, Point, State
@@ -23,18 +19,6 @@ _CURVES = (("total", ""), ("style", "7 4"), ("content", "2 4"))
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 190, 52, 74, 12, 30
 _MOST_POINTS, _MOST_DECADES = 250, 6
-
-
-def jpeg(pixels: np.ndarray, side: int = LIVE_SIDE) -> bytes:
-    """Return a picture, uint8 or uint16 (height, width, 3), as a JPEG file that is at most `side` px long."""
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    image = Image.fromarray(pixels)
-    if max(image.size) > side:
-        image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=85)
-    return stream.getvalue()
 
 
 def picture(data: bytes, text: str) -> str:

@@ -18,6 +18,7 @@ from neural_style.config.resolve import resolve
 from neural_style.config.strength import USUAL
 from neural_style.errors import NeuralStyleError, UsageError
 from neural_style.example_pictures import example_picture
+from neural_style.images import small_copies
 from neural_style.runs.recipe import recipe_of
 from neural_style.web import drawing, form
 from neural_style.web.form import Entered
@@ -197,10 +198,16 @@ class Desk:
             iteration, data, due = self._live.get(job.key, (-1, b"", 0.0))
             now = time.monotonic()
             if iteration != step.iteration and now >= due:
-                data = drawing.jpeg(step.image)
+                data, _ = small_copies.as_jpeg(step.small_image(*self._live_size(job)), drawing.LIVE_SIDE)
                 took = time.monotonic() - now
                 self._live = {job.key: (step.iteration, data, now + took / LIVE_COST)}
             return data
+
+    def _live_size(self, job: Job) -> tuple[int, int]:
+        """Return width and height of the picture that is shown while a job is painted."""
+        last = job.scales[-1]
+        factor = min(1.0, drawing.LIVE_SIDE / max(last.width, last.height))
+        return max(1, round(last.width * factor)), max(1, round(last.height * factor))
 
     def before(self, visitor: Visitor, job: Job) -> str | None:
         """Return the path of the photo of a finished job, as large as the result; None for a texture."""

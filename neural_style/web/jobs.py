@@ -120,9 +120,7 @@ class Job:
         """Share of the work that is done, 0 to 1, as expected now."""
         if self.state is State.DONE:
             return 1.0
-        if self.forecast is None or not self.forecast.work_done:
-            return 0.0
-        return self.forecast.work_done / (self.forecast.work_done + self.forecast.work_left)
+        return 0.0 if self.forecast is None else self.forecast.share
 
 
 class Painter:
@@ -321,12 +319,8 @@ class Painter:
         return self.stylizer.session(job.config)
 
     def _begin(self, job: Job, session: Session) -> None:
-        config = session.config
-        forecast = Forecast(session.scales, config.tolerance_of(session.plans[-1].optimizer))
-        if session.iteration >= 0:
-            forecast.recall(session.iteration, session.scale, session.totals)
         with self._changed:
-            job.forecast, job.scales, job.session = forecast, session.scales, session
+            job.forecast, job.scales, job.session = Forecast.of(session), session.scales, session
             job.peak = max(plan.peak for plan in session.plans)
             job.state = State.PAINTING
             if session.iteration >= 0 and job.new_weights:

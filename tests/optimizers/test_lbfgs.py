@@ -297,3 +297,21 @@ def test_noise_of_the_loss_does_not_stop_it():
 
     images, _ = images_and_totals(run(LBFGS(10, noise=1e-4), noisy, 60))
     assert min(value_of(quadratic, image) for image in images) < 1e-3 * value_of(quadratic, START)
+
+
+def test_the_step_size_is_the_factor_on_the_direction():
+    optimizer = LBFGS(10)
+    state = optimizer.init(START)
+    assert optimizer.step_size(state) is None
+    for _ in range(6):
+        state, _ = step(optimizer, state, rosenbrock)
+        moved = np.asarray(optimizer.ask(state) - state.base.image, np.float64).ravel()
+        direction = np.asarray(state.direction, np.float64).ravel()
+        expected = moved @ direction / (direction @ direction)
+        assert optimizer.step_size(state) == pytest.approx(expected, rel=1e-4)
+
+
+def test_scipy_does_not_tell_its_step_size():
+    optimizer = ScipyLBFGS(10)
+    state, _ = step(optimizer, optimizer.init(START), quadratic)
+    assert optimizer.step_size(state) is None

@@ -213,3 +213,16 @@ def test_in_place_images_that_cannot_be_overwritten_are_refused():
     for image in (np.zeros(SHAPE), np.zeros(SHAPE, np.float32)[:, ::2], frozen):
         with pytest.raises(ValueError, match=r"^image: expected a contiguous and writeable float32 array, got float"):
             make("InPlaceSGD").init(image)
+
+
+@ALL
+def test_the_step_size_is_the_rate_of_the_last_step(name):
+    kind, settings, _ = KINDS[name]
+    optimizer = kind(**settings, decay=DECAY)
+    state = optimizer.init(start_for(optimizer))
+    found = [optimizer.step_size(state)]
+    for _ in range(4):
+        state, _ = step(optimizer, state, quadratic)
+        found.append(optimizer.step_size(state))
+    rate = settings["learning_rate"]
+    assert found == [None, rate, rate, rate, rate / 4]

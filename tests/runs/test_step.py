@@ -1,9 +1,11 @@
 import copy
 import dataclasses
+import io
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from neural_style.errors import NeuralStyleError
 from neural_style.runs.step import LOSS_NAMES, Result, Step
@@ -185,3 +187,48 @@ def test_a_small_image_of_an_image_that_is_there_is_made_of_it(dtype):
     record = step(render=lambda: np.full((20, 40, 3), white, dtype), render_small=pytest.fail)
     _ = record.image
     np.testing.assert_array_equal(record.small_image(10, 5), np.full((5, 10, 3), 255, np.uint8))
+
+
+# --- in notebooks -----------------------------------------------------------------------------------------------------
+
+
+def result(image):
+    return Result(image, losses(), 3, 7, None, "builtin#sha256:0", "CPU:0", "float32", "4×2 px whole")
+
+
+def opened(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_a_step_is_shown_as_a_picture_that_is_encoded_once():
+    record = step(alpha=ALPHA)
+    png = record._repr_png_()
+    np.testing.assert_array_equal(opened(png), record.image_with_alpha)
+    assert record._repr_png_() is png
+
+
+def test_a_result_is_shown_as_a_picture_with_alpha_that_is_encoded_once():
+    record = result(step(alpha=ALPHA).image_with_alpha)
+    np.testing.assert_array_equal(opened(record._repr_png_()), record.image)
+    assert record._repr_png_() is record._repr_png_()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_large_picture_is_shown_small(kind):
+    image = np.full((1100, 2200, 3), np.iinfo(kind).max, kind)
+    for record in (step(render=image.copy), result(image)):
+        shown = opened(record._repr_png_())
+        assert shown.shape == (512, 1024, 3)
+        assert (shown == 255).all()
+
+
+def test_what_is_shown_is_not_pickled():
+    record = step()
+    _ = record._repr_png_()
+    sent = pickle.loads(pickle.dumps(record))
+    assert "_png" not in vars(sent)
+    np.testing.assert_array_equal(opened(sent._repr_png_()), pixels())
+
+
+def test_a_step_without_its_image_is_shown_as_text():
+    assert pickle.loads(pickle.dumps(step()))._repr_png_() is None

@@ -8,12 +8,14 @@ import shlex
 import time
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from neural_style.cli import flags
 from neural_style.errors import ImageError, NeuralStyleError, UsageError
 from neural_style.images.reading import read_settings
+from neural_style.runs.pyramid import Scale
 from neural_style.web import drawing, handlers, program
 from neural_style.web.form import Entered
 from neural_style.web.jobs import Job, Point, State
@@ -142,19 +144,20 @@ def test_examples_are_copies_of_the_visitor_s_own(desk, visitor):
 def test_pictures_while_painting_cost_little(desk, monkeypatch):
     now, made = [0.0], []
 
-    def jpeg(pixels):
+    def small(width, height):
         now[0] += 2.0
-        made.append(pixels)
-        return b"jpeg"
+        made.append((width, height))
+        return np.zeros((height, width, 3), np.uint8)
 
     monkeypatch.setattr(handlers.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(drawing, "jpeg", jpeg)
     job = Job(None, None, "", "")
+    job.scales = [Scale(100, 50, 3), Scale(1536, 1000, 3)]
     assert desk.live(job) is None
     for iteration in range(200):
-        job.step = type("", (), {"iteration": iteration, "image": iteration})
+        job.step = type("", (), {"iteration": iteration, "small_image": staticmethod(small)})
         now[0] += 1
-        assert desk.live(job) == b"jpeg"
+        assert desk.live(job).startswith(b"\xff\xd8")
+    assert {*made} == {(768, 500)}
     assert 2.0 * len(made) <= handlers.LIVE_COST * now[0] + 2.0
 
 

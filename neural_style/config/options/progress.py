@@ -36,6 +36,18 @@ class Progress:
     preview: bool = option(
         "Progress", "Show the picture in the terminal while it emerges, as well as the terminal can.", False
     )
+    tensorboard: str | None = option(
+        "Progress",
+        "Log losses, speed, pictures and settings for TensorBoard, to a folder of the run's own in this one.",
+        None,
+        path=True,
+    )
+    profile: str | None = option(
+        "Progress",
+        "Record where a few evaluations at the full size spend their time, as a profile of TensorFlow in this folder.",
+        None,
+        path=True,
+    )
     workdir: str | None = option(
         "Progress",
         "Folder for the checkpoints of the run, from which --resume goes on to the same picture after any end. One run "
