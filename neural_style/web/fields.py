@@ -1,21 +1,75 @@
-"""Gradio's components for pictures, without its decoding: pictures are read by this program alone, with its limits.
+"""Gradio's components without its reading of values: pictures are decoded by this program alone, with its limits.
 
-Methods of these components are replaced one by one. For a class that derives from a component, Gradio would write a
-file next to its module.
+What is wrong with a value is said by this program, too, in its own words, and not while it is being typed.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Any
+from abc import ABCMeta
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components.base import server
-from gradio.components.image_editor import AcceptBlobs, EditorData
+from gradio.components.image_editor import AcceptBlobs, EditorData, EditorDataBlobs
 from gradio.data_classes import FileData, ImageData
 
 _MOST_PAINTED, _MOST_LAYERS, _MOST_LAYER_BYTES = 32, 4, 2 * 10**7
 """How many paintings wait to be used, how many layers one has, and how large a layer is."""
+
+_Component = TypeVar("_Component", bound=type)
+
+
+def _derived(base: _Component, **methods: Any) -> _Component:
+    """Return a component with other methods.
+
+    The metaclass of components would write a file next to this module, so it is passed over.
+    """
+    made: Any = ABCMeta.__new__(type(base), base.__name__, (base,), {"is_template": True, **methods})
+    return made
+
+
+def _path_of(self: gr.Image, payload: ImageData | None) -> str | None:
+    """Return the path of a picture that was sent."""
+    return None if payload is None else payload.path
+
+
+def _layers_of(self: gr.ImageEditor, payload: EditorData | None) -> list[bytes | str]:
+    """Return what was painted: layers, each the bytes of a file or a path."""
+    if payload is None:
+        return []
+    layers: list[Any] = list(payload.layers or [])
+    if payload.id is not None:
+        stored = self.blob_storage.pop(payload.id, None)
+        layers = list(stored.layers) if stored else []
+    return [layer.path if isinstance(layer, FileData) else layer for layer in layers if layer is not None]
+
+
+@server
+def _accept_blobs(self: gr.ImageEditor, data: AcceptBlobs) -> None:
+    """Keep a layer that was painted until it is used. Only a few are kept."""
+    kind, index, number = (str(data.data.get(name)) for name in ("type", "index", "id"))
+    if kind != "layer" or not index.isdigit() or int(index) >= _MOST_LAYERS or len(number) > 100:
+        return
+    content = data.files[0][1]
+    if len(content) > _MOST_LAYER_BYTES:
+        return
+    stored = self.blob_storage.pop(number, None) or EditorDataBlobs(background=None, layers=[], composite=None)
+    stored.layers += [None] * (int(index) + 1 - len(stored.layers))
+    stored.layers[int(index)] = content
+    self.blob_storage[number] = stored
+    while len(self.blob_storage) > _MOST_PAINTED:
+        del self.blob_storage[next(iter(self.blob_storage))]
+
+
+def _as_sent(self: gr.Slider, payload: float | None) -> float | None:
+    """Return a number, which may be out of bounds."""
+    return payload
+
+
+_Picture = _derived(gr.Image, preprocess=_path_of)
+_Regions = _derived(gr.ImageEditor, preprocess=_layers_of, accept_blobs=_accept_blobs)
+SliderField = _derived(gr.Slider, preprocess=_as_sent)
+"""A slider whose number may be out of bounds."""
 
 
 def picture_field(**options: Any) -> gr.Image:
@@ -24,13 +78,7 @@ def picture_field(**options: Any) -> gr.Image:
     Args:
         options: those of `gr.Image`.
     """
-    field = gr.Image(type="filepath", sources=["upload", "clipboard"], image_mode=None, **options)
-
-    def preprocess(payload: ImageData | None) -> str | None:
-        return None if payload is None else payload.path
-
-    field.preprocess = preprocess  # type: ignore[method-assign]
-    return field
+    return _Picture(type="filepath", sources=["upload", "clipboard"], image_mode=None, **options)
 
 
 def regions_field(**options: Any) -> gr.ImageEditor:
@@ -39,32 +87,4 @@ def regions_field(**options: Any) -> gr.ImageEditor:
     Args:
         options: those of `gr.ImageEditor`.
     """
-    field = gr.ImageEditor(type="filepath", sources=[], transforms=[], layers=False, format="png", **options)
-    painted: OrderedDict[str, list[bytes | None]] = OrderedDict()  # number of a painting -> its layers
-
-    def preprocess(payload: EditorData | None) -> list[bytes | str]:
-        if payload is None:
-            return []
-        layers: list[Any] = list(payload.layers or [])
-        if payload.id is not None:
-            layers = list(painted.pop(payload.id, []))
-        return [layer.path if isinstance(layer, FileData) else layer for layer in layers if layer is not None]
-
-    @server
-    def accept_blobs(data: AcceptBlobs) -> None:
-        """Keep a layer until it is used. Only a few are kept."""
-        kind, index, number = (str(data.data.get(name)) for name in ("type", "index", "id"))
-        if kind != "layer" or not index.isdigit() or int(index) >= _MOST_LAYERS or len(number) > 100:
-            return
-        content = data.files[0][1]
-        if len(content) > _MOST_LAYER_BYTES:
-            return
-        layers = painted.pop(number, [])
-        layers += [None] * (int(index) + 1 - len(layers))
-        layers[int(index)] = content
-        painted[number] = layers
-        while len(painted) > _MOST_PAINTED:
-            painted.popitem(last=False)
-
-    field.preprocess, field.accept_blobs = preprocess, accept_blobs  # type: ignore[method-assign, assignment]
-    return field
+    return _Regions(type="filepath", sources=[], transforms=[], layers=False, format="png", **options)

@@ -157,7 +157,7 @@ class Desk:
                 return found[0]
         return visitor.jobs[-1] if visitor.jobs else None
 
-    def change(self, job: Job, strength: float | None, shares: Sequence[float]) -> str:
+    def change(self, job: Job, strength: float | None, shares: Sequence[float | None]) -> str:
         """Change the strength and the shares of the styles of a job.
 
         Returns:
@@ -170,7 +170,7 @@ class Desk:
         if strength is not None and strength != (USUAL if job.config.strength is None else job.config.strength):
             new["strength"] = float(strength)
         count = len(job.config.styles)
-        chosen = tuple(map(float, shares[:count]))
+        chosen = tuple(1.0 if share is None else float(share) for share in shares[:count])
         if count > 1 and len(chosen) == count and chosen != (job.config.style_blend_weights or (1.0,) * count):
             new["style_blend_weights"] = chosen
         if not new or job.state.is_over:

@@ -16,7 +16,7 @@ from neural_style.config.fields import Option
 from neural_style.config.strength import USUAL
 from neural_style.errors import NeuralStyleError, UsageError
 from neural_style.web import drawing, form, handlers
-from neural_style.web.fields import picture_field, regions_field
+from neural_style.web.fields import SliderField, picture_field, regions_field
 from neural_style.web.form import Entered
 from neural_style.web.handlers import Desk, in_sentence
 from neural_style.web.jobs import Job, State
@@ -84,7 +84,7 @@ class Page:
             elem_id="examples",
             layout="gallery",
         )
-        self.strength = gr.Slider(
+        self.strength = SliderField(
             0,
             1,
             USUAL,
@@ -95,11 +95,11 @@ class Page:
         )
         with gr.Row():
             self.shares = [
-                gr.Slider(0, 4, 1, step=0.25, label=f"Share of style {number}", min_width=200, visible=False)
+                SliderField(0, 4, 1, step=0.25, label=f"Share of style {number}", min_width=200, visible=False)
                 for number in range(1, form.MOST_STYLES + 1)
             ]
         with gr.Row():
-            self.side = gr.Slider(
+            self.side = SliderField(
                 LEAST_SIDE,
                 self._desk.served.max_side,
                 USUAL_SIDE,
@@ -120,7 +120,7 @@ class Page:
                 value=OPTIONS["color"].default,
                 label="Colors",
             )
-            self.seed = gr.Number(0, precision=0, minimum=0, label="Seed", info="Another number, another version.")
+            self.seed = gr.Number(0, precision=0, label="Seed", info="Another number, another version.")
         self.preset = gr.Dropdown(
             handlers.preset_choices(), value=next(iter(Config.presets())), label="Look", elem_id="preset"
         )
@@ -335,8 +335,8 @@ class Page:
         return Entered(
             self._desk.take(visitor, photo, "photo") if photo else None,
             taken,
-            [share for share, path in zip(shares, styles, strict=True) if path],
-            int(side),
+            [1.0 if share is None else share for share, path in zip(shares, styles, strict=True) if path],
+            int(side or 0),
             preset,
             options,
         )
@@ -576,18 +576,21 @@ _WELCOME = """<div class="welcome"><p class="line">The picture appears here.</p>
 
 def _field(option: Option) -> Any:
     """Return the field of an option."""
-    label = option.name.replace("_", " ").capitalize()
-    info = f"{option.help} ({option.bounds})" if option.bounds else option.help
+    facts: dict[str, Any] = {
+        "label": option.name.replace("_", " ").capitalize(),
+        "info": f"{option.help} ({option.bounds})" if option.bounds else option.help,
+        "elem_id": f"option-{option.name}",
+    }
     if option.type is bool:
-        return gr.Checkbox(bool(option.default), label=label, info=info)
+        return gr.Checkbox(bool(option.default), **facts)
     if choices := form.choices_of(option):
         shown = [(choice, choice) for choice in choices]
         if option.is_optional:
             shown.insert(0, ("(chosen by the program)", form.OPEN))
-        return gr.Dropdown(shown, value=form.shown(option, option.default), label=label, info=info)
+        return gr.Dropdown(shown, value=form.shown(option, option.default), **facts)
     if option.type is str or option.is_list:
-        return gr.Textbox(form.shown(option, option.default), label=label, info=info, max_length=1000)
-    return gr.Number(option.default, label=label, info=info, precision=0 if option.type is int else None)
+        return gr.Textbox(form.shown(option, option.default), max_length=1000, **facts)
+    return gr.Number(option.default, precision=0 if option.type is int else None, **facts)
 
 
 def _to_paint_on(sent: Sent) -> Mapping[str, Any]:

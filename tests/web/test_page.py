@@ -143,8 +143,9 @@ def test_what_is_not_for_visitors_is_refused(server):
         assert client.post("/gradio_api/run/paint", headers={"origin": "http://evil.example"}).status_code == 403
         url = {"data": [{"path": "http://127.0.0.1:1/a.png", "meta": {"_type": "gradio.FileData"}}, [], {}]}
         assert client.post("/gradio_api/run/paint", json=url).status_code == 403
-        for content in (b"0" * 4_000_000, (b"0" * 100_000 for _ in range(40))):
-            form = {"content-type": "multipart/form-data; boundary=x"}
+        form = {"content-type": "multipart/form-data; boundary=x"}
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        for content in (head + b"0" * 4_000_000, iter([head, *[b"0" * 100_000] * 40])):
             assert client.post("/gradio_api/upload", headers=form, content=content).status_code == 413
         config = client.get("/config").json()
         assert not config.get("enable_monitoring")
@@ -189,8 +190,8 @@ def test_a_visit_from_the_first_picture_to_the_download(visit, server, tmp_path)
     one.wait_for("#plan", "128×85 px")
     one.page.click("#more > button")
     one.page.click("#more button:has-text('Optimization')")
-    one.page.get_by_label("Iterations", exact=True).fill("100000")
-    one.page.get_by_label("Tolerance", exact=True).fill("0")
+    one.page.fill("#option-iterations input", "100000")
+    one.page.fill("#option-tolerance input", "0")
     one.page.click("#paint")
     one.page.wait_for_selector("#live img")
     first = one.page.get_attribute("#live img", "src")
@@ -262,8 +263,8 @@ def test_regions_that_are_painted_become_masks(visit, tmp_path):
     one.page.wait_for_timeout(1000)
     one.page.click("#more > button")
     one.page.click("#more button:has-text('Optimization')")
-    one.page.get_by_label("Iterations", exact=True).fill("2")
-    one.page.get_by_label("Scales", exact=True).fill("1")
+    one.page.fill("#option-iterations input", "2")
+    one.page.fill("#option-scales textarea", "1")
     one.page.click("#paint")
     one.wait_for("#status", "Done")
     one.page.wait_for_selector("#download")
