@@ -62,13 +62,19 @@ def choices_of(option: Option) -> tuple[str, ...]:
     return () if option.is_list else option.choices
 
 
+def label_of(name: str) -> str:
+    """Return the name of an option as the page has it."""
+    return name.replace("_", " ").capitalize()
+
+
 def shown(option: Option, value: Any) -> Any:
     """Return the value of an option as its field on the page shows it."""
     if value is None or (option.is_list and not value):
-        return OPEN if option.type is str or option.is_list or choices_of(option) else None
+        return OPEN
     if option.is_list:
         return " ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value)
-    return value
+    is_text = option.is_optional and option.type in (int, float) and option.name not in MAIN
+    return f"{value:g}" if is_text and isinstance(value, float) else str(value) if is_text else value
 
 
 def read(option: Option, value: Any) -> Any:
@@ -79,6 +85,12 @@ def read(option: Option, value: Any) -> Any:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
+    kinds_of = {int: "a whole number", float: "a number"}
+    if not option.is_list and isinstance(value, str) and option.type in kinds_of:
+        try:
+            return option.type(value)
+        except ValueError:
+            raise UsageError(f"{option.name}: expected {kinds_of[option.type]}, got {value!r}") from None
     if not option.is_list:
         if option.type is int and isinstance(value, float) and value.is_integer():
             return int(value)

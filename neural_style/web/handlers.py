@@ -277,6 +277,9 @@ def side_of(values: Mapping[str, Any], photo: Sent | None) -> int:
 def in_sentence(error: BaseException) -> str:
     """Return an error's message with a capital letter and a full stop."""
     text = str(error)
+    name, colon, rest = text.partition(": ")
+    if colon and name in OPTIONS:
+        text = f"{form.label_of(name)}: {rest}"
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 

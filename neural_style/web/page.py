@@ -577,7 +577,7 @@ _WELCOME = """<div class="welcome"><p class="line">The picture appears here.</p>
 def _field(option: Option) -> Any:
     """Return the field of an option."""
     facts: dict[str, Any] = {
-        "label": option.name.replace("_", " ").capitalize(),
+        "label": form.label_of(option.name),
         "info": f"{option.help} ({option.bounds})" if option.bounds else option.help,
         "elem_id": f"option-{option.name}",
     }
@@ -588,7 +588,7 @@ def _field(option: Option) -> Any:
         if option.is_optional:
             shown.insert(0, ("(chosen by the program)", form.OPEN))
         return gr.Dropdown(shown, value=form.shown(option, option.default), **facts)
-    if option.type is str or option.is_list:
+    if option.type is str or option.is_list or option.is_optional:  # an empty field of a number turns to 0 in Gradio
         return gr.Textbox(form.shown(option, option.default), max_length=1000, **facts)
     return gr.Number(option.default, precision=0 if option.type is int else None, **facts)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import socket
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from neural_style.errors import UsageError
 from neural_style.web.options import FIRST_PORT, PORTS, Served, is_loopback
@@ -89,13 +91,25 @@ def listen(served: Served) -> socket.socket:
     raise UsageError(f"port: expected a free one, got {served.port}, which another program uses; give another")
 
 
-def serve(served: Served, import_tensorflow: Callable[[], object], say: Callable[[str], object]) -> None:
+class Surroundings(Protocol):
+    """What the program around the page does for it."""
+
+    def import_tensorflow(self) -> None:
+        """Import TensorFlow as the command line does. It is called while the page answers already."""
+
+    def say(self, text: str) -> None:
+        """Tell the user something."""
+
+    def until_signal(self, stop: Callable[[], object]) -> AbstractContextManager[None]:
+        """Let a signal call a function within a `with` block."""
+
+
+def serve(served: Served, around: Surroundings) -> None:
     """Serve the page until a signal ends it.
 
     Args:
         served: how.
-        import_tensorflow: imports TensorFlow as the command line does. It is called while the page answers already.
-        say: tells the user something.
+        around: what calls this.
 
     Raises:
         UsageError: see `check` and `listen`.
@@ -107,16 +121,10 @@ def serve(served: Served, import_tensorflow: Callable[[], object], say: Callable
         files = folder / "files"  # Gradio copies what lies elsewhere
         files.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(files)
-        _serve(served, listening, files, import_tensorflow, say)
+        _serve(served, listening, files, around)
 
 
-def _serve(
-    served: Served,
-    listening: socket.socket,
-    folder: Path,
-    import_tensorflow: Callable[[], object],
-    say: Callable[[str], object],
-) -> None:
+def _serve(served: Served, listening: socket.socket, folder: Path, around: Surroundings) -> None:
     import uvicorn
 
     from neural_style.web.application import application
@@ -124,7 +132,7 @@ def _serve(
     from neural_style.web.jobs import Painter
 
     def prepare() -> Stylizer | None:
-        import_tensorflow()
+        around.import_tensorflow()
         return None if painter.is_closed else calibrated(desk)
 
     painter = Painter(prepare, served.max_jobs)
@@ -137,16 +145,26 @@ def _serve(
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            say(f"the page is at {place} (Ctrl-C ends it)")
+            around.say(f"the page is at {place} (Ctrl-C ends it)")
             painter.start()
             if served.open:
                 webbrowser.open(place)
 
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # they are handled here
+
     config = uvicorn.Config(
         gate, log_level="warning", server_header=False, timeout_graceful_shutdown=1, limit_concurrency=500, ws="none"
     )
+    server = Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
     try:
-        Server(config).run(sockets=[listening])
+        with around.until_signal(stop):
+            server.run(sockets=[listening])
     finally:
         painter.close()
 

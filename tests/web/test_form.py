@@ -48,7 +48,8 @@ def test_what_is_entered_reaches_the_run():
             seed=7,
             quality="best",
             color="match",
-            iterations=20.0,
+            iterations="20",
+            history_size=20.0,
             style_layers="relu1_1, relu2_1",
             style_scales="1 1.5",
             mask_erosion=False,
@@ -60,7 +61,8 @@ def test_what_is_entered_reaches_the_run():
     config = form.config_of(values)
     assert config.style_blend_weights == (1, 3)
     assert (config.strength, config.seed, config.quality, config.color) == (0.8, 7, "best", "match")
-    assert (config.iterations, config.style_layers, config.style_scales) == (20, ("relu1_1", "relu2_1"), (1, 1.5))
+    assert (config.iterations, config.history_size) == (20, 20)
+    assert (config.style_layers, config.style_scales) == (("relu1_1", "relu2_1"), (1, 1.5))
     assert config.init == "recolored"
 
 
@@ -87,6 +89,8 @@ def test_a_texture_needs_a_size_and_no_photo():
         ({"style_scales": "1 " * 101}, "style_scales: expected at most 100 values"),
         ({"init": "/etc/passwd"}, "init: expected one of content, recolored"),
         ({"iterations": 2.5}, "iterations: expected a whole number"),
+        ({"iterations": "2.5"}, "iterations: expected a whole number, got '2.5'"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a number, got 'fast'"),
         ({"iterations": "many"}, "iterations: expected a whole number"),
         ({"quality": "perfect"}, "quality: expected sketch or draft"),
         ({"width": 10**9}, "size: expected"),
