@@ -77,6 +77,24 @@ setup() {
   fi
 }
 
+# browser: installs Chromium, which the tests of the page drive, where apt can. Without it, they are skipped.
+browser() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then
+      return
+    fi
+  done
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    echo "$0: no Chromium, so the tests of the page in a browser are skipped; on Debian: apt install chromium" >&2
+    return
+  fi
+  echo "$0: installing Chromium for the tests of the page"
+  if ! { timeout 120 apt-get update && timeout 300 apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1; then
+    echo "$0: apt could not install Chromium, so the tests of the page in a browser are skipped" >&2
+  fi
+}
+
 # is_installed EXTRA: whether this, or more, was installed with the packaging files as they are now.
 is_installed() {
   local stamp

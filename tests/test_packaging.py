@@ -18,6 +18,7 @@ DATA = {
     *{"neural_style/registry/registry.json", "neural_style/registry/builtin.npz"},
     *{"neural_style/examples/lakeside.jpg", "neural_style/examples/swirls.jpg"},
     *(f"neural_style/presets/{name}.flags" for name in presets.names()),
+    "neural_style/web/page.css",
 }
 
 

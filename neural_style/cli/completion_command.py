@@ -21,6 +21,7 @@ from neural_style.config.defaults import STARTS, STYLE_ROTATIONS
 from neural_style.config.fields import Option
 from neural_style.errors import UsageError
 from neural_style.networks import weights
+from neural_style.web import options as web_options
 
 PROGRAM = "neural-style"
 """Name of the program that is completed."""
@@ -111,6 +112,7 @@ def flags_of_commands() -> dict[str, list[Flag]]:
         "completion": [],
         "recolor": [*colors, *shared],
         "blend": [Flag("--amount", "Share of the finished picture, 0 to 1."), *shared],
+        "web": [flag for option in web_options.FLAGS.values() for flag in _flags_of_option(option)],
         "sweep": [Flag("--vary", "NAME=V1,V2,...: an option, and the values that it takes."), *flags_of_run()],
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from neural_style.config import presets
 from neural_style.config.config import OPTIONS
 from neural_style.config.fields import Option
+from neural_style.web import options as web_options
 
 _INTRODUCTION = """\
 Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESULT] [flags]
@@ -30,6 +31,8 @@ Usage: {program} --content PHOTO --styles PAINTING [PAINTING ...] [--output RESU
            Lay a finished picture over its photo: X is the share of the picture, 0 to 1.
        {program} rerun PAINTED [--yes] [flags]
            Show the command that made a picture, from its metadata, changed by flags; run it with --yes.
+       {program} web [--host H] [--port N] [--auth USER:PASSWORD] [--open] [flags]
+           Serve a page to paint with in the browser; docs/web.md lists its flags.
        {program} doctor
            Show versions, devices and weights, and what is missing.
        {program} doctor --size 6000x4000 [flags]
@@ -94,13 +97,22 @@ def markdown_table() -> str:
     lines = ["| flag | default | meaning |", "|---|---|---|"]
     for group, options in _groups():
         lines.append(f"| **{group}** | | |")
-        for option in options:
-            names = ", ".join(f"`--{name}`" for name in (option.name, option.alias) if name)
-            default = option.required or _shown(option.default)
-            bounds = f" ({_limits(option)})" if _limits(option) else ""
-            meaning = f"{option.help}{bounds}".replace("<", "&lt;")
-            lines.append(f"| {names} | {default} | {meaning} |")
+        lines += _rows(options)
     return "\n".join(lines) + "\n"
+
+
+def web_table() -> str:
+    """Return the table of the flags of the page in Markdown."""
+    return "\n".join(["| flag | default | meaning |", "|---|---|---|", *_rows(web_options.FLAGS.values())]) + "\n"
+
+
+def _rows(options: Iterable[Option]) -> Iterator[str]:
+    for option in options:
+        names = ", ".join(f"`--{name}`" for name in (option.name, option.alias) if name)
+        default = option.required or _shown(option.default)
+        bounds = f" ({_limits(option)})" if _limits(option) else ""
+        meaning = f"{option.help}{bounds}".replace("<", "&lt;")
+        yield f"| {names} | {default} | {meaning} |"
 
 
 def _groups() -> Iterable[tuple[str, list[Option]]]:

@@ -141,7 +141,7 @@ class Page:
 
     def _lay_out_more(self) -> None:
         with gr.Accordion("More", open=False, elem_id="more"):
-            gr.HTML("<p>What is left empty is chosen by the program. docs/flags.md explains every option.</p>")
+            gr.HTML("<p>What is left empty is chosen by the program.</p>")
             self.more: dict[str, Any] = {}
             for group, options in form.MORE.items():
                 if not options:
@@ -256,7 +256,7 @@ class Page:
         shown = self._shown
         self.paint.click(
             self._on_paint, [*entered, self.mask_kind, self.regions], [self.notice, self.chosen, *shown], **quick
-        )
+        ).then(None, None, None, js=_SHOW_PICTURE, api_visibility="private")
         refresh: dict[str, Any] = {"fn": self._on_tick, "inputs": [self.chosen, self.seen], "outputs": shown, **quick}
         self.timer.tick(**refresh)
         self.blocks.load(self._on_load, None, [*entered, *shown], **quick)
@@ -561,6 +561,12 @@ class Page:
         for function in (paint, status, pause, go_on, stop, change):
             gr.api(function, api_name=function.__name__, queue=False)
 
+
+_SHOW_PICTURE = """() => {
+  const status = document.getElementById("status"), notice = document.getElementById("notice")
+  if (innerWidth < 800 && status && !notice?.querySelector(".problem")) status.scrollIntoView({behavior: "smooth"})
+}"""
+"""Where all is in one column, Paint leads to the picture, which would be out of sight."""
 
 _QUALITY_WORDS = {"sketch": "Sketch", "draft": "Draft", "normal": "Normal", "best": "Best"}
 _COLOR_WORDS = {
