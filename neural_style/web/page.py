@@ -20,7 +20,7 @@ from neural_style.web.fields import SliderField, picture_field, regions_field
 from neural_style.web.form import Entered
 from neural_style.web.handlers import Desk, in_sentence
 from neural_style.web.jobs import Job, State
-from neural_style.web.options import LEAST_SIDE, USUAL_SIDE
+from neural_style.web.options import LEAST_SIDE, USUAL_SIDE, is_loopback
 from neural_style.web.pictures import BRUSHES, Sent, regions_of
 from neural_style.web.visitors import COOKIE, Visitor
 
@@ -54,7 +54,7 @@ class Page:
             with gr.Row(elem_classes="columns"):
                 with gr.Column(scale=5, min_width=320):
                     self._lay_out_form()
-                with gr.Column(scale=6, min_width=320):
+                with gr.Column(scale=6, min_width=320, elem_classes="result"):
                     self._lay_out_result()
             self._connect()
             self._connect_api()
@@ -62,7 +62,7 @@ class Page:
     # --- layout -------------------------------------------------------------------------------------------------------
 
     def _lay_out_form(self) -> None:
-        self.photo = picture_field(label="Photo", height=230, elem_id="photo", placeholder="Drop a photo, or click")
+        self.photo = picture_field(label="Photo", height=200, elem_id="photo", placeholder="Drop a photo, or click")
         with gr.Row(elem_classes="styles"):
             self.styles = [
                 picture_field(
@@ -70,7 +70,7 @@ class Page:
                     height=140,
                     min_width=120,
                     elem_id=f"style-{number}",
-                    placeholder="Drop or click",
+                    placeholder="Add",
                 )
                 for number in range(1, form.MOST_STYLES + 1)
             ]
@@ -105,7 +105,7 @@ class Page:
                 USUAL_SIDE,
                 step=16,
                 label="Size in pixels",
-                info="Longer side. A small one is quick, and shows how a large one will look.",
+                info="Longer side. Try a small one first.",
                 elem_id="side",
             )
             self.quality = gr.Dropdown(
@@ -179,7 +179,7 @@ class Page:
             self.settings_words = gr.HTML()
 
     def _lay_out_result(self) -> None:
-        self.status = gr.HTML(_WELCOME, elem_id="status")
+        self.status = gr.HTML(_welcome(self._desk.served.host), elem_id="status")
         with gr.Row(visible=False, elem_id="controls") as self.controls:
             self.pause = gr.Button("Pause", size="sm", min_width=90)
             self.go_on = gr.Button("Go on", size="sm", min_width=90, visible=False)
@@ -471,7 +471,7 @@ class Page:
         """
         job = self._desk.job_of(visitor, chosen) or self._desk.job_of(visitor, None)
         if job is None:
-            return (_WELCOME, "", "", *[gr.skip()] * 11, ("", -1, ""))
+            return (_welcome(self._desk.served.host), "", "", *[gr.skip()] * 11, ("", -1, ""))
         state, over = job.state, job.state.is_over
         iteration = job.step.iteration if job.step else -1
         finished = _finished(visitor)
@@ -576,8 +576,14 @@ _COLOR_WORDS = {
     "histogram": "Histogram of the photo",
 }
 
-_WELCOME = """<div class="welcome"><p class="line">The picture appears here.</p>
-<p>Strength, colors and styles can be changed while it is painted. Nothing leaves this computer.</p></div>"""
+
+def _welcome(host: str) -> str:
+    """Return what the page shows before there is a picture."""
+    private = " Nothing leaves this computer." if is_loopback(host) else ""
+    return (
+        '<div class="welcome"><p class="line">The picture appears here.</p>'
+        f"<p>You can change the strength while it is painted.{private}</p></div>"
+    )
 
 
 def _field(option: Option) -> Any:
