@@ -1,11 +1,16 @@
 import pytest
-from benchmarks import rows_of
+from benchmarks import SHALLOW, change_settings, rows_of
 
 from neural_style.bench import evaluations, program
 from neural_style.bench.measuring import random_pictures
 from neural_style.compute.multiscale_objective import MultiscaleObjective
 from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
+
+
+@pytest.fixture(autouse=True)
+def shallow(monkeypatch):
+    change_settings(monkeypatch, **SHALLOW)
 
 
 @pytest.fixture
