@@ -55,7 +55,8 @@ def test_the_defaults_are_evaluated_with_the_classic_loss(configs, monkeypatch):
 
 
 def test_a_loss_over_several_sizes_is_built():
-    config = resolve(Config("photo.png", ["style.png"], weights="builtin", loss_scales=2, loss="athalye"), {})
+    given = {"weights": "builtin", "loss_scales": 2, "loss": "athalye", **SHALLOW}
+    config = resolve(Config("photo.png", ["style.png"], **given), {})
     network = program.load_network(config)
     content, style, start = random_pictures(64)
     totals = []

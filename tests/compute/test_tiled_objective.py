@@ -101,8 +101,8 @@ def test_losses_and_gradient_are_those_of_the_whole_picture(case):
 def test_pictures_of_any_size_in_tiles_of_any_size():
     """Whatever poolings leave at the ends: of every parity, narrower than a tile, and as large as one."""
     rng = np.random.default_rng(0)
-    sizes = [(33, 98, 32), (98, 33, 48), (32, 32, 16), (49, 48, 48), (51, 67, 24), (97, 49, 48)]
-    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [80, 60, 80])) for _ in range(2)]
+    sizes = [(33, 98, 32), (73, 33, 48), (32, 32, 16), (49, 48, 48), (35, 43, 24)]
+    sizes += [tuple(int(size) for size in rng.integers([32, 32, 24], [64, 60, 80])) for _ in range(3)]
     for index, (height, width, tile_size) in enumerate(sizes):
         case = ("two styles", "layers of both", "two styles", "reflected")[index % 4]
         config = config_of(case, "down" if index % 4 == 2 else "up")
@@ -146,12 +146,12 @@ def test_nothing_shows_at_the_seams():
 
 def test_in_other_types():
     """As near as the rounding of a type lets them be."""
-    image = image_of(picture(25, 41, 4))
+    image = image_of(picture(25, 72, 4))
     for kind, share, rounding in (("bfloat16", 0.02, "up"), ("float16", 0.01, "down")):
         objectives.skip_unless_computed(kind)
         config = config_of("layers of both", rounding)
-        expected, slope = whole(25, 41, config, kind).value_and_grad(tf.constant(image))
-        losses, gradient = tiled(25, 41, 24, rounding == "up", config, kind).value_and_grad(image)
+        expected, slope = whole(25, 72, config, kind).value_and_grad(tf.constant(image))
+        losses, gradient = tiled(25, 72, 32, rounding == "up", config, kind).value_and_grad(image)
         assert values(losses) == pytest.approx(values(expected), rel=share / 4)
         assert gradient.dtype == np.float32
         assert relative_error(gradient, slope) < share
@@ -177,8 +177,8 @@ def test_pooling_and_padding_in_other_types():
 def test_the_content_itself_has_no_content_loss():
     config = config_of("content in both parts")
     for keep in (True, False):
-        ours = tiled(37, 99, 40, keep, config)
-        content, other = (ours.value_and_grad(image_of(picture(37, 99, seed)))[0].by_name["content"] for seed in (1, 4))
+        ours = tiled(37, 61, 40, keep, config)
+        content, other = (ours.value_and_grad(image_of(picture(37, 61, seed)))[0].by_name["content"] for seed in (1, 4))
         assert float(content) < 1e-9 * float(other)
 
 
@@ -337,7 +337,7 @@ def test_the_network_never_sees_more_than_a_tile(monkeypatch):
     for part in objectives.graphs_of(config).tiled.parts:
         for name in ("statistics", "content_maps", "gradient"):
             monkeypatch.setattr(part, name, spied(getattr(part, name), seen[part.part.start]))
-    tiled(141, 49, 32, False, config).value_and_grad(image_of(picture(141, 49, 4)))
+    tiled(133, 41, 32, False, config).value_and_grad(image_of(picture(133, 41, 4)))
     for start, most in ((None, 39 + 2 * 24), ("pool3", (79 + 2 * 8) // 8)):
         assert max(max(shape[1:3]) for shape in seen[start]) <= most
         assert {shape[3] for shape in seen[start]} == {3 if start is None else 256}

@@ -23,11 +23,28 @@ def python(script, home, **environment):
     return subprocess.run(command, check=True, capture_output=True, text=True, env=settings, cwd=home).stdout.split()
 
 
+def import_watched(setting):
+    """A script that imports TensorFlow as commands do, and prints whether garbage was looked for before and after."""
+    return (
+        "import gc, sys\n"
+        "from neural_style.cli.tensorflow_import import import_tensorflow\n"
+        f"gc.{setting}(); searched = []\n"
+        "gc.callbacks.append(lambda *_: searched.append(gc.get_freeze_count()))\n"
+        "import_tensorflow(); print('tensorflow' in sys.modules, gc.isenabled(), 0 in searched)\n"
+        "gc.unfreeze(); import_tensorflow(); print(gc.get_freeze_count())\n"
+    )
+
+
+def assert_not_searched(printed, setting):
+    """No garbage was looked for during the import or in what it made. Afterwards it is if it was before."""
+    assert printed == ["True", str(setting == "enable"), "False", "0"]
+
+
 def test_keras_writes_nothing_into_a_folder_that_is_named_and_has_it_back(tmp_path):
-    script = "from neural_style.networks.keras_import import import_tensorflow; import_tensorflow()\n"
     named = tmp_path / "named"
-    found = python(script + WHERE_KERAS_DOWNLOADS_TO, tmp_path, KERAS_HOME=str(named))
-    assert found == ["True", str(named), "1e-07"]
+    found = python(import_watched("enable") + WHERE_KERAS_DOWNLOADS_TO, tmp_path, KERAS_HOME=str(named))
+    assert_not_searched(found[:4], "enable")
+    assert found[4:] == ["True", str(named), "1e-07"]
     assert not named.exists()
 
 
@@ -35,24 +52,11 @@ def test_settings_of_keras_in_the_home_hold(tmp_path):
     (tmp_path / ".keras").mkdir()
     settings = tmp_path / ".keras" / "keras.json"
     settings.write_text(json.dumps({"epsilon": 0.25}))
-    script = "from neural_style.networks.keras_import import import_tensorflow; import_tensorflow()\n"
-    assert python(script + WHERE_KERAS_DOWNLOADS_TO, tmp_path)[-1] == "0.25"
+    found = python(import_watched("disable") + WHERE_KERAS_DOWNLOADS_TO, tmp_path)
+    assert_not_searched(found[:4], "disable")
+    assert found[-1] == "0.25"
     assert json.loads(settings.read_text()) == {"epsilon": 0.25}
     assert list((tmp_path / ".keras").iterdir()) == [settings]
-
-
-@pytest.mark.parametrize("setting", ["enable", "disable"])
-def test_no_garbage_is_looked_for_during_the_import_or_in_what_it_made(setting, tmp_path):
-    """Afterwards it is looked for if it was before."""
-    script = (
-        "import gc, sys\n"
-        "from neural_style.cli.tensorflow_import import import_tensorflow\n"
-        f"gc.{setting}(); searched = []\n"
-        "gc.callbacks.append(lambda *_: searched.append(gc.get_freeze_count()))\n"
-        "import_tensorflow(); print('tensorflow' in sys.modules, gc.isenabled(), 0 in searched)\n"
-        "gc.unfreeze(); import_tensorflow(); print(gc.get_freeze_count())"
-    )
-    assert python(script, tmp_path) == ["True", str(setting == "enable"), "False", "0"]
 
 
 @pytest.mark.parametrize(("error", "is_shown"), [("ImportError", True), ("KeyboardInterrupt", False), (None, False)])

@@ -146,9 +146,10 @@ def test_values_that_are_not_finite(net, tmp_path):
 
 
 def test_cut_off_files(files, tmp_path):
+    of_each_kind = {next(layout for layout in WRITERS if WRITERS[layout] is write) for write in ONE_OF_EACH_KIND}
     for layout, path in files.items():
         data = path.read_bytes()
-        for share in (0.02, 0.5, 0.98):
+        for share in (0.02, 0.5, 0.98) if layout in of_each_kind else (0.98,):
             (tmp_path / layout).write_bytes(data[: int(len(data) * share)])
             assert_refused(tmp_path / layout, "damaged or cut off")
 
