@@ -98,7 +98,8 @@ def test_losses_do_not_depend_on_where_the_picture_begins(shift):
 @pytest.mark.parametrize(
     ("width", "height", "tile_size", "settings"),
     [
-        (48, 32, 16, {"style_layers": ("relu4_2",)}),  # three by two tiles; the part seen of the second half wraps more than once
+        # three by two tiles; the part seen of the second half wraps more than once
+        (48, 32, 16, {"style_layers": ("relu4_2",)}),
         (128, 112, 48, BOTH_PARTS),  # the part seen reaches beyond one edge alone
         (32, 48, 16, {**SHALLOW, "tv_loss": "nine_point", "tv_weight": 1}),
         (64, 64, 32, {**SHALLOW, "loss_scales": 2, "tv_weight": 1}),

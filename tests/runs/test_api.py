@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import IN_PLACE, POOLED, TWO_SCALES, assert_same, smooth
+from small_runs import IN_PLACE, POOLED, TWO_SCALES, assert_same
 
 import neural_style
 from neural_style.compute import multiscale_objective
@@ -114,17 +114,20 @@ def many(tmp_path_factory):
     return {"printed": (done.stdout, done.stderr), **json.loads((folder / "notes.json").read_text())}
 
 
+@pytest.mark.slow
 def test_many_runs_print_nothing(many):
     """No warning of TensorFlow's that something is traced too often either, though much is traced."""
     assert many["printed"] == ("", "")
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_prints_nothing_unless_logging_is_asked_for(many):
     """In that process, since pytest listens to the log of its own."""
     assert many["failure"] == "DivergenceError"
     assert many["printed"] == ("", "")
 
 
+@pytest.mark.slow
 def test_later_runs_trace_nothing(many):
     """Of other sizes, both ways round, with other optimizers, styles and weights."""
     first, later = many["runs"]
@@ -132,6 +135,7 @@ def test_later_runs_trace_nothing(many):
     assert later == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["same", "different"])
 def test_many_runs_leak_nothing(many, kind):
     """With graphs that are kept, and with others that have to go."""
