@@ -4,6 +4,15 @@ from neural_style.bench import suite
 from neural_style.bench.options import Options
 from neural_style.example_pictures import example_picture
 
+SHALLOW = {"content_layers": ("relu1_2",), "style_layers": ("relu1_1", "relu2_1"), "style_layer_weights": (2, 1)}
+"""Settings under which little of the network is computed."""
+
+
+def change_settings(monkeypatch, **settings):
+    """Change the settings of all runs and evaluations."""
+    config = Options.config
+    monkeypatch.setattr(Options, "config", lambda given, **changes: config(given, **{**settings, **changes}))
+
 
 def options(*sections, **changes):
     """What to measure, small."""

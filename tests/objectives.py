@@ -70,9 +70,9 @@ def build_graphs(config, kind="float32", weights=None, spec=None):
     return Graphs(graph, TileGraph(graph), "a test's")
 
 
-def graphs_of(config, kind="float32"):
+def graphs_of(config, kind="float32", regions=0):
     """Graphs of a configuration, shared with all tests of the same layers."""
-    return _graphs(loss_spec(config), config.variant, kind, _Hidden(config))
+    return _graphs(loss_spec(config, regions), config.variant, kind, _Hidden(config))
 
 
 class _Hidden:

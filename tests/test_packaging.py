@@ -102,6 +102,7 @@ def test_the_lowest_version_of_everything_is_named():
             assert re.search(r" (>=|~=) \d", line) or line.startswith("neural-style["), line
 
 
+@pytest.mark.slow
 def test_installed_wheel_paints_outside_the_checkout(installed, pictures, tmp_path):
     result = installed("-m", "neural_style", "--version", cwd=tmp_path)
     assert result.stdout == f"neural-style {neural_style.__version__}\n"

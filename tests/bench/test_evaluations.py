@@ -1,11 +1,16 @@
 import pytest
-from benchmarks import rows_of
+from benchmarks import SHALLOW, change_settings, rows_of
 
 from neural_style.bench import evaluations, program
 from neural_style.bench.measuring import random_pictures
 from neural_style.compute.multiscale_objective import MultiscaleObjective
 from neural_style.config.config import Config
 from neural_style.config.resolve import resolve
+
+
+@pytest.fixture(autouse=True)
+def shallow(monkeypatch):
+    change_settings(monkeypatch, **SHALLOW)
 
 
 @pytest.fixture
@@ -50,7 +55,8 @@ def test_the_defaults_are_evaluated_with_the_classic_loss(configs, monkeypatch):
 
 
 def test_a_loss_over_several_sizes_is_built():
-    config = resolve(Config("photo.png", ["style.png"], weights="builtin", loss_scales=2, loss="athalye"), {})
+    given = {"weights": "builtin", "loss_scales": 2, "loss": "athalye", **SHALLOW}
+    config = resolve(Config("photo.png", ["style.png"], **given), {})
     network = program.load_network(config)
     content, style, start = random_pictures(64)
     totals = []

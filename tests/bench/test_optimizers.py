@@ -1,15 +1,13 @@
 import pytest
-from benchmarks import rows_of
+from benchmarks import SHALLOW, change_settings, rows_of
 
 from neural_style.bench import program
-from neural_style.bench.options import Options
 
 
 @pytest.fixture(autouse=True)
-def short_history(monkeypatch):
-    """A history that is soon full."""
-    config = Options.config
-    monkeypatch.setattr(Options, "config", lambda given, **changes: config(given, history_size=2, **changes))
+def little_to_compute(monkeypatch):
+    """A shallow network, and a history that is soon full."""
+    change_settings(monkeypatch, history_size=2, **SHALLOW)
 
 
 def test_optimizers_are_compared_by_their_own_share():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from benchmarks import options, rows_of
+from benchmarks import SHALLOW, options, rows_of
 from PIL import Image
 
 from neural_style.bench import classic_run, quality, suite
@@ -16,10 +16,11 @@ from neural_style.runs.inputs import read_inputs
 
 @pytest.fixture(scope="module", autouse=True)
 def short_runs(tmp_path_factory):
-    """A classic run of a few iterations, which ours, as short, soon catches up with."""
+    """A classic run of a few iterations, which ours, as short, soon catches up with, of the loss of a few layers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEURAL_STYLE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(classic_run, "SETTINGS", {**classic_run.SETTINGS, "iterations": 3})
+        patch.setattr(classic_run, "SETTINGS", {**classic_run.SETTINGS, "iterations": 3, **SHALLOW})
+        patch.setattr(quality, "RUNS", {name: {**changes, **SHALLOW} for name, changes in quality.RUNS.items()})
         patch.setitem(LEFT_TO_OPTIMIZER, "lbfgs", {**LEFT_TO_OPTIMIZER["lbfgs"], "iterations": 12})
         yield
 

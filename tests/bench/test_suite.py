@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from benchmarks import options
+from benchmarks import SHALLOW, change_settings, options
 
 from neural_style.bench import suite
 from neural_style.bench.sections import SECTIONS, Section
@@ -34,7 +34,8 @@ def test_too_little_memory_is_told_with_the_remedy(monkeypatch):
         suite.measure(options("eval"), say=lambda _: None)
 
 
-def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
+def test_the_command_prints_tables_and_writes_json(tmp_path, capsys, monkeypatch):
+    change_settings(monkeypatch, history_size=2, **SHALLOW)
     path = tmp_path / "new" / "bench.json"
     assert cli.main(["bench", "optimizer", "--width=32", "--repeats=1", f"--json={path}"]) == 0
     assert capsys.readouterr().out.startswith("optimizer\n")

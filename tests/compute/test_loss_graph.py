@@ -202,7 +202,7 @@ def test_a_new_formula_is_a_module_and_a_row(monkeypatch):
 
 def test_a_new_formula_is_balanced_by_its_own_size(monkeypatch):
     toy_formulas.register(monkeypatch)
-    config = resolved(2, **objectives.GRAM, **TOY)
+    config = resolved(2, **objectives.GRAM, **SHALLOW)
     graphs = objectives.build_graphs(config, spec=toy_spec(config))
     whole, tiled = (
         whole_of(config, CONTENT, STYLES, graphs=graphs),

@@ -5,11 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from objectives import SHALLOW, build_graphs, image_of, noise, picture, relative_error, resolved, values
+from objectives import SHALLOW, graphs_of, image_of, noise, picture, relative_error, resolved, values
 
 from neural_style import vgg19_spec
 from neural_style.compute import masks as masks_module
-from neural_style.compute.loss_weights import loss_spec
 from neural_style.compute.masks import LEAST_REST, Masks, covered, layer_masks
 from neural_style.compute.objective import WholeObjective
 from neural_style.compute.style_targets import style_moments, together
@@ -97,7 +96,7 @@ def regions():
 def objectives_with(masks, tile_size=48, keep=True, kind="float32", of_styles=(None, None), **settings):
     """A configuration's objectives, whole and in tiles, with masks."""
     config = resolved(**{**TWO_STYLES, **settings})
-    graphs = build_graphs(config, kind, spec=loss_spec(config, masks.count))
+    graphs = graphs_of(config, kind, masks.count)
 
     def targets(side):
         each = [

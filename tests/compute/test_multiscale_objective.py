@@ -68,8 +68,7 @@ class Exact:
     slope = reference.Objective.slope
 
 
-@pytest.mark.parametrize("sizes", [2, 4])
-@pytest.mark.parametrize("tile_size", [None, 32])
+@pytest.mark.parametrize(("sizes", "tile_size"), [(2, None), (4, 32)])
 def test_loss_and_gradient_are_those_of_the_mean_over_sizes(sizes, tile_size):
     """By central differences of the exact loss: along the gradient, of noise, and of the last pixel of odd sides."""
     shares = {"content_terms": {"relu1_2": 1}, "style_terms": {"relu1_1": 0.52 / 0.81, "relu2_1": 0.29 / 0.81}}

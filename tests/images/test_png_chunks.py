@@ -1,5 +1,6 @@
 """PNG files with large texts and profiles, and of 16 bits per channel."""
 
+import functools
 import struct
 import zlib
 
@@ -25,22 +26,25 @@ def international(keyword, text, *, packed):
     return b"iTXt", keyword + bytes([0, packed, 0, 0, 0]) + (zlib.compress(text) if packed else text)
 
 
-LARGE_TEXTS = {
-    "text": [(b"tEXt", b"Comment\0" + LONG)],
-    "compressed text": [zipped(b"Comment", LONG)],
-    "text in any language": [international(b"Comment", LONG, packed=False)],
-    "compressed text in any language": [international(b"Comment", LONG, packed=True)],
-    "XMP": [international(XMP, LONG, packed=False)],
-    "compressed XMP": [international(XMP, LONG, packed=True)],
-    "EXIF of ImageMagick": [zipped(b"Raw profile type exif", LONG)],
-    "XMP of ImageMagick": [zipped(b"Raw profile type xmp", LONG)],
-    "many texts": [zipped(b"Comment %d" % index, LONG[:1_000_000]) for index in range(100)],
-    "many plain texts": [(b"tEXt", b"Comment %d\0" % index + LONG) for index in range(30)],
-    "endless text": [zipped(b"Comment", bytes(2**27))],
-    "endless XMP": [international(XMP, bytes(2**27), packed=True)],
-    "damaged text": [(b"zTXt", b"Comment\0\0rubbish"), (b"iTXt", b"Comment\0\1\0\0\0rubbish"), (b"iTXt", b"\0")],
-    "EXIF": [(b"eXIf", b"II*\0\x08\0\0\0\0\0\0\0\0\0" + LONG)],
-}
+@functools.cache
+def large_texts():
+    """Chunks by what they hold. To compress them takes a second, which other tests need not wait for."""
+    return {
+        "text": [(b"tEXt", b"Comment\0" + LONG)],
+        "compressed text": [zipped(b"Comment", LONG)],
+        "text in any language": [international(b"Comment", LONG, packed=False)],
+        "compressed text in any language": [international(b"Comment", LONG, packed=True)],
+        "XMP": [international(XMP, LONG, packed=False)],
+        "compressed XMP": [international(XMP, LONG, packed=True)],
+        "EXIF of ImageMagick": [zipped(b"Raw profile type exif", LONG)],
+        "XMP of ImageMagick": [zipped(b"Raw profile type xmp", LONG)],
+        "many texts": [zipped(b"Comment %d" % index, LONG[:1_000_000]) for index in range(100)],
+        "many plain texts": [(b"tEXt", b"Comment %d\0" % index + LONG) for index in range(30)],
+        "endless text": [zipped(b"Comment", bytes(2**27))],
+        "endless XMP": [international(XMP, bytes(2**27), packed=True)],
+        "damaged text": [(b"zTXt", b"Comment\0\0rubbish"), (b"iTXt", b"Comment\0\1\0\0\0rubbish"), (b"iTXt", b"\0")],
+        "EXIF": [(b"eXIf", b"II*\0\x08\0\0\0\0\0\0\0\0\0" + LONG)],
+    }
 
 
 @pytest.mark.parametrize("at_end", [False, True])
@@ -48,7 +52,7 @@ LARGE_TEXTS = {
 def test_large_texts_do_not_matter(tmp_path, deep, at_end):
     limits = PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
     color = SMOOTH.astype(np.uint16) * 257 if deep else SMOOTH
-    for kind, chunks in LARGE_TEXTS.items():
+    for kind, chunks in large_texts().items():
         path = write_image(tmp_path / "a.png", color, settings=SETTINGS, overwrite=True)
         picture = read_image(with_chunks(path, *chunks, at_end=at_end))
         np.testing.assert_array_equal(np.rint(picture.rgb), SMOOTH, err_msg=kind)
@@ -67,7 +71,7 @@ def test_orientation_is_read_from_large_xmp(tmp_path, packed):
 def test_orientation_is_read_from_exif_beside_large_texts(tmp_path):
     exif = Image.Exif()
     exif[ORIENTATION] = 3
-    path = with_chunks(saved(tmp_path / "a.png", Image.fromarray(SMOOTH), exif=exif), *LARGE_TEXTS["compressed text"])
+    path = with_chunks(saved(tmp_path / "a.png", Image.fromarray(SMOOTH), exif=exif), *large_texts()["compressed text"])
     np.testing.assert_array_equal(read_image(path).rgb, SMOOTH[::-1, ::-1])
 
 
@@ -97,7 +101,7 @@ def test_ordinary_files_are_not_copied(tmp_path):
 def test_frames_stay_where_texts_are_dropped(tmp_path):
     path = tmp_path / "a.png"
     flat("RGB", (9, 8, 7)).save(path, save_all=True, append_images=[flat("RGB", (1, 2, 3))])
-    assert first(read_image(with_chunks(path, *LARGE_TEXTS["compressed text"]))) == [9, 8, 7]
+    assert first(read_image(with_chunks(path, *large_texts()["compressed text"]))) == [9, 8, 7]
 
 
 @pytest.mark.parametrize(("kind", "channels"), png_chunks.CHANNELS.items())

@@ -61,7 +61,7 @@ def test_it_finds_the_minimum_of_a_quadratic(kind):
 
 @BOTH
 def test_it_finds_the_minimum_of_rosenbrock(kind):
-    best = min(run(kind(10), rosenbrock, 300), key=lambda e: e.total)
+    best = min(run(kind(10), rosenbrock, 180), key=lambda e: e.total)
     np.testing.assert_allclose(best.image, 1, atol=1e-2)
     assert best.total < 1e-4 < value_of(rosenbrock, START)
 
@@ -130,7 +130,7 @@ def test_a_step_that_is_not_finite_is_a_step_too_far(kind):
     """Once, the next lies halfway, and the run ends as low as without."""
     expected, totals = images_and_totals(run(kind(10), quadratic, 5))
     for call in (1, 2, 5):
-        images, _ = images_and_totals(run(kind(10), spoiled(quadratic, {call}), 60))
+        images, _ = images_and_totals(run(kind(10), spoiled(quadratic, {call}), 40))
         np.testing.assert_array_equal(images[: call + 1], expected[: call + 1])
         base = expected[int(np.argmin(totals[:call]))]
         way = images[call].astype(np.float64) - base
@@ -224,7 +224,7 @@ def test_ours_needs_no_more_evaluations_than_scipy(problem):
     function = objective(function)
     for first_step in (0.1, 1):
         ours, theirs = (
-            np.array([e.total for e in run(kind(10, first_step), function, 150, np.float32(start))])
+            np.array([e.total for e in run(kind(10, first_step), function, 100, np.float32(start))])
             for kind in (LBFGS, ScipyLBFGS)
         )
         enough = theirs.min() + 1e-6 * (theirs[0] - theirs.min())

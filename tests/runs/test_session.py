@@ -396,8 +396,7 @@ def test_paths_images_and_arrays_give_the_same(run, pictures):
 # --- what does not go well --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["total", "gradient"])
-@pytest.mark.parametrize("call", [1, 5, 8])
+@pytest.mark.parametrize(("call", "place"), [(1, "gradient"), (5, "total"), (8, "gradient")])
 def test_adam_goes_on_from_the_best_image_with_smaller_steps(run, evaluations, notes, network, place, call):
     evaluations.spoil(call, place=place, value=np.inf)
     steps = run(iterations=8, learning_rate=120, initial_noiseblend=1)

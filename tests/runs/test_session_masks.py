@@ -69,7 +69,7 @@ def gram_distances(picture, region, config):
 
 
 def test_each_region_approaches_its_own_style_and_not_the_other(config_of, painted):
-    settings = {"optimizer": "lbfgs", "iterations": 30, "style_layers": ("relu1_1", "relu2_1"), "strength": 0.8}
+    settings = {"optimizer": "lbfgs", "iterations": 20, "style_layers": ("relu1_1", "relu2_1"), "strength": 0.8}
     picture = painted(**settings)
     for own, mask in enumerate((LEFT, RIGHT)):
         region = mask.astype(np.float32) / 255

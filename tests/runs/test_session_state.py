@@ -95,11 +95,12 @@ def test_a_state_does_not_change_with_what_was_restored_from_it(begin, stylizer,
     assert_same(list(Session.restore(stylizer, state)), first)
 
 
-@pytest.mark.parametrize("count", [WITHIN_COARSE, LAST_OF_COARSE, WITHIN_FINE])
-@pytest.mark.parametrize("settings", [RUNS["lbfgs"], RUNS["in place"]], ids=["lbfgs", "in place"])
-def test_after_new_weights(begin, stylizer, settings, count):
+@pytest.mark.parametrize(
+    ("name", "count"), [("lbfgs", WITHIN_COARSE), ("lbfgs", LAST_OF_COARSE), ("in place", WITHIN_FINE)]
+)
+def test_after_new_weights(begin, stylizer, name, count):
     """Before the step that takes them, and after it."""
-    session, _ = made(begin(**settings), count)
+    session, _ = made(begin(**RUNS[name]), count)
     session.set_weights(style_weight=2.0)
     before = stylizer.restore(sent(session.state()))
     session.step()
@@ -112,12 +113,15 @@ def test_after_new_weights(begin, stylizer, settings, count):
     assert before.result().config == after.result().config == session.result().config
 
 
-@pytest.mark.parametrize("settings", [RUNS["lbfgs"], RUNS["in place"]], ids=["lbfgs", "in place"])
-@pytest.mark.parametrize("weights", [{"strength": 1}, {"style_weight": 0.0}, {"style_layer_weights": (0, 1)}], ids=str)
-def test_layers_without_a_weight_are_there_after_a_restore(begin, stylizer, settings, weights):
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("lbfgs", {"strength": 1}), ("in place", {"style_weight": 0.0}), ("lbfgs", {"style_layer_weights": (0, 1)})],
+    ids=str,
+)
+def test_layers_without_a_weight_are_there_after_a_restore(begin, stylizer, name, weights):
     """So that it goes on to the bit, and they may get a weight again."""
     before = {"strength": 0.5, "style_weight": 60.0, "style_layer_weights": (1, 1)}
-    session, _ = made(begin(**settings, **before), WITHIN_COARSE)
+    session, _ = made(begin(**RUNS[name], **before), WITHIN_COARSE)
     session.set_weights(**weights)
     session.step()
     restored = [stylizer.restore(sent(session.state())) for _ in range(2)]

@@ -41,8 +41,7 @@ def distances(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("tiles", [{}, TILED], ids=["whole", "tiled"])
-@pytest.mark.parametrize("sought", [0.25, 0.75])
+@pytest.mark.parametrize(("tiles", "sought"), [({}, 0.25), (TILED, 0.75)], ids=["whole", "tiled"])
 def test_the_weight_is_corrected_after_each_size(run, weights_used, distances, sought, tiles):
     run(**{**THREE, **tiles}, strength=sought)
     first, second = weights_used
@@ -103,9 +102,10 @@ def test_a_strength_of_1_knows_no_photo(run):
     assert all(step.losses["content"] == 0 for step in run(**THREE, strength=1))
 
 
-@pytest.mark.parametrize("settings", [{}, TILED, {"average_iterates": 0.9}], ids=str)
-@pytest.mark.parametrize("at", [3, 7, 9])
-def test_a_restored_run_has_the_same_corrections(begin, stylizer, at, settings):
+@pytest.mark.parametrize(
+    ("settings", "at"), [({}, 3), ({}, 7), (TILED, 7), (TILED, 9), ({"average_iterates": 0.9}, 7)], ids=str
+)
+def test_a_restored_run_has_the_same_corrections(begin, stylizer, settings, at):
     with begin(**{**THREE, **settings}, strength=0.3) as session:
         whole = totals(session)
     with begin(**{**THREE, **settings}, strength=0.3) as session:
@@ -116,8 +116,7 @@ def test_a_restored_run_has_the_same_corrections(begin, stylizer, at, settings):
         assert totals(session) == whole[at:]
 
 
-@pytest.mark.parametrize("tiles", [{}, TILED], ids=["whole", "tiled"])
-@pytest.mark.parametrize("loss", ["athalye", "balanced"])
+@pytest.mark.parametrize(("tiles", "loss"), [({}, "balanced"), (TILED, "athalye")], ids=["whole", "tiled"])
 def test_a_strength_that_is_given_on_the_way_is_corrected_and_restored(
     begin, stylizer, weights_used, distances, loss, tiles
 ):

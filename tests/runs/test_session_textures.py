@@ -86,10 +86,10 @@ def test_the_seam_is_a_line_like_any_other():
 
 def test_the_seam_is_about_as_strong_as_the_interior():
     """Of several textures together, because the step at any one line of a texture varies."""
-    settings = {**SETTINGS, "optimizer": "lbfgs", "iterations": 25, "size": (64, 64), "min_scale": 64}
+    settings = {**SETTINGS, "optimizer": "lbfgs", "iterations": 15, "size": (64, 64), "min_scale": 64}
     found = {}
     for seamless in (True, False):
-        configs = [Config(None, [smooth(48, 40)], seamless=seamless, seed=seed, **settings) for seed in range(4)]
+        configs = [Config(None, [smooth(48, 40)], seamless=seamless, seed=seed, **settings) for seed in range(3)]
         found[seamless] = seam_ratio([render(config).astype(float) for config in configs])
     assert found[True] < 1.15
     assert found[False] > 1.3

@@ -396,8 +396,11 @@ def one_after_the_other(pictures):
     return [list(stylizer.session(small_config(**{**given, **settings}))) for settings in SEVERAL]
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["one stylizer", "a stylizer each"])
-@pytest.mark.parametrize("known", [True, False], ids=["traced before", "traced meanwhile"])
+@pytest.mark.parametrize(
+    ("shared", "known"),
+    [(True, False), (False, True)],
+    ids=["one stylizer, traced meanwhile", "a stylizer each, traced before"],
+)
 def test_sessions_at_once_in_threads_give_the_same_bits(make_config, one_after_the_other, reserved, shared, known):
     if not known:
         graph_cache.clear()

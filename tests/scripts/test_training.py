@@ -196,6 +196,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(batches):
     )
 
 
+@pytest.mark.training
 def test_the_file_is_the_network_in_balance(trainee, written):
     assert written.stat().st_size <= 12e6
     loaded = formats.read(written)
@@ -216,6 +217,7 @@ def test_the_file_is_the_network_in_balance(trainee, written):
         np.testing.assert_allclose(ours[layer], theirs[layer] * factor, atol=0.02 * ours[layer].max())
 
 
+@pytest.mark.training
 def test_every_layer_of_the_file_has_its_strength(written):
     import tensorflow as tf
 
@@ -237,6 +239,7 @@ def test_every_layer_of_the_file_has_its_strength(written):
         assert strength == pytest.approx(export.CONTENT_STRENGTH, rel=0.05), layer
 
 
+@pytest.mark.training
 def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee, written):
     net = reference.in_float64(formats.read(written, convs_up_to(["relu4_2"])))
     pictures = [export._resized(picture)[:64, :64] - crops.MEAN for picture in examples()[:2]]
@@ -251,6 +254,7 @@ def test_the_content_layer_compares_the_pixels_that_the_network_predicts(trainee
     np.testing.assert_allclose(distance / distance.mean(), expected / expected.mean(), rtol=0.02)
 
 
+@pytest.mark.training
 def test_a_file_lacks_no_bias(written, tmp_path):
     path = tmp_path / "net.npz"
     with np.load(written) as archive:
@@ -324,6 +328,7 @@ def test_a_start_that_is_no_checkpoint_is_told(short, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.training
 def test_a_signal_ends_the_step_and_saves_it(short, generated, capsys, monkeypatch):
     import train_builtin
 
@@ -422,6 +427,7 @@ def test_training_that_diverges_is_told_and_spoils_no_checkpoint(short, batches)
     assert int(short("run").optimizer.iterations) == 4
 
 
+@pytest.mark.training
 def test_a_network_that_is_not_finite_is_not_written(batches, tmp_path):
     spoilt = network.Trainee()
     spoilt.calibrate(batches.batch(0)[0][:2])

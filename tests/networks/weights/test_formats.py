@@ -19,7 +19,11 @@ from weights_files import (
 )
 
 from neural_style.networks import weights
+from neural_style.networks.weights import formats
+from neural_style.networks.weights.hdf5_process import open_apart
 from neural_style.vgg19_spec import CONV_LAYERS, convs_up_to, keras_name, kernel_shape
+
+pytestmark = pytest.mark.usefixtures("hdf5_here")
 
 ONE_OF_EACH_KIND = (write_legacy, write_keras_3, write_mat, write_npz)
 
@@ -39,6 +43,14 @@ def test_every_layout_gives_the_same_network(files, net):
         loaded = weights.load(str(path), LAYERS)
         assert_same(loaded, net)
         assert (loaded.name, loaded.path) == (layout, path)
+
+
+def test_another_process_reads_hdf5_as_this_one_does(files, net, monkeypatch, tmp_path):
+    monkeypatch.setattr(formats, "open_apart", open_apart)
+    assert_same(weights.load(str(files["legacy notop.h5"]), LAYERS), net)
+    data = files["keras 3 by class.weights.h5"].read_bytes()
+    (tmp_path / "w.h5").write_bytes(data[: len(data) // 2])
+    assert_refused(tmp_path / "w.h5", "damaged or cut off")
 
 
 def test_extension_does_not_matter(files, net, tmp_path):
