@@ -447,10 +447,7 @@ LOWER = {
     ],
 )
 def test_other_types_against_float32(kind, off, cases):
-    """Measured: terms up to 0.2 % off in bfloat16, 0.04 % in float16, and cosines from 0.9988 and 0.9999.
-
-    With the defaults, whose loss lets relu5_1 count, of which a picture this small has few positions, 0.9946.
-    """
+    """Terms are up to about 0.2 % off in bfloat16, and 0.04 % in float16."""
     objectives.skip_unless_computed(kind)
     image = tf.constant(image_of(IMAGE))
     for case in cases:
@@ -461,7 +458,7 @@ def test_other_types_against_float32(kind, off, cases):
         assert values(losses) == pytest.approx(values(expected), rel=off), case
         assert {value.dtype for value in (losses.total, *losses.by_name.values(), gradient)} == {tf.float32}
         assert np.isfinite(gradient).all()
-        assert cosine(gradient, slope) > (0.99 if case == "defaults" else 0.996), case
+        assert cosine(gradient, slope) > 0.996, case
         assert float(tf.norm(gradient) / tf.norm(slope)) == pytest.approx(1, abs=0.01), case
 
 
