@@ -12,7 +12,6 @@ from neural_style.cli.console import say, with_dashes
 from neural_style.cli.outputs import stem_of_result
 from neural_style.cli.profiling import Profiler
 from neural_style.cli.tensorboard_log import TensorBoardLog
-from neural_style.errors import NeuralStyleError
 from neural_style.runs.recipe import settings_of
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Watchers:
     def _attempted(self, watcher: Watcher, act: Callable[[], object]) -> bool:
         try:
             act()
-        except (OSError, NeuralStyleError) as error:
+        except Exception as error:  # libraries that encode films or logs raise nearly anything
             message = str(error)
             prefix = "" if message.startswith(f"{watcher.option}: ") else f"{watcher.option}: "
             say(f"error: {with_dashes(prefix + message)}; the run goes on without it")

@@ -180,6 +180,24 @@ def plan(width: int, height: int, seconds: float | None, peak: int, budget: int)
     return f'<p class="plan"><strong>{width}×{height} px</strong>, {time}, at most {memory}</p>'
 
 
+def note(text: str) -> str:
+    """Return a sentence about something that has happened."""
+    return f'<p class="note" aria-live="polite">{escape(text)}</p>' if text else ""
+
+
+def welcome(*, is_private: bool) -> str:
+    """Return what the page shows before there is a picture.
+
+    Args:
+        is_private: whether only this machine can reach the page.
+    """
+    private = " Nothing leaves this computer." if is_private else ""
+    return (
+        '<div class="welcome"><p class="line">The picture appears here.</p>'
+        f"<p>You can change the strength while it is painted.{private}</p></div>"
+    )
+
+
 def problem(text: str) -> str:
     """Return a sentence about something that is wrong."""
     return f'<p class="problem" role="alert">{escape(text)}</p>'

@@ -5,6 +5,7 @@ What is wrong with a value is said by this program, too, in its own words, and n
 
 from __future__ import annotations
 
+import threading
 from abc import ABCMeta
 from typing import Any, TypeVar
 
@@ -13,8 +14,10 @@ from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs, EditorData, EditorDataBlobs
 from gradio.data_classes import FileData, ImageData
 
-_MOST_PAINTED, _MOST_LAYERS, _MOST_LAYER_BYTES = 32, 4, 2 * 10**7
-"""How many paintings wait to be used, how many layers one has, and how large a layer is."""
+_MOST_LAYERS, _MOST_PAINTED_BYTES = 4, 2 * 10**8
+"""How many layers a painting has, and how many bytes of them wait to be used."""
+
+_painted = threading.Lock()
 
 _Component = TypeVar("_Component", bound=type)
 
@@ -39,7 +42,8 @@ def _layers_of(self: gr.ImageEditor, payload: EditorData | None) -> list[bytes |
         return []
     layers: list[Any] = list(payload.layers or [])
     if payload.id is not None:
-        stored = self.blob_storage.pop(payload.id, None)
+        with _painted:
+            stored = self.blob_storage.pop(payload.id, None)
         layers = list(stored.layers) if stored else []
     return [layer.path if isinstance(layer, FileData) else layer for layer in layers if layer is not None]
 
@@ -50,15 +54,19 @@ def _accept_blobs(self: gr.ImageEditor, data: AcceptBlobs) -> None:
     kind, index, number = (str(data.data.get(name)) for name in ("type", "index", "id"))
     if kind != "layer" or not index.isdigit() or int(index) >= _MOST_LAYERS or len(number) > 100:
         return
-    content = data.files[0][1]
-    if len(content) > _MOST_LAYER_BYTES:
+    if not data.files or not isinstance(data.files[0][1], bytes):
         return
-    stored = self.blob_storage.pop(number, None) or EditorDataBlobs(background=None, layers=[], composite=None)
-    stored.layers += [None] * (int(index) + 1 - len(stored.layers))
-    stored.layers[int(index)] = content
-    self.blob_storage[number] = stored
-    while len(self.blob_storage) > _MOST_PAINTED:
-        del self.blob_storage[next(iter(self.blob_storage))]
+    with _painted:
+        stored = self.blob_storage.pop(number, None) or EditorDataBlobs(background=None, layers=[], composite=None)
+        stored.layers += [None] * (int(index) + 1 - len(stored.layers))
+        stored.layers[int(index)] = data.files[0][1]
+        self.blob_storage[number] = stored
+        while sum(map(_bytes_of, self.blob_storage.values())) > _MOST_PAINTED_BYTES:
+            del self.blob_storage[next(iter(self.blob_storage))]
+
+
+def _bytes_of(painted: EditorDataBlobs) -> int:
+    return 1000 + sum(len(layer) for layer in painted.layers if layer is not None)
 
 
 def _as_sent(self: gr.Slider, payload: float | None) -> float | None:

@@ -85,12 +85,12 @@ def read(option: Option, value: Any) -> Any:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    kinds_of = {int: "a whole number", float: "a number"}
-    if not option.is_list and isinstance(value, str) and option.type in kinds_of:
+    numbers = {int: "a whole number", float: "a number"}
+    if not option.is_list and isinstance(value, str) and option.type in numbers:
         try:
             return option.type(value)
         except ValueError:
-            raise UsageError(f"{option.name}: expected {kinds_of[option.type]}, got {value!r}") from None
+            raise UsageError(f"{option.name}: expected {numbers[option.type]}, got {value!r}") from None
     if not option.is_list:
         if option.type is int and isinstance(value, float) and value.is_integer():
             return int(value)
@@ -101,8 +101,8 @@ def read(option: Option, value: Any) -> Any:
     try:
         return tuple(option.type(item) for item in items)
     except (TypeError, ValueError):
-        kinds = {int: "whole numbers", float: "numbers"}[option.type]
-        raise UsageError(f"{option.name}: expected {kinds} with spaces between, got {value!r}") from None
+        several = {int: "whole numbers", float: "numbers"}.get(option.type, "words")
+        raise UsageError(f"{option.name}: expected {several} with spaces between, got {value!r}") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +131,7 @@ def values_of(entered: Entered, max_side: int) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name in (*MAIN, *MORE_NAMES):
         value = read(OPTIONS[name], entered.options.get(name))
+        value = OPTIONS[name].checked(value) if value is not None and name != "init" else value
         is_left = value is None or value == OPTIONS[name].default or (name == "strength" and value == USUAL)
         if not is_left:
             given[name] = value

@@ -11,8 +11,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +26,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MOST_BODY = 2**20
 """Most bytes of a request that is no upload. A form with a long list of settings has some thousands."""
 
+MOST_LAYER = 2 * 10**7
+"""Most bytes of a layer that was painted on a photo."""
+
 _UPLOAD_MARGIN = 2**16
 """Bytes that the form around a file may add."""
 
@@ -35,7 +37,7 @@ _UPLOAD, _FILE, _EDITOR = f"{_API}/upload", f"{_API}/file=", f"{_API}/component_
 _LOGIN = "/login"
 
 _READ = re.compile(
-    r"/|/config|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/pwa_icon(/\d+)?|/logout"
+    r"/|/config|/theme\.css|/favicon\.ico|/robots\.txt"
     r"|/(assets|static|svelte)/.*"
     rf"|{_API}/(info|startup-events|theme\.css|user|login_check|queue/data|upload_progress|app_id)"
     rf"|{_API}/(heartbeat|call)/.*|{_API}/file=.*"
@@ -97,14 +99,15 @@ class Gate:
         if problem := self._problem(scope, headers):
             await _refuse(send, *problem)
             return
-        token, is_new = _token(headers)
-        is_upload = scope["path"].rstrip("/") in (_UPLOAD, _EDITOR)
-        visitor = self._visitors.stranger(token) if is_new and not is_upload else self._visitors.of(token)
-        if is_new:  # so that what follows sees the cookie, too
-            cookie = "; ".join(filter(None, [headers.get("cookie", ""), f"{COOKIE}={token}"]))
-            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
-            scope["headers"].append((b"cookie", cookie.encode("latin-1")))
-        await self._pass_on(scope, receive, _Answer(send, token if is_new else None), visitor, headers)
+        token, others = _token(scope)
+        is_new = token is None
+        token = token or new_token()
+        # what follows sees exactly one cookie of ours, the one that was accepted
+        cookie = "; ".join([*others, f"{COOKIE}={token}"])
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"cookie"]
+        scope["headers"].append((b"cookie", cookie.encode("latin-1")))
+        is_told = is_new and not scope["path"].startswith("/assets")  # which caches may share
+        await self._pass_on(scope, receive, _Answer(send, token if is_told else None), token, headers)
 
     def _problem(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """Return status and reason if a request is refused for what its head says."""
@@ -137,10 +140,11 @@ class Gate:
         return self._any_number or number.is_loopback
 
     def _most(self, path: str) -> int:
-        return self._most_upload if path.rstrip("/") in (_UPLOAD, _EDITOR) else MOST_BODY
+        """Return the most bytes of a body."""
+        return {_UPLOAD: self._most_upload, _EDITOR: MOST_LAYER + _UPLOAD_MARGIN}.get(path.rstrip("/"), MOST_BODY)
 
     def _too_large(self, path: str) -> str:
-        if self._most(path) == MOST_BODY:
+        if path.rstrip("/") != _UPLOAD:
             return "the request is too large"
         return f"expected a file of at most {(self._most_upload - _UPLOAD_MARGIN) / 1e6:.0f} MB, got a larger one"
 
@@ -150,48 +154,73 @@ class Gate:
         return len(self._failed_logins) >= _FAILED_LOGINS
 
     async def _pass_on(
-        self, scope: Scope, receive: Receive, answer: _Answer, visitor: Visitor, headers: dict[str, str]
+        self, scope: Scope, receive: Receive, answer: _Answer, token: str, headers: dict[str, str]
     ) -> None:
-        path = scope["path"].rstrip("/")
+        path, visitor = scope["path"].rstrip("/"), self._visitors.known(token)
         if path.startswith(_FILE):
-            if not self._visitors.may_read(visitor, unquote(scope["path"][len(_FILE) :])):
+            if not self._visitors.may_read(visitor, scope["path"][len(_FILE) :]):
                 await _refuse(answer.send, 403, "this file is somebody else's, or there is none")
                 return
             await self._app(scope, receive, answer)
             return
-        if scope["method"] != "POST" or path == _LOGIN:
-            await self._app(scope, _limited(receive, MOST_BODY), answer)
-            if path == _LOGIN and answer.status == 400:
-                self._failed_logins.append(time.monotonic())
-            return
-        if path in (_UPLOAD, _EDITOR):
-            await self._upload(scope, receive, answer, visitor, int(headers.get("content-length", "0")))
-            return
+        if scope["method"] != "POST":
+            await self._app(scope, _Counted(receive, MOST_BODY), answer)
+        elif path == _LOGIN:
+            await self._login(scope, receive, answer)
+        elif path in (_UPLOAD, _EDITOR):
+            await self._upload(scope, receive, answer, visitor, token, headers)
+        else:
+            await self._call(scope, receive, answer, visitor, headers)
+
+    async def _call(
+        self, scope: Scope, receive: Receive, answer: _Answer, visitor: Visitor, headers: dict[str, str]
+    ) -> None:
+        """Let a function be called, with files of the visitor alone."""
         body = await _read(receive, MOST_BODY)
         if body is None:
-            await _refuse(answer.send, 413, self._too_large(path))
-            return
-        if problem := self._problem_of_body(body, visitor, headers):
+            await _refuse(answer.send, 413, self._too_large(scope["path"]))
+        elif problem := self._problem_of_body(body, visitor, headers):
             await _refuse(answer.send, *problem)
-            return
-        await self._app(scope, _replayed(body, receive), answer)
+        else:
+            await self._app(scope, _replayed(body, receive), answer)
 
-    async def _upload(self, scope: Scope, receive: Receive, answer: _Answer, visitor: Visitor, length: int) -> None:
+    async def _login(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """Let a password be tried. It counts as wrong until it is right, so that many at once count, too."""
+        began = time.monotonic()
+        self._failed_logins.append(began)
+        await self._app(scope, _Counted(receive, MOST_BODY), answer)
+        if answer.status == 200:
+            self._failed_logins.remove(began)
+
+    async def _upload(
+        self,
+        scope: Scope,
+        receive: Receive,
+        answer: _Answer,
+        visitor: Visitor,
+        token: str,
+        headers: dict[str, str],
+    ) -> None:
         """Let a file in, and note whose it is."""
-        if not self._visitors.may_send(visitor, length):
-            await _refuse(answer.send, 413, "there is no room for more files; reload the page later")
+        path = scope["path"].rstrip("/")
+        if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            await _refuse(answer.send, 415, "expected a file in a form")
             return
-        counted = _Counted(receive, self._most_upload)
-        if scope["path"].rstrip("/") == _UPLOAD:
-            answer.on_body = lambda body: visitor.uploads.update(_paths_in(body))
-        answer.replaced_by = lambda: (413, self._too_large(_UPLOAD)) if counted.is_exceeded else None
+        size = int(headers["content-length"]) if "content-length" in headers else self._most(path)
+        if not self._visitors.expect(visitor, size):
+            await _refuse(answer.send, 413, "there is no room for more files; wait until your pictures are painted")
+            return
+        counted = _Counted(receive, self._most(path))
+        if path == _UPLOAD:
+            answer.on_body = lambda body: self._visitors.note_files(token, _paths_in(body), counted.size)
+        answer.replaced_by = lambda: (413, self._too_large(path)) if counted.is_exceeded else None
         try:
             await self._app(scope, counted, answer)
         except Exception:
             if not counted.is_exceeded:
                 raise
         finally:
-            self._visitors.note_upload(visitor, counted.size)
+            self._visitors.has_come(visitor, size)
 
     def _problem_of_body(self, body: bytes, visitor: Visitor, headers: dict[str, str]) -> tuple[int, str] | None:
         """Return status and reason if a request names a file that is not the visitor's, or an address."""
@@ -201,12 +230,10 @@ class Gate:
             values = json.loads(body)
         except (ValueError, RecursionError):
             return 400, "expected JSON"
-        own = f"//{headers.get('host', '')}{_FILE}"
         for key, place in _places_in(values):
             if not place:
                 continue
-            is_ours = key == "url" and isinstance(place, str) and own in place
-            path = unquote(place.partition(own)[2]) if is_ours else place
+            path = _path_in(place, headers.get("host", "")) if key == "url" else place
             if not isinstance(path, str) or not self._visitors.may_read(visitor, path):
                 return 403, "expected a file that was sent to this page, got another; send the file"
         return None
@@ -269,10 +296,6 @@ class _Counted:
         return self.size > self._most
 
 
-def _limited(receive: Receive, most: int) -> Receive:
-    return _Counted(receive, most)
-
-
 async def _read(receive: Receive, most: int) -> bytes | None:
     """Return a whole body; None if it is larger than `most` bytes."""
     body = b""
@@ -308,30 +331,48 @@ def _headers_of(scope: Scope) -> dict[str, str]:
 def _host_of(header: str) -> str:
     """Return the name or number in a Host header, without the port."""
     try:
-        return (urlsplit(f"//{header}").hostname or "").lower()
+        place = urlsplit(f"//{header}")
+        _ = place.port  # raises if that is no number
+        return (place.hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_foreign(headers: dict[str, str]) -> bool:
     """Return whether a request comes from another page than this server's."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and _netloc(origin) != headers.get("host", "").lower():
         return True
     is_embedded = headers.get("sec-fetch-site") in ("cross-site", "same-site")
     return is_embedded and headers.get("sec-fetch-mode") != "navigate"
 
 
-def _token(headers: dict[str, str]) -> tuple[str, bool]:
-    """Return the visitor's cookie, and whether it is new."""
+def _token(scope: Scope) -> tuple[str | None, list[str]]:
+    """Return the visitor's cookie, None if there is none that can be one, and the other cookies as they came."""
+    headers = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"cookie"]
+    parts = [part.strip() for header in headers for part in header.split(";") if part.strip()]
+    own = [part.partition("=")[2] for part in parts if part.partition("=")[0].strip() == COOKIE]
+    others = [part for part in parts if part.partition("=")[0].strip() != COOKIE]
+    return next((value for value in own if is_token(value)), None), others
+
+
+def _path_in(url: Any, host: str) -> Any:
+    """Return the path in the address of one of this server's files, and any other value as it is."""
+    if not isinstance(url, str):
+        return url
     try:
-        cookies: Collection[str] = [SimpleCookie(headers.get("cookie", ""))[COOKIE].value]
-    except (CookieError, KeyError):
-        cookies = []
-    for value in cookies:
-        if is_token(value):
-            return value, False
-    return new_token(), True
+        place = urlsplit(url)
+    except ValueError:
+        return url
+    is_ours = place.netloc in ("", host) and place.path.startswith(_FILE) and not (place.query or place.fragment)
+    return unquote(place.path[len(_FILE) :]) if is_ours else url
 
 
 def _places_in(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import threading
 import time
@@ -41,6 +42,12 @@ EXAMPLES = (
 MOST_RESULTS = 50
 """How many finished pictures of a visitor are kept. The oldest ones are removed."""
 
+MOST_OPEN, MOST_PAUSED = 30, 3
+"""How many pictures of a visitor may wait, be painted or be paused, and how many of them may be paused."""
+
+_MOST_LIVE = 200
+"""How many pictures of jobs that are painted or paused are kept to be shown."""
+
 LIVE_COST = 0.04
 """Share of the time that may go into the pictures that are shown while a job is painted."""
 
@@ -65,6 +72,12 @@ class Desk:
         """None until this machine is measured."""
         self._live: dict[str, tuple[int, bytes, float]] = {}  # job -> iteration of its picture, picture, next time
         self._lock = threading.Lock()
+        visitors.on_forgotten = self._forget
+
+    def _forget(self, visitor: Visitor) -> None:
+        """Drop what a visitor left paused."""
+        for job in visitor.jobs:
+            self.painter.drop(job)
 
     # --- pictures -----------------------------------------------------------------------------------------------------
 
@@ -130,20 +143,41 @@ class Desk:
         styles = " and ".join(each.stem for each in entered.styles) or "no style"
         subject = entered.photo.stem if "content" in values and entered.photo else "Texture"
         stem = "-".join([subject.lower() if subject == "Texture" else subject, *(each.stem for each in entered.styles)])
+        if sum(not job.state.is_over for job in visitor.jobs) >= MOST_OPEN:
+            raise UsageError(f"expected at most {MOST_OPEN} pictures of yours at a time; wait for some, or stop them")
         folder = visitor.new_file("job")
         folder.mkdir()
-        job = Job(config, folder, f"{subject} in the style of {styles}", stem[:100])
+        number = 1 + max((each.number for each in visitor.jobs), default=0)
+        stem = f"{stem[:100]}{f'-{number}' if number > 1 else ''}"
+        job = Job(config, folder, f"{subject} in the style of {styles}", stem, number)
         job.values, job.entered = values, entered
-        self.painter.add(job)
-        visitor.jobs.append(job)
-        self._remove_oldest(visitor)
+        with self._lock:
+            visitor.jobs.append(job)
+            try:
+                self.painter.add(job)
+            except UsageError:
+                visitor.jobs.remove(job)
+                shutil.rmtree(folder.parent, ignore_errors=True)
+                raise
+            self._remove_oldest(visitor)
         return job
+
+    def pause(self, visitor: Visitor, job: Job) -> None:
+        """Pause a job of a visitor.
+
+        Raises:
+            UsageError: as many are paused as may be.
+        """
+        if sum(each.state is State.PAUSED for each in visitor.jobs) >= MOST_PAUSED:
+            raise UsageError(f"expected at most {MOST_PAUSED} paused pictures; go on with one, or stop it")
+        self.painter.pause(job)
 
     def _remove_oldest(self, visitor: Visitor) -> None:
         over = [job for job in visitor.jobs if job.state.is_over]
         for job in over[: max(0, len(over) - MOST_RESULTS)]:
             visitor.jobs.remove(job)
-            shutil.rmtree(job.folder, ignore_errors=True)
+            shutil.rmtree(job.folder.parent, ignore_errors=True)
+            remove_masks(job.entered.masks if job.entered else {})
 
     def job_of(self, visitor: Visitor, key: str | None) -> Job | None:
         """Return a job of a visitor by its key; without one, the one that matters most now; None if there is none."""
@@ -177,13 +211,13 @@ class Desk:
             return ""
         first = self.painter.change(job, new)
         job.values = {**job.values, **new}
+        job.was_changed |= job.iteration >= 0
         words = " and ".join(
             f"strength {value:g}" if name == "strength" else f"shares {' : '.join(f'{each:g}' for each in value)}"
             for name, value in new.items()
         )
         if first is None:
-            return f"{words} from the beginning on" if job.step is None else f"{words} when it goes on"
-        job.was_changed = True
+            return f"{words} from the beginning on" if job.iteration < 0 else f"{words} when it goes on"
         return f"{words} from iteration {first} on"
 
     def live(self, job: Job) -> bytes | None:
@@ -192,16 +226,16 @@ class Desk:
         It is made anew only so often that it takes `LIVE_COST` of the time.
         """
         step = job.step
-        if step is None:
-            return None
         with self._lock:
             iteration, data, due = self._live.get(job.key, (-1, b"", 0.0))
             now = time.monotonic()
-            if iteration != step.iteration and now >= due:
+            if step is not None and iteration != step.iteration and now >= due:
                 data, _ = small_copies.as_jpeg(step.small_image(*self._live_size(job)), drawing.LIVE_SIDE)
                 took = time.monotonic() - now
-                self._live = {job.key: (step.iteration, data, now + took / LIVE_COST)}
-            return data
+                self._live[job.key] = step.iteration, data, now + took / LIVE_COST
+                while len(self._live) > _MOST_LIVE:
+                    del self._live[next(iter(self._live))]
+            return data or None
 
     def _live_size(self, job: Job) -> tuple[int, int]:
         """Return width and height of the picture that is shown while a job is painted."""
@@ -252,6 +286,17 @@ class Desk:
         return values, words
 
 
+def mask_paths(masks: Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Return the paths of the masks of `Entered`."""
+    return [path for each in masks.values() for path in ([each] if isinstance(each, str) else each)]
+
+
+def remove_masks(masks: Mapping[str, str | Sequence[str]]) -> None:
+    """Remove the masks of `Entered`, each of which has a folder of its own."""
+    for path in mask_paths(masks):
+        shutil.rmtree(Path(path).parent, ignore_errors=True)
+
+
 def available_examples() -> list[tuple[str, str]]:
     """Return the examples whose pictures are here."""
     return [pair for pair in EXAMPLES if all(example_picture(name).is_file() for name in pair)]
@@ -286,4 +331,4 @@ def in_sentence(error: BaseException) -> str:
 def preset_choices() -> list[tuple[str, str]]:
     """Return the presets for a choice: what is shown, and its value."""
     summaries: dict[str, str] = Config.presets()
-    return [(f"{name}: {summary}", name) for name, summary in summaries.items()]
+    return [(f"{name}: {re.split('[:,(]', summary)[0].strip()}", name) for name, summary in summaries.items()]

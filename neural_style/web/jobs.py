@@ -31,6 +31,10 @@ _log = logging.getLogger("neural_style")
 SEND_AGAIN = "the pictures are not here any more; send them again"
 
 
+_MOST_POINTS = 20_000
+"""Beyond this number, every other one of the losses of a job is forgotten."""
+
+
 class State(enum.Enum):
     """What a job does."""
 
@@ -40,6 +44,11 @@ class State(enum.Enum):
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits for its turn or is painted."""
+        return self in (State.WAITING, State.PAINTING)
 
     @property
     def is_over(self) -> bool:
@@ -68,6 +77,8 @@ class Job:
     """What it paints, for people."""
     stem: str
     """Name of the result's file, without its suffix."""
+    number: int = 1
+    """Which of its visitor's jobs it is, from 1 on."""
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The options that were entered, and maybe a preset."""
     entered: Entered | None = None
@@ -79,7 +90,11 @@ class Job:
     message: str = ""
     """Why it failed, or what there is to know of its end."""
     step: Step | None = None
-    """The last step."""
+    """The last step, while it is painted. It holds memory, so nothing keeps it afterward."""
+    iteration: int = -1
+    """Number of the last step; -1 before the first."""
+    losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Losses of the last step by name."""
     points: list[Point] = dataclasses.field(default_factory=list)
     scales: Sequence[Any] = ()
     """The sizes of the run; empty until it begins."""
@@ -89,6 +104,8 @@ class Job:
     """The finished picture, with its settings inside."""
     seconds: float = 0.0
     """Time that it was painted for."""
+    share_paused: float = 0.0
+    """Share of the work that was done when it was paused."""
     size: tuple[int, int] | None = None
     """Width and height of the result in pixels; None before there is one."""
 
@@ -120,7 +137,8 @@ class Job:
         """Share of the work that is done, 0 to 1, as expected now."""
         if self.state is State.DONE:
             return 1.0
-        return 0.0 if self.forecast is None else self.forecast.share
+        since = 0.0 if self.forecast is None else self.forecast.share
+        return self.share_paused + (1 - self.share_paused) * since
 
 
 class Painter:
@@ -203,11 +221,22 @@ class Painter:
         """End a job, and keep its best image."""
         with self._changed:
             self._stop(job)
-            if job.state is State.PAUSED:  # its image is in its saved state, and the thread writes it
+            if job.state in (State.WAITING, State.PAUSED) and not job.saved.exists():
+                job.message = "stopped before it began"
+                self._finish(job, State.STOPPED)
+            elif job.state in (State.WAITING, State.PAUSED):  # its image is in its saved state; the thread writes it
+                if job in self._jobs:
+                    self._jobs.remove(job)
                 self._paused.discard(job)
                 job.state = State.WAITING
                 self._jobs.insert(1 if self._jobs and self._jobs[0].state is State.PAINTING else 0, job)
             self._changed.notify_all()
+
+    def drop(self, job: Job) -> None:
+        """Forget a job that is paused, without its image."""
+        with self._changed:
+            if job.state is State.PAUSED:
+                self._finish(job, State.STOPPED)
 
     def _stop(self, job: Job) -> None:
         job.wants_stop = True
@@ -260,17 +289,21 @@ class Painter:
         """Wait for a job, and return the next; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self.is_closed)
-            return None if self.is_closed else self._jobs[0]
+            if self.is_closed:
+                return None
+            self._jobs[0].state = State.PAINTING
+            return self._jobs[0]
 
     def _finish(self, job: Job, state: State) -> None:
         """Take a job out of the queue."""
         with self._changed:
-            job.session = None
-            if state is not State.PAUSED:
-                job.saved.unlink(missing_ok=True)
-                job.forecast = job.forecast if state is State.DONE else None
-            else:
+            job.share_paused = job.share
+            job.session = job.step = job.forecast = None
+            self._paused.discard(job)
+            if state is State.PAUSED:
                 self._paused.add(job)
+            else:
+                job.saved.unlink(missing_ok=True)
             if job in self._jobs:
                 self._jobs.remove(job)
             job.wants_pause = False
@@ -279,10 +312,6 @@ class Painter:
     def _paint(self, job: Job) -> None:
         if self.stylizer is None:
             raise NeuralStyleError(self.problem)
-        if job.wants_stop and not job.saved.exists():
-            job.message = "stopped before it began"
-            self._finish(job, State.STOPPED)
-            return
         began = time.monotonic()
         session = self._session(job)
         try:
@@ -322,8 +351,7 @@ class Painter:
         with self._changed:
             job.forecast, job.scales, job.session = Forecast.of(session), session.scales, session
             job.peak = max(plan.peak for plan in session.plans)
-            job.state = State.PAINTING
-            if session.iteration >= 0 and job.new_weights:
+            if job.new_weights:  # they came while it waited, was paused or was prepared
                 session.set_weights(**job.new_weights)
             job.new_weights = {}
             if job.wants_stop:
@@ -334,7 +362,9 @@ class Painter:
         for step in session:
             job.points.append(Point(step.iteration, step.scale, step.losses))
             job.forecast.update(step.iteration, step.scale, step.losses["total"], time.monotonic())
-            job.step = step
+            job.step, job.iteration, job.losses = step, step.iteration, step.losses
+            if len(job.points) > _MOST_POINTS:
+                del job.points[1::2]
             if job.wants_pause:
                 return
 

@@ -71,12 +71,18 @@ class Served:
             raise UsageError("auth: expected USER:PASSWORD, got no such pair; give both, with a colon between them")
         if self.auth is not None and self.no_auth:
             raise UsageError("no_auth: expected no user and password beside it, got both; leave one out")
-        if not is_loopback(self.host) and self.auth is None and not self.no_auth:
+        if self.is_public and self.auth is None and not self.no_auth:
+            place = self.host if self.allow_host is None else self.allow_host
             raise UsageError(
-                f"host: expected a user and a password for an address that others can reach, got {self.host!r} alone; "
+                f"host: expected a user and a password for an address that others can reach, got {place!r} alone; "
                 f"set ${AUTH_VARIABLE} to USER:PASSWORD, or add --no_auth to let everyone in"
             )
         _ = self.upload_bytes
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others can reach the page, by its address or by a name that a proxy gives it."""
+        return not is_loopback(self.host) or self.allow_host is not None
 
     @property
     def upload_bytes(self) -> int:

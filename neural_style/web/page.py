@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
@@ -20,7 +23,7 @@ from neural_style.web.fields import SliderField, picture_field, regions_field
 from neural_style.web.form import Entered
 from neural_style.web.handlers import Desk, in_sentence
 from neural_style.web.jobs import Job, State
-from neural_style.web.options import LEAST_SIDE, USUAL_SIDE, is_loopback
+from neural_style.web.options import LEAST_SIDE, USUAL_SIDE
 from neural_style.web.pictures import BRUSHES, Sent, regions_of
 from neural_style.web.visitors import COOKIE, Visitor
 
@@ -37,7 +40,7 @@ CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 def visitor_of(desk: Desk, request: gr.Request) -> Visitor:
     """Return who sent a request. The gate has seen to it that there is a cookie."""
-    return desk.visitors.of(request.cookies[COOKIE])
+    return desk.visitors.of(request.cookies[COOKIE])  # the gate leaves one such cookie
 
 
 class Page:
@@ -109,7 +112,7 @@ class Page:
                 elem_id="side",
             )
             self.quality = gr.Dropdown(
-                [(_QUALITY_WORDS.get(name, name), name) for name in OPTIONS["quality"].choices],
+                [(name.capitalize(), name) for name in OPTIONS["quality"].choices],
                 value=OPTIONS["quality"].default,
                 label="Quality",
                 info="A draft ends sooner.",
@@ -120,13 +123,13 @@ class Page:
                 value=OPTIONS["color"].default,
                 label="Colors",
             )
-            self.seed = gr.Number(0, precision=0, label="Seed", info="Another number, another version.")
+            self.seed = gr.Number(0, precision=0, label="Seed", info="For starts with noise: More, Pictures, Init.")
         self.preset = gr.Dropdown(
             handlers.preset_choices(), value=next(iter(Config.presets())), label="Look", elem_id="preset"
         )
         self.plan = gr.HTML('<p class="plan">Give a photo and a style.</p>', elem_id="plan")
-        self.paint = gr.Button("Paint", variant="primary", elem_id="paint")
         self.notice = gr.HTML(elem_id="notice")
+        self.paint = gr.Button("Paint", variant="primary", elem_id="paint")
         self._lay_out_more()
 
     def _small_example(self, photo: str, style: str) -> Path:
@@ -179,7 +182,7 @@ class Page:
             self.settings_words = gr.HTML()
 
     def _lay_out_result(self) -> None:
-        self.status = gr.HTML(_welcome(self._desk.served.host), elem_id="status")
+        self.status = gr.HTML(drawing.welcome(is_private=not self._desk.served.is_public), elem_id="status")
         with gr.Row(visible=False, elem_id="controls") as self.controls:
             self.pause = gr.Button("Pause", size="sm", min_width=90)
             self.go_on = gr.Button("Go on", size="sm", min_width=90, visible=False)
@@ -261,11 +264,11 @@ class Page:
         self.timer.tick(**refresh)
         self.blocks.load(self._on_load, None, [*entered, *shown], **quick)
         for button, act in (
-            (self.pause, self._desk.painter.pause),
-            (self.go_on, self._desk.painter.go_on),
-            (self.stop, self._desk.painter.stop),
+            (self.pause, self._desk.pause),
+            (self.go_on, lambda visitor, job: self._desk.painter.go_on(job)),
+            (self.stop, lambda visitor, job: self._desk.painter.stop(job)),
         ):
-            button.click(self._acting(act), [self.chosen], shown, **quick)
+            button.click(self._acting(act), [self.chosen], [self.notice, *shown], **quick)
         gr.on(
             [each.input for each in (self.strength, *self.shares)],
             self._on_weights,
@@ -320,6 +323,7 @@ class Page:
             return None, drawing.problem("This picture is too large for the memory here. Send a smaller one.")
 
     def _on_example(self, index: int, request: gr.Request) -> tuple[Any, ...]:
+        index = index if isinstance(index, int) and 0 <= index < len(handlers.available_examples()) else 0
         photo, style = self._desk.example(visitor_of(self._desk, request), index)
         return (photo.shown, style.shown, *[None] * (form.MOST_STYLES - 1), _to_paint_on(photo), "")
 
@@ -336,7 +340,7 @@ class Page:
             self._desk.take(visitor, photo, "photo") if photo else None,
             taken,
             [1.0 if share is None else share for share, path in zip(shares, styles, strict=True) if path],
-            int(side or 0),
+            int(side) if isinstance(side, (int, float)) and math.isfinite(side) else 0,
             preset,
             options,
         )
@@ -358,15 +362,20 @@ class Page:
     def _on_paint(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         *entered_values, mask_kind, layers = values
         visitor = visitor_of(self._desk, request)
+        masks: Mapping[str, str | Sequence[str]] = {}
         try:
             entered = self._entered(visitor, entered_values)
             masks = self._masks(visitor, mask_kind, layers, len(entered.styles))
             job = self._desk.paint(visitor, dataclasses.replace(entered, masks=masks))
         except NeuralStyleError as error:
+            handlers.remove_masks(masks)
             return (drawing.problem(in_sentence(error)), gr.skip(), *self._view(visitor, "", None))
         ahead = self._desk.painter.ahead_of(job)
-        words = f'<p class="note">Added to the queue, {ahead} before it.</p>' if ahead else ""
-        return (words, "", *self._view(visitor, "", None))
+        return (
+            drawing.note(f"Added to the queue, {ahead} before it." if ahead else ""),
+            "",
+            *self._view(visitor, "", None),
+        )
 
     def _masks(
         self, visitor: Visitor, kind: str, layers: Sequence[Any], styles: int
@@ -378,6 +387,12 @@ class Page:
         masks = regions_of(layers, styles if is_for_styles else len(BRUSHES))
         if not masks:
             return {}
+        empty = [number for number, mask in enumerate(masks) if not mask.any()]
+        if is_for_styles and empty:
+            name, number = _BRUSH_NAMES[empty[0]], empty[0] + 1
+            raise UsageError(
+                f"regions: expected some {name} for style {number}, got none; paint some, or remove the style"
+            )
         if not is_for_styles:
             masks = [np.maximum.reduce(masks)]
         paths = []
@@ -411,25 +426,28 @@ class Page:
     def _on_tick(self, chosen: str, seen: Any, request: gr.Request) -> tuple[Any, ...]:
         return self._view(visitor_of(self._desk, request), chosen, seen)
 
-    def _acting(self, act: Callable[[Job], object]) -> Callable[..., tuple[Any, ...]]:
+    def _acting(self, act: Callable[[Visitor, Job], object]) -> Callable[..., tuple[Any, ...]]:
         def on_click(chosen: str, request: gr.Request) -> tuple[Any, ...]:
             visitor = visitor_of(self._desk, request)
-            job = self._desk.job_of(visitor, chosen)
-            if job is not None:
-                act(job)
-            return self._view(visitor, chosen, None)
+            job, problem = self._desk.job_of(visitor, chosen), ""
+            try:
+                if job is not None:
+                    act(visitor, job)
+            except NeuralStyleError as error:
+                problem = drawing.problem(in_sentence(error))
+            return (problem, *self._view(visitor, chosen, None))
 
         return on_click
 
     def _on_weights(self, request: gr.Request, chosen: str, strength: float, *shares: float) -> str:
         job = self._desk.job_of(visitor_of(self._desk, request), chosen)
-        if job is None:
+        if job is None or (job.state is State.WAITING and not chosen):
             return ""
         try:
             words = self._desk.change(job, strength, shares)
         except NeuralStyleError as error:
             return drawing.problem(in_sentence(error))
-        return f'<p class="note" aria-live="polite">{words[:1].upper()}{words[1:]}.</p>' if words else ""
+        return drawing.note(f"{words[:1].upper()}{words[1:]}." if words else "")
 
     def _on_choice(self, key: str, request: gr.Request) -> tuple[Any, ...]:
         return (key, *self._view(visitor_of(self._desk, request), key, None))
@@ -437,7 +455,8 @@ class Page:
     def _on_gallery(self, request: gr.Request, event: gr.SelectData) -> tuple[Any, ...]:
         visitor = visitor_of(self._desk, request)
         finished = _finished(visitor)
-        key = finished[event.index].key if 0 <= event.index < len(finished) else ""
+        is_one = isinstance(event.index, int) and 0 <= event.index < len(finished)
+        key = finished[event.index].key if is_one else ""
         return (key, *self._view(visitor, key, None))
 
     def _on_finished(self, path: str | None, photo: str | None, request: gr.Request) -> tuple[Any, ...]:
@@ -451,7 +470,7 @@ class Page:
         side = handlers.side_of(values, visitor.sent.get(photo or ""))
         shares = [*(values.get("style_blend_weights") or ()), *[1.0] * form.MOST_STYLES][: form.MOST_STYLES]
         return (
-            f'<p class="note">{words}</p>',
+            drawing.note(words),
             next(iter(Config.presets())),
             min(max(side, LEAST_SIDE), self._desk.served.max_side),
             *shares,
@@ -471,11 +490,21 @@ class Page:
         """
         job = self._desk.job_of(visitor, chosen) or self._desk.job_of(visitor, None)
         if job is None:
-            return (_welcome(self._desk.served.host), "", "", *[gr.skip()] * 11, ("", -1, ""))
+            return (
+                drawing.welcome(is_private=not self._desk.served.is_public),
+                "",
+                "",
+                *[gr.skip()] * 11,
+                ("", -1, ""),
+            )
         state, over = job.state, job.state.is_over
-        iteration = job.step.iteration if job.step else -1
+        iteration = job.iteration
         finished = _finished(visitor)
-        choices = [(f"{each.name} ({each.state.value})", each.key) for each in visitor.jobs if not each.state.is_over]
+        choices = [
+            (f"{each.number}. {each.name} ({each.state.value})", each.key)
+            for each in visitor.jobs
+            if not each.state.is_over
+        ]
         now = (job.key, iteration, f"{state} {len(finished)} {choices} {job.wants_pause} {job.wants_stop}")
         is_active = self._desk.painter.is_busy(visitor.jobs)
         if seen is not None and tuple(seen) == now and state is not State.WAITING:
@@ -495,7 +524,9 @@ class Page:
         shows_choice = len(choices) > 1 or (bool(choices) and bool(chosen))
         return (
             status,
-            picture if before or not result else f'<img class="live" alt="The result" src="{_address(result)}">',
+            picture
+            if before or not result
+            else f'<img class="live" alt="The result" src="{escape(_address(result))}">',
             curves,
             gr.Row(visible=not over),
             gr.Button(visible=state in (State.PAINTING, State.WAITING) and not job.wants_pause),
@@ -507,7 +538,9 @@ class Page:
             gr.Files(value=_masks_of(job) if result else None, visible=bool(result and _masks_of(job))),
             gr.Dropdown(choices=choices, value=job.key if not over else None, visible=shows_choice),
             gr.Gallery(
-                value=[(str(each.result), each.name) for each in finished], visible=bool(finished), selected_index=None
+                value=[(str(each.result), f"{each.number}. {each.name}") for each in finished],
+                visible=bool(finished),
+                selected_index=None,
             ),
             gr.Timer(active=is_active),
             now,
@@ -536,7 +569,10 @@ class Page:
 
         def pause(key: str, request: gr.Request) -> dict:
             """Pause a job after its next step."""
-            return acted(desk.painter.pause, key, request)
+            job = _job(desk, request, key)
+            with _api_errors():
+                desk.pause(visitor_of(desk, request), job)
+            return _described(desk, job)
 
         def go_on(key: str, request: gr.Request) -> dict:
             """Go on with a paused job."""
@@ -568,22 +604,12 @@ _SHOW_PICTURE = """() => {
 }"""
 """Where all is in one column, Paint leads to the picture, which would be out of sight."""
 
-_QUALITY_WORDS = {"sketch": "Sketch", "draft": "Draft", "normal": "Normal", "best": "Best"}
 _COLOR_WORDS = {
     "none": "Of the style",
     "luminance": "Of the photo (lightness is painted)",
     "match": "Palette of the photo",
     "histogram": "Histogram of the photo",
 }
-
-
-def _welcome(host: str) -> str:
-    """Return what the page shows before there is a picture."""
-    private = " Nothing leaves this computer." if is_loopback(host) else ""
-    return (
-        '<div class="welcome"><p class="line">The picture appears here.</p>'
-        f"<p>You can change the strength while it is painted.{private}</p></div>"
-    )
 
 
 def _field(option: Option) -> Any:
@@ -616,12 +642,11 @@ def _finished(visitor: Visitor) -> list[Job]:
 
 def _masks_of(job: Job) -> list[str]:
     """Return the paths of the masks that were painted for a job."""
-    masks = job.entered.masks.values() if job.entered else ()
-    return [path for each in masks for path in ([each] if isinstance(each, str) else each)]
+    return handlers.mask_paths(job.entered.masks) if job.entered else []
 
 
 def _address(path: str) -> str:
-    return f"/gradio_api/file={path}"
+    return f"/gradio_api/file={quote(path)}"
 
 
 def _job(desk: Desk, request: gr.Request, key: str) -> Job:
@@ -649,16 +674,21 @@ def _entered_by_program(desk: Desk, visitor: Visitor, photo: Any, styles: Sequen
     Raises:
         UsageError: it has another form.
     """
-    options = dict(options or {})
+    if not isinstance(options, dict) or not isinstance(styles, list):
+        raise UsageError("expected a list of styles and a dictionary of options, got something else")
+    options = dict(options)
     preset, side = options.pop("preset", form.OPEN), options.pop("side", USUAL_SIDE)
-    shares = options.pop("style_blend_weights", None) or [1.0] * len(styles)
+    shares = options.pop("style_blend_weights", None)
+    if shares is None:
+        shares = [1.0] * len(styles)
     known = {*form.MAIN, *form.MORE_NAMES}
     if unknown := sorted({*options} - known):
         raise UsageError(f"expected options among {', '.join(sorted(known))}, got {', '.join(unknown)}")
-    if len(styles) > form.MOST_STYLES or len(shares) != len(styles):
+    if len(styles) > form.MOST_STYLES or not isinstance(shares, list) or len(shares) != len(styles):
         raise UsageError(f"expected at most {form.MOST_STYLES} styles, and a share for each, got {len(styles)}")
-    if not isinstance(side, int):
-        raise UsageError(f"side: expected a whole number, got {side!r}")
+    if not isinstance(side, int) or not isinstance(preset, str):
+        raise UsageError("expected a whole number as side and a name as preset, got something else")
+    shares = OPTIONS["style_blend_weights"].checked(shares or [1.0])
     taken = [desk.take(visitor, _path(style), "style picture") for style in styles]
     return Entered(desk.take(visitor, _path(photo), "photo") if photo else None, taken, shares, side, preset, options)
 
@@ -677,8 +707,8 @@ def _described(desk: Desk, job: Job) -> dict[str, Any]:
         "key": job.key,
         "state": job.state.value,
         "ahead": desk.painter.ahead_of(job),
-        "iteration": job.step.iteration if job.step else None,
-        "losses": dict(job.step.losses) if job.step else {},
+        "iteration": job.iteration if job.iteration >= 0 else None,
+        "losses": dict(job.losses),
         "seconds_left": job.seconds_left,
         "share": job.share,
         "message": job.message,

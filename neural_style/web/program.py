@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import socket
+import tempfile
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from neural_style.errors import UsageError
-from neural_style.web.options import FIRST_PORT, PORTS, Served, is_loopback
+from neural_style.networks import weights
+from neural_style.web.options import FIRST_PORT, PORTS, Served
 from neural_style.web.visitors import PageFolder, Visitors
 
 if TYPE_CHECKING:
@@ -48,8 +53,12 @@ def check(served: Served) -> None:
     """
     if importlib.util.find_spec("gradio") is None:
         raise UsageError(f"web: expected Gradio, which is not installed; {INSTALL}")
+    if served.weights not in weights.CHOICES and not Path(weights.without_hash(served.weights)).expanduser().exists():
+        raise UsageError(
+            f"weights: expected {', '.join(weights.CHOICES)}, or a file, got {served.weights!r}, which is not there"
+        )
     version = importlib.metadata.version("pillow")
-    if not is_loopback(served.host) and int(version.split(".")[0]) < _SAFE_PILLOW:
+    if served.is_public and int(version.split(".")[0]) < _SAFE_PILLOW:
         raise UsageError(
             f"host: expected Pillow {_SAFE_PILLOW} or later to decode pictures that others send, got Pillow {version}, "
             "because Gradio asks for an earlier one; run pip install --upgrade --no-deps "
@@ -66,7 +75,7 @@ def listen(served: Served) -> socket.socket:
     ports = range(FIRST_PORT, FIRST_PORT + PORTS) if served.port is None else [served.port]
     for port in ports:
         try:
-            family, _, _, _, address = socket.getaddrinfo(served.host, port, type=socket.SOCK_STREAM)[0]
+            family, _, _, _, address = socket.getaddrinfo(served.host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         except OSError as error:
             raise UsageError(f"host: expected an address of this machine, got {served.host!r} ({error})") from error
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -120,7 +129,7 @@ def serve(served: Served, around: Surroundings) -> None:
         os.environ.update(_ENVIRONMENT)
         files = folder / "files"  # Gradio copies what lies elsewhere
         files.mkdir()
-        os.environ["GRADIO_TEMP_DIR"] = str(files)
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(files)
         _serve(served, listening, files, around)
 
 
@@ -139,8 +148,7 @@ def _serve(served: Served, listening: socket.socket, folder: Path, around: Surro
     desk = Desk(served, Visitors(folder), painter)
     gate = application(desk)
     address, port = listening.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    place = f"http://{'localhost' if is_loopback(served.host) and shown == '127.0.0.1' else shown}:{port}/"
+    place = f"http://{_name_of(address)}:{port}/"
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -148,7 +156,7 @@ def _serve(served: Served, listening: socket.socket, folder: Path, around: Surro
             around.say(f"the page is at {place} (Ctrl-C ends it)")
             painter.start()
             if served.open:
-                webbrowser.open(place)
+                threading.Thread(target=webbrowser.open, args=[place], daemon=True).start()
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -157,6 +165,7 @@ def _serve(served: Served, listening: socket.socket, folder: Path, around: Surro
     config = uvicorn.Config(
         gate, log_level="warning", server_header=False, timeout_graceful_shutdown=1, limit_concurrency=500, ws="none"
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_not_canceled)
     server = Server(config)
 
     def stop() -> None:
@@ -169,11 +178,24 @@ def _serve(served: Served, listening: socket.socket, folder: Path, around: Surro
         painter.close()
 
 
+def _is_not_canceled(record: logging.LogRecord) -> bool:
+    """Return whether a message is not that a page was open when the server ended."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+
+
+def _name_of(address: str) -> str:
+    """Return how people write an address that is listened on."""
+    if address in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    if address == "127.0.0.1":
+        return "localhost"
+    return f"[{address}]" if ":" in address else address
+
+
 def calibrated(desk: Desk) -> Stylizer:
     """Return what runs share, ready to paint: the network is loaded and traced, and this machine is measured."""
     from neural_style.config.config import Config
     from neural_style.config.resolve import resolve
-    from neural_style.networks import weights
     from neural_style.runs.estimate import seconds_per_pixel
     from neural_style.runs.stylizer import Stylizer
     from neural_style.web.handlers import Calibration

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,11 +29,15 @@ COOKIE = "neural_style_visitor"
 MOST_VISITORS = 200
 """How many visitors are remembered. Beyond that, those who have been away longest are forgotten, with their files."""
 
-MOST_UPLOADED, MOST_UPLOADED_BY_ALL = 10**9, 4 * 10**9
-"""Most bytes that one visitor, and all together, may have sent since they came."""
+MOST_UPLOADED, MOST_UPLOADED_BY_ALL, MOST_FILES = 10**9, 4 * 10**9, 500
+"""Most bytes of the files of one visitor, and of all together, and most files of one visitor."""
+
+_LAST_FILES = 10
+"""How many of the last files of a visitor are kept though no job needs them."""
 
 AWAY_SECONDS = 24 * 3600.0
-"""How long a visitor is remembered who does not come back and has no job that waits or is painted."""
+"""How long a visitor is remembered who does not come back and has no job that waits or is painted. What they left
+paused is dropped then."""
 
 _PART_SECONDS = 600.0
 """Age of a file that is not yet whole, beyond which nobody sends the rest."""
@@ -66,9 +71,9 @@ class PageFolder:
 def _remove_unless_used(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir() or not (folder / "lock").is_file():
         return
-    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-        return
     try:
+        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+            return
         with FileLock(folder / "lock", timeout=0):
             pass
     except (Timeout, OSError):
@@ -82,14 +87,14 @@ class Visitor:
 
     folder: Path
     """Where the files made for them lie. Only they may read it."""
-    uploads: set[str] = dataclasses.field(default_factory=set)
-    """Paths of the files that they sent."""
+    uploads: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Path of each file that they sent, the oldest first -> its size in bytes."""
     sent: dict[str, Sent] = dataclasses.field(default_factory=dict)
     """Path of a picture that they sent, and of the copy that the page shows -> the picture."""
     jobs: list[Job] = dataclasses.field(default_factory=list)
     """What they had painted, and have painted."""
-    uploaded: int = 0
-    """Bytes that they have sent."""
+    coming: int = 0
+    """Most bytes of the files that are being sent."""
     seen: float = dataclasses.field(default_factory=time.monotonic)
     """When they last asked for something."""
 
@@ -114,58 +119,114 @@ class Visitors:
         """For files that every visitor may read."""
         self.shared.mkdir(parents=True, exist_ok=True)
         self._folder = folder / "visitors"
+        self.on_forgotten: Callable[[Visitor], object] = lambda visitor: None
+        """Called with each visitor who is forgotten."""
         self._all: dict[str, Visitor] = {}
         self._lock = threading.RLock()
 
     def of(self, token: str) -> Visitor:
-        """Return the visitor with that cookie, and note that they are here."""
+        """Return the visitor with that cookie, and note that they are here. A new one is remembered."""
         digest = _digest(token)
         with self._lock:
-            visitor = self._all.pop(digest, None)
-            if visitor is None:
-                self._forget_some()
-                visitor = Visitor(self._folder / digest)
+            visitor = self._all.pop(digest, None) or Visitor(self._folder / digest)
+            self._forget_some()
             self._all[digest] = visitor  # those who came last are at the end
             visitor.seen = time.monotonic()
             return visitor
 
-    def stranger(self, token: str) -> Visitor:
-        """Return a visitor with a new cookie, who is not remembered until they do something."""
-        return Visitor(self._folder / _digest(token))
+    def known(self, token: str) -> Visitor:
+        """Return the visitor with that cookie; one who owns nothing, and is not remembered, if there is none."""
+        digest = _digest(token)
+        with self._lock:
+            return self._all.get(digest) or Visitor(self._folder / digest)
 
     def may_read(self, visitor: Visitor, path: str) -> bool:
         """Return whether a visitor may read a file."""
         return visitor.owns(path) or _is_within(path, self.shared)
 
-    def may_send(self, visitor: Visitor, size: int) -> bool:
-        """Return whether there is room for a file that a visitor sends, of that many bytes."""
-        with self._lock:
-            together = sum(each.uploaded for each in self._all.values())
-            return visitor.uploaded + size <= MOST_UPLOADED and together + size <= MOST_UPLOADED_BY_ALL
+    def expect(self, visitor: Visitor, size: int) -> bool:
+        """Reserve room for files that a visitor is about to send; return whether there is any.
 
-    def note_upload(self, visitor: Visitor, size: int) -> None:
-        """Note that a visitor has sent so many bytes, and remove what was left of files that did not come whole."""
+        The oldest of their files that are not needed any more make room.
+
+        Args:
+            visitor: who sends them.
+            size: their bytes at most.
+        """
         with self._lock:
-            visitor.uploaded += size
+            while not self._has_room(visitor, size):
+                unneeded = next((path for path in visitor.uploads if path not in _needed(visitor)), None)
+                if unneeded is None:
+                    return False
+                self._remove_upload(visitor, unneeded)
+            visitor.coming += size
+            return True
+
+    def _has_room(self, visitor: Visitor, size: int) -> bool:
+        everyone = {id(each): each for each in (visitor, *self._all.values())}.values()
+        together = sum(each.coming + sum(each.uploads.values()) for each in everyone)
+        own = visitor.coming + sum(visitor.uploads.values())
+        is_room = own + size <= MOST_UPLOADED and together + size <= MOST_UPLOADED_BY_ALL
+        return is_room and len(visitor.uploads) < MOST_FILES
+
+    def has_come(self, visitor: Visitor, size: int) -> None:
+        """Give back what `expect` reserved, and remove what was left of files that did not come whole."""
+        with self._lock:
+            visitor.coming -= size
         for part in self._root.glob("tmp*"):
             with contextlib.suppress(OSError):
                 if part.is_file() and time.time() - part.stat().st_mtime > _PART_SECONDS:
                     part.unlink()
 
+    def note_files(self, token: str, paths: Sequence[str], size: int) -> None:
+        """Note files that have come from the visitor with that cookie, who is remembered from now on.
+
+        Args:
+            token: the cookie.
+            paths: of the files.
+            size: bytes of all of them at most.
+        """
+        with self._lock:
+            self.of(token).uploads.update(dict.fromkeys(paths, size // max(1, len(paths))))
+
+    def _remove_upload(self, visitor: Visitor, path: str) -> None:
+        del visitor.uploads[path]
+        visitor.sent.pop(path, None)
+        if not any(path in each.uploads for each in self._all.values()):  # two may have sent the same
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
     def _forget_some(self) -> None:
+        """Forget those who have been away for long, and beyond `MOST_VISITORS` those who came first."""
         now = time.monotonic()
-        idle = [digest for digest, each in self._all.items() if all(job.state.is_over for job in each.jobs)]
-        gone = [digest for digest in idle if now - self._all[digest].seen > AWAY_SECONDS]
-        others = sorted({*idle} - {*gone}, key=lambda digest: (bool(self._all[digest].jobs), self._all[digest].seen))
-        gone += others[: max(0, len(self._all) - len(gone) - MOST_VISITORS + 1)]
-        for digest in gone:
-            visitor = self._all.pop(digest)
-            of_others = {path for each in self._all.values() for path in each.uploads}
-            for path in (
-                visitor.uploads - of_others
-            ):  # Gradio names them by their content, so two visitors may share one
-                Path(path).unlink(missing_ok=True)
-            shutil.rmtree(visitor.folder, ignore_errors=True)
+        away = [
+            digest
+            for digest, each in self._all.items()
+            if now - each.seen > AWAY_SECONDS and not any(job.state.is_active for job in each.jobs)
+        ]
+        for digest in away:
+            self._forget(digest)
+        if len(self._all) >= MOST_VISITORS:
+            idle = [digest for digest, each in self._all.items() if all(job.state.is_over for job in each.jobs)]
+            idle.sort(key=lambda digest: (bool(self._all[digest].jobs), self._all[digest].seen))
+            for digest in idle[: len(self._all) - MOST_VISITORS + 1]:
+                self._forget(digest)
+
+    def _forget(self, digest: str) -> None:
+        visitor = self._all.pop(digest)
+        self.on_forgotten(visitor)
+        for path in list(visitor.uploads):
+            self._remove_upload(visitor, path)
+        shutil.rmtree(visitor.folder, ignore_errors=True)
+
+
+def _needed(visitor: Visitor) -> set[str]:
+    """Return the paths of files that jobs need, or that were among the last to be sent."""
+    needed = set(list(visitor.uploads)[-_LAST_FILES:])
+    for job in visitor.jobs:
+        if not job.state.is_over and job.entered is not None:
+            needed |= {each.path for each in (job.entered.photo, *job.entered.styles) if each is not None}
+    return needed
 
 
 def _digest(token: str) -> str:

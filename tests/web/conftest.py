@@ -44,7 +44,7 @@ def send(visitor):
         path = visitor.new_file(name)
         image = Image.linear_gradient("L").resize(size)
         Image.merge("RGB", [image.point(lambda value, top=top: value * top // 255) for top in next(colors)]).save(path)
-        visitor.uploads.add(str(path))
+        visitor.uploads[str(path)] = 1
         return str(path)
 
     return send

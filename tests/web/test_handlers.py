@@ -1,7 +1,6 @@
 """Tests of what the page does when something is pressed."""
 
 import dataclasses
-import io
 import os
 import re
 import shlex
@@ -55,9 +54,7 @@ def test_a_picture_from_the_wish_to_the_command_that_makes_it_again(desk, visito
     assert "lake.png (photo), style 0.png (style), style 1.png (style)" in said
     with Image.open(desk.before(visitor, job)) as before:
         assert before.size == job.size == (128, 96)
-    data = desk.live(job)
-    with Image.open(io.BytesIO(data)) as live:
-        assert (live.format, live.size) == ("JPEG", (128, 96))
+    assert desk.live(job) is None  # the result is shown instead
 
 
 def test_the_command_is_read_as_the_same_run(desk, visitor, enter):
@@ -104,6 +101,33 @@ def test_jobs_are_found_by_their_visitor_alone(desk, visitor, enter):
     assert desk.job_of(visitor, None) is job
     assert desk.job_of(stranger, job.key) is None
     assert desk.job_of(stranger, None) is None
+
+
+def test_a_visitor_has_so_many_open_and_paused(desk, visitor, enter, monkeypatch):
+    monkeypatch.setattr(handlers, "MOST_OPEN", 2)
+    monkeypatch.setattr(handlers, "MOST_PAUSED", 1)
+    first, second = (desk.paint(visitor, enter(iterations=100_000)) for _ in range(2))
+    folders = sorted(visitor.folder.iterdir())
+    with pytest.raises(UsageError, match=r"^expected at most 2 pictures of yours at a time"):
+        desk.paint(visitor, enter())
+    assert visitor.jobs == [first, second]
+    desk.pause(visitor, second)
+    with pytest.raises(UsageError, match=r"^expected at most 1 paused pictures"):
+        desk.pause(visitor, first)
+    assert {*folders} <= {*visitor.folder.iterdir()}
+    desk.visitors.on_forgotten(visitor)
+    assert second.state is State.STOPPED
+    desk.painter.stop(first)
+
+
+def test_a_change_in_a_pause_is_told_with_the_command(desk, visitor, enter):
+    job = desk.paint(visitor, enter(iterations=100_000, loss="balanced"))
+    until(lambda: job.iteration >= 0)
+    desk.pause(visitor, job)
+    until(lambda: job.state is State.PAUSED)
+    assert desk.change(job, 0.9, [1]) == "strength 0.9 when it goes on"
+    assert job.was_changed
+    desk.painter.stop(job)
 
 
 def test_old_results_make_room(desk, visitor, enter, monkeypatch):
@@ -202,6 +226,7 @@ def test_names_cannot_write_on_the_page():
         assert "<script" not in drawing.status(job, 2)
         assert "<img" not in drawing.status(job, 2)
     assert "<b>" not in drawing.problem("<b>")
+    assert "<b>" not in drawing.note("<b>")
     assert '"><b' not in drawing.picture(b"", '"><b>')
     assert "2 pictures before this one" in drawing.status(Job(None, None, "a", "a"), 2)
     assert "1 picture before this one" in drawing.status(Job(None, None, "a", "a"), 1)

@@ -1,5 +1,6 @@
 """Tests of painting one after the other, with pauses, changes and stops."""
 
+import threading
 import time
 
 import numpy as np
@@ -52,16 +53,20 @@ def vars_of(config):
     return {name: getattr(config, name) for name in config.given}
 
 
-def test_jobs_are_painted_in_their_order_and_only_so_many(desk, visitor, send):
-    several = [job_of(send, visitor, 3) for _ in range(4)]
+def test_jobs_are_painted_in_their_order_and_only_so_many(desk, visitor, send, monkeypatch):
+    several = [job_of(send, visitor, 100_000), *(job_of(send, visitor, 1) for _ in range(3))]
     desk.painter._most = 4
+    order, usual = [], desk.painter._paint
+    monkeypatch.setattr(desk.painter, "_paint", lambda job: (order.append(job), usual(job)))
     for job in several:
         desk.painter.add(job)
     with pytest.raises(UsageError, match=r"^expected at most 4 pictures at a time"):
         desk.painter.add(job_of(send, visitor))
-    assert desk.painter.ahead_of(several[3]) > 0
+    assert [desk.painter.ahead_of(job) for job in several] == [0, 1, 2, 3]
+    until(lambda: several[0].step is not None)
+    desk.painter.stop(several[0])
     until(lambda: several[3].state is State.DONE)
-    assert all(job.state is State.DONE for job in several)
+    assert order == several
     assert desk.painter.ahead_of(several[3]) == 0
 
 
@@ -115,11 +120,10 @@ def test_a_job_that_waits_can_be_paused_and_stopped(desk, visitor, send):
     assert second.state is State.PAUSED
     desk.painter.go_on(second)
     assert second.state is State.WAITING
-    desk.painter.stop(second)
-    desk.painter.stop(first)
-    until(lambda: second.state.is_over)
+    desk.painter.stop(second)  # at once, though another is painted
     assert (second.state, second.result) == (State.STOPPED, None)
     assert second.message
+    desk.painter.stop(first)
 
 
 def test_weights_change_while_it_is_painted_before_and_in_a_pause(desk, visitor, send):
@@ -146,6 +150,44 @@ def test_weights_change_while_it_is_painted_before_and_in_a_pause(desk, visitor,
     until(lambda: waiting.state.is_over and job.state.is_over)
     assert read_settings(waiting.result)["strength"] == 0.2
     assert desk.painter.change(job, {"strength": 0.1}) is None
+
+
+def test_wishes_while_a_job_is_prepared_are_kept(stylizer, visitor, send):
+    """The first job is held while its pictures are read."""
+    begun, may_go = threading.Event(), threading.Event()
+
+    class Slow:
+        def session(self, config):
+            begun.set()
+            assert may_go.wait(SECONDS)
+            return stylizer.session(config)
+
+        restore = stylizer.restore
+
+    painter = Painter(Slow, 10)
+    painter.start()
+    try:
+        job = job_of(send, visitor, 100_000, loss="balanced", strength=0.5)
+        painter.add(job)
+        assert begun.wait(SECONDS)
+        assert job.state is State.PAINTING
+        painter.pause(job)
+        assert painter.change(job, {"strength": 0.9}) is None
+        may_go.set()
+        until(lambda: job.state is State.PAUSED)
+        assert painter._paused == {job}
+        assert painter._jobs == []
+        assert len(job.points) == 1
+        painter.go_on(job)
+        until(lambda: job.step is not None)
+        assert job.session.config.strength == 0.9
+        painter.stop(job)
+        until(lambda: job.state is State.STOPPED)
+        assert not painter._paused
+        assert job.step is None
+    finally:
+        may_go.set()
+        painter.close()
 
 
 def test_a_job_that_fails_says_why_and_the_next_is_painted(desk, visitor, send, monkeypatch):

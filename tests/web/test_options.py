@@ -24,6 +24,13 @@ def test_others_need_a_password_or_are_let_in_aloud(host):
     assert Served(host=host, no_auth=True).credentials is None
 
 
+def test_a_page_behind_a_proxy_is_public():
+    assert not Served().is_public
+    with pytest.raises(UsageError, match=r"^host: expected a user and a password .* got 'styles\.example' alone"):
+        Served(allow_host="styles.example")
+    assert Served(allow_host="styles.example", auth="ann:secret").is_public
+
+
 @pytest.mark.parametrize("auth", ["ann", "ann:", ":secret", ":"])
 def test_a_password_has_a_user(auth):
     with pytest.raises(UsageError, match=r"^auth: expected USER:PASSWORD, got no such pair"):
