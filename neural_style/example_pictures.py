@@ -1,4 +1,4 @@
-"""The pictures that the benchmark paints when none are given."""
+"""The pictures of the project: what the benchmark paints when none are given, and the examples on the page."""
 
 from pathlib import Path
 

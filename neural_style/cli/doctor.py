@@ -26,7 +26,7 @@ from neural_style.networks import weights
 
 _PACKAGES = (
     *("tensorflow", "keras", "numpy", "scipy", "pillow", "tifffile", "imagecodecs"),
-    *("h5py", "absl-py", "psutil", "tqdm", "matplotlib"),
+    *("h5py", "absl-py", "psutil", "tqdm", "matplotlib", "gradio", "tensorboard", "av"),
 )
 
 

@@ -18,6 +18,7 @@ from neural_style.config.config import OPTIONS, Config
 from neural_style.config.fields import Option
 from neural_style.config.strength import USUAL
 from neural_style.errors import NeuralStyleError, UsageError
+from neural_style.example_pictures import example_picture
 from neural_style.web import drawing, form, handlers
 from neural_style.web.fields import SliderField, picture_field, regions_field
 from neural_style.web.form import Entered
@@ -137,7 +138,7 @@ class Page:
         path = self._desk.visitors.shared / f"{Path(photo).stem}-{style}"
         both = Image.new("RGB", (2 * _THUMBNAIL, _THUMBNAIL))
         for place, name in enumerate((photo, style)):
-            with Image.open(handlers.example_picture(name)) as image:
+            with Image.open(example_picture(name)) as image:
                 both.paste(ImageOps.fit(image, (_THUMBNAIL, _THUMBNAIL)), (place * _THUMBNAIL, 0))
         both.save(path, quality=88)
         return path
