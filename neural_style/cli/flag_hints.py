@@ -23,7 +23,7 @@ _MEANINGS: Mapping[str, str] = {
     "--color match, histogram or luminance": "match_color color_match color_matching histogram_matching",
     "--color_space ycbcr|lab|yuv|luv": "color_convert_type color_convert_time",
     "--color_mask FILE": "preserve_mask",
-    "--proof PROFILE": "icc_profile profile printer",
+    "--proof PROFILE": "icc_profile printer",
     "--iterations N": "i n niter num_iter num_iters num_iterations n_iterations max_iter max_iterations "
     "iters steps num_steps max_steps epochs",
     "--iterations_by_scale N [N ...]": "initial_iterations",

@@ -71,7 +71,7 @@ def test_jobs_are_painted_in_their_order_and_only_so_many(desk, visitor, send, m
 
 
 def test_a_paused_job_lets_others_paint_and_goes_on_to_the_same_picture(desk, visitor, send):
-    whole, paused, other = job_of(send, visitor, 40), job_of(send, visitor, 40), job_of(send, visitor, 2)
+    whole, paused, other = job_of(send, visitor, 15), job_of(send, visitor, 15), job_of(send, visitor, 2)
     paused.config = whole.config
     desk.painter.add(whole)
     until(lambda: whole.state is State.DONE)
@@ -81,12 +81,12 @@ def test_a_paused_job_lets_others_paint_and_goes_on_to_the_same_picture(desk, vi
     desk.painter.add(other)
     until(lambda: paused.state is State.PAUSED and other.state is State.DONE)
     assert paused.session is None
-    assert 0 < len(paused.points) < 41
+    assert 0 < len(paused.points) < 16
     assert paused.saved.exists()
     desk.painter.go_on(paused)
     until(lambda: paused.state is State.DONE)
     assert not paused.saved.exists()
-    assert [point.iteration for point in paused.points] == list(range(41))
+    assert [point.iteration for point in paused.points] == list(range(16))
     assert paused.result.read_bytes() == whole.result.read_bytes()
 
 

@@ -247,6 +247,7 @@ def test_what_is_no_picture_is_answered_with_a_sentence(visit, tmp_path):
     assert one.problems == []
 
 
+@pytest.mark.slow  # the canvas is drawn without a GPU; test_pictures.py tests what is made of layers
 def test_regions_that_are_painted_become_masks(visit, tmp_path):
     one = visit(viewport={"width": 1280, "height": 1600})
     one.page.click("#examples button >> nth=0")
