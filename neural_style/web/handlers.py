@@ -91,7 +91,8 @@ class Desk:
         for name in available_examples()[index]:
             path = visitor.folder / "examples" / name
             if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
+                visitor.folder.mkdir(exist_ok=True)
+                path.parent.mkdir(exist_ok=True)
                 shutil.copyfile(example_picture(name), path)
             taken.append(self.take(visitor, str(path), "example"))
         return taken[0], taken[1]

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from neural_style.errors import UsageError
-from neural_style.networks import weights
 from neural_style.web.options import FIRST_PORT, PORTS, Served
 from neural_style.web.visitors import PageFolder, Visitors
 
@@ -53,10 +52,9 @@ def check(served: Served) -> None:
     """
     if importlib.util.find_spec("gradio") is None:
         raise UsageError(f"web: expected Gradio, which is not installed; {INSTALL}")
-    if served.weights not in weights.CHOICES and not Path(weights.without_hash(served.weights)).expanduser().exists():
-        raise UsageError(
-            f"weights: expected {', '.join(weights.CHOICES)}, or a file, got {served.weights!r}, which is not there"
-        )
+    file = Path(served.weights.partition("#")[0]).expanduser()
+    if (file.suffix or len(file.parts) > 1) and not file.exists():  # a name without a suffix is looked up later
+        raise UsageError(f"weights: expected a file that is there, got {served.weights!r}; give its path")
     version = importlib.metadata.version("pillow")
     if served.is_public and int(version.split(".")[0]) < _SAFE_PILLOW:
         raise UsageError(
@@ -196,6 +194,7 @@ def calibrated(desk: Desk) -> Stylizer:
     """Return what runs share, ready to paint: the network is loaded and traced, and this machine is measured."""
     from neural_style.config.config import Config
     from neural_style.config.resolve import resolve
+    from neural_style.networks import weights
     from neural_style.runs.estimate import seconds_per_pixel
     from neural_style.runs.stylizer import Stylizer
     from neural_style.web.handlers import Calibration

@@ -69,11 +69,13 @@ class PageFolder:
 
 
 def _remove_unless_used(folder: Path) -> None:
-    if folder.is_symlink() or not folder.is_dir() or not (folder / "lock").is_file():
+    if folder.is_symlink() or not folder.is_dir():
         return
     try:
         if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
             return
+        if not (folder / "lock").is_file() and time.time() - folder.stat().st_mtime < _PART_SECONDS:
+            return  # it may just be made
         with FileLock(folder / "lock", timeout=0):
             pass
     except (Timeout, OSError):
@@ -99,9 +101,14 @@ class Visitor:
     """When they last asked for something."""
 
     def new_file(self, name: str) -> Path:
-        """Return a path in a new folder of theirs, for a file of that name."""
+        """Return a path in a new folder of theirs, for a file of that name.
+
+        Raises:
+            FileNotFoundError: the page has ended, and its folder is not there any more.
+        """
         folder = self.folder / secrets.token_urlsafe(16)
-        folder.mkdir(parents=True)
+        self.folder.mkdir(exist_ok=True)
+        folder.mkdir()
         return folder / name
 
     def owns(self, path: str) -> bool:
@@ -119,6 +126,7 @@ class Visitors:
         """For files that every visitor may read."""
         self.shared.mkdir(parents=True, exist_ok=True)
         self._folder = folder / "visitors"
+        self._folder.mkdir(exist_ok=True)
         self.on_forgotten: Callable[[Visitor], object] = lambda visitor: None
         """Called with each visitor who is forgotten."""
         self._all: dict[str, Visitor] = {}

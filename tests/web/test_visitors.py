@@ -1,6 +1,7 @@
 """Tests of what belongs to whom."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -51,7 +52,7 @@ def test_a_visitor_reads_what_is_theirs_and_what_is_everyone_s(everyone, tmp_pat
 )
 def test_paths_that_lead_elsewhere_are_nobody_s(everyone, path):
     ann = everyone.of(new_token())
-    ann.folder.mkdir(parents=True)
+    ann.folder.mkdir()
     (ann.folder / "link").symlink_to("/etc/passwd")
     assert not everyone.may_read(ann, path.format(folder=ann.folder))
 
@@ -141,6 +142,27 @@ def test_who_stays_away_is_forgotten_with_what_is_paused(everyone, monkeypatch):
     assert dropped == [paused]
     assert not own.parent.exists()
     assert everyone.known(tokens[1]) is waiting
+
+
+def test_after_the_end_nothing_is_written(tmp_path):
+    everyone = Visitors(tmp_path / "files")
+    ann = everyone.of(new_token())
+    ann.new_file("a.png")
+    shutil.rmtree(tmp_path / "files")
+    with pytest.raises(FileNotFoundError):
+        ann.new_file("b.png")
+    assert not (tmp_path / "files").exists()
+
+
+def test_folders_without_a_lock_are_removed_when_they_are_old(tmp_path, monkeypatch):
+    monkeypatch.setattr(visitors.tempfile, "tempdir", str(tmp_path))
+    old, new = tmp_path / "neural-style-web-old", tmp_path / "neural-style-web-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    with PageFolder():
+        assert not old.exists()
+        assert new.exists()
 
 
 def test_the_folder_is_removed_and_so_are_those_of_killed_processes(tmp_path, monkeypatch):
