@@ -167,12 +167,6 @@ def _apart(labels: Sequence[tuple[float, str]]) -> Iterator[tuple[float, str]]:
         yield last, name
 
 
-def table(jobs: Sequence[Job]) -> str:
-    """Return a list of jobs that are not over, for a visitor with several."""
-    rows = [f"<li>{escape(job.name)}: {job.state.value}</li>" for job in jobs if not job.state.is_over]
-    return f'<ul class="jobs">{"".join(rows)}</ul>' if len(rows) > 1 else ""
-
-
 def plan(width: int, height: int, seconds: float | None, peak: int, budget: int) -> str:
     """Return what a run would need, before it begins."""
     time = f"about {durations.in_words(max(1.0, seconds))} here" if seconds is not None else "time not measured yet"

@@ -320,13 +320,18 @@ def side_of(values: Mapping[str, Any], photo: Sent | None) -> int:
     return width if photo is None else round(width * max(photo.width, photo.height) / photo.width)
 
 
-def in_sentence(error: BaseException) -> str:
-    """Return an error's message with a capital letter and a full stop."""
+def in_sentence(error: BaseException | str) -> str:
+    """Return a message with a capital letter and a full stop."""
     text = str(error)
     name, colon, rest = text.partition(": ")
     if colon and name in OPTIONS:
         text = f"{form.label_of(name)}: {rest}"
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def usual_preset() -> str:
+    """Return the name of the preset that is the default."""
+    return next(iter(Config.presets()))
 
 
 def preset_choices() -> list[tuple[str, str]]:

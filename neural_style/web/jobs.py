@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("neural_style")
 
-SEND_AGAIN = "the pictures are not here any more; send them again"
-
 
 _MOST_POINTS = 20_000
 """Beyond this number, every other one of the losses of a job is forgotten."""

@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageOps
 
-from neural_style.config.config import OPTIONS, Config
+from neural_style.config.config import OPTIONS
 from neural_style.config.fields import Option
 from neural_style.config.strength import USUAL
 from neural_style.errors import NeuralStyleError, UsageError
@@ -33,6 +33,9 @@ _TICK_SECONDS = 1.0
 
 _THUMBNAIL = 120
 
+
+_ENTERED = ("strength", "color", "quality", "seed")
+"""Options that have a field of their own, in the order of the fields."""
 
 _BRUSH_NAMES = ("red", "green", "blue", "yellow")
 
@@ -82,7 +85,6 @@ class Page:
         self.examples = gr.Dataset(
             components=[gr.Image(visible=False)],
             samples=[[str(self._small_example(*pair))] for pair in pairs],
-            sample_labels=None,
             label="Or an example: a photo with a style",
             type="index",
             elem_id="examples",
@@ -126,7 +128,7 @@ class Page:
             )
             self.seed = gr.Number(0, precision=0, label="Seed", info="For starts with noise: More, Pictures, Init.")
         self.preset = gr.Dropdown(
-            handlers.preset_choices(), value=next(iter(Config.presets())), label="Look", elem_id="preset"
+            handlers.preset_choices(), value=handlers.usual_preset(), label="Look", elem_id="preset"
         )
         self.plan = gr.HTML('<p class="plan">Give a photo and a style.</p>', elem_id="plan")
         self.notice = gr.HTML(elem_id="notice")
@@ -412,7 +414,7 @@ class Page:
     def _values(self, entered: Entered | None) -> list[Any]:
         """Return what the fields show for what was entered, in the order of `_connect`."""
         if entered is None:
-            return [gr.skip()] * (1 + 2 * form.MOST_STYLES + 2 + 4 + len(self.more))
+            return [gr.skip()] * (1 + 2 * form.MOST_STYLES + 2 + len(_ENTERED) + len(self.more))
         none = [None] * form.MOST_STYLES
         options = entered.options
         return [
@@ -420,8 +422,8 @@ class Page:
             *[*(style.shown for style in entered.styles), *none][: form.MOST_STYLES],
             *[*entered.shares, *[1.0] * form.MOST_STYLES][: form.MOST_STYLES],
             entered.side,
-            entered.preset or next(iter(Config.presets())),
-            *(options.get(name, gr.skip()) for name in ("strength", "color", "quality", "seed", *self.more)),
+            entered.preset or handlers.usual_preset(),
+            *(options.get(name, gr.skip()) for name in (*_ENTERED, *self.more)),
         ]
 
     def _on_tick(self, chosen: str, seen: Any, request: gr.Request) -> tuple[Any, ...]:
@@ -448,7 +450,7 @@ class Page:
             words = self._desk.change(job, strength, shares)
         except NeuralStyleError as error:
             return drawing.problem(in_sentence(error))
-        return drawing.note(f"{words[:1].upper()}{words[1:]}." if words else "")
+        return drawing.note(in_sentence(words) if words else "")
 
     def _on_choice(self, key: str, request: gr.Request) -> tuple[Any, ...]:
         return (key, *self._view(visitor_of(self._desk, request), key, None))
@@ -462,7 +464,7 @@ class Page:
 
     def _on_finished(self, path: str | None, photo: str | None, request: gr.Request) -> tuple[Any, ...]:
         visitor = visitor_of(self._desk, request)
-        skipped = [gr.skip()] * (2 + form.MOST_STYLES + 4 + len(self.more))
+        skipped = [gr.skip()] * (2 + form.MOST_STYLES + len(_ENTERED) + len(self.more))
         try:
             values, words = self._desk.settings(path or "")
         except NeuralStyleError as error:
@@ -472,10 +474,10 @@ class Page:
         shares = [*(values.get("style_blend_weights") or ()), *[1.0] * form.MOST_STYLES][: form.MOST_STYLES]
         return (
             drawing.note(words),
-            next(iter(Config.presets())),
+            handlers.usual_preset(),
             min(max(side, LEAST_SIDE), self._desk.served.max_side),
             *shares,
-            *(shown[name] for name in ("strength", "color", "quality", "seed")),
+            *(shown[name] for name in _ENTERED),
             *(shown[name] for name in self.more),
         )
 
